@@ -1,0 +1,42 @@
+# `make search` and `make test` do all their set-up themselves; everything is installed into .venv.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: search test test-slow lint format bench clean
+
+search: .venv/search-ready       ## find spiking networks for the digits; results in results/digits
+	$(BIN)/python -m evonas.run runs/digits.toml
+
+test: .venv/test-ready           ## the tests that are quick
+	$(BIN)/python -m pytest
+
+test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/test-ready           ## what is checked without running
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/test-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/test-ready          ## what is measured, in short
+	for file in engine search_quality; do $(BIN)/python benchmarks/$$file.py --quick || exit 1; done
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/search-ready: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test-ready: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ .venv/search-ready

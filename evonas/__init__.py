@@ -1,0 +1,64 @@
+"""evonas finds spiking neural networks for real hardware: accuracy against spikes and energy on a chosen chip.
+
+The engine searches anything; these names are all that a search of one's own needs, and none of them imports torch:
+
+    what may vary     Space, Choice, Integer, Real, LogReal, Rule, Genotype
+    what is traded    Objective
+    what proposes     Evolution, RandomSearch, Mixture
+    who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
+    what is kept      Archive, Job, Evaluation, Measurement, Activity, Outcome
+    the search        search, Budget, Ladder
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evonas.archive import Archive
+from evonas.ladder import Ladder
+from evonas.measurement import Activity, Evaluation, Job, Measurement, Outcome
+from evonas.objective import Objective
+from evonas.search import Budget, search
+from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.strategies.evolution import Evolution
+from evonas.strategies.mixture import Mixture
+from evonas.strategies.random import RandomSearch
+from evonas.workers import InlineWorkers, SimulatedWorkers
+
+if TYPE_CHECKING:
+    from evonas.ray_workers import RayWorkers
+
+__all__ = [
+    "Activity",
+    "Archive",
+    "Budget",
+    "Choice",
+    "Evaluation",
+    "Evolution",
+    "Genotype",
+    "InlineWorkers",
+    "Integer",
+    "Job",
+    "Ladder",
+    "LogReal",
+    "Measurement",
+    "Mixture",
+    "Objective",
+    "Outcome",
+    "RandomSearch",
+    "RayWorkers",
+    "Real",
+    "Rule",
+    "SimulatedWorkers",
+    "Space",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # importing Ray takes seconds, so it waits until somebody asks for its workers
+    if name == "RayWorkers":
+        from evonas.ray_workers import RayWorkers
+
+        return RayWorkers
+    raise AttributeError(f"module 'evonas' has no attribute {name!r}")

@@ -1,0 +1,21 @@
+"""The script `evonas`: every door is a verb, `evonas run …` is `python -m evonas.run …`."""
+
+from __future__ import annotations
+
+import typer
+
+from evonas.front import front
+from evonas.run import run
+
+app = typer.Typer(help="Finds spiking neural networks for real hardware.", no_args_is_help=True)
+app.command()(run)
+app.command()(front)
+
+
+def main() -> None:
+    """Run the verb that the command line names."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Data sets, one kind a file. Each file has `read(**options) -> DataSet`."""

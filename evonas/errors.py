@@ -1,0 +1,73 @@
+"""The errors of evonas. All are sentences: what is wrong, what came, what was expected, what to do.
+
+    EvonasError
+    ├── SpaceError            a space, a genotype or a value of one is wrong
+    ├── RunFileError          the run file is wrong; carries every fault at once
+    ├── ArchiveError          the archive cannot be opened, read or written
+    │   └── ChangedRunError   the archive belongs to a run with other settings
+    ├── ProfileError          a hardware profile is wrong
+    ├── DataError             a data set is missing or not what it should be
+    └── WorkersError          the workers cannot be started or cannot go on
+
+Raised inside an evaluation, and turned into an outcome of a row:
+
+    TrainingDivergedError     the loss is no longer a finite number
+    UnpriceableError          an objective has no value for this network (the row is infeasible)
+    NotFiniteError            an objective is no finite number (the row has failed)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class EvonasError(Exception):
+    """Any error that evonas raises on purpose."""
+
+
+class SpaceError(EvonasError):
+    """A space, a genotype or a value of one is wrong."""
+
+
+class RunFileError(EvonasError):
+    """The run file is wrong.
+
+    Args:
+        faults: One sentence a fault, each with its key, what came and what would be right.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"- {fault}" for fault in self.faults))
+
+
+class ArchiveError(EvonasError):
+    """The archive cannot be opened, read or written."""
+
+
+class ChangedRunError(ArchiveError):
+    """The archive belongs to a run with other settings."""
+
+
+class ProfileError(EvonasError):
+    """A hardware profile is wrong."""
+
+
+class DataError(EvonasError):
+    """A data set is missing or not what it should be."""
+
+
+class WorkersError(EvonasError):
+    """The workers cannot be started or cannot go on."""
+
+
+class TrainingDivergedError(EvonasError):
+    """The loss is no longer a finite number."""
+
+
+class UnpriceableError(EvonasError):
+    """An objective has no value for this network, which is therefore infeasible."""
+
+
+class NotFiniteError(EvonasError, ValueError):
+    """An objective is no finite number, so that the row has failed."""

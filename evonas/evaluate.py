@@ -1,0 +1,145 @@
+"""Evaluation: a genotype is built, trained and measured on the validation data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from evonas.data.dataset import Samples, SearchData
+from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.measurement import Job, Measurement
+from evonas.snn.activity import Recorder
+from evonas.snn.network import Network
+from evonas.space import Space
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained: AdamW, one cosine from `learning_rate` to 0 over `epochs`, cross entropy.
+
+    Attributes:
+        epochs: Epochs of the whole schedule: those of the top rung. A lower rung stops on the way.
+        batch_size: Samples a step.
+        learning_rate: At the first step.
+        weight_decay: Of AdamW, on convolution and linear weights.
+        clip_norm: Gradients of a larger norm are scaled down to this.
+        train_neurons: Whether time constants and thresholds are trained too.
+    """
+
+    epochs: int = 1
+    batch_size: int = 32
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    train_neurons: bool = False
+
+
+class TrainingEvaluator:
+    """Builds, trains and measures: `evaluator(job)` returns a `Measurement`.
+
+    The result depends on the run's seed and the genotype alone, on one kind of device with one number of threads:
+    training at a higher rung repeats that of the lower rung exactly and goes on.
+
+    Args:
+        space: Builds the networks.
+        data: Training and validation samples.
+        training: How to train.
+        threads: Threads of torch in this process; results on other numbers of threads differ in the last bits.
+        device: Where to train.
+    """
+
+    def __init__(
+        self, space: Space, data: SearchData, *, training: Training, threads: int = 1, device: str = "cpu"
+    ) -> None:
+        if space.build is None:
+            raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
+        torch.set_num_threads(threads)
+        self._build = space.build
+        self._data = data
+        self._training = training
+        self._device = torch.device(device)
+        self._train = _tensors(data.train, self._device)
+        self._validation = _tensors(data.validation, self._device)
+
+    @property
+    def device(self) -> str:
+        """Kind of device, as it is stored with each row."""
+        return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+
+    def __call__(self, job: Job) -> Measurement:
+        """Return the measurement of the network of `job` after `job.epochs` epochs.
+
+        Raises:
+            TrainingDivergedError: If the loss is no longer a finite number.
+        """
+        seed = int(job.genotype.key, 16) ^ job.seed
+        torch.manual_seed(seed % 2**63)
+        network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
+        if self._training.train_neurons:
+            network.train_neurons()
+        self._fit(network, job.epochs, seed)
+        return self._measure(network)
+
+    def _fit(self, network: Network, epochs: int, seed: int) -> None:
+        inputs, labels = self._train
+        settings = self._training
+        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate)
+        batches = math.ceil(len(labels) / settings.batch_size)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
+        network.train()
+        for epoch in range(epochs):
+            shuffle = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
+            order = torch.randperm(len(labels), generator=shuffle).to(self._device)
+            for index in order.split(settings.batch_size):
+                loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
+                if not torch.isfinite(loss):
+                    raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+                if not torch.isfinite(norm):
+                    raise TrainingDivergedError(f"The gradient norm is {norm} in epoch {epoch + 1} of {epochs}.")
+                optimizer.step()
+                schedule.step()
+
+    @torch.no_grad()
+    def _measure(self, network: Network) -> Measurement:
+        inputs, labels = self._validation
+        network.eval()
+        recorder = Recorder(network)
+        correct, loss = 0, 0.0
+        for index in torch.arange(len(labels), device=self._device).split(256):
+            logits = network.run(inputs[:, index], recorder=recorder)
+            loss += nn.functional.cross_entropy(logits, labels[index], reduction="sum").item()
+            correct += int((logits.argmax(dim=1) == labels[index]).sum())
+        if not math.isfinite(loss):
+            raise TrainingDivergedError(f"The validation loss is {loss}.")
+        activity = recorder.activity()
+        return Measurement(
+            accuracy=correct / len(labels),
+            loss=loss / len(labels),
+            samples=len(labels),
+            parameters=sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
+            time_steps=activity.time_steps,
+            silent=activity.is_silent,
+            activity=activity,
+        )
+
+
+def _tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
+    inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
+    return inputs.to(device), torch.from_numpy(samples.labels).to(device)
+
+
+def _parameter_groups(network: Network, settings: Training) -> list[dict[str, object]]:
+    """Return the weights of operations, which decay, apart from batch norm and neurons, which do not."""
+    weights = {id(p) for p in network.operations.parameters() if p.ndim > 1}
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if id(p) in weights], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if id(p) not in weights], "weight_decay": 0.0},
+    ]

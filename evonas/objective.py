@@ -1,0 +1,104 @@
+"""What is traded: objectives, which are arithmetic on a stored measurement, and the score of a row under several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evonas.errors import NotFiniteError, UnpriceableError
+
+Direction = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A figure of merit of a measurement: pure, cheap, and computed again whenever it is asked for.
+
+    Attributes:
+        name: Unique among the objectives of a run.
+        score: `score(measurement)` returns the value in `unit`. It may raise `UnpriceableError`, which makes the
+            network infeasible and says why.
+        direction: `"min"` or `"max"`.
+        unit: Of the value, such as `"J/sample"`.
+        at_least: Hard lower bound, or None.
+        at_most: Hard upper bound, or None.
+        log: Whether distances are meant in decades: counts, joules, seconds.
+        best: The value that cannot be bettered, where there is one.
+        profile: Id of the hardware profile that it depends on, if any.
+        uncounted: What the value leaves out, for people.
+    """
+
+    name: str
+    score: Callable[[Any], float]
+    direction: Direction = "min"
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    log: bool = False
+    best: float | None = None
+    profile: str | None = None
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> float:
+        """`1.0` to minimise, `-1.0` to maximise: `sign * value` is what gets smaller as networks get better."""
+        return 1.0 if self.direction == "min" else -1.0
+
+    def violation(self, value: float) -> float:
+        """Return by how much `value` breaks the bounds, relative to the bound; 0 where it keeps them."""
+        below = 0.0 if self.at_least is None else _relative(self.at_least - value, self.at_least)
+        above = 0.0 if self.at_most is None else _relative(value - self.at_most, self.at_most)
+        return below + above
+
+
+def _relative(excess: float, bound: float) -> float:
+    return max(excess, 0.0) / abs(bound) if bound else max(excess, 0.0)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The values of one measurement under several objectives.
+
+    Attributes:
+        values: One a objective, in its own unit and direction; None where the objective has none.
+        violation: Sum of the relative violations of all bounds, 1 for each value that is None.
+        reason: Why it is infeasible, for people; empty where it is feasible.
+    """
+
+    values: tuple[float | None, ...]
+    violation: float
+    reason: str
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every objective has a value and every bound is kept."""
+        return self.violation == 0
+
+
+def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
+    """Return the values of `measurement` under `objectives`.
+
+    Raises:
+        NotFiniteError: If a value is not a finite number (a failure of the row, never a score).
+    """
+    values: list[float | None] = []
+    violation, reasons = 0.0, []
+    for objective in objectives:
+        try:
+            value = float(objective.score(measurement))
+        except UnpriceableError as error:
+            values.append(None)
+            violation += 1.0
+            reasons.append(f"{objective.name}: {error}")
+            continue
+        if not math.isfinite(value):
+            raise NotFiniteError(f"Objective {objective.name} is {value}, expected a finite number.")
+        values.append(value)
+        broken = objective.violation(value)
+        if broken:
+            violation += broken
+            bound = objective.at_least if objective.at_least is not None and value < objective.at_least else objective.at_most
+            reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
+    return Score(tuple(values), violation, "; ".join(reasons))

@@ -1,0 +1,206 @@
+"""What is better in several objectives at once: order, front and hypervolume of rows.
+
+Everything that pymoo and moocore are shown passes `_matrix`, which lets finite numbers through and nothing else:
+a NaN becomes the only optimum in their sorting and can end the process in their hypervolume.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pymoo.indicators.hv import HV
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from evonas.errors import EvonasError
+from evonas.objective import Objective
+from evonas.view import Row
+
+_CROWDING = get_crowding_function("cd")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The two corners between which a hypervolume is measured, in each objective's own unit and direction.
+
+    Attributes:
+        ideal: `(objectives,)` values that scale to 0.
+        ref_point: `(objectives,)` values that scale to 1; what is not better in every objective adds nothing.
+    """
+
+    ideal: tuple[float, ...]
+    ref_point: tuple[float, ...]
+
+
+def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[Row]:
+    """Return `rows`, best first, without any random number and whatever their order was.
+
+    Feasible rows come by non-dominated rank, within a rank by crowding distance, the loneliest first; then the
+    infeasible ones by violation, failures last. Ties go to the lower slot.
+
+    Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002,
+    section III, with its constrained domination (definition 1, section VI).
+
+    Args:
+        rows: Rows of one rung.
+        objectives: Where given, crowding is measured in decades on the axes that say `log`.
+
+    Raises:
+        EvonasError: If a feasible row has a cost that is not a finite number.
+    """
+    return [row for row, _, _ in ranking(rows, objectives=objectives)]
+
+
+def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[tuple[Row, int, float]]:
+    """Return `order(rows)`, each row with its rank from 0 and its crowding distance (`inf` at the ends of a rank).
+
+    Infeasible rows stand behind the last rank, one rank for each violation, with crowding distance 0.
+    """
+    by_slot = sorted(rows, key=lambda row: row.job.slot)
+    feasible = [row for row in by_slot if row.is_feasible]
+    infeasible = sorted((row for row in by_slot if not row.is_feasible), key=lambda row: row.violation)
+    ranked: list[tuple[Row, int, float]] = []
+    costs = _matrix([row.costs for row in feasible])
+    axes = _crowding_axes(costs, objectives)
+    fronts = NonDominatedSorting().do(costs)
+    for rank, members in enumerate(fronts):
+        distances = _CROWDING.do(axes[members])
+        best_first = sorted(range(len(members)), key=lambda i: -distances[i])  # stable: members are in slot order
+        ranked.extend((feasible[members[i]], rank, float(distances[i])) for i in best_first)
+    violations = {violation: i for i, violation in enumerate(sorted({row.violation for row in infeasible}))}
+    ranked.extend((row, len(fronts) + violations[row.violation], 0.0) for row in infeasible)
+    return ranked
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """Return the feasible rows that no other row dominates, in slot order; rows of equal costs stay together."""
+    feasible = sorted((row for row in rows if row.is_feasible), key=lambda row: row.job.slot)
+    costs = _matrix([row.costs for row in feasible])
+    kept = NonDominatedSorting().do(costs, only_non_dominated_front=True)
+    return [feasible[i] for i in kept]
+
+
+def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference: Reference) -> float:
+    """Return the part of the box between `reference.ideal` and `reference.ref_point` that `costs` dominate, in [0, 1].
+
+    Each axis is scaled to [0, 1], in decades where its objective says `log`, and what lies outside is moved onto
+    the border: a point beyond the ideal counts as the ideal, one beyond the reference point adds nothing. Zero has
+    no logarithm: on a logarithmic axis it lies infinitely far towards small values, and so do negative values.
+
+    Args:
+        costs: `(points, objectives)`, as in `Row.costs`: signed so that less is better. May be empty.
+        objectives: What the columns are.
+        reference: The corners of the box.
+
+    Raises:
+        EvonasError: If a cost is not a finite number.
+    """
+    points = _matrix(costs)
+    if not len(points):
+        return 0.0
+    scaled = np.empty_like(points)
+    for i, objective in enumerate(objectives):
+        ends = np.array([reference.ideal[i], reference.ref_point[i]])
+        low, high = _axis(ends, objective)
+        scaled[:, i] = np.clip((_axis(objective.sign * points[:, i], objective) - low) / (high - low), 0.0, 1.0)
+    if scaled.shape[1] == 1:  # moocore knows no one-dimensional volume
+        return float(1.0 - scaled.min())
+    return float(HV(ref_point=np.ones(scaled.shape[1])).do(scaled))
+
+
+def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference:
+    """Return the corners for hypervolumes: from bounds and `best` where there are some, else from `rows`.
+
+    The reference point is the bound on the bad side, else the worst value seen. The ideal is `best`, else the best
+    value seen, bettered by the range that was seen; on a logarithmic axis by a decade, for a `best` of zero as well,
+    which has no place there. Where all values seen are equal, the range is taken to be their distance from
+    the reference point, else their magnitude, else 1. On a logarithmic axis only positive values count as seen;
+    where there are none, the axis goes from 1 to a decade better.
+
+    Args:
+        objectives: What is traded.
+        rows: The first rows of the search (`pop_size` of them); those without a value in every objective do not count.
+
+    Raises:
+        EvonasError: If there is neither a bound nor a row, or if `best` is not better than the bound.
+    """
+    costs = _matrix([row.costs for row in rows if row.costs is not None])
+    corners = []
+    for i, objective in enumerate(objectives):
+        seen = objective.sign * costs[:, i] if len(costs) else np.empty(0)
+        corners.append(_corners(objective, seen))
+    return Reference(tuple(ideal for ideal, _ in corners), tuple(worst for _, worst in corners))
+
+
+def _corners(objective: Objective, seen: np.ndarray) -> tuple[float, float]:
+    bound = objective.at_most if objective.direction == "min" else objective.at_least
+    best, log = objective.best, objective.log
+    if log:
+        if not len(seen) and (bound is None or bound <= 0):
+            raise EvonasError(_no_corner(objective))
+        bound = bound if bound is not None and bound > 0 else None
+        best = best if best is not None and best > 0 else None
+        seen = seen[seen > 0] if (seen > 0).any() else np.ones(1 if len(seen) else 0)
+    if not len(seen) and (bound is None or best is None):
+        if bound is None or not log:
+            raise EvonasError(_no_corner(objective))
+        seen = np.array([bound])
+    sign = objective.sign
+    worst = bound if bound is not None else float(sign * (sign * seen).max())
+    if best is None:
+        best_seen = float(sign * min((sign * seen).min(), sign * worst))
+        if log:
+            best = best_seen * 10.0 ** -sign
+        else:
+            span = float(np.ptp(seen)) or abs(worst - best_seen) or abs(best_seen) or 1.0
+            best = best_seen - sign * span
+    elif sign * best >= sign * worst:
+        if bound is not None:
+            raise EvonasError(
+                f"Objective {objective.name} has a best value of {best:g} {objective.unit}, which is not better than "
+                f"its bound {bound:g}. Give a bound that networks can keep."
+            )
+        worst = best * 10.0**sign if log else best + sign * (abs(best) or 1.0)  # all rows seen are perfect
+    return best, worst
+
+
+def _no_corner(objective: Objective) -> str:
+    return (
+        f"Objective {objective.name} has no reference point: no row is scored yet and it has no bound and best value. "
+        "Give it both, or ask again after the first rows."
+    )
+
+
+def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
+    """Return `values` in decades where the objective says `log`; what has no logarithm becomes `-inf`."""
+    if not objective.log:
+        return values
+    return np.log10(values, out=np.full(values.shape, -math.inf), where=values > 0)
+
+
+def _crowding_axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
+    """Return `costs`, in decades where an objective says `log`; what has no logarithm stands at the smallest that has."""
+    axes = costs.copy()
+    for i, objective in enumerate(objectives):
+        if objective.log and len(costs):
+            decades = _axis(objective.sign * costs[:, i], objective)
+            finite = decades[np.isfinite(decades)]
+            axes[:, i] = np.maximum(decades, finite.min()) if len(finite) else 0.0
+    return axes
+
+
+def _matrix(costs: ArrayLike | Sequence[tuple[float, ...] | None]) -> np.ndarray:
+    """Return `(points, objectives)` finite numbers: the only gate to pymoo and moocore."""
+    if len(costs) == 0:  # type: ignore[arg-type]
+        return np.empty((0, 0))
+    matrix = np.asarray(costs, dtype=float)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise EvonasError(
+            f"Costs must be a table of finite numbers, got {matrix[~np.isfinite(matrix)][:3]} in shape {matrix.shape}. "
+            "A failed evaluation has no costs: leave its row out."
+        )
+    return np.ascontiguousarray(matrix)

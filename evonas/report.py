@@ -1,0 +1,79 @@
+"""Reports: the front as a table for people, as CSV and as JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from evonas.objective import Objective
+from evonas.pareto_front import Front
+from evonas.view import Row
+
+
+def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
+    """Return a table of the front's networks, best value of the first objective first, or of any `rows` as they come."""
+    everything = rows is not None
+    shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
+    result = Table(title=None if everything else f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations")
+    for name in ("key", "slot", "strategy", "epochs"):
+        result.add_column(name)
+    for objective in front.objectives:
+        result.add_column(_header(objective), justify="right")
+    if everything:
+        result.add_column("kind")
+        result.add_column("outcome")
+    for row in shown:
+        cells = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
+        cells += [_cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)]
+        if everything:
+            cells += [row.job.kind, _told(row)]
+        result.add_row(*cells)
+    return result
+
+
+def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
+    """Return the front, or any `rows`, as CSV: one row a network, units in the header, the genotype in columns."""
+    everything = rows is not None
+    shown = list(rows) if rows is not None else list(front.rows)
+    variables = sorted({name for row in shown for name in row.job.genotype})
+    header = ["key", "slot", "strategy", "epochs", *(_header(objective) for objective in front.objectives)]
+    header += ["kind", "outcome", "message"] if everything else []
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*header, *variables])
+    for row in shown:
+        job = row.job
+        cells: list[object] = [job.genotype.key, job.slot, job.strategy, job.epochs]
+        cells += ["" if value is None else repr(value) for value in _values(front, row)]
+        cells += [job.kind, row.evaluation.outcome.name.lower(), row.evaluation.message] if everything else []
+        writer.writerow([*cells, *(job.genotype.get(name, "") for name in variables)])
+    return text.getvalue()
+
+
+def _by_first_objective(row: Row) -> tuple[float, ...]:
+    return row.costs or ()
+
+
+def _values(front: Front, row: Row) -> Sequence[float | None]:
+    return row.score.values if row.score is not None else [None] * len(front.objectives)
+
+
+def _header(objective: Objective) -> str:
+    return f"{objective.name} [{objective.unit}]" if objective.unit else objective.name
+
+
+def _cell(objective: Objective, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if objective.log else f"{value:.4f}"
+
+
+def _told(row: Row) -> str:
+    if row.is_failure:
+        return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
+    if row.score is not None and row.score.reason:
+        return f"infeasible: {row.score.reason}"
+    return "measured"

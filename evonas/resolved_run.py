@@ -1,0 +1,260 @@
+"""A resolved run: the run file with everything that it names looked up, checked whole before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evonas.data.dataset import DataSet, SearchData
+from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
+from evonas.ladder import Ladder
+from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.objective import Objective
+from evonas.runfile import ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.search import Budget, Predict
+from evonas.space import Genotype, Space
+from evonas.strategies.mixture import Mixture
+from evonas.view import Strategy
+from evonas.workers import Evaluate
+
+
+@dataclass(frozen=True)
+class ResolvedRun:
+    """Everything a search needs.
+
+    Attributes:
+        file: The run file.
+        space: The space that it names.
+        objectives: In the order of the run file.
+        strategy: The strategy, or a mixture of several.
+        dataset: The data set, of which the search is given `search_data` only.
+        notes: What is allowed, but perhaps not meant.
+    """
+
+    file: RunFile
+    space: Space
+    objectives: tuple[Objective, ...]
+    strategy: Strategy
+    dataset: DataSet
+    notes: tuple[str, ...]
+
+    @property
+    def search_data(self) -> SearchData:
+        """Training and validation samples."""
+        return self.dataset.for_search(seed=self.file.search.seed)
+
+    @property
+    def ladder(self) -> Ladder:
+        """The ladder of epochs."""
+        return Ladder(self.file.ladder.epochs, self.file.ladder.keep)
+
+    @property
+    def budget(self) -> Budget:
+        """When to stop."""
+        return Budget(self.file.search.evaluations, self.file.search.seconds)
+
+    @property
+    def pop_size(self) -> int:
+        """Largest population of the strategies: so many first rows fix the reference points of the hypervolume."""
+        return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
+
+    def predict(self) -> Predict:
+        """Return the predicted cost of an evaluation: dense multiply-accumulates of all its training samples."""
+        data = self.search_data
+        operations, samples = self.space.operations, len(data.train)
+        if operations is None:
+            return lambda genotype, epochs: float(epochs)
+        shape, classes = data.input_shape, data.classes
+        return lambda genotype, epochs: operations(genotype, shape, classes) * samples * epochs
+
+    def build_one(self, genotype: Genotype) -> Any:
+        """Return the network of `genotype`, to see that one can be built."""
+        data = self.search_data
+        assert self.space.build is not None
+        return self.space.build(genotype, data.input_shape, data.classes)
+
+    def make_evaluate(self) -> Callable[[], Evaluate]:
+        """Return the picklable function that makes an evaluator in a worker."""
+        return MakeEvaluator(self.file)
+
+
+@dataclass(frozen=True)
+class MakeEvaluator:
+    """Makes the evaluator of a run file; called once in each worker, which reads the data itself."""
+
+    file: RunFile
+
+    def __call__(self) -> Evaluate:
+        """Return the evaluator."""
+        from evonas.evaluate import Training, TrainingEvaluator
+
+        file = self.file
+        dataset, faults = _dataset(file)
+        if dataset is None:
+            raise RunFileError(faults)
+        space = look_up(file.search.space, folder="spaces", attribute="space")
+        training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
+        return TrainingEvaluator(
+            space,
+            dataset.for_search(seed=file.search.seed),
+            training=training,
+            threads=max(1, int(file.workers.num_cpus)),
+            device="cuda" if file.workers.num_gpus else "cpu",
+        )
+
+
+def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
+    """Return the run that a run file describes.
+
+    Raises:
+        RunFileError: With every fault of the file, of its form and of what it names.
+    """
+    data = read(path, overrides=overrides)
+    file, faults = parse(data)
+    if file is None:
+        faults += _faults_of_what_is_named(data)
+        raise RunFileError(faults)
+    space, space_faults = space_of(file.search.space)
+    objectives, objective_faults = objectives_of(file.objectives)
+    strategy, strategy_faults = _strategy(file.strategies)
+    dataset, data_faults = _dataset(file)
+    faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults]
+    if faults or space is None or strategy is None or dataset is None:
+        raise RunFileError(faults)
+    return ResolvedRun(file, space, objectives, strategy, dataset, tuple(_notes(file)))
+
+
+def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
+    """Return the faults of the names in those sections whose form is right, although another's is not."""
+    faults: list[str] = []
+    name = data.get("search", {}).get("space") if isinstance(data.get("search"), dict) else None
+    if isinstance(name, str):
+        faults += space_of(name)[1]
+    for key, section, check in (("objectives", ObjectiveSection, objectives_of), ("strategies", StrategySection, _strategy)):
+        items = data.get(key)
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            try:
+                parsed = section.model_validate(item)
+            except ValueError:
+                continue  # its form is wrong, which has been said
+            faults += check((parsed,), first=index)[1]  # type: ignore[operator]
+    return faults
+
+
+def space_of(name: str) -> tuple[Space | None, list[str]]:
+    """Return the space that a run file names, and a sentence for each fault."""
+    try:
+        space = look_up(name, folder="spaces", attribute="space")
+    except LookupFault as fault:
+        return None, [f"search.space: {fault}, got {name!r}"]
+    if not isinstance(space, Space) or space.build is None:
+        return None, [f"search.space: {name!r} is no Space with a `build`, so that its networks cannot be trained"]
+    return space, []
+
+
+def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> tuple[tuple[Objective, ...], list[str]]:
+    """Return the objectives that sections of a run file name, and a sentence for each fault."""
+    objectives: list[Objective] = []
+    faults: list[str] = []
+    for index, section in enumerate(sections, start=first):
+        key = f"objectives.{index}"
+        try:
+            make = look_up(section.name, folder="objectives", attribute="objective")
+        except LookupFault as fault:
+            faults.append(f"{key}.name: {fault}, got {section.name!r}")
+            continue
+        wrong = option_faults(make, section.options)
+        if wrong:
+            faults += [f"{key}.{fault}" for fault in wrong]
+            continue
+        try:
+            made = make(**section.options)
+        except ProfileError as error:
+            faults.append(f"{key}.profile: {error}")
+            continue
+        except RunFileError as error:
+            faults += [f"{key}.{fault}" for fault in error.faults]
+            continue
+        except (EvonasError, TypeError, ValueError) as error:
+            faults.append(f"{key}: {error}")
+            continue
+        objective = replace(
+            made,
+            name=section.as_ or made.name,
+            at_least=made.at_least if section.at_least is None else section.at_least,
+            at_most=made.at_most if section.at_most is None else section.at_most,
+        )
+        faults += [f"{key}.{fault}" for fault in _bound_faults(objective)]
+        if objective.name in [other.name for other in objectives]:
+            faults.append(f'{key}.as: a second objective is called {objective.name!r}; give it a name with as = "…"')
+        objectives.append(objective)
+    return tuple(objectives), faults
+
+
+def _bound_faults(objective: Objective) -> list[str]:
+    faults = []
+    least, most = objective.at_least, objective.at_most
+    if least is not None and most is not None and least > most:
+        faults.append(f"at_least: {least:g} is above at_most = {most:g}, so that no network can keep both")
+    if most is not None and objective.direction == "min" and (most < 0 or (objective.log and most == 0)):
+        faults.append(f"at_most: {most:g} {objective.unit} can never be kept; expected a bound above 0")
+    if least is not None and objective.direction == "max" and objective.best is not None and least > objective.best:
+        faults.append(f"at_least: {least:g} can never be reached; the best possible is {objective.best:g}")
+    return faults
+
+
+def _strategy(sections: tuple[StrategySection, ...], *, first: int = 0) -> tuple[Strategy | None, list[str]]:
+    members: list[tuple[Strategy, float]] = []
+    faults: list[str] = []
+    for index, section in enumerate(sections, start=first):
+        key = f"strategies.{index}"
+        try:
+            make = look_up(section.name, folder="evonas.strategies", attribute="strategy")
+        except LookupFault as fault:
+            faults.append(f"{key}.name: {fault}, got {section.name!r}")
+            continue
+        wrong = option_faults(make, section.options)
+        if wrong:
+            faults += [f"{key}.{fault}" for fault in wrong]
+            continue
+        try:
+            members.append((make(**section.options), section.share or 1.0))
+        except (EvonasError, TypeError, ValueError) as error:
+            faults.append(f"{key}: {error}")
+    if not members:
+        return None, faults
+    try:
+        return (members[0][0] if len(members) == 1 else Mixture(members)), faults
+    except EvonasError as error:
+        return None, [*faults, f"strategies: {error}"]
+
+
+def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:
+    section = file.data
+    try:
+        make = look_up(section.name, folder="evonas.data", attribute="read")
+    except LookupFault as fault:
+        return None, [f"data.name: {fault}, got {section.name!r}"]
+    wrong = option_faults(make, section.options)
+    if wrong:
+        return None, [f"data.{fault}" for fault in wrong]
+    try:
+        dataset: DataSet = make(**section.options)
+        dataset.for_search(seed=file.search.seed)
+    except DataError as error:
+        return None, [f"data: {error}"]
+    except (TypeError, ValueError) as error:
+        return None, [f"data: {type(error).__name__}: {error}"]
+    return dataset, []
+
+
+def _notes(file: RunFile) -> list[str]:
+    notes = []
+    if file.workers.count is not None and file.workers.count > file.search.parallel:
+        notes.append(
+            f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest will "
+            "idle. Raise search.parallel (which changes the result) or lower workers.count."
+        )
+    return notes

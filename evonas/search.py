@@ -1,0 +1,203 @@
+"""The search: the loop, the virtual clock that makes it reproducible, and the budget that ends it."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from evonas.errors import ChangedRunError, EvonasError
+from evonas.ladder import Ladder
+from evonas.measurement import Evaluation, Job
+from evonas.objective import Objective
+from evonas.space import Genotype, Space
+from evonas.view import Proposal, Row, Strategy, View
+
+Predict = Callable[[Genotype, int], float]
+
+
+class Ending(Enum):
+    """Why a search ended. The value is the sentence that people read."""
+
+    BUDGET_SPENT = "The budget of evaluations is spent."
+    TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
+    EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
+
+
+class Workers(Protocol):
+    """Whoever runs jobs."""
+
+    def start(self, job: Job) -> None:
+        """Take `job` and return at once; it runs as soon as a worker is free, in the order of starting."""
+
+    def next(self) -> Evaluation:
+        """Return the evaluation of any started job that has not been returned yet; wait for one if need be."""
+
+    def close(self) -> None:
+        """Stop all work and give every resource back."""
+
+
+class Memory(Protocol):
+    """What the loop needs of an archive."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is traded."""
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Keep a row; it is safe on disk when this returns."""
+
+    def get(self, slot: int) -> Row | None:
+        """Return the row of a slot, or None where there is none yet."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop.
+
+    Attributes:
+        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts.
+        seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
+            in them depends on the machine.
+    """
+
+    evaluations: int
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.evaluations < 1 or (self.seconds is not None and self.seconds <= 0):
+            raise EvonasError(f"A budget needs evaluations >= 1 and seconds > 0, got {self}.")
+
+
+class VirtualClock:
+    """Time as it would pass on `parallel` equal workers on which every job takes its predicted cost."""
+
+    def __init__(self, parallel: int) -> None:
+        if parallel < 1:
+            raise EvonasError(f"parallel is {parallel}, expected 1 or more jobs open at once.")
+        self.now = 0.0
+        self._parallel = parallel
+        self._endings: list[tuple[float, int, Job]] = []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more job can be open."""
+        return len(self._endings) < self._parallel
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is open."""
+        return not self._endings
+
+    @property
+    def next_ending(self) -> Job:
+        """The open job that ends next in virtual time; of several that end together, that of the lowest slot."""
+        return self._endings[0][2]
+
+    def open(self, job: Job) -> None:
+        """Start `job` now."""
+        heapq.heappush(self._endings, (self.now + job.cost, job.slot, job))
+
+    def advance(self) -> None:
+        """Go on to the end of `next_ending`, which is then no longer open."""
+        self.now = heapq.heappop(self._endings)[0]
+
+
+def search(
+    space: Space,
+    archive: Memory,
+    *,
+    strategy: Strategy,
+    workers: Workers,
+    budget: Budget,
+    parallel: int = 1,
+    ladder: Ladder | None = None,
+    predict: Predict | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> Ending:
+    """Return why the search ended; its result lies in `archive`.
+
+    What a proposal sees does not depend on real time: the loop runs as if on `parallel` equal workers on which
+    every job takes its predicted cost. So the archive is the same, row by row, for any number of real workers and
+    after any number of restarts. Resuming is replaying: a slot whose row is in the archive already is not run again.
+
+    Args:
+        space: What may vary.
+        archive: Where rows are kept, and read from on resuming.
+        strategy: What proposes.
+        workers: Who evaluates. Not closed here.
+        budget: When to stop.
+        parallel: Jobs open at once in virtual time; part of the result. More real workers than this idle.
+        ladder: Epochs of training by rung; by default one rung of one epoch.
+        predict: `predict(genotype, epochs)` returns the predicted cost of an evaluation; by default all are equal.
+        on_row: Called with each row as it is seen, in virtual order; replayed rows included.
+
+    Raises:
+        ChangedRunError: If a stored row is not the one that the search proposes at its slot.
+        ArchiveError: If a row cannot be kept.
+    """
+    ladder = ladder or Ladder()
+    clock = VirtualClock(parallel)
+    view = View(space, archive.objectives, seed=archive.seed)
+    evaluations, began, out_of_time = 0, time.monotonic(), False
+    while True:
+        while clock.has_room and evaluations < budget.evaluations:
+            proposal = ladder.promotion(view) or strategy.propose(view)
+            if proposal is None:
+                break
+            job = _job(proposal, view.slot, archive.seed, ladder, predict)
+            if archive.get(job.slot) is None:
+                out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
+                if out_of_time:
+                    break
+                workers.start(job)
+            evaluations += job.kind == "evaluate"
+            view.start(job)
+            clock.open(job)
+        if clock.is_idle:
+            break
+        job = clock.next_ending
+        while (row := archive.get(job.slot)) is None:
+            archive.add(workers.next())
+        _check_same(row.job, job)
+        clock.advance()
+        view.see(row)
+        if on_row is not None:
+            on_row(row)
+    if evaluations >= budget.evaluations:
+        return Ending.BUDGET_SPENT
+    return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
+
+
+def _job(proposal: Proposal, slot: int, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
+    epochs = ladder.epochs[proposal.rung]
+    cost = predict(proposal.genotype, epochs) if predict is not None and proposal.kind == "evaluate" else 1.0
+    return Job(
+        slot=slot,
+        kind=proposal.kind,
+        genotype=proposal.genotype,
+        strategy=proposal.strategy,
+        parents=proposal.parents,
+        rung=proposal.rung,
+        epochs=epochs,
+        cost=cost,
+        seed=seed,
+        settings=proposal.settings,
+    )
+
+
+def _check_same(stored: Job, proposed: Job) -> None:
+    if (stored.kind, stored.genotype, stored.rung) != (proposed.kind, proposed.genotype, proposed.rung):
+        raise ChangedRunError(
+            f"Slot {stored.slot} of the archive holds {stored.genotype.key} at rung {stored.rung}, but this search "
+            f"proposes {proposed.genotype.key} at rung {proposed.rung} there: the archive was made by another space, "
+            "strategy, seed or version of evonas. Use the settings and the version it was made with, or another "
+            "output folder."
+        )

@@ -1,0 +1,153 @@
+"""Exact counts of what a network does: spikes, updates, and what every single synapse delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from evonas.errors import EvonasError
+from evonas.measurement import Activity, Connection, Population
+from evonas.snn.plan import INPUT, PlannedConnection, PlannedPopulation
+from evonas.snn.scan import Watch
+
+if TYPE_CHECKING:
+    from evonas.snn.network import Network
+
+
+class Recorder:
+    """Counts over any number of batches: hand it to `Network.run`, then ask for the `activity`.
+
+    Only maps of counts are kept: how often each element was not zero, by time step. Because all connections are
+    linear, events follow from these maps and the fan-out of each input element, once, at the end.
+
+    Args:
+        network: The network that will run. Its weights must not change between the first batch and `activity`.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._samples = 0
+        self._nonzero: dict[str, Tensor] = {}
+        self._updates: dict[str, list[Tensor]] = {}
+
+    def see(self, name: str, output: Tensor) -> None:
+        """Count the elements of the `(time, batch, ...)` output of population `name` (or the data) that are not 0."""
+        counts = torch.count_nonzero(output.detach(), dim=1)
+        self._nonzero[name] = self._nonzero[name] + counts if name in self._nonzero else counts
+        if name == INPUT:
+            self._samples += output.shape[1]
+
+    def watch(self, name: str) -> Watch:
+        """Return a watch that counts the neurons of population `name` with current or state other than zero."""
+        before = self._updates.get(name)
+        now: list[Tensor] = []
+        self._updates[name] = now
+
+        def count(current: Tensor, states: Sequence[Tensor]) -> None:
+            active = current != 0
+            for state in states:
+                active = active | (state != 0)
+            total = active.sum()
+            now.append(total if before is None else total + before[len(now)])
+
+        return count
+
+    def activity(self) -> Activity:
+        """Return the counts, totals over all samples that were seen.
+
+        Raises:
+            EvonasError: If nothing was seen.
+        """
+        if not self._samples:
+            raise EvonasError("The recorder has seen no sample: hand it to Network.run first.")
+        plan = self._network.plan
+        return Activity(
+            samples=self._samples,
+            time_steps=plan.time_steps,
+            populations=tuple(self._population(population) for population in plan.populations),
+            connections=tuple(self._connection(edge) for edge in plan.connections),
+        )
+
+    def _population(self, planned: PlannedPopulation) -> Population:
+        by_step = self._nonzero[planned.name].flatten(1).sum(1).tolist()
+        is_readout = planned.dynamics.kind == "readout"
+        return Population(
+            name=planned.name,
+            kind=planned.dynamics.kind,
+            shape=planned.shape,
+            state=planned.dynamics.state_variables,
+            static=planned.static,
+            spikes=self._at_each_step([0] if is_readout else by_step),
+            updates=self._at_each_step([int(count) for count in self._updates[planned.name]]),
+        )
+
+    def _connection(self, planned: PlannedConnection) -> Connection:
+        maps = [self._nonzero[name] for name in planned.sources]
+        time = max(len(part) for part in maps)
+        counts = torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
+        weight = _weight(self._network.operations[planned.name])
+        reach = fan_out(planned, weight=weight).to(counts.device)
+        delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
+        nothing = (0,) * self._network.plan.time_steps
+        return Connection(
+            name=planned.name,
+            sources=planned.sources,
+            target=planned.target,
+            operation=planned.operation,
+            element=planned.element,
+            in_shape=planned.in_shape,
+            out_shape=planned.out_shape,
+            kernel=planned.kernel,
+            stride=planned.stride,
+            padding=planned.padding,
+            groups=planned.groups,
+            weights=planned.weights,
+            biases=planned.biases,
+            fan_in=planned.fan_in,
+            dense=planned.dense,
+            static=planned.static,
+            events=delivered if planned.element == "binary" else nothing,
+            graded=delivered if planned.element == "graded" else nothing,
+            macs=delivered if planned.element == "real" else nothing,
+        )
+
+    def _at_each_step(self, counts: Sequence[int]) -> tuple[int, ...]:
+        """Return one count a time step; what is static is listed at each."""
+        return tuple(counts) * self._network.plan.time_steps if len(counts) == 1 else tuple(counts)
+
+
+def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tensor:
+    """Return `(channels, height, width)` int64: the target neurons that each input element reaches.
+
+    The transposed convolution, of the kernel's weights that are not zero, over ones: exact at borders, with stride,
+    padding and groups.
+
+    Args:
+        planned: The connection.
+        weight: Its weights; where there are none (`pool`, `skip`), all of the kernel counts.
+    """
+    channels, height, width = planned.in_shape
+    if planned.operation == "linear":
+        if weight is None:
+            return torch.full(planned.in_shape, planned.out_shape[0])
+        return torch.count_nonzero(weight, dim=0)[:, None, None].expand(planned.in_shape)
+    if weight is None:
+        shape = (planned.out_shape[0], channels // planned.groups, planned.kernel, planned.kernel)
+        weight = torch.ones(shape)
+    reached = torch.nn.grad.conv2d_input(
+        (1, channels, height, width),
+        (weight.detach() != 0).double(),
+        torch.ones(1, *planned.out_shape, dtype=torch.float64, device=weight.device),
+        stride=planned.stride,
+        padding=planned.padding,
+        groups=planned.groups,
+    )
+    return reached[0].round().long()
+
+
+def _weight(operation: torch.nn.Module) -> Tensor | None:
+    weights = [value for name, value in operation.named_parameters() if name in ("conv.weight", "linear.weight")]
+    return weights[0] if weights else None

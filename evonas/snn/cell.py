@@ -1,0 +1,104 @@
+"""The cell: a few nodes, each the sum of up to two operations on what came before, fired by one population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evonas.errors import SpaceError
+from evonas.snn.dynamics import Dynamics
+from evonas.snn.plan import Draft, Incoming
+
+OPERATIONS = ("conv3", "conv5", "separable", "pool", "skip")
+"""What an edge may do to spikes; all keep height, width and channels."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge into a node.
+
+    Attributes:
+        source: `"s0"` (the cell before the last), `"s1"` (the last cell), or `"n0"`, `"n1"`, ... (a node before).
+        operation: One of `OPERATIONS`.
+    """
+
+    source: str
+    operation: str
+
+
+Cell = tuple[tuple[Edge, ...], ...]
+"""The edges of each node, one or more."""
+
+
+def add_cell(
+    draft: Draft,
+    cell: Cell,
+    *,
+    name: str,
+    inputs: dict[str, tuple[str, ...]],
+    channels: int,
+    size: tuple[int, int],
+    dynamics: Dynamics,
+) -> tuple[str, ...]:
+    """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
+
+    The currents of a node's edges are summed at its membrane, so that whatever reads a node reads spikes. An input
+    with other channels, height or width than the nodes' passes an adapter: a convolution, batch norm and neurons, of
+    kernel 1, or for a stride `r` of kernel `r + 1`. Adapters that no edge uses are not added.
+
+    Args:
+        draft: The plan in the making.
+        cell: The edges.
+        name: Start of the names of its populations.
+        inputs: The populations behind `"s0"` and `"s1"`.
+        channels: Channels of each node.
+        size: `(height, width)` of the nodes.
+        dynamics: What its neurons do.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    used = {edge.source for edges in cell for edge in edges}
+    for side, sources in inputs.items():
+        if side in used:
+            adapter = f"{name}/{side}"
+            known[side] = _adapt(draft, sources, name=adapter, channels=channels, size=size, dynamics=dynamics)
+    nodes = []
+    for index, edges in enumerate(cell):
+        node = f"{name}/node{index}"
+        incoming = [
+            _add_edge(draft, edge, f"{node}/{letter}", sources=known[edge.source], channels=channels, dynamics=dynamics)
+            for letter, edge in zip("abcdefgh", edges, strict=False)
+        ]
+        known[f"n{index}"] = (draft.add(node, dynamics, incoming=incoming),)
+        nodes.append(node)
+    return tuple(nodes)
+
+
+def _adapt(
+    draft: Draft, sources: tuple[str, ...], *, name: str, channels: int, size: tuple[int, int], dynamics: Dynamics
+) -> tuple[str, ...]:
+    shape = draft.shape(sources)
+    if shape == (channels, *size):
+        return sources
+    stride = -(-shape[1] // size[0])
+    kernel = stride + 1 if stride > 1 else 1
+    incoming = Incoming(f"{name}/conv", sources, "conv", channels=channels, kernel=kernel, stride=stride)
+    return (draft.add(name, dynamics, incoming=[incoming]),)
+
+
+def _add_edge(
+    draft: Draft, edge: Edge, name: str, *, sources: tuple[str, ...], channels: int, dynamics: Dynamics
+) -> Incoming:
+    """Return the connection into the node; a separable convolution first adds the neurons between its two parts."""
+    match edge.operation:
+        case "conv3":
+            return Incoming(name, sources, "conv", channels=channels, kernel=3)
+        case "conv5":
+            return Incoming(name, sources, "conv", channels=channels, kernel=5)
+        case "separable":
+            depthwise = Incoming(f"{name}/depthwise", sources, "conv", channels=channels, kernel=3, depthwise=True)
+            middle = draft.add(f"{name}/middle", dynamics, incoming=[depthwise])
+            return Incoming(name, (middle,), "conv", channels=channels)
+        case "pool":
+            return Incoming(name, sources, "pool", kernel=3)
+        case "skip":
+            return Incoming(name, sources, "skip")
+    raise SpaceError(f"The operation of an edge must be one of {', '.join(OPERATIONS)}, got {edge.operation!r}.")

@@ -1,0 +1,115 @@
+"""What a neuron does, in plain numbers: its kind, time constants, threshold, reset and surrogate gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evonas.errors import SpaceError
+
+DT_MS = 1.0
+"""Length of a time step in ms."""
+
+Kind = Literal["lif", "lif_box", "integrate_and_fire", "analog", "readout"]
+
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "lif": ("tau_mem_ms", "tau_syn_ms", "v_th"),
+    "lif_box": ("tau_mem_ms", "v_th"),
+    "integrate_and_fire": ("v_th",),
+    "analog": (),
+    "readout": ("tau_mem_ms",),
+}
+"""Kind of neuron to the numbers that it depends on."""
+
+STATE_VARIABLES: dict[str, int] = {"lif": 2, "lif_box": 1, "integrate_and_fire": 1, "analog": 0, "readout": 1}
+"""Kind of neuron to its state variables: membrane potential, and for `lif` the synaptic current."""
+
+SPIKING = ("lif", "lif_box", "integrate_and_fire")
+"""The kinds whose outputs are spikes."""
+
+SURROGATES = ("super", "triangle", "tanh", "circ", "heavi_erfc", "dspike")
+"""The surrogate gradients: Norse's, and Dspike."""
+
+RESETS = ("value", "subtract")
+"""What a spike does to the membrane: set it to zero, or take the threshold away from it."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """The gradient that stands in for the derivative of the spike.
+
+    Attributes:
+        method: One of `SURROGATES`.
+        width: Scale on the axis of the membrane potential: the gradient at `v` is that of width 1 at
+            `v_th + (v - v_th) / width`, divided by `width`. Dspike is zero beyond `width / 2`, triangle beyond `width`.
+
+    Raises:
+        SpaceError: If the method is unknown or the width is not positive.
+    """
+
+    method: str = "super"
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.method not in SURROGATES:
+            raise SpaceError(f"The surrogate must be one of {', '.join(SURROGATES)}, got {self.method!r}.")
+        if not 0 < self.width < float("inf"):
+            raise SpaceError(f"The width of a surrogate must be a positive number, got {self.width}.")
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """What a neuron does. Numbers that its kind does not depend on (`PARAMETERS`) are ignored.
+
+    Attributes:
+        kind: `"lif"` (with synaptic current), `"lif_box"` (without), `"integrate_and_fire"`, `"analog"` (rectified
+            linear, no state) or `"readout"` (leaky integrator whose output is its membrane potential).
+        tau_mem_ms: Time constant of the membrane, at least the time step of 1 ms (explicit Euler).
+        tau_syn_ms: Time constant of the synaptic current, at least the time step of 1 ms.
+        v_th: The neuron fires where its membrane potential is strictly above.
+        reset: `"value"` or, for `lif_box` only, `"subtract"`.
+        surrogate: The gradient of the spike.
+
+    Raises:
+        SpaceError: If a number is out of its range or the kind cannot do the reset.
+    """
+
+    kind: Kind
+    tau_mem_ms: float = 2.0
+    tau_syn_ms: float = 2.0
+    v_th: float = 1.0
+    reset: str = "value"
+    surrogate: Surrogate = field(default_factory=Surrogate)
+
+    def __post_init__(self) -> None:
+        if self.kind not in PARAMETERS:
+            raise SpaceError(f"The kind of a neuron must be one of {', '.join(PARAMETERS)}, got {self.kind!r}.")
+        for name in ("tau_mem_ms", "tau_syn_ms"):
+            if not DT_MS <= getattr(self, name) < float("inf"):
+                raise SpaceError(
+                    f"{name} must be at least the time step of {DT_MS:g} ms, got {getattr(self, name)}: "
+                    "with a shorter one the explicit Euler step overshoots."
+                )
+        if not 0 < self.v_th < float("inf"):
+            raise SpaceError(f"v_th must be a positive number, got {self.v_th}.")
+        if self.reset not in RESETS:
+            raise SpaceError(f"The reset must be one of {', '.join(RESETS)}, got {self.reset!r}.")
+        if self.reset == "subtract" and self.kind != "lif_box":
+            raise SpaceError(f"Only lif_box can reset by subtraction, got kind {self.kind!r}. Use reset 'value'.")
+
+    @property
+    def is_spiking(self) -> bool:
+        """Whether the outputs are spikes."""
+        return self.kind in SPIKING
+
+    @property
+    def state_variables(self) -> int:
+        """State variables of each neuron."""
+        return STATE_VARIABLES[self.kind]
+
+    @property
+    def threshold_current(self) -> float:
+        """The current that lifts a neuron at rest to its threshold within one time step; 1 where there is none."""
+        if not self.is_spiking:
+            return 1.0
+        return self.v_th if self.kind == "integrate_and_fire" else self.v_th * self.tau_mem_ms / DT_MS

@@ -1,0 +1,80 @@
+"""The spiking network: a plan made into modules."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from evonas.measurement import Activity
+from evonas.snn.activity import Recorder
+from evonas.snn.neurons import Neuron
+from evonas.snn.operations import make_operation
+from evonas.snn.plan import INPUT, Plan
+
+
+class Network(nn.Module):
+    """A spiking network, time first: `(time, batch, c, h, w)` data to `(batch, classes)` logits.
+
+    Its weights are drawn from torch's global generator when it is made; nothing in it is random after that.
+
+    Args:
+        plan: What it consists of.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.connections})
+        self.neurons = nn.ModuleDict(
+            {population.name: Neuron(population.dynamics, time_steps=plan.time_steps) for population in plan.populations}
+        )
+
+    @overload
+    def forward(self, data: Tensor, *, record: Literal[False] = False) -> Tensor: ...
+    @overload
+    def forward(self, data: Tensor, *, record: Literal[True]) -> tuple[Tensor, Activity]: ...
+    def forward(self, data: Tensor, *, record: bool = False) -> Tensor | tuple[Tensor, Activity]:
+        """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
+
+        Args:
+            data: `(time, batch, c, h, w)`; a static image has time 1 and is repeated where it meets a stateful neuron.
+            record: Return the exact counts of this batch as well. `Recorder` counts over several batches.
+        """
+        if not record:
+            return self.run(data)
+        recorder = Recorder(self)
+        return self.run(data, recorder=recorder), recorder.activity()
+
+    def run(self, data: Tensor, *, recorder: Recorder | None = None) -> Tensor:
+        """Return `(batch, classes)` logits, and let `recorder` see what happens on the way.
+
+        Raises:
+            ValueError: If the data does not have the planned shape, or neither 1 nor all time steps.
+        """
+        if data.ndim != 5 or tuple(data.shape[2:]) != self.plan.input_shape:
+            raise ValueError(f"Expected data (time, batch, *{self.plan.input_shape}), got {tuple(data.shape)}.")
+        outputs: dict[tuple[str, ...], Tensor] = {(INPUT,): data}
+        if recorder is not None:
+            recorder.see(INPUT, data)
+        for population in self.plan.populations:
+            currents = [self.operations[edge.name](_joined(outputs, edge.sources)) for edge in population.incoming]
+            current = currents[0] if len(currents) == 1 else currents[0] + currents[1]
+            for further in currents[2:]:
+                current = current + further
+            watch = None if recorder is None else recorder.watch(population.name)
+            output = self.neurons[population.name](current, watch=watch)
+            outputs[(population.name,)] = output
+            if recorder is not None:
+                recorder.see(population.name, output)
+        return output.mean(0)  # type: ignore[no-any-return]
+
+
+def _joined(outputs: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
+    """Return the outputs of `names` concatenated along channels; `outputs` keeps the result for the next reader."""
+    if names not in outputs:
+        parts = [outputs[(name,)] for name in names]
+        time = max(part.shape[0] for part in parts)
+        outputs[names] = torch.cat([part.expand(time, *part.shape[1:]) for part in parts], dim=2)
+    return outputs[names]

@@ -1,0 +1,71 @@
+"""A mixture: several strategies share the slots of one search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
+
+from evonas.errors import EvonasError
+from evonas.measurement import Job
+from evonas.view import Proposal, Strategy, View
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Gives each slot to the member that is furthest behind its share; where it has nothing, to the next.
+
+    A slot counts for the strategy that proposed it, promotions by the ladder for none. All members see all rows.
+
+    Attributes:
+        members: Strategies and their shares, positive numbers whose sum does not matter.
+        name: Not stored: each row carries the name of the member that proposed it.
+    """
+
+    members: Sequence[tuple[Strategy, float]]
+    name: str = "mixture"
+    _tallies: WeakKeyDictionary[View, _Tally] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        names = [member.name for member, _ in self.members]
+        if not names or len(set(names)) < len(names) or min(share for _, share in self.members) <= 0:
+            raise EvonasError(
+                "A mixture needs one or more strategies of different names with shares above 0, got "
+                f"{[(member.name, share) for member, share in self.members]}. Give strategies of one kind names of "
+                "their own."
+            )
+
+    def propose(self, view: View) -> Proposal | None:
+        """Return the proposal of the member that is furthest behind its share, None where no member has any."""
+        counts = self._tallies.setdefault(view, _Tally()).counts(view)
+        for member, _ in sorted(self.members, key=lambda entry: counts.get(entry[0].name, 0) / entry[1]):
+            proposal = member.propose(view)
+            if proposal is not None:
+                return replace(proposal, strategy=member.name)
+        return None
+
+
+class _Tally:
+    """Slots by strategy: a fold over the rows seen, to which the open jobs are added each time."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, int] = {}
+        self._folded = 0
+
+    def counts(self, view: View) -> dict[str, int]:
+        """Return how many slots each strategy has had."""
+        for row in view.rows[self._folded :]:
+            _count(row.job, view=view, counts=self._ended)
+        self._folded = len(view.rows)
+        counts = dict(self._ended)
+        for job in view.open.values():
+            _count(job, view=view, counts=counts)
+        return counts
+
+
+def _count(job: Job, *, view: View, counts: dict[str, int]) -> None:
+    is_promotion = job.rung > 0 and view.is_known(job.genotype, rung=job.rung - 1)
+    if not is_promotion:
+        counts[job.strategy] = counts.get(job.strategy, 0) + 1

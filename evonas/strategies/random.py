@@ -1,0 +1,100 @@
+"""Random search: networks drawn from the space, none of them twice."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
+from evonas.view import Proposal, View
+
+DRAWS = 100
+"""Draws in a row that give known networks only, after which a space is held to be nearly exhausted."""
+
+COUNTABLE = 100_000
+"""Largest number of assignments that are listed one by one, to find the last unknown networks of a space."""
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Proposes networks at random until the space has no other left.
+
+    Attributes:
+        name: Stored with every row.
+    """
+
+    name: str = "random"
+    _unknown: Unknown = field(default_factory=lambda: Unknown(), init=False, repr=False, compare=False)
+
+    def propose(self, view: View) -> Proposal | None:
+        """Return a network that has never been proposed, or None where all are known."""
+        genotype = self._unknown.draw(view, view.generator())
+        return None if genotype is None else Proposal(genotype, self.name)
+
+
+class Unknown:
+    """The networks of a space that have not been proposed yet.
+
+    A nearly exhausted space is listed whole if it is small enough. The list is kept and only gets shorter; it follows
+    from the view alone, whenever it was made.
+    """
+
+    def __init__(self) -> None:
+        self._left: WeakKeyDictionary[View, list[Genotype]] = WeakKeyDictionary()
+
+    def draw(self, view: View, rng: np.random.Generator) -> Genotype | None:
+        """Return a random network that is not known at the lowest rung, or None where none was found.
+
+        None means that the space is exhausted where it has at most `COUNTABLE` assignments, and else that
+        `DRAWS` draws gave known networks only.
+        """
+        for _ in range(DRAWS):
+            genotype = view.space.sample(rng)
+            if not view.is_known(genotype):
+                return genotype
+        if view not in self._left:
+            self._left[view] = list(listed(view.space))
+        left = [genotype for genotype in self._left[view] if not view.is_known(genotype)]
+        self._left[view] = left
+        return left[int(rng.integers(len(left)))] if left else None
+
+
+def listed(space: Space) -> Iterator[Genotype]:
+    """Yield every genotype of `space` once, none if it has more than `COUNTABLE` assignments or cannot be counted."""
+    axes = [values(variable) for variable in space.variables.values()] if space.size <= COUNTABLE else [None]
+    if any(axis is None for axis in axes):
+        return
+    seen: set[str] = set()
+    for values in itertools.product(*(axis for axis in axes if axis is not None)):
+        genotype = space.canonical(dict(zip(space.variables, values, strict=True)))
+        if genotype.key not in seen:
+            seen.add(genotype.key)
+            yield genotype
+
+
+def values(variable: Variable) -> list[Scalar] | None:
+    """Return all values of a variable, None for a user's own kind, which cannot be listed."""
+    match variable:
+        case Choice():
+            return list(variable.values)
+        case Integer():
+            return list(range(variable.low, variable.high + 1))
+        case Real():
+            return [min(variable.low + i * variable.step, variable.high) for i in range(int(variable.size))]
+        case LogReal():
+            unit = 10 ** (variable.digits - 1)
+            decades = range(math.floor(math.log10(variable.low)), math.floor(math.log10(variable.high)) + 1)
+            grid = (float(f"{digits}e{decade - variable.digits + 1}") for decade in decades
+                    for digits in range(unit, 10 * unit))
+            return [variable.low, *(value for value in grid if variable.low < value < variable.high), variable.high]
+        case _:
+            return None
+
+
+strategy = RandomSearch
+"""What run files find by the name of this file."""

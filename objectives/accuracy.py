@@ -1,0 +1,10 @@
+"""Fraction of the validation samples that the network classifies correctly."""
+
+from __future__ import annotations
+
+from evonas.objective import Objective
+
+
+def objective() -> Objective:
+    """Return the objective: the accuracy on the validation data, as a fraction, to be maximised."""
+    return Objective("accuracy", lambda measurement: measurement.accuracy, direction="max", unit="fraction", best=1.0)

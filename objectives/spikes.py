@@ -1,0 +1,10 @@
+"""Spikes of a sample in all layers, with the non-zero outputs of analog neurons, which are sent as well."""
+
+from __future__ import annotations
+
+from evonas.objective import Objective
+
+
+def objective() -> Objective:
+    """Return the objective: spikes per sample, to be minimised."""
+    return Objective("spikes", lambda measurement: measurement.activity.spikes, unit="spikes/sample", log=True)

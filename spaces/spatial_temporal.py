@@ -1,0 +1,216 @@
+"""The joint space: cell, layer path and width, neurons and their time constants, surrogate gradient and time steps.
+
+Source: the spatial part follows SpikeDHS (Che et al., NeurIPS 2022), the temporal part the idea of STS (Che et al.,
+arXiv 2410.18580) of neurons that differ in kind and time constants; the ranges are chosen for few time steps of 1 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from evonas.snn.cell import OPERATIONS, Cell, Edge
+from evonas.snn.dynamics import PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
+from evonas.snn.plan import Plan
+from evonas.snn.trellis import Trellis, plan_trellis
+from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scalar, Space, Variable
+
+if TYPE_CHECKING:
+    from evonas.snn.network import Network
+
+NODES = 3
+LAYERS = 4
+LEVELS = 3
+EDGES = ("a", "b")
+
+Values = Mapping[str, Scalar]
+
+
+def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
+    """Return the network of a genotype, its weights drawn from torch's global generator.
+
+    Args:
+        genotype: A genotype of `space`.
+        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
+        classes: Number of classes.
+    """
+    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
+
+    return Network(plan(genotype, input_shape, classes))
+
+
+def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
+    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
+    return plan(genotype, input_shape, classes).operations
+
+
+def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
+    """Return what the network of a genotype consists of; arguments as for `build`."""
+    levels = _levels(genotype)
+    trellis = Trellis(
+        levels=levels,
+        channels=int(genotype["channels"]),
+        stages=tuple(_dynamics(genotype, stage) for stage in range(levels[-1] + 1)),
+        readout_tau_mem_ms=float(genotype["readout.tau_mem"]),
+        time_steps=int(genotype["time_steps"]),
+    )
+    return plan_trellis(trellis, _cell(genotype), input_shape=input_shape, classes=classes)
+
+
+def _dynamics(values: Values, stage: int) -> Dynamics:
+    numbers = {"tau_mem_ms": "tau_mem", "tau_syn_ms": "tau_syn", "v_th": "v_th"}
+    given = {ours: float(values[f"stage{stage}.{name}"]) for ours, name in numbers.items() if f"stage{stage}.{name}" in values}
+    surrogate = Surrogate()
+    if "surrogate" in values:
+        surrogate = Surrogate(str(values["surrogate"]), float(values["surrogate_width"]))
+    return Dynamics(
+        str(values[f"stage{stage}.kind"]),  # type: ignore[arg-type]
+        **given,
+        reset=str(values.get(f"stage{stage}.reset", "value")),
+        surrogate=surrogate,
+    )
+
+
+def _levels(values: Values) -> tuple[int, ...]:
+    """Return the level of each cell: each move down adds one, up to the last."""
+    levels, level = [], 0
+    for layer in range(1, int(values["layers"]) + 1):
+        level = min(level + (values[f"layer{layer}.move"] == "down"), LEVELS - 1)
+        levels.append(level)
+    return tuple(levels)
+
+
+def _cell(values: Values) -> Cell:
+    """Return the edges that are there, node by node."""
+    return tuple(
+        tuple(
+            Edge(str(values[f"node{node}.{letter}.from"]), str(values[f"node{node}.{letter}.op"]))
+            for letter in EDGES
+            if values[f"node{node}.{letter}.op"] != "none"
+        )
+        for node in range(int(values["nodes"]))
+    )
+
+
+def arrange(values: Assignment) -> Assignment:
+    """Return the assignment in the one form that all assignments of the same network share.
+
+    Edges from dead nodes go, and so do nodes without edges; the living are numbered anew. A node's two edges come
+    from two sources: the second of one source moves on to the next. Where no node lives, one 3x3 convolution of the
+    last cell does. A cell that reads only the cell before the last would leave every second cell without a reader, so
+    it reads the last one. Nodes and edges come in the first of all orders that are possible. A move down from the last
+    level is a stay.
+    """
+    arranged = dict(values)
+    cell = _in_first_order(_reading_the_last(_living(_cell(values))))
+    arranged["nodes"] = len(cell)
+    for node, edges in enumerate(cell):
+        arranged[f"node{node}.b.op"] = "none"
+        for letter, edge in zip(EDGES, edges, strict=False):
+            arranged[f"node{node}.{letter}.from"] = edge.source
+            arranged[f"node{node}.{letter}.op"] = edge.operation
+    level = 0
+    for layer, reached in enumerate(_levels(values), start=1):
+        arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
+        level = reached
+    return arranged
+
+
+def _living(cell: Cell) -> Cell:
+    """Return the nodes that have an edge from something alive, numbered anew, each with edges from two sources."""
+    names = {"s0": "s0", "s1": "s1"}
+    living: list[tuple[Edge, ...]] = []
+    for node, edges in enumerate(cell):
+        alive = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
+        if len(alive) == 2 and alive[0][0] == alive[1][0]:
+            sources = sorted(names.values())
+            following = sources[(sources.index(alive[1][0]) + 1) % len(sources)]
+            alive = sorted([alive[0], (following, alive[1][1])])
+        if alive:
+            names[f"n{node}"] = f"n{len(living)}"
+            living.append(tuple(Edge(source, operation) for source, operation in alive))
+    return tuple(living) or ((Edge("s1", "conv3"),),)
+
+
+def _reading_the_last(cell: Cell) -> Cell:
+    if any(edge.source == "s1" for edges in cell for edge in edges):
+        return cell
+    return tuple(tuple(Edge(edge.source.replace("s0", "s1"), edge.operation) for edge in edges) for edges in cell)
+
+
+def _in_first_order(cell: Cell) -> Cell:
+    """Return the first, in the order of letters, of all numberings in which no node reads a later one."""
+    forms = []
+    for order in permutations(range(len(cell))):
+        names = {"s0": "s0", "s1": "s1"}
+        form = []
+        for index, node in enumerate(order):
+            if any(edge.source not in names for edge in cell[node]):
+                break
+            form.append(tuple(sorted((names[edge.source], edge.operation) for edge in cell[node])))
+            names[f"n{node}"] = f"n{index}"
+        else:
+            forms.append(tuple(form))
+    return tuple(tuple(Edge(*edge) for edge in edges) for edges in min(forms))
+
+
+def _variables() -> dict[str, Variable]:
+    variables: dict[str, Variable] = {"nodes": Integer(1, NODES)}
+    for node in range(NODES):
+        sources = ("s0", "s1", *(f"n{index}" for index in range(node)))
+        for letter in EDGES:
+            variables[f"node{node}.{letter}.from"] = Choice(sources)
+            variables[f"node{node}.{letter}.op"] = Choice((*OPERATIONS, "none"))
+    variables["layers"] = Integer(2, LAYERS)
+    for layer in range(1, LAYERS + 1):
+        variables[f"layer{layer}.move"] = Choice(("stay", "down"))
+    variables["channels"] = Choice((4, 6, 8, 12, 16, 24))
+    for stage in range(LEVELS):
+        variables[f"stage{stage}.kind"] = Choice((*SPIKING, "analog"))
+        variables[f"stage{stage}.tau_mem"] = LogReal(1.0, 5.0)
+        variables[f"stage{stage}.tau_syn"] = LogReal(1.0, 5.0)
+        variables[f"stage{stage}.v_th"] = Real(0.25, 1.5, 0.05)
+        variables[f"stage{stage}.reset"] = Choice(RESETS)
+    variables["surrogate"] = Choice(SURROGATES)
+    variables["surrogate_width"] = LogReal(0.25, 4.0)
+    variables["time_steps"] = Integer(2, 8)
+    variables["readout.tau_mem"] = LogReal(1.0, 5.0)
+    return variables
+
+
+def _rules() -> tuple[Rule, ...]:
+    rules = []
+    for node in range(NODES):
+        for letter in EDGES:
+            op = f"node{node}.{letter}.op"
+            rules.append(Rule((f"node{node}.{letter}.from",), lambda values, op=op: values[op] != "none"))
+        names = tuple(f"node{node}.{letter}.{part}" for letter in EDGES for part in ("from", "op"))
+        rules.append(Rule(names, lambda values, node=node: node < values["nodes"]))
+    for stage in range(1, LEVELS):
+        names = tuple(f"stage{stage}.{part}" for part in ("kind", "tau_mem", "tau_syn", "v_th", "reset"))
+        rules.append(Rule(names, lambda values, stage=stage: stage <= _levels(values)[-1]))
+    for layer in range(1, LAYERS + 1):
+        rules.append(Rule((f"layer{layer}.move",), lambda values, layer=layer: layer <= values["layers"]))
+    for stage in range(LEVELS):
+        kind = f"stage{stage}.kind"
+        for number in ("tau_mem", "tau_syn", "v_th"):
+            rules.append(
+                Rule(
+                    (f"stage{stage}.{number}",),
+                    lambda values, kind=kind, number=number: _depends(values.get(kind, "analog"), number),
+                )
+            )
+        rules.append(Rule((f"stage{stage}.reset",), lambda values, kind=kind: values.get(kind) == "lif_box"))
+    kinds = [f"stage{stage}.kind" for stage in range(LEVELS)]
+    rules.append(
+        Rule(("surrogate", "surrogate_width"), lambda values: any(values.get(kind) in SPIKING for kind in kinds))
+    )
+    return tuple(rules)
+
+
+def _depends(kind: Scalar, number: str) -> bool:
+    return any(name.startswith(number) for name in PARAMETERS[str(kind)])
+
+
+space = Space(_variables(), rules=_rules(), arrange=arrange, build=build, operations=operations)

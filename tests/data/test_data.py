@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evonas.data import digits, images
+from evonas.data.dataset import DataSet, Samples, SearchData
+from evonas.errors import DataError
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    data = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+@pytest.fixture(params=["", ".gz"])
+def idx_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 50), ("t10k", 20)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte{request.param}", rng.integers(0, 256, (count, 4, 4)))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte{request.param}", np.arange(count) % 10)
+    return tmp_path
+
+
+def test_digits_are_split_without_overlap_and_the_seed_fixes_the_split() -> None:
+    dataset = digits.read()
+    data, same, other = (dataset.for_search(seed=seed) for seed in (3, 3, 4))
+    parts = [data.train, data.validation, dataset.test(seed=3)]
+    assert sum(len(part) for part in parts) == 1797
+    whole = np.sort(np.concatenate([part.inputs.reshape(len(part), -1) for part in parts]), axis=0)
+    assert np.array_equal(whole, np.sort(dataset.samples.inputs.reshape(1797, -1), axis=0))
+    assert np.array_equal(data.train.inputs, same.train.inputs)
+    assert not np.array_equal(data.validation.labels, other.validation.labels)
+    assert data.input_shape == (1, 8, 8)
+    assert (data.train.inputs.min(), data.train.inputs.max()) == (0.0, 1.0)
+
+
+def test_what_a_search_gets_has_no_test_samples() -> None:
+    assert set(SearchData.__dataclass_fields__) == {"train", "validation", "classes"}
+
+
+def test_idx_files_are_read_gzipped_or_not(idx_folder: Path) -> None:
+    dataset = images.read(path=str(idx_folder))
+    data = dataset.for_search(seed=0)
+    assert (len(data.train), len(data.validation), len(dataset.test(seed=0))) == (40, 10, 20)
+    assert data.input_shape == (1, 4, 4)
+    assert data.classes == 10
+    expected = np.random.default_rng(0).integers(0, 256, (50, 4, 4))[0] / 255
+    assert np.allclose(dataset.samples.inputs[0, 0, 0], expected)
+
+
+def test_images_are_averaged_down_and_limited(idx_folder: Path) -> None:
+    full = images.read(path=str(idx_folder)).samples.inputs
+    small = images.read(path=str(idx_folder), side=2, limit=7).samples.inputs
+    assert small.shape == (7, 1, 1, 2, 2)
+    assert np.isclose(small[3, 0, 0, 1, 0], full[3, 0, 0, 2:, :2].mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"limit": 51}, "expected 1 to 50"), ({"side": 3}, "does not divide"), ({"validation_part": 1.0}, "leave no")],
+)
+def test_an_option_that_does_not_fit_the_files_is_refused(
+    idx_folder: Path, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(DataError, match=expected):
+        images.read(path=str(idx_folder), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\x00\x00\x0d\x03", "begins with 00000d03"),
+        (b"\x00\x00\x08\x01\x00\x00\x00\x05abc", "cut short"),
+        (b"\x00\x00\x08\x03\x00", "cut short"),
+        (b"", "begins with"),
+    ],
+)
+def test_a_broken_idx_file_is_told(tmp_path: Path, content: bytes, expected: str) -> None:
+    file = tmp_path / "broken"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=expected):
+        images.read_idx(file)
+
+
+def test_a_broken_gzip_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "broken.gz"
+    file.write_bytes(gzip.compress(b"\x00" * 1000)[:20])
+    with pytest.raises(DataError, match="cannot be read"):
+        images.read_idx(file)
+
+
+def test_labels_that_are_not_of_the_images_are_told(idx_folder: Path) -> None:
+    for file in idx_folder.glob("train-labels*"):
+        write_idx(file, np.arange(49))
+    with pytest.raises(DataError, match="labels"):
+        images.read(path=str(idx_folder))
+
+
+def test_too_few_samples_to_split_are_told() -> None:
+    one = Samples(np.zeros((1, 1, 1, 2, 2), np.float32), np.zeros(1, np.int64))
+    with pytest.raises(DataError, match="too few"):
+        DataSet(one, classes=1).for_search(seed=0)
+
+
+def test_fashion_mnist_is_read_whole() -> None:
+    folder = Path(os.environ.get("EVONAS_DATA", "/nonexistent")) / "fashion-mnist"
+    if not folder.is_dir():
+        pytest.skip("EVONAS_DATA is not set, or has no folder fashion-mnist")
+    dataset = images.read(path=str(folder))
+    assert dataset.samples.inputs.shape == (60000, 1, 1, 28, 28)
+    assert np.array_equal(np.bincount(dataset.test(seed=0).labels), [1000] * 10)

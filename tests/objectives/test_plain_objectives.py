@@ -1,0 +1,60 @@
+"""Objectives that read one number of a measurement."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from evonas.measurement import Activity, Connection, Measurement, Population
+from evonas.objective import Objective, score
+from objectives import accuracy, parameters, spikes, synaptic_operations
+
+
+def measurement() -> Measurement:
+    """Return 10 samples of an analog layer behind an image, and a readout that gets spikes and graded events."""
+    analog = Population("analog", "analog", (2, 2, 2), 0, True, (30, 30), (0, 0))
+    readout = Population("readout", "readout", (3, 1, 1), 1, False, (5, 6), (30, 30))
+    shapes = ((1, 4, 4), (2, 2, 2), 2, 2, 0, 1, 8, 2, 4, 32)
+    image = Connection("image", ("input",), "analog", "conv", "real", *shapes, True, (0, 0), (0, 0), (70, 70))
+    event = Connection("event", ("analog",), "readout", "conv", "graded", *shapes, False, (40, 20), (9, 1), (0, 0))
+    return Measurement(0.9, 0.2, 10, 123, 2, False, Activity(10, 2, (analog, readout), (image, event)))
+
+
+@pytest.mark.parametrize(
+    ("objective", "value"),
+    [
+        (accuracy.objective(), 0.9),
+        (spikes.objective(), 7.1),
+        (synaptic_operations.objective(), 7.0),
+        (parameters.objective(), 123),
+    ],
+)
+def test_an_objective_reads_its_number_per_sample(objective: Objective, value: float) -> None:
+    assert math.isclose(objective.score(measurement()), value)
+    assert objective.unit
+
+
+def test_accuracy_is_maximised_and_cannot_be_better_than_one() -> None:
+    objective = accuracy.objective()
+    assert (objective.direction, objective.best, objective.log) == ("max", 1.0, False)
+
+
+def test_counts_are_minimised_in_decades() -> None:
+    for module in (spikes, synaptic_operations, parameters):
+        assert (module.objective().direction, module.objective().log) == ("min", True)
+
+
+def test_synaptic_operations_say_that_macs_are_not_among_them() -> None:
+    assert "multiply-accumulates" in synaptic_operations.objective().uncounted[0]
+
+
+def test_every_objective_is_called_like_its_file() -> None:
+    for module in (accuracy, spikes, synaptic_operations, parameters):
+        assert module.objective().name == module.__name__.removeprefix("objectives.")
+
+
+def test_objectives_are_scored_together() -> None:
+    together = score(measurement(), [accuracy.objective(), parameters.objective()])
+    assert together.values == (0.9, 123.0)
+    assert together.is_feasible

@@ -1,0 +1,84 @@
+"""Toys: small real implementations of what the engine is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from evonas.errors import TrainingDivergedError
+from evonas.measurement import Evaluation, Job
+from evonas.objective import Objective
+from evonas.space import Choice, Integer, LogReal, Real, Rule, Space
+from evonas.view import Row
+
+OBJECTIVES = (
+    Objective("error", lambda m: m["error"], direction="min"),
+    Objective("rate", lambda m: m["rate"], direction="min"),
+)
+
+
+def mixed_space() -> Space:
+    """Every kind of variable, and a rule: `tau` matters for leaky neurons only."""
+    return Space(
+        {
+            "kind": Choice(["leaky", "integrate"]),
+            "layers": Integer(1, 6),
+            "threshold": Real(0.0, 1.0, step=0.05),
+            "tau": LogReal(1.0, 100.0),
+        },
+        rules=[Rule(("tau",), lambda values: values["kind"] == "leaky")],
+    )
+
+
+def small_space() -> Space:
+    """24 points."""
+    return Space({"a": Choice(["x", "y", "z"]), "b": Integer(0, 3), "c": Choice([False, True])})
+
+
+def measure(job: Job) -> Mapping[str, Any]:
+    """Two objectives at odds with each other, on any genotype of `mixed_space`."""
+    genotype = job.genotype
+    depth, threshold = genotype["layers"], genotype["threshold"]
+    tau = genotype.get("tau", 10.0)
+    error = abs(math.log10(tau) - threshold) + 1.0 / depth + (0.1 if genotype["kind"] == "leaky" else 0.0)
+    return {"error": error / job.epochs, "rate": depth * (1.2 - threshold)}
+
+
+def measure_small(job: Job) -> Mapping[str, Any]:
+    """Two objectives on any genotype of `small_space`."""
+    genotype = job.genotype
+    return {"error": "xyz".index(genotype["a"]) + genotype["b"] / 4, "rate": 3.0 - genotype["b"] + genotype["c"]}
+
+
+def measure_badly(job: Job) -> Mapping[str, Any]:
+    """Like `measure`, but a third of all networks fail, each in one of the ways there are."""
+    way = int(job.genotype.key, 16) % 15
+    if way == 0:
+        raise RuntimeError("no such operator")
+    if way == 1:
+        raise TrainingDivergedError("The loss is nan.")
+    if way == 2:
+        raise MemoryError("16 GiB")
+    if way == 3:
+        return {"error": math.nan, "rate": 0.0}
+    if way == 4:
+        return {"error": -math.inf, "rate": 0.0}
+    return measure(job)
+
+
+class ListMemory:
+    """An archive that forgets when the process ends."""
+
+    def __init__(self, *, seed: int = 0, objectives: tuple[Objective, ...] = OBJECTIVES) -> None:
+        self.seed = seed
+        self.objectives = objectives
+        self.stored: dict[int, Evaluation] = {}
+
+    def add(self, evaluation: Evaluation) -> None:
+        assert evaluation.job.slot not in self.stored
+        self.stored[evaluation.job.slot] = evaluation
+
+    def get(self, slot: int) -> Row | None:
+        evaluation = self.stored.get(slot)
+        return None if evaluation is None else Row.of(evaluation, self.objectives)
