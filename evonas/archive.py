@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from evonas.archive_file import read_archive, write_archive
+from evonas.archive_file import read_archive, remove_unfinished, write_archive
 from evonas.errors import ArchiveError
 from evonas.header import Header, versions
 from evonas.journal import Journal, read_journal
@@ -189,6 +189,7 @@ class Archive:
             header.check_same_run(stored.header, free=free, path=self.path)
             stored = Stored(header.continuing(stored.header), stored.references, stored.evaluations)
         results = Results(stored, objectives, is_at_rest=False)
+        remove_unfinished(self.path)
         writer = f"process {os.getpid()} on {socket.gethostname()}"
         self._journal.append({"header": stored.header.to_json(), "writer": writer})
         for fixed in results.references[len(stored.references) :]:

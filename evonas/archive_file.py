@@ -60,7 +60,7 @@ def write_archive(path: Path, stored: Stored, *, values: Values) -> None:
     Raises:
         ArchiveError: If it cannot be written; `path` is then unchanged.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished = _unfinished(path)
     try:
         image = _image(stored, values)
         with open(unfinished, "wb") as file:
@@ -76,6 +76,11 @@ def write_archive(path: Path, stored: Stored, *, values: Values) -> None:
             f"The archive cannot be written to {path}: {error}. No row is lost: all are in {path.name}.journal beside "
             "it, and reading commands see them there. Remove the cause (a full disk?) and start the same command again."
         ) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Delete what a process that died while it wrote the archive at `path` has left beside it."""
+    _unfinished(path).unlink(missing_ok=True)
 
 
 def read_archive(path: Path) -> Stored:
@@ -102,6 +107,10 @@ def read_archive(path: Path) -> Stored:
             f"{path} is no readable HDF5 archive ({error}). It was not changed. If it is a damaged archive, restore "
             "it from a copy; if it is another file, give another output folder."
         ) from error
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")
 
 
 def _image(stored: Stored, values: Values) -> memoryview | bytes:

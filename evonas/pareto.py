@@ -107,8 +107,6 @@ def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference:
         ends = np.array([reference.ideal[i], reference.ref_point[i]])
         low, high = _axis(ends, objective)
         scaled[:, i] = np.clip((_axis(objective.sign * points[:, i], objective) - low) / (high - low), 0.0, 1.0)
-    if scaled.shape[1] == 1:  # moocore knows no one-dimensional volume
-        return float(1.0 - scaled.min())
     return float(HV(ref_point=np.ones(scaled.shape[1])).do(scaled))
 
 
@@ -116,63 +114,52 @@ def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference
     """Return the corners for hypervolumes: from bounds and `best` where there are some, else from `rows`.
 
     The reference point is the bound on the bad side, else the worst value seen. The ideal is `best`, else the best
-    value seen, bettered by the range that was seen; on a logarithmic axis by a decade, for a `best` of zero as well,
-    which has no place there. Where all values seen are equal, the range is taken to be their distance from
-    the reference point, else their magnitude, else 1. On a logarithmic axis only positive values count as seen;
-    where there are none, the axis goes from 1 to a decade better.
+    value seen (or the reference point, where that is better) bettered by the range that was seen; where that is zero,
+    by the distance to the reference point, else by the magnitude of the value, else by 1. On a logarithmic axis
+    it is bettered by a decade, and what is not positive has no place: such bounds, `best` and values do not count,
+    and where no value is left, the reference point is 1. A `best` that is not better than the reference point
+    stays, and the reference point goes to what is worse by the magnitude of `best`, else by 1, or by a decade.
 
     Args:
         objectives: What is traded.
         rows: The first rows of the search (`pop_size` of them); those without a value in every objective do not count.
 
     Raises:
-        EvonasError: If there is neither a bound nor a row, or if `best` is not better than the bound.
+        EvonasError: If an objective has no bound on its bad side, and there is no row.
     """
     costs = _matrix([row.costs for row in rows if row.costs is not None])
     corners = []
     for i, objective in enumerate(objectives):
-        seen = objective.sign * costs[:, i] if len(costs) else np.empty(0)
-        corners.append(_corners(objective, seen))
+        bound = objective.at_most if objective.direction == "min" else objective.at_least
+        if bound is None and not len(costs):
+            raise EvonasError(
+                f"Objective {objective.name} has no reference point: no row is scored yet and it has no bound. Give it "
+                f"{'at_most' if objective.direction == 'min' else 'at_least'}, or ask again after the first rows."
+            )
+        corners.append(_corners(objective, bound, seen=objective.sign * costs[:, i] if len(costs) else np.empty(0)))
     return Reference(tuple(ideal for ideal, _ in corners), tuple(worst for _, worst in corners))
 
 
-def _corners(objective: Objective, seen: np.ndarray) -> tuple[float, float]:
-    bound = objective.at_most if objective.direction == "min" else objective.at_least
-    best, log = objective.best, objective.log
-    if log:
-        if not len(seen) and (bound is None or bound <= 0):
-            raise EvonasError(_no_corner(objective))
+def _corners(objective: Objective, bound: float | None, *, seen: np.ndarray) -> tuple[float, float]:
+    sign, best = objective.sign, objective.best
+    if objective.log:
+        seen = seen[seen > 0]
         bound = bound if bound is not None and bound > 0 else None
         best = best if best is not None and best > 0 else None
-        seen = seen[seen > 0] if (seen > 0).any() else np.ones(1 if len(seen) else 0)
-    if not len(seen) and (bound is None or best is None):
-        if bound is None or not log:
-            raise EvonasError(_no_corner(objective))
-        seen = np.array([bound])
-    sign = objective.sign
-    worst = bound if bound is not None else float(sign * (sign * seen).max())
+    if bound is None:
+        bound = float(sign * (sign * seen).max()) if len(seen) else 1.0
     if best is None:
-        best_seen = float(sign * min((sign * seen).min(), sign * worst))
-        if log:
-            best = best_seen * 10.0 ** -sign
-        else:
-            span = float(np.ptp(seen)) or abs(worst - best_seen) or abs(best_seen) or 1.0
-            best = best_seen - sign * span
-    elif sign * best >= sign * worst:
-        if bound is not None:
-            raise EvonasError(
-                f"Objective {objective.name} has a best value of {best:g} {objective.unit}, which is not better than "
-                f"its bound {bound:g}. Give a bound that networks can keep."
-            )
-        worst = best * 10.0**sign if log else best + sign * (abs(best) or 1.0)  # all rows seen are perfect
-    return best, worst
+        top = float(sign * (sign * np.append(seen, bound)).min())
+        span = float(np.ptp(seen)) if len(seen) else 0.0
+        return _bettered(top, objective, by=span or abs(bound - top) or abs(top) or 1.0), bound
+    if sign * best >= sign * bound:
+        return best, _bettered(best, objective, by=-(abs(best) or 1.0))
+    return best, bound
 
 
-def _no_corner(objective: Objective) -> str:
-    return (
-        f"Objective {objective.name} has no reference point: no row is scored yet and it has no bound and best value. "
-        "Give it both, or ask again after the first rows."
-    )
+def _bettered(value: float, objective: Objective, *, by: float) -> float:
+    """Return what is better than `value`, worse where `by` is negative: by a decade on a logarithmic axis."""
+    return value * 10.0 ** math.copysign(1.0, -objective.sign * by) if objective.log else value - objective.sign * by
 
 
 def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:

@@ -93,11 +93,11 @@ class Results:
 
     def front(self) -> Front:
         """Return the feasible networks at the top rung that no other betters in every objective."""
-        top = [row for row in self.rows if self._is_comparable(row)]
+        top = [row for row in self.rows if _has_costs(row) and row.job.rung == self.header.top_rung]
         best = pareto.front(top) if self.objectives else []
         reference = self.reference
         if reference is None and self.is_at_rest and top and self.objectives:
-            reference = pareto.reference(self.objectives, top)
+            reference = pareto.reference(self.objectives, [row for row in self.rows if _has_costs(row)])
         volume = None
         if reference is not None:
             costs = [row.costs for row in best if row.costs is not None]
@@ -125,8 +125,8 @@ class Results:
     def fix_reference(self) -> Mapping[str, Any] | None:
         """Return the corners of the hypervolume if they can be fixed now and were not before, as a JSON object.
 
-        They are made of the first `reference_rows` comparable rows once all slots up to them are known, so that
-        they do not depend on the order in which results arrive.
+        They are made of the first `reference_rows` rows with costs, of whatever rung, once all slots up to them are
+        known, so that they do not depend on the order in which results arrive.
         """
         wanted = self.header.reference_rows
         if not self.objectives or len(self._first) >= wanted or self.reference is not None:
@@ -136,7 +136,7 @@ class Results:
                 return None
             row = self._row(self._seen_in_order)
             self._seen_in_order += 1
-            if self._is_comparable(row):
+            if _has_costs(row):
                 self._first.append(row)
         corners = pareto.reference(self.objectives, self._first)
         fixed = {"objectives": self._identity, "ideal": list(corners.ideal), "ref_point": list(corners.ref_point)}
@@ -163,8 +163,9 @@ class Results:
             return Row.of(evaluation, self.objectives)
         return Row(evaluation, None, None)
 
-    def _is_comparable(self, row: Row) -> bool:
-        return row.costs is not None and row.job.kind == "evaluate" and row.job.rung == self.header.top_rung
+
+def _has_costs(row: Row) -> bool:
+    return row.costs is not None and row.job.kind == "evaluate"
 
 
 def _identity(objective: Objective) -> dict[str, Any]:

@@ -7,11 +7,12 @@ arXiv 2410.18580) of neurons that differ in kind and time constants; the ranges 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evonas.snn.cell import OPERATIONS, Cell, Edge
-from evonas.snn.dynamics import PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
+from evonas.snn.dynamics import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
 from evonas.snn.plan import Plan
 from evonas.snn.trellis import Trellis, plan_trellis
 from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scalar, Space, Variable
@@ -59,17 +60,16 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
 
 
 def _dynamics(values: Values, stage: int) -> Dynamics:
-    numbers = {"tau_mem_ms": "tau_mem", "tau_syn_ms": "tau_syn", "v_th": "v_th"}
-    given = {ours: float(values[f"stage{stage}.{name}"]) for ours, name in numbers.items() if f"stage{stage}.{name}" in values}
+    constants = {
+        f"{name}_ms" if name.startswith("tau") else name: float(values[f"stage{stage}.{name}"])
+        for name in ("tau_mem", "tau_syn", "v_th")
+        if f"stage{stage}.{name}" in values
+    }
     surrogate = Surrogate()
     if "surrogate" in values:
         surrogate = Surrogate(str(values["surrogate"]), float(values["surrogate_width"]))
-    return Dynamics(
-        str(values[f"stage{stage}.kind"]),  # type: ignore[arg-type]
-        **given,
-        reset=str(values.get(f"stage{stage}.reset", "value")),
-        surrogate=surrogate,
-    )
+    kind: Any = values[f"stage{stage}.kind"]
+    return Dynamics(kind, **constants, reset=str(values.get(f"stage{stage}.reset", "value")), surrogate=surrogate)
 
 
 def _levels(values: Values) -> tuple[int, ...]:
@@ -97,10 +97,10 @@ def arrange(values: Assignment) -> Assignment:
     """Return the assignment in the one form that all assignments of the same network share.
 
     Edges from dead nodes go, and so do nodes without edges; the living are numbered anew. A node's two edges come
-    from two sources: the second of one source moves on to the next. Where no node lives, one 3x3 convolution of the
-    last cell does. A cell that reads only the cell before the last would leave every second cell without a reader, so
-    it reads the last one. Nodes and edges come in the first of all orders that are possible. A move down from the last
-    level is a stay.
+    from two sources: the second of one source moves on to the next younger one, or from the youngest to s0. Where no
+    node lives, one 3x3 convolution of the last cell does. A cell that reads only the cell before the last would leave
+    every second cell without a reader, so it reads the last one. Nodes and edges come in the first of all orders that
+    are possible. A move down from the last level is a stay.
     """
     arranged = dict(values)
     cell = _in_first_order(_reading_the_last(_living(_cell(values))))
@@ -124,7 +124,7 @@ def _living(cell: Cell) -> Cell:
     for node, edges in enumerate(cell):
         alive = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
         if len(alive) == 2 and alive[0][0] == alive[1][0]:
-            sources = sorted(names.values())
+            sources = list(names.values())  # oldest first
             following = sources[(sources.index(alive[1][0]) + 1) % len(sources)]
             alive = sorted([alive[0], (following, alive[1][1])])
         if alive:
@@ -183,34 +183,49 @@ def _rules() -> tuple[Rule, ...]:
     rules = []
     for node in range(NODES):
         for letter in EDGES:
-            op = f"node{node}.{letter}.op"
-            rules.append(Rule((f"node{node}.{letter}.from",), lambda values, op=op: values[op] != "none"))
-        names = tuple(f"node{node}.{letter}.{part}" for letter in EDGES for part in ("from", "op"))
-        rules.append(Rule(names, lambda values, node=node: node < values["nodes"]))
-    for stage in range(1, LEVELS):
-        names = tuple(f"stage{stage}.{part}" for part in ("kind", "tau_mem", "tau_syn", "v_th", "reset"))
-        rules.append(Rule(names, lambda values, stage=stage: stage <= _levels(values)[-1]))
-    for layer in range(1, LAYERS + 1):
-        rules.append(Rule((f"layer{layer}.move",), lambda values, layer=layer: layer <= values["layers"]))
+            edge = f"node{node}.{letter}"
+            rules.append(Rule((f"{edge}.from",), partial(_is_edge, edge=edge)))
+        parts = tuple(f"node{node}.{letter}.{part}" for letter in EDGES for part in ("from", "op"))
+        rules.append(Rule(parts, partial(_has_node, node=node)))
     for stage in range(LEVELS):
-        kind = f"stage{stage}.kind"
-        for number in ("tau_mem", "tau_syn", "v_th"):
-            rules.append(
-                Rule(
-                    (f"stage{stage}.{number}",),
-                    lambda values, kind=kind, number=number: _depends(values.get(kind, "analog"), number),
-                )
-            )
-        rules.append(Rule((f"stage{stage}.reset",), lambda values, kind=kind: values.get(kind) == "lif_box"))
-    kinds = [f"stage{stage}.kind" for stage in range(LEVELS)]
-    rules.append(
-        Rule(("surrogate", "surrogate_width"), lambda values: any(values.get(kind) in SPIKING for kind in kinds))
-    )
+        rules.append(Rule((f"stage{stage}.kind",), partial(_reaches, stage=stage)))
+        for constant in ("tau_mem", "tau_syn", "v_th"):
+            rules.append(Rule((f"stage{stage}.{constant}",), partial(_depends, stage=stage, constant=constant)))
+        rules.append(Rule((f"stage{stage}.reset",), partial(_remembers, stage=stage)))
+    for layer in range(1, LAYERS + 1):
+        rules.append(Rule((f"layer{layer}.move",), partial(_has_layer, layer=layer)))
+    rules.append(Rule(("surrogate", "surrogate_width"), _spikes))
     return tuple(rules)
 
 
-def _depends(kind: Scalar, number: str) -> bool:
-    return any(name.startswith(number) for name in PARAMETERS[str(kind)])
+def _is_edge(values: Values, *, edge: str) -> bool:
+    return values[f"{edge}.op"] != "none"
+
+
+def _has_node(values: Values, *, node: int) -> bool:
+    return node < int(values["nodes"])
+
+
+def _has_layer(values: Values, *, layer: int) -> bool:
+    return layer <= int(values["layers"])
+
+
+def _reaches(values: Values, *, stage: int) -> bool:
+    return stage <= _levels(values)[-1]
+
+
+def _depends(values: Values, *, stage: int, constant: str) -> bool:
+    kind = str(values.get(f"stage{stage}.kind", "analog"))
+    return any(name.startswith(constant) for name in PARAMETERS[kind])
+
+
+def _remembers(values: Values, *, stage: int) -> bool:
+    """Return whether a reset leaves anything behind: a membrane as fast as the time step forgets in any case."""
+    return values.get(f"stage{stage}.kind") == "lif_box" and float(values[f"stage{stage}.tau_mem"]) > DT_MS
+
+
+def _spikes(values: Values) -> bool:
+    return any(values.get(f"stage{stage}.kind") in SPIKING for stage in range(LEVELS))
 
 
 space = Space(_variables(), rules=_rules(), arrange=arrange, build=build, operations=operations)

@@ -159,7 +159,7 @@ def test_a_measurement_of_numpy_numbers_and_tuples_is_plain_json_from_the_start(
 
 @pytest.mark.parametrize("measurement", [{"error": object()}, 7, {"error": {1, 2}}])
 def test_a_measurement_that_is_no_json_object_is_refused(tmp_path: Path, measurement: Any) -> None:
-    with made(tmp_path / "a.h5") as archive, pytest.raises(ArchiveError, match="slot 0 is .* expected a mapping"):
+    with made(tmp_path / "a.h5") as archive, pytest.raises(ArchiveError, match=r"slot 0 is .* expected a mapping"):
         archive.add(replace(row(0), measurement=measurement))
 
 
@@ -167,7 +167,7 @@ def test_a_success_without_a_measurement_and_a_second_row_for_a_slot_are_refused
     with made(tmp_path / "a.h5", [row(0)]) as archive:
         with pytest.raises(ArchiveError, match="slot 1 ended well but has no measurement"):
             archive.add(replace(row(1), measurement=None))
-        with pytest.raises(ArchiveError, match="Slot 0 of .* holds a row already"):
+        with pytest.raises(ArchiveError, match=r"Slot 0 of .* holds a row already"):
             archive.add(row(0))
         assert len(archive.rows) == 1
 
@@ -271,7 +271,7 @@ def test_a_file_that_cannot_be_written_keeps_the_journal_and_the_old_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        with pytest.raises(ArchiveError, match="No space left on device. No row is lost"):
+        with pytest.raises(ArchiveError, match=r"No space left on device. No row is lost"):
             archive.close()
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.h5", "a.h5.journal"]
@@ -358,7 +358,7 @@ def test_a_whole_record_of_another_kind_is_refused(tmp_path: Path) -> None:
     leave_a_journal(path, [row(0)])
     with open(journal_of(path), "ab") as file:
         file.write(encode({"evaluation": {"slot": 1}}))
-    with pytest.raises(ArchiveError, match="Line 3 .* no evaluation that this evonas knows"):
+    with pytest.raises(ArchiveError, match=r"Line 3 .* no evaluation that this evonas knows"):
         made(path)
 
 

@@ -90,7 +90,7 @@ def test_a_damaged_line_before_the_end_is_refused_with_its_number_and_the_file_i
     write(path, {"slot": 0}, {"slot": 1}, {"slot": 2})
     damaged = path.read_bytes().replace(b'"slot":1', b'"slot":9')
     path.write_bytes(damaged)
-    with pytest.raises(ArchiveError, match="Line 3 of the journal .* damaged"):
+    with pytest.raises(ArchiveError, match=r"Line 3 of the journal .* damaged"):
         Journal.open(path)
     with pytest.raises(ArchiveError, match="Line 3"):
         read_journal(path)
@@ -157,7 +157,7 @@ def test_a_record_that_the_disk_does_not_take_is_not_kept_and_the_journal_goes_o
 
     with monkeypatch.context() as patch:
         patch.setattr(os, call, half if call == "write" else full)
-        with pytest.raises(ArchiveError, match="the disk is full. Every row added before is safe"):
+        with pytest.raises(ArchiveError, match=r"the disk is full. Every row added before is safe"):
             journal.append({"evaluation": {}})
     assert path.read_bytes() == good
     journal.append({"evaluation": {"slot": 0}})
@@ -180,7 +180,7 @@ def test_a_journal_that_cannot_be_put_right_takes_no_more_records(
         patch.setattr(os, "ftruncate", broken)
         with pytest.raises(ArchiveError, match="the disk reports: Input/output error"):
             journal.append({"evaluation": {}})
-    with pytest.raises(ArchiveError, match="closed, or an earlier failure"):
+    with pytest.raises(ArchiveError, match=r"closed, or an earlier failure"):
         journal.append({"evaluation": {}})
     journal.close()
 
@@ -202,7 +202,7 @@ def test_an_interrupted_append_leaves_no_half_record(tmp_path: Path, monkeypatch
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="No such file or directory. Give an output folder"):
+    with pytest.raises(ArchiveError, match=r"No such file or directory. Give an output folder"):
         Journal.open(tmp_path / "missing" / "journal")
 
 

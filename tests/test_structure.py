@@ -18,7 +18,7 @@ LAYERS = [
     {"view"},
     {"pareto"},
     {"pareto_front", "ladder", "snn", "data", "strategies"},
-    {"archive", "archive_file", "archive_table", "journal", "record", "header", "evaluate", "workers", "search"},
+    {"archive", "archive_file", "archive_table", "journal", "record", "header", "stored", "results", "evaluate", "workers", "search"},
     {"ray_workers", "lookup", "runfile", "report", "progress"},
     {"resolved_run"},
     {"run", "front"},

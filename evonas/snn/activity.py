@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.grad import conv2d_input
 
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
@@ -137,7 +138,7 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
     if weight is None:
         shape = (planned.out_shape[0], channels // planned.groups, planned.kernel, planned.kernel)
         weight = torch.ones(shape)
-    reached = torch.nn.grad.conv2d_input(
+    reached: Tensor = conv2d_input(
         (1, channels, height, width),
         (weight.detach() != 0).double(),
         torch.ones(1, *planned.out_shape, dtype=torch.float64, device=weight.device),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evonas.errors import SpaceError
@@ -29,37 +30,47 @@ Cell = tuple[tuple[Edge, ...], ...]
 """The edges of each node, one or more."""
 
 
+@dataclass(frozen=True)
+class CellInput:
+    """What a cell reads.
+
+    Attributes:
+        sources: Populations whose outputs are concatenated.
+        stride: How many times the height and width of the cell's nodes theirs are, a power of two.
+    """
+
+    sources: tuple[str, ...]
+    stride: int
+
+
 def add_cell(
     draft: Draft,
     cell: Cell,
     *,
     name: str,
-    inputs: dict[str, tuple[str, ...]],
+    inputs: Mapping[str, CellInput],
     channels: int,
-    size: tuple[int, int],
     dynamics: Dynamics,
 ) -> tuple[str, ...]:
     """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
 
     The currents of a node's edges are summed at its membrane, so that whatever reads a node reads spikes. An input
-    with other channels, height or width than the nodes' passes an adapter: a convolution, batch norm and neurons, of
-    kernel 1, or for a stride `r` of kernel `r + 1`. Adapters that no edge uses are not added.
+    with other channels or another resolution than the nodes' passes an adapter: a convolution, batch norm and neurons,
+    of kernel 1, or for a stride `r` of kernel `r + 1`. Adapters that no edge uses are not added.
 
     Args:
         draft: The plan in the making.
         cell: The edges.
         name: Start of the names of its populations.
-        inputs: The populations behind `"s0"` and `"s1"`.
+        inputs: What `"s0"` and `"s1"` are.
         channels: Channels of each node.
-        size: `(height, width)` of the nodes.
         dynamics: What its neurons do.
     """
     known: dict[str, tuple[str, ...]] = {}
     used = {edge.source for edges in cell for edge in edges}
-    for side, sources in inputs.items():
+    for side, given in inputs.items():
         if side in used:
-            adapter = f"{name}/{side}"
-            known[side] = _adapt(draft, sources, name=adapter, channels=channels, size=size, dynamics=dynamics)
+            known[side] = _adapt(draft, given, name=f"{name}/{side}", channels=channels, dynamics=dynamics)
     nodes = []
     for index, edges in enumerate(cell):
         node = f"{name}/node{index}"
@@ -72,15 +83,11 @@ def add_cell(
     return tuple(nodes)
 
 
-def _adapt(
-    draft: Draft, sources: tuple[str, ...], *, name: str, channels: int, size: tuple[int, int], dynamics: Dynamics
-) -> tuple[str, ...]:
-    shape = draft.shape(sources)
-    if shape == (channels, *size):
-        return sources
-    stride = -(-shape[1] // size[0])
-    kernel = stride + 1 if stride > 1 else 1
-    incoming = Incoming(f"{name}/conv", sources, "conv", channels=channels, kernel=kernel, stride=stride)
+def _adapt(draft: Draft, given: CellInput, *, name: str, channels: int, dynamics: Dynamics) -> tuple[str, ...]:
+    if given.stride == 1 and draft.shape(given.sources)[0] == channels:
+        return given.sources
+    kernel = given.stride + 1 if given.stride > 1 else 1
+    incoming = Incoming(f"{name}/conv", given.sources, "conv", channels=channels, kernel=kernel, stride=given.stride)
     return (draft.add(name, dynamics, incoming=[incoming]),)
 
 

@@ -28,7 +28,7 @@ class Network(nn.Module):
         self.plan = plan
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.connections})
         self.neurons = nn.ModuleDict(
-            {population.name: Neuron(population.dynamics, time_steps=plan.time_steps) for population in plan.populations}
+            {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )
 
     @overload

@@ -62,8 +62,8 @@ class PlannedConnection:
     @property
     def weights(self) -> int:
         """Stored weights, shared ones once; 0 where all are one constant."""
-        if self.operation == "linear":
-            return self.dense
+        if self.operation == "linear":  # on the mean over space: the positions of a channel share theirs
+            return self.in_shape[0] * self.out_shape[0]
         if self.operation == "conv":
             return self.out_shape[0] * (self.in_shape[0] // self.groups) * self.kernel**2
         return 0

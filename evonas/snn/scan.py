@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_feed_forward_step
@@ -14,7 +15,7 @@ from torch import Tensor
 from evonas.snn.dynamics import DT_MS
 from evonas.snn.surrogates import with_surrogates
 
-NeuronParameters = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters
+NeuronParameters: TypeAlias = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters
 """Norse's parameters: their type says which neuron it is, and `method` holds our `Surrogate`."""
 
 Watch = Callable[[Tensor, Sequence[Tensor]], None]

@@ -30,7 +30,8 @@ class Dspike(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Return 1 where `x` is strictly positive, else 0."""
         ctx.save_for_backward(x)
-        return heaviside(x)
+        spikes: Tensor = heaviside(x)
+        return spikes
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
@@ -38,7 +39,8 @@ class Dspike(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         b = DSPIKE_TEMPERATURE
         bump = b * (1 - torch.tanh(b * x).square()) / (2 * math.tanh(b / 2))
-        return grad_outputs[0] * bump * (x.abs() < 0.5)
+        gradient: Tensor = grad_outputs[0] * bump * (x.abs() < 0.5)
+        return gradient
 
 
 def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
@@ -55,9 +57,9 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
         alpha: Ignored; Norse's steps hand it over.
     """
     scaled = x if surrogate.width == 1 else x / surrogate.width
-    if surrogate.method == "dspike":
-        return Dspike.apply(scaled)  # type: ignore[no-any-return, no-untyped-call]
-    return threshold(scaled, surrogate.method, 1.0)
+    is_dspike = surrogate.method == "dspike"
+    spikes: Tensor = Dspike.apply(scaled) if is_dspike else threshold(scaled, surrogate.method, 1.0)
+    return spikes
 
 
 def with_surrogates(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evonas.errors import SpaceError
-from evonas.snn.cell import Cell, add_cell
+from evonas.snn.cell import Cell, CellInput, add_cell
 from evonas.snn.dynamics import Dynamics
 from evonas.snn.plan import INPUT, Draft, Incoming, Plan
 
@@ -56,21 +56,21 @@ def plan_trellis(trellis: Trellis, cell: Cell, *, input_shape: Sequence[int], cl
     """
     draft = Draft(input_shape, time_steps=trellis.time_steps)
     convolution = Incoming("stem/conv", (INPUT,), "conv", channels=trellis.channels, kernel=3)
-    stem = (draft.add("stem", trellis.stages[0], incoming=[convolution]),)
-    before, last = stem, stem
-    height, width = draft.shape(stem)[1:]
+    stem: tuple[str, ...] = (draft.add("stem", trellis.stages[0], incoming=[convolution]),)
+    before, last = (stem, 0), (stem, 0)
     for index, level in enumerate(trellis.levels):
-        scale = 2**level
         nodes = add_cell(
             draft,
             cell,
             name=f"cell{index + 1}",
-            inputs={"s0": before, "s1": last},
-            channels=trellis.channels * scale,
-            size=(-(-height // scale), -(-width // scale)),  # what a kernel `r + 1` of stride `r` leaves
+            inputs={
+                side: CellInput(sources, stride=2 ** (level - its_level))
+                for side, (sources, its_level) in (("s0", before), ("s1", last))
+            },
+            channels=trellis.channels * 2**level,
             dynamics=trellis.stages[level],
         )
-        before, last = last, nodes
+        before, last = last, (nodes, level)
     readout = Dynamics("readout", tau_mem_ms=trellis.readout_tau_mem_ms)
-    draft.add("readout", readout, incoming=[Incoming("readout/linear", last, "linear", channels=classes)])
+    draft.add("readout", readout, incoming=[Incoming("readout/linear", last[0], "linear", channels=classes)])
     return draft.finish()

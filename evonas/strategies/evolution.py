@@ -20,7 +20,7 @@ from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from evonas.errors import EvonasError
-from evonas.pareto import ranking
+from evonas.pareto import order, ranking
 from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
 from evonas.strategies.random import Unknown
 from evonas.view import Proposal, Row, View
@@ -31,21 +31,29 @@ MATINGS = 4
 ROUNDS = 8
 """Rounds of matings without a new child, after which a network is drawn at random."""
 
+GROWTH = 8
+"""The population has a place for each so many rows seen: few at first, when it must get on, more to keep variety."""
+
+FULL_GROWN = 4
+"""The population stops to grow at so many times `pop_size`, which keeps the cost of a proposal the same."""
+
 
 @dataclass(frozen=True)
 class Evolution:
     """NSGA-II in steady state: each proposal is a child of the best `pop_size` rows seen so far.
 
     The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
-    `pop_size`; until the lowest does, networks are drawn at random. Parents win binary tournaments by rank and
-    crowding; whole and real numbers are crossed by SBX and mutated by PM, on the logarithm where the variable says
-    so, choices are crossed uniformly and mutated by drawing another value. No network is proposed twice.
+    `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
+    times `pop_size`. Parents win binary tournaments by rank and crowding; whole and real numbers are crossed by SBX
+    and mutated by PM, on the logarithm where the variable says so, choices are crossed uniformly and mutated by
+    drawing a value. No network is proposed twice.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
-    from the paper in replacing one row at a time, and in rejecting every child that is known to the whole run.
+    from the paper in replacing one row at a time, in the growing population, and in rejecting every child that
+    is known to the whole run.
 
     Attributes:
-        pop_size: Rows that may become parents, and random networks at the start.
+        pop_size: Random networks at the start, and rows that may become parents then.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
         eta_crossover: Distribution index of SBX: the larger, the nearer children are to their parents.
@@ -57,23 +65,26 @@ class Evolution:
     crossover: float = 0.9
     mutations: float = 1.0
     eta_crossover: float = 15.0
-    eta_mutation: float = 20.0
+    eta_mutation: float = 5.0
     name: str = "evolution"
     _states: WeakKeyDictionary[View, _State] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
-        if self.pop_size < 4 or not 0 <= self.crossover <= 1 or self.mutations <= 0:
+        etas = self.eta_crossover, self.eta_mutation
+        if self.pop_size < 4 or not 0 <= self.crossover <= 1 or self.mutations <= 0 or min(etas) < 1:
             raise EvonasError(
-                "Evolution needs pop_size >= 4, crossover from 0 to 1 and mutations > 0, got "
-                f"{self.pop_size}, {self.crossover} and {self.mutations}."
+                "Evolution needs pop_size >= 4, crossover from 0 to 1, mutations > 0 and distribution indices >= 1, got "
+                f"{self.pop_size}, {self.crossover}, {self.mutations} and {etas}."
             )
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where none is left."""
         rng = view.generator()
-        state = self._states.setdefault(view, _State(view.space))
+        if view not in self._states:
+            self._states[view] = _State(view.space)
+        state = self._states[view]
         population = state.population(view, self.pop_size)
         for _ in range(ROUNDS if population is not None else 0):
             for genotype, parents in self._children(state, population, space=view.space, rng=rng):
@@ -130,9 +141,9 @@ class _State:
         folded = self._folded.get(rung, 0)
         if folded == len(rows):
             return self._population[rung]
-        for row in rows[folded:]:
-            ranked = ranking([*survivors, row], objectives=view.objectives)[:pop_size]
-            survivors = [survivor for survivor, _, _ in ranked]
+        for seen, row in enumerate(rows[folded:], folded + 1):
+            places = max(pop_size, min(seen // GROWTH, FULL_GROWN * pop_size))
+            survivors = order([*survivors, row], objectives=view.objectives)[:places]
         # rank and crowding among the survivors themselves, which the last one to leave has changed
         ranked = ranking(survivors, objectives=view.objectives)
         self._survivors[rung], self._folded[rung] = survivors, len(rows)

@@ -30,7 +30,7 @@ class Mixture:
 
     def __post_init__(self) -> None:
         names = [member.name for member, _ in self.members]
-        if not names or len(set(names)) < len(names) or min(share for _, share in self.members) <= 0:
+        if not names or len(set(names)) < len(names) or any(share <= 0 for _, share in self.members):
             raise EvonasError(
                 "A mixture needs one or more strategies of different names with shares above 0, got "
                 f"{[(member.name, share) for member, share in self.members]}. Give strategies of one kind names of "

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection
 from evonas.snn.activity import Recorder, fan_out
@@ -15,7 +17,6 @@ from evonas.snn.dynamics import Dynamics
 from evonas.snn.network import Network
 from evonas.snn.plan import INPUT, Draft, Incoming, PlannedConnection
 from evonas.snn.trellis import Trellis, plan_trellis
-from torch import nn
 
 
 def planned(**given) -> PlannedConnection:
@@ -63,7 +64,8 @@ def test_fan_out_dense_and_fan_in_equal_a_loop_over_every_synapse(name, pruned):
     weight = None
     if edge.operation in ("conv", "linear"):
         shape = (edge.out_shape[0], edge.in_shape[0] // edge.groups, edge.kernel, edge.kernel)
-        weight = torch.rand(shape if edge.operation == "conv" else shape[:2], generator=torch.Generator().manual_seed(3))
+        generator = torch.Generator().manual_seed(3)
+        weight = torch.rand(shape if edge.operation == "conv" else shape[:2], generator=generator)
         if pruned != "all weights":
             weight = weight * (weight > 0.5)
     reached, heard = np.zeros(edge.in_shape, int), np.zeros(edge.out_shape, int)
@@ -217,9 +219,7 @@ def test_static_layers_are_listed_at_each_step_and_counted_once():
     first = activity.connections[0]
     assert first.static
     assert first.macs == (first.macs[0],) * 3
-    assert network.plan.operations == sum(
-        edge.dense * (1 if edge.static else 3) for edge in activity.connections
-    )
+    assert network.plan.operations == sum(edge.dense * (1 if edge.static else 3) for edge in activity.connections)
 
 
 def test_a_concatenation_is_free_and_delivers_the_events_of_its_parts():

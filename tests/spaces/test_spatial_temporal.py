@@ -1,0 +1,272 @@
+"""The joint space: every assignment is a network, and every active variable changes it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from evonas.space import Choice, Genotype, Integer
+from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
+
+torch.set_num_threads(1)
+SHAPE, CLASSES = (1, 8, 8), 10
+
+
+def genotypes(count: int, *, seed: int, **fixed) -> list[Genotype]:
+    rng = np.random.default_rng(seed)
+    return [space.canonical({**space.fill({}, rng), **fixed}) for _ in range(count)]
+
+
+def assignments(count: int, *, seed: int):
+    rng = np.random.default_rng(seed)
+    return [space.fill({}, rng) for _ in range(count)]
+
+
+def trained_a_little(genotype: Genotype) -> torch.nn.Module:
+    """The same seed and data for every network; only the statistics of the batch norms move."""
+    torch.manual_seed(0)
+    network = space.build(genotype, SHAPE, CLASSES)
+    data = torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for _ in range(15):
+            network(data)
+    return network.eval()
+
+
+def answers(genotype: Genotype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of random data, and the gradient at the stem."""
+    network = trained_a_little(genotype)
+    logits = network(torch.rand(1, 24, *SHAPE, generator=torch.Generator().manual_seed(2)))
+    (logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(3))).sum().backward()
+    return logits.detach(), network.operations["stem/conv"].conv.weight.grad
+
+
+def another_value(name: str, value, rng: np.random.Generator):
+    variable = space.variables[name]
+    if isinstance(variable, Choice):
+        return rng.choice([other for other in variable.values if other != value])
+    if isinstance(variable, Integer):
+        return rng.choice([other for other in range(variable.low, variable.high + 1) if other != value])
+    return max((variable.low, variable.high), key=lambda other: abs(other - value))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_active_variable_changes_the_network_or_not_even_the_genotype(seed):
+    rng = np.random.default_rng(seed)
+    for genotype in genotypes(9, seed=seed, channels=4, time_steps=5):  # the first that is not silent
+        logits, gradient = answers(genotype)
+        if bool(logits.any()):
+            break
+    for name, value in genotype.items():
+        changed = {**space.fill(genotype, rng), name: another_value(name, value, rng)}
+        other = space.canonical(changed)
+        if other == genotype:
+            continue
+        its_logits, its_gradient = answers(other)
+        if name.startswith("surrogate"):
+            assert torch.equal(its_logits, logits), name
+            assert not torch.equal(its_gradient, gradient), name
+        else:
+            assert not torch.equal(its_logits, logits), name
+
+
+def test_the_canonical_form_is_its_own_canonical_form_and_survives_json():
+    for assignment in assignments(300, seed=0):
+        genotype = space.canonical(assignment)
+        assert space.genotype(dict(genotype)) == genotype
+        assert space.from_json(genotype.to_json()) == genotype
+        rng = np.random.default_rng(1)
+        assert space.canonical(space.fill(genotype, rng)) == genotype
+
+
+def test_the_order_of_a_nodes_two_edges_does_not_matter():
+    rng = np.random.default_rng(5)
+    for assignment in assignments(300, seed=1):
+        swapped = dict(assignment)
+        for node in range(NODES):
+            if rng.random() < 0.6:
+                for part in ("from", "op"):
+                    a, b = f"node{node}.a.{part}", f"node{node}.b.{part}"
+                    swapped[a], swapped[b] = swapped[b], swapped[a]
+        assert space.canonical(swapped) == space.canonical(assignment)
+
+
+def with_dead_node(genotype: Genotype, place: int, rng: np.random.Generator) -> dict:
+    """The same network with a node without edges put in at `place`, sometimes read by later ones."""
+    values = space.fill(genotype, rng)
+    moved = dict(values)
+    names = {f"n{node}": f"n{node + (node >= place)}" for node in range(NODES)}
+    for node in range(int(genotype["nodes"])):
+        for letter in EDGES:
+            source = values[f"node{node}.{letter}.from"]
+            target = f"node{node + (node >= place)}.{letter}"
+            moved[f"{target}.from"] = names.get(source, source)
+            moved[f"{target}.op"] = values[f"node{node}.{letter}.op"]
+            if node >= place and moved[f"{target}.op"] == "none":  # an edge from the dead node is none as well
+                moved[f"{target}.from"], moved[f"{target}.op"] = f"n{place}", "conv3"
+    for letter in EDGES:
+        moved[f"node{place}.{letter}.op"] = "none"
+    return {**moved, "nodes": int(genotype["nodes"]) + 1}
+
+
+def test_dead_nodes_vanish():
+    rng = np.random.default_rng(6)
+    tried = 0
+    for genotype in genotypes(300, seed=2):
+        if genotype["nodes"] < NODES:
+            place = int(rng.integers(0, int(genotype["nodes"]) + 1))
+            assert space.canonical(with_dead_node(genotype, place, rng)) == genotype
+            tried += 1
+    assert tried > 100
+
+
+def test_the_numbering_of_the_nodes_does_not_matter():
+    for values in assignments(200, seed=3):
+        values.update({"nodes": 2, "node0.a.op": "conv3", "node0.a.from": "s1", "node0.b.from": "s0"})
+        values.update({f"node1.{letter}.from": values[f"node0.{letter}.from"] for letter in EDGES})
+        swapped = dict(values)
+        for letter in EDGES:
+            a, b = f"node0.{letter}.op", f"node1.{letter}.op"
+            swapped[a], swapped[b] = swapped[b], swapped[a]
+        assert space.canonical(swapped) == space.canonical(values)
+
+
+def test_canonical_nodes_have_two_different_sources_and_someone_reads_the_last_cell():
+    for genotype in genotypes(300, seed=4):
+        sources = [
+            [genotype[f"node{node}.{letter}.from"] for letter in EDGES if f"node{node}.{letter}.from" in genotype]
+            for node in range(int(genotype["nodes"]))
+        ]
+        assert all(len(set(node)) == len(node) >= 1 for node in sources)
+        assert any("s1" in node for node in sources)
+
+
+def everything(**given):
+    values = next(iter(assignments(1, seed=7)))
+    values.update({f"node{node}.{letter}.op": "none" for node in range(NODES) for letter in EDGES})
+    return {**values, **given}
+
+
+def test_a_cell_without_a_living_node_gets_one_convolution_of_the_last_cell():
+    genotype = space.canonical(everything())
+    cell = {name: value for name, value in genotype.items() if name.startswith("node")}
+    assert cell == {"nodes": 1, "node0.a.from": "s1", "node0.a.op": "conv3", "node0.b.op": "none"}
+
+
+def test_the_second_edge_from_one_source_moves_to_the_next():
+    given = {"node0.a.from": "s1", "node0.a.op": "skip", "node0.b.from": "s1", "node0.b.op": "conv5"}
+    genotype = space.canonical(everything(**given))
+    assert (genotype["node0.a.from"], genotype["node0.a.op"]) == ("s0", "skip")
+    assert (genotype["node0.b.from"], genotype["node0.b.op"]) == ("s1", "conv5")
+
+
+def test_a_cell_that_reads_only_the_cell_before_the_last_reads_the_last():
+    genotype = space.canonical(everything(**{"node0.b.from": "s0", "node0.b.op": "pool"}))
+    assert (genotype["node0.a.from"], genotype["node0.a.op"]) == ("s1", "pool")
+
+
+def test_a_move_below_the_last_level_is_a_stay():
+    moves = {f"layer{layer}.move": "down" for layer in range(1, 5)}
+    genotype = space.canonical(everything(layers=4, **moves))
+    assert [genotype[f"layer{layer}.move"] for layer in range(1, 5)] == ["down", "down", "stay", "stay"]
+    layers = plan(genotype, SHAPE, CLASSES).populations
+    assert [layer.shape[1] for layer in layers if layer.name.endswith("/node0")] == [4, 2, 2, 2]
+
+
+def test_only_what_is_reached_is_active():
+    stay = {f"layer{layer}.move": "stay" for layer in range(1, 5)}
+    genotype = space.canonical(everything(layers=3, **stay, **{"stage0.kind": "analog"}))
+    assert not [name for name in genotype if name.startswith(("stage1", "stage2", "surrogate", "layer4"))]
+    assert [name for name in genotype if name.startswith("stage0")] == ["stage0.kind"]
+    lif = space.canonical(everything(layers=3, **stay, **{"stage0.kind": "lif"}))
+    assert {"stage0.tau_mem", "stage0.tau_syn", "stage0.v_th", "surrogate", "surrogate_width"} <= set(lif)
+    assert "stage0.reset" not in lif
+    fast = space.canonical(everything(layers=3, **stay, **{"stage0.kind": "lif_box", "stage0.tau_mem": 1.0}))
+    slow = space.canonical(everything(layers=3, **stay, **{"stage0.kind": "lif_box", "stage0.tau_mem": 2.0}))
+    assert ("stage0.reset" in fast, "stage0.reset" in slow) == (False, True)
+
+
+def test_arranging_changes_no_argument():
+    values = assignments(1, seed=9)[0]
+    before = dict(values)
+    arrange(values)
+    assert values == before
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 9, 7), (3, 5, 3)])
+def test_every_assignment_is_a_network_whose_cost_is_known_before_it_is_built(shape):
+    for genotype in genotypes(12, seed=10):
+        torch.manual_seed(0)
+        network = space.build(genotype, shape, 4)
+        with torch.no_grad():
+            logits, activity = network(torch.rand(1, 2, *shape), record=True)
+        assert logits.shape == (2, 4)
+        steps = int(genotype["time_steps"])
+        assert activity.time_steps == steps
+        dense = sum(edge.dense * (1 if edge.static else steps) for edge in activity.connections)
+        assert space.operations(genotype, shape, 4) == dense
+        trainable = sum(value.numel() for value in network.parameters() if value.requires_grad)
+        # batch norm trains a factor and a bias for each channel; the factor is folded into the weights
+        assert trainable == sum(edge.weights + 2 * edge.biases for edge in activity.connections)
+
+
+def test_event_frames_are_computed_at_every_step():
+    for genotype in genotypes(5, seed=11, channels=4, time_steps=3):
+        network = space.build(genotype, (3, 2, 8, 8), CLASSES)
+        with torch.no_grad():
+            _, activity = network(torch.rand(3, 2, 2, 8, 8), record=True)
+        assert not any(edge.static for edge in activity.connections)
+        assert operations(genotype, (3, 2, 8, 8), CLASSES) == 3 * sum(edge.dense for edge in activity.connections)
+
+
+def test_what_is_counted_as_synaptic_events_is_binary():
+    for genotype in genotypes(12, seed=12):
+        network = trained_a_little(genotype)
+        seen = {}
+        for name, operation in network.operations.items():
+            operation.register_forward_pre_hook(lambda _, args, name=name, seen=seen: seen.update({name: args[0]}))
+        with torch.no_grad():
+            network(torch.rand(1, 4, *SHAPE))
+        for edge in network.plan.connections:
+            binary = bool(((seen[edge.name] == 0) | (seen[edge.name] == 1)).all())
+            assert binary or edge.element == "real"
+            assert edge.static == (seen[edge.name].shape[0] == 1)
+
+
+def test_a_network_is_random_only_while_it_is_made():
+    (genotype,) = genotypes(1, seed=13)
+    torch.manual_seed(4)
+    first = space.build(genotype, SHAPE, CLASSES)
+    state = torch.get_rng_state()
+    first(torch.rand(1, 2, *SHAPE, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(4)
+    second = space.build(genotype, SHAPE, CLASSES)
+    third = space.build(genotype, SHAPE, CLASSES)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(second.parameters(), third.parameters(), strict=True))
+
+
+def test_most_random_networks_spike_before_training():
+    silent = 0
+    for genotype in genotypes(25, seed=14):
+        torch.manual_seed(0)
+        network = space.build(genotype, SHAPE, CLASSES)
+        with torch.no_grad():
+            _, activity = network(torch.rand(1, 16, *SHAPE), record=True)
+        last = activity.connections[-1]
+        silent += sum(last.events) + sum(last.macs) == 0
+    assert silent <= 1
+
+
+def test_genotypes_and_costs_need_no_torch():
+    program = (
+        "import sys, numpy; from spaces.spatial_temporal import space; "
+        "space.operations(space.sample(numpy.random.default_rng(0)), (1, 8, 8), 10); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
+
+from evonas.errors import EvonasError
+from evonas.ladder import Ladder
+from evonas.measurement import Evaluation, Job, Outcome
+from evonas.pareto import order
+from evonas.search import Budget, Ending, search
+from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space
+from evonas.strategies.evolution import Evolution, _State
+from evonas.view import Proposal, Row, View
+from evonas.workers import InlineWorkers
+
+
+class Watcher:
+    """An evolution that is asked beside a new one at every proposal."""
+
+    name = "evolution"
+
+    def __init__(self, evolution: Evolution) -> None:
+        self.evolution = evolution
+        self.asked = 0
+
+    def propose(self, view: View) -> Proposal | None:
+        fresh = Evolution(self.evolution.pop_size).propose(view)
+        old = self.evolution.propose(view)
+        assert fresh == old == self.evolution.propose(view)
+        self.asked += 1
+        return old
+
+
+def run(
+    strategy: Any, *, space: Space, evaluate: Any, evaluations: int, parallel: int = 1, ladder: Ladder | None = None
+) -> tuple[Ending, list[Evaluation]]:
+    memory = ListMemory()
+    ending = search(
+        space,
+        memory,
+        strategy=strategy,
+        workers=InlineWorkers(evaluate),
+        budget=Budget(evaluations),
+        parallel=parallel,
+        ladder=ladder,
+    )
+    return ending, [memory.stored[slot] for slot in sorted(memory.stored)]
+
+
+@pytest.mark.parametrize("parallel", [1, 5, 30])
+def test_a_small_space_is_searched_whole_and_nothing_twice(parallel: int) -> None:
+    ending, rows = run(
+        Evolution(pop_size=4), space=small_space(), evaluate=measure_small, evaluations=99, parallel=parallel
+    )
+    assert ending is Ending.EXHAUSTED
+    assert len(rows) == len({row.job.genotype.key for row in rows}) == 24
+
+
+@pytest.mark.parametrize("ladder", [None, Ladder((1, 3))], ids=["one rung", "two rungs"])
+def test_proposals_depend_on_the_view_alone_not_on_who_is_asked_nor_how_often(ladder: Ladder | None) -> None:
+    watcher = Watcher(Evolution(pop_size=6))
+    run(watcher, space=mixed_space(), evaluate=measure_badly, evaluations=60, parallel=4, ladder=ladder)
+    assert watcher.asked > 30
+
+
+def test_one_evolution_may_serve_two_searches_at_once() -> None:
+    shared = Evolution(pop_size=6)
+    inner: list[list[Evaluation]] = []
+
+    def evaluate(job: Job) -> Mapping[str, Any]:
+        if job.slot == 20:
+            inner.append(run(shared, space=mixed_space(), evaluate=measure, evaluations=40)[1])
+        return measure(job)
+
+    _, outer = run(shared, space=mixed_space(), evaluate=evaluate, evaluations=40)
+    assert [row.job for row in outer] == [row.job for row in inner[0]]
+
+
+def test_parents_are_slots_that_were_seen_and_stand_in_the_population() -> None:
+    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=measure, evaluations=40, parallel=4)
+    assert all(row.job.parents == () for row in rows[:6])
+    assert all(len(set(row.job.parents)) == 2 for row in rows[20:])
+    assert all(parent <= row.job.slot - 4 for row in rows for parent in row.job.parents)
+
+
+def test_the_survivors_are_the_best_of_the_rows_seen_one_by_one() -> None:
+    view = View(mixed_space(), OBJECTIVES, seed=0)
+    survivors: list[Row] = []
+    rng = np.random.default_rng(0)
+    state = _State(view.space)
+    for slot in range(60):
+        see(view, costs=rng.random(2), violation=float(slot % 5 == 0))
+        survivors = order([*survivors, view.rows[-1]])[: max(8, (slot + 1) // 8)]
+        if slot % 7 == 0 and slot >= 8:
+            population = state.population(view, 8)
+            assert population is not None
+            assert [individual.get("row") for individual in population] == order(survivors)
+    assert sum(row.is_feasible for row in survivors) == 8
+
+
+def see(view: View, *, costs: np.ndarray, violation: float = 0.0, rung: int = 0) -> None:
+    genotype = view.space.sample(view.generator())
+    job = Job(slot=view.slot, kind="evaluate", genotype=genotype, strategy="toy", rung=rung)
+    view.start(job)
+    row = Row.of(Evaluation(job, Outcome.MEASURED, measurement=dict(zip(("error", "rate"), costs, strict=True))), OBJECTIVES)
+    if violation:
+        row = Row(row.evaluation, type(row.score)(row.score.values, violation, "too slow"), row.costs)  # type: ignore[misc,union-attr]
+    view.see(row)
+
+
+def test_parents_come_from_the_highest_rung_that_holds_pop_size_rows() -> None:
+    view = View(mixed_space(), OBJECTIVES, seed=0)
+    evolution = Evolution(pop_size=6)
+    rng = np.random.default_rng(0)
+
+    def rungs() -> set[int]:
+        proposal = evolution.propose(view)
+        assert proposal is not None
+        assert proposal.rung == 0
+        return {view.rows[slot].job.rung for slot in proposal.parents}
+
+    for seen in ((0, 5, set()), (0, 5, {0}), (1, 5, {0}), (1, 1, {1}), (2, 9, {2})):
+        for _ in range(seen[1]):
+            see(view, costs=rng.random(2), rung=seen[0])
+        assert rungs() == seen[2]
+
+
+def test_children_hold_plain_scalars_of_every_kind_of_variable() -> None:
+    space = Space(
+        {
+            "mixed": Choice([1, "one", 1.5, True, "a longer word"][:3]),
+            "switch": Choice([False, True]),
+            "whole": Integer(-3, 9),
+            "real": Real(-1.0, 1.0, step=0.01),
+            "log": LogReal(1e-4, 1.0),
+        }
+    )
+    kinds: dict[str, tuple[type, ...]] = {
+        "mixed": (int, str, float), "switch": (bool,), "whole": (int,), "real": (float,), "log": (float,)
+    }  # fmt: skip
+    seen: dict[str, set[Scalar]] = {name: set() for name in kinds}
+
+    def evaluate(job: Job) -> Mapping[str, Any]:
+        for name, value in job.genotype.items():
+            assert type(value) in kinds[name]
+            seen[name].add(value)
+        return {"error": float(job.genotype["real"]), "rate": -float(job.genotype["log"])}
+
+    _, rows = run(Evolution(pop_size=8), space=space, evaluate=evaluate, evaluations=150)
+    assert all(space.genotype(row.job.genotype) == row.job.genotype for row in rows)
+    assert {name: len(values) for name, values in seen.items() if name in ("mixed", "switch")} == {"mixed": 3, "switch": 2}
+    assert len(seen["whole"]) == 13
+
+
+def test_a_variable_of_the_users_own_kind_is_crossed_and_drawn_like_a_choice() -> None:
+    class Word:
+        size = float("inf")
+
+        def sample(self, rng: np.random.Generator) -> str:
+            return "".join("ab"[i] for i in rng.integers(2, size=6))
+
+        def canonical(self, value: Any) -> str:
+            return str(value)
+
+    space = Space({"one": Word(), "other": Word()})
+    ending, rows = run(
+        Evolution(pop_size=6),
+        space=space,
+        evaluate=lambda job: {"error": job.genotype["one"].count("a"), "rate": job.genotype["other"].count("b")},
+        evaluations=120,
+    )
+    assert ending is Ending.BUDGET_SPENT
+    assert any((row.measurement["error"], row.measurement["rate"]) == (0, 0) for row in rows[20:])  # type: ignore[index]
+
+
+def test_it_goes_on_drawing_until_pop_size_rows_are_scored_whatever_fails() -> None:
+    def evaluate(job: Job) -> Mapping[str, Any]:
+        if job.slot < 30:
+            raise RuntimeError("no such operator")
+        return measure(job)
+
+    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=evaluate, evaluations=60)
+    assert all(row.job.parents == () for row in rows[:36])
+    assert all(row.job.parents for row in rows[36:])
+
+
+def test_it_finds_a_better_front_than_it_began_with() -> None:
+    from evonas.pareto import Reference, hypervolume
+
+    _, rows = run(Evolution(), space=mixed_space(), evaluate=measure, evaluations=200)
+    costs = [(row.measurement["error"], row.measurement["rate"]) for row in rows]  # type: ignore[index]
+    box = Reference((0.0, 0.0), (3.0, 8.0))
+    first, last = (hypervolume(costs[:n], objectives=OBJECTIVES, reference=box) for n in (16, 200))
+    assert last > first
+
+
+@pytest.mark.parametrize("wrong", [{"pop_size": 3}, {"crossover": 1.5}, {"mutations": 0.0}, {"eta_mutation": 0.5}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(EvonasError, match="pop_size >= 4"):
+        Evolution(**wrong)
+
+
+def test_a_genotype_is_never_empty_of_the_variables_that_a_rule_brings_back() -> None:
+    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=measure, evaluations=80)
+    assert all(("tau" in row.job.genotype) == (row.job.genotype["kind"] == "leaky") for row in rows)
+    assert all(isinstance(row.job.genotype, Genotype) for row in rows)
