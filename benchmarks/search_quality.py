@@ -115,8 +115,9 @@ def figures(shares: dict[tuple[str, int], np.ndarray], *, parallel: int) -> list
         needed.append(CURVE[reached[0]] if len(reached) else None)
     worst = None if None in needed else float(max(n for n in needed if n is not None))
     found.append(Figure(f"evaluations_to_peer_800{suffix}", worst, unit="evaluations", goal="<= 500"))
-    names = (f"{problem(family).name} {n or f'more than {EVALUATIONS}'}" for family, n in zip(families, needed, strict=True))
-    print(f"\nEvaluations until the best peer's median at {EVALUATIONS}: {', '.join(names)}")
+    pairs = zip(families, needed, strict=True)
+    reached_at = ", ".join(f"{problem(family).name} {n or 'not reached'}" for family, n in pairs)
+    print(f"\nEvaluations until the best peer's median at {EVALUATIONS}: {reached_at}")
     return found
 
 

@@ -16,7 +16,7 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from evonas.objective import Objective
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Space, Variable
-from evonas.strategies.random import values
+from evonas.strategies.random import values_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tabulated:
         name: Of the family.
         space: What may vary.
         axes: Value to position, by variable.
-        costs: `(points, objectives)` to be minimised, each scaled to [0, 1] between the best and the worst of the table.
+        costs: `(points, objectives)` to be minimised, each scaled to [0, 1] from the best of the table to the worst.
         volume: Hypervolume of the true front up to the worst point.
     """
 
@@ -54,7 +54,7 @@ class Tabulated:
 
 def _tabulate(name: str, variables: dict[str, Variable], function: Callable[[np.ndarray], np.ndarray]) -> Tabulated:
     space = Space(variables)
-    axes = {key: {value: i for i, value in enumerate(map(variable.canonical, values(variable) or ()))}
+    axes = {key: {value: i for i, value in enumerate(map(variable.canonical, values_of(variable) or ()))}
             for key, variable in variables.items()}
     grid = np.indices(tuple(len(axis) for axis in axes.values())).reshape(len(axes), -1).T
     costs = function(grid)

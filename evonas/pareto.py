@@ -166,11 +166,13 @@ def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
     """Return `values` in decades where the objective says `log`; what has no logarithm becomes `-inf`."""
     if not objective.log:
         return values
-    return np.log10(values, out=np.full(values.shape, -math.inf), where=values > 0)
+    decades = np.full(values.shape, -math.inf)
+    np.log10(values, out=decades, where=values > 0)
+    return decades
 
 
 def _crowding_axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
-    """Return `costs`, in decades where an objective says `log`; what has no logarithm stands at the smallest that has."""
+    """Return `costs`, in decades where an objective says `log`; what has no logarithm joins the smallest."""
     axes = costs.copy()
     for i, objective in enumerate(objectives):
         if objective.log and len(costs):

@@ -100,7 +100,9 @@ def test_a_search_trains_few_networks_long() -> None:
     assert {job.epochs for job in jobs if job.rung == 2} == {9}
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": ()}, {"epochs": (0, 2)}, {"epochs": (2, 2)}, {"keep": 1.0}, {"keep": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": ()}, {"epochs": (0, 2)}, {"epochs": (2, 2)}, {"keep": 1.0}, {"keep": 0.0}]
+)
 def test_a_ladder_that_does_not_rise_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(EvonasError, match="rising epochs"):
         Ladder(**wrong)  # type: ignore[arg-type]

@@ -157,7 +157,8 @@ def test_bounds_and_best_values_make_the_corners() -> None:
 
 def test_the_first_rows_make_the_corners_where_there_are_no_bounds() -> None:
     objectives = (Objective("loss", lambda m: m), Objective("speed", lambda m: m, direction="max"))
-    assert reference(objectives, [row(0, 2.0, -5.0), row(1, 3.0, -9.0), failure(2)]) == Reference((1.0, 13.0), (3.0, 5.0))
+    rows = [row(0, 2.0, -5.0), row(1, 3.0, -9.0), failure(2)]
+    assert reference(objectives, rows) == Reference((1.0, 13.0), (3.0, 5.0))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class AveragePool(nn.Module):
     def forward(self, outputs: Tensor) -> Tensor:
         """Return `(time, batch, c, h, w)` currents."""
         means = avg_pool2d(outputs.flatten(0, 1), self.kernel, self.stride, self.padding, count_include_pad=True)
-        return means.unflatten(0, outputs.shape[:2]).mul(self.gain)
+        currents: Tensor = self.gain * means.unflatten(0, outputs.shape[:2])
+        return currents
 
 
 class Skip(nn.Module):

@@ -75,8 +75,8 @@ class Evolution:
         etas = self.eta_crossover, self.eta_mutation
         if self.pop_size < 4 or not 0 <= self.crossover <= 1 or self.mutations <= 0 or min(etas) < 1:
             raise EvonasError(
-                "Evolution needs pop_size >= 4, crossover from 0 to 1, mutations > 0 and distribution indices >= 1, got "
-                f"{self.pop_size}, {self.crossover}, {self.mutations} and {etas}."
+                "Evolution needs pop_size >= 4, crossover from 0 to 1, mutations > 0 and distribution indices >= 1, "
+                f"got {self.pop_size}, {self.crossover}, {self.mutations} and {etas}."
             )
 
     def propose(self, view: View) -> Proposal | None:
@@ -216,11 +216,11 @@ class _Drawn:
         return [self.variable.sample(random_state) for _ in range(n)]
 
 
-def _position(variable: Real | LogReal | Integer, value: Scalar) -> float:
+def _position(variable: Variable, value: Scalar) -> float:
     return math.log(float(value)) if isinstance(variable, LogReal) else float(value)
 
 
-def _value(variable: Real | LogReal | Integer, position: float) -> Scalar:
+def _value(variable: Variable, position: float) -> Scalar:
     if isinstance(variable, Integer):
         return round(position)
     return math.exp(position) if isinstance(variable, LogReal) else position

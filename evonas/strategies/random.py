@@ -66,7 +66,7 @@ class Unknown:
 
 def listed(space: Space) -> Iterator[Genotype]:
     """Yield every genotype of `space` once, none if it has more than `COUNTABLE` assignments or cannot be counted."""
-    axes = [values(variable) for variable in space.variables.values()] if space.size <= COUNTABLE else [None]
+    axes = [values_of(variable) for variable in space.variables.values()] if space.size <= COUNTABLE else [None]
     if any(axis is None for axis in axes):
         return
     seen: set[str] = set()
@@ -77,7 +77,7 @@ def listed(space: Space) -> Iterator[Genotype]:
             yield genotype
 
 
-def values(variable: Variable) -> list[Scalar] | None:
+def values_of(variable: Variable) -> list[Scalar] | None:
     """Return all values of a variable, None for a user's own kind, which cannot be listed."""
     match variable:
         case Choice():

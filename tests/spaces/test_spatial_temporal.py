@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from evonas.measurement import Activity
 from evonas.space import Choice, Genotype, Integer
 from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
 
@@ -26,23 +27,24 @@ def assignments(count: int, *, seed: int):
     return [space.fill({}, rng) for _ in range(count)]
 
 
-def trained_a_little(genotype: Genotype) -> torch.nn.Module:
-    """The same seed and data for every network; only the statistics of the batch norms move."""
+def with_statistics(genotype: Genotype) -> torch.nn.Module:
+    """The same seed for every network, and the statistics of the batch norms from the same data."""
     torch.manual_seed(0)
     network = space.build(genotype, SHAPE, CLASSES)
-    data = torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(1))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the mean of all batches, so that one is enough
     with torch.no_grad():
-        for _ in range(15):
-            network(data)
+        network(torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(1)))
     return network.eval()
 
 
-def answers(genotype: Genotype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of random data, and the gradient at the stem."""
-    network = trained_a_little(genotype)
-    logits = network(torch.rand(1, 24, *SHAPE, generator=torch.Generator().manual_seed(2)))
+def answers(genotype: Genotype) -> tuple[torch.Tensor, Activity, torch.Tensor]:
+    """Logits and counts of random data, and the gradient at the stem."""
+    network = with_statistics(genotype)
+    logits, activity = network(torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(2)), record=True)
     (logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(3))).sum().backward()
-    return logits.detach(), network.operations["stem/conv"].conv.weight.grad
+    return logits.detach(), activity, network.operations["stem/conv"].conv.weight.grad
 
 
 def another_value(name: str, value, rng: np.random.Generator):
@@ -54,24 +56,22 @@ def another_value(name: str, value, rng: np.random.Generator):
     return max((variable.low, variable.high), key=lambda other: abs(other - value))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_every_active_variable_changes_the_network_or_not_even_the_genotype(seed):
     rng = np.random.default_rng(seed)
-    for genotype in genotypes(9, seed=seed, channels=4, time_steps=5):  # the first that is not silent
-        logits, gradient = answers(genotype)
-        if bool(logits.any()):
-            break
+    (genotype,) = genotypes(1, seed=seed, channels=4)
+    logits, activity, gradient = answers(genotype)
+    assert bool(logits.any())
     for name, value in genotype.items():
-        changed = {**space.fill(genotype, rng), name: another_value(name, value, rng)}
-        other = space.canonical(changed)
+        other = space.canonical({**space.fill(genotype, rng), name: another_value(name, value, rng)})
         if other == genotype:
             continue
-        its_logits, its_gradient = answers(other)
+        its_logits, its_activity, its_gradient = answers(other)
         if name.startswith("surrogate"):
             assert torch.equal(its_logits, logits), name
             assert not torch.equal(its_gradient, gradient), name
-        else:
-            assert not torch.equal(its_logits, logits), name
+        else:  # a cell that only relays spikes leaves the logits as they are, at a price
+            assert not torch.equal(its_logits, logits) or its_activity != activity, name
 
 
 def test_the_canonical_form_is_its_own_canonical_form_and_survives_json():
@@ -225,7 +225,7 @@ def test_event_frames_are_computed_at_every_step():
 
 def test_what_is_counted_as_synaptic_events_is_binary():
     for genotype in genotypes(12, seed=12):
-        network = trained_a_little(genotype)
+        network = with_statistics(genotype)
         seen = {}
         for name, operation in network.operations.items():
             operation.register_forward_pre_hook(lambda _, args, name=name, seen=seen: seen.update({name: args[0]}))

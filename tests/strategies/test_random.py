@@ -61,7 +61,7 @@ def test_a_space_that_is_too_large_or_of_unknown_kind_is_not_listed() -> None:
 
 
 def test_a_space_that_cannot_be_listed_ends_when_draws_give_known_networks_only() -> None:
-    space = Space({f"x{i}": Integer(0, 9) for i in range(6)}, arrange=lambda values: {name: 0 for name in values})
+    space = Space({f"x{i}": Integer(0, 9) for i in range(6)}, arrange=lambda values: dict.fromkeys(values, 0))
     memory = ListMemory()
     workers = InlineWorkers(lambda job: {"error": 0.0, "rate": 0.0})
     assert search(space, memory, strategy=RandomSearch(), workers=workers, budget=Budget(9)) is Ending.EXHAUSTED
