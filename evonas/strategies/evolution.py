@@ -107,7 +107,8 @@ class Evolution:
                 crossover = SBX(eta=self.eta_crossover, prob=self.crossover)
                 mutation = PM(eta=self.eta_mutation, prob_var=probability)
             else:
-                crossover, mutation = UX(prob=self.crossover), ChoiceRandomMutation(prob_var=probability)
+                crossover = UX(prob=self.crossover)
+                mutation = ChoiceRandomMutation(prob_var=min(0.5, probability * group.draws_per_change))
             parents = [[Individual(X=group.encode(assignment)) for assignment in pair] for pair in mates]
             crossed = crossover.do(group.problem, parents, random_state=rng)
             mutated = mutation.do(group.problem, crossed, random_state=rng)
@@ -170,11 +171,19 @@ def _filled(
 
 @dataclass(frozen=True)
 class _Group:
-    """Variables that are crossed and mutated together, as a vector."""
+    """Variables that are crossed and mutated together, as a vector.
+
+    Attributes:
+        variables: Name to variable.
+        is_numeric: Whether they have axes; all others are drawn.
+        problem: Their bounds, or how they are drawn, as pymoo's operators want to be told.
+        draws_per_change: Mean number of draws until a value differs from a given one.
+    """
 
     variables: dict[str, Variable]
     is_numeric: bool
     problem: Problem
+    draws_per_change: float = 1.0
 
     def encode(self, assignment: Assignment) -> np.ndarray:
         """Return `(variables,)` positions on the axes, or the values of choices as they are."""
@@ -193,15 +202,17 @@ class _Group:
 
 def _groups(space: Space) -> list[_Group]:
     numeric = {name: v for name, v in space.variables.items() if isinstance(v, Real | LogReal | Integer)}
-    others = {name: v for name, v in space.variables.items() if name not in numeric}
     groups = []
     if numeric:
         low = np.array([_position(v, v.low) for v in numeric.values()])
         high = np.array([_position(v, v.high) for v in numeric.values()])
         groups.append(_Group(dict(numeric), True, Problem(n_var=len(numeric), xl=low, xu=high)))
-    if others:
-        drawn = {name: _Drawn(variable) for name, variable in others.items()}
-        groups.append(_Group(others, False, Problem(vars=drawn)))
+    others = {name: v for name, v in space.variables.items() if name not in numeric}
+    for size in sorted({v.size for v in others.values()}):
+        drawn = {name: v for name, v in others.items() if v.size == size}
+        problem = Problem(vars={name: _Drawn(v) for name, v in drawn.items()})
+        draws = 1.0 if size == 1 or math.isinf(size) else size / (size - 1)
+        groups.append(_Group(drawn, False, problem, draws_per_change=draws))
     return groups
 
 
