@@ -2,8 +2,8 @@
 
     python benchmarks/digits.py [--quick] [--seeds N] [--evaluations N] [--json FILE]
 
-Each seed runs both strategies with runs/digits.toml, its ladder included. Hypervolumes (accuracy, spikes, energy; joules
-and spikes on a logarithmic axis) are measured between the same corners for all runs: the bound on accuracy and the worst
+Each seed runs both strategies with runs/digits.toml, its ladder included. Hypervolumes (accuracy, spikes, energy; the
+last two on logarithmic axes) are measured between the same corners for all runs: the bound on accuracy, and the worst
 and best values that any run saw.
 
     hypervolume_vs_random   median over seeds of evolution's hypervolume / that of random search

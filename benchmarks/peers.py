@@ -20,7 +20,7 @@ from pymoo.optimize import minimize
 from tabulated import Tabulated
 
 from evonas.measurement import Evaluation, Job, Outcome
-from evonas.objective import Objective, score
+from evonas.objective import Objective
 from evonas.search import Budget, search
 from evonas.space import Choice, Integer, LogReal, Real
 from evonas.view import Row, Strategy
@@ -36,9 +36,7 @@ class TableMemory:
 
     def add(self, evaluation: Evaluation) -> None:
         """Keep a row and its score."""
-        scored = score(evaluation.measurement, self.objectives)
-        costs = tuple(objective.sign * value for objective, value in zip(self.objectives, scored.values, strict=True))
-        self.rows[evaluation.job.slot] = Row(evaluation, scored, costs)
+        self.rows[evaluation.job.slot] = Row.of(evaluation, self.objectives)
 
     def get(self, slot: int) -> Row | None:
         """Return the row of a slot, or None."""

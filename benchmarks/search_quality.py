@@ -98,7 +98,8 @@ def figures(shares: dict[tuple[str, int], np.ndarray], *, parallel: int) -> list
     late = [CURVE.index(budget) for budget in BUDGETS if budget >= 200]
 
     def best(names: Sequence[str], family: int) -> np.ndarray:
-        return np.max([values for (label, f), values in shares.items() if f == family and label.split()[0] in names], 0)
+        curves = [values for (label, f), values in shares.items() if f == family and label.split()[0] in names]
+        return np.stack(curves).max(axis=0)
 
     found = []
     for name in ("random", "pymoo", "optuna"):

@@ -15,7 +15,7 @@ from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from evonas.objective import Objective
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Space, Variable
+from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
 from evonas.strategies.random import values_of
 
 
@@ -33,7 +33,7 @@ class Tabulated:
 
     name: str
     space: Space
-    axes: dict[str, dict[object, int]]
+    axes: dict[str, dict[Scalar, int]]
     costs: np.ndarray
     volume: float
 

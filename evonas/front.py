@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from evonas.results import Results
 from evonas.runfile import parse, read
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How to print."""
 
     table = "table"

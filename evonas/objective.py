@@ -99,6 +99,7 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
         broken = objective.violation(value)
         if broken:
             violation += broken
-            bound = objective.at_least if objective.at_least is not None and value < objective.at_least else objective.at_most
+            low = objective.at_least
+            bound = low if low is not None and value < low else objective.at_most
             reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
     return Score(tuple(values), violation, "; ".join(reasons))

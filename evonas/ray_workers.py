@@ -153,7 +153,7 @@ class RayWorkers:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            ray.init(logging_level="ERROR", log_to_driver=False)
+            ray.init(logging_level=logging.ERROR, log_to_driver=False)
             self._owns_ray = True
         for _ in range(self._room()):
             self._start_one()
@@ -177,8 +177,8 @@ class RayWorkers:
         return wanted
 
     def _start_one(self) -> None:
-        actor = ray.remote(num_cpus=self._num_cpus, num_gpus=self._num_gpus, max_restarts=0)(_Worker)
-        worker = actor.remote(self._make_evaluate, [os.getcwd()])
+        actor: Any = ray.remote(num_cpus=self._num_cpus, num_gpus=self._num_gpus, max_restarts=0)(_Worker)
+        worker: Any = actor.remote(self._make_evaluate, [os.getcwd()])
         self._starting[worker.fault.remote()] = worker
 
     def _welcome(self, reference: ray.ObjectRef) -> None:
@@ -237,4 +237,3 @@ class RayWorkers:
         self._start_one()
         seconds = time.monotonic() - running.began
         self._done.append(Evaluation(running.job, outcome, message, seconds=seconds, retries=running.retries))
-

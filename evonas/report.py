@@ -14,10 +14,12 @@ from evonas.view import Row
 
 
 def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
-    """Return a table of the front's networks, best value of the first objective first, or of any `rows` as they come."""
+    """Return a table of the front, best value of the first objective first, or of any `rows` as they come."""
     everything = rows is not None
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
-    result = Table(title=None if everything else f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations")
+    result = Table(
+        title=None if everything else f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations"
+    )
     for name in ("key", "slot", "strategy", "epochs"):
         result.add_column(name)
     for objective in front.objectives:
@@ -27,7 +29,9 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
         result.add_column("outcome")
     for row in shown:
         cells = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
-        cells += [_cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)]
+        cells += [
+            _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
+        ]
         if everything:
             cells += [row.job.kind, _told(row)]
         result.add_row(*cells)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from evonas.data.dataset import DataSet, SearchData
 from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
@@ -18,6 +20,8 @@ from evonas.space import Genotype, Space
 from evonas.strategies.mixture import Mixture
 from evonas.view import Strategy
 from evonas.workers import Evaluate
+
+Section = TypeVar("Section", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,20 @@ def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
     name = data.get("search", {}).get("space") if isinstance(data.get("search"), dict) else None
     if isinstance(name, str):
         faults += space_of(name)[1]
-    for key, section, check in (("objectives", ObjectiveSection, objectives_of), ("strategies", StrategySection, _strategy)):
-        items = data.get(key)
-        for index, item in enumerate(items if isinstance(items, list) else []):
-            try:
-                parsed = section.model_validate(item)
-            except ValueError:
-                continue  # its form is wrong, which has been said
-            faults += check((parsed,), first=index)[1]  # type: ignore[operator]
+    for index, objective in _right_sections(data, "objectives", ObjectiveSection):
+        faults += objectives_of((objective,), first=index)[1]
+    for index, strategy in _right_sections(data, "strategies", StrategySection):
+        faults += _strategy((strategy,), first=index)[1]
     return faults
+
+
+def _right_sections(data: dict[str, Any], key: str, section: type[Section]) -> Iterator[tuple[int, Section]]:
+    items = data.get(key)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        try:
+            yield index, section.model_validate(item)
+        except ValidationError:
+            continue  # its form is wrong, which has been said
 
 
 def space_of(name: str) -> tuple[Space | None, list[str]]:
@@ -254,7 +263,7 @@ def _notes(file: RunFile) -> list[str]:
     notes = []
     if file.workers.count is not None and file.workers.count > file.search.parallel:
         notes.append(
-            f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest will "
-            "idle. Raise search.parallel (which changes the result) or lower workers.count."
+            f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "
+            "will idle. Raise search.parallel (which changes the result) or lower workers.count."
         )
     return notes

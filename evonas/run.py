@@ -52,7 +52,9 @@ def run(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo(f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {_command()}", err=True)
+        typer.echo(
+            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {_command()}", err=True
+        )
         raise typer.Exit(1) from None
 
 
@@ -144,7 +146,10 @@ def _workers(resolved: ResolvedRun) -> Workers:
 def _resolved_text(resolved: ResolvedRun) -> str:
     names = ("evonas", "torch", "norse", "pymoo", "ray", "numpy", "h5py")
     versions = "".join(f"# {name} {version(name)}\n" for name in names)
-    return f"# The run as it was resolved, defaults written out. Made with:\n{versions}\n{tomli_w.dumps(resolved.file.to_dict())}"
+    head = f"# The run as it was resolved, defaults written out. Made with:
+{versions}
+"
+    return head + tomli_w.dumps(resolved.file.to_dict())
 
 
 def _log_to(file: Path, console: Console) -> None:

@@ -6,6 +6,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,7 +74,7 @@ class LadderSection(_Section):
     @field_validator("epochs")
     @classmethod
     def _rise(cls, epochs: tuple[int, ...]) -> tuple[int, ...]:
-        if any(low >= high for low, high in zip(epochs, epochs[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(epochs)):
             raise ValueError("expected epochs that rise from rung to rung, such as [2, 6]")
         return epochs
 
@@ -175,7 +176,7 @@ def _override(data: dict[str, Any], override: str) -> str | None:
         else:
             return f"--set {override}: there is no {'.'.join(parts[: index + 1])} in the run file"
     if not isinstance(place, dict):
-        return f"--set {override}: {'.'.join(parts[:-1])} is no section; of several name one, such as objectives.0.at_least"
+        return f"--set {override}: {'.'.join(parts[:-1])} is no section; of several name one: objectives.0.at_least"
     place[parts[-1]] = value
     return None
 

@@ -148,7 +148,7 @@ class LogReal:
     def size(self) -> float:
         """An upper bound: a decade holds `9 * 10 ** (digits - 1)` values."""
         decades = math.floor(math.log10(self.high)) - math.floor(math.log10(self.low)) + 1
-        return decades * 9 * 10 ** (self.digits - 1)
+        return float(decades * 9 * 10 ** (self.digits - 1))
 
 
 def _check_between(value: Any, low: float, high: float) -> None:
@@ -284,9 +284,7 @@ class Space:
         """
         genotype = self.canonical({**self.fill({}, np.random.default_rng(0)), **values})
         if dict(genotype) != dict(values):
-            differing = sorted(
-                name for name in {*genotype, *values} if genotype.get(name) != values.get(name)
-            )
+            differing = sorted(name for name in {*genotype, *values} if genotype.get(name) != values.get(name))
             raise SpaceError(
                 f"This is no canonical genotype of the space: it differs in {', '.join(differing)}. "
                 "Give every active variable and no other, or use Space.canonical on a full assignment."

@@ -22,6 +22,7 @@ from evonas.archive import Archive
 
 ROOT = Path(__file__).parent.parent
 
+
 def write_run_file(folder: Path, *, evaluations: int = 6, count: int = 0) -> Path:
     path = folder / "tiny.toml"
     path.write_text(
@@ -169,7 +170,9 @@ def test_a_dry_run_builds_a_network_and_writes_nothing(finished: tuple[Path, Pat
 
 def test_a_wrong_run_file_ends_with_code_2_and_nothing_is_written(tmp_path: Path) -> None:
     run_file = write_run_file(tmp_path)
-    said = evonas("run", run_file, "--output", tmp_path / "none", "--set", "search.evaluations=0", "--set", "data.name=x")
+    said = evonas(
+        "run", run_file, "--output", tmp_path / "none", "--set", "search.evaluations=0", "--set", "data.name=x"
+    )
     assert said.exit_code == 2
     assert "search.evaluations" in said.output
     assert not (tmp_path / "none").exists()

@@ -100,7 +100,14 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         colour={"red": 1},
     )
     said = "\n".join(faults(path))
-    for part in ("search.evaluations", "search.space", "objectives.0.profile", "objectives.1.name", "popsize", "colour"):
+    for part in (
+        "search.evaluations",
+        "search.space",
+        "objectives.0.profile",
+        "objectives.1.name",
+        "popsize",
+        "colour",
+    ):
         assert part in said
 
 

@@ -25,7 +25,9 @@ def cost(genotype: Genotype, epochs: int) -> float:
     return float(genotype["layers"]) * epochs
 
 
-def run(memory: ListMemory, workers: object, *, evaluations: int = 40, parallel: int = 4, evaluate: object = None) -> Ending:
+def run(
+    memory: ListMemory, workers: object, *, evaluations: int = 40, parallel: int = 4, evaluate: object = None
+) -> Ending:
     return search(
         mixed_space(),
         memory,
@@ -194,7 +196,7 @@ def test_a_search_ends_well_when_everything_fails() -> None:
 
 def test_seconds_stop_a_search_which_then_goes_on_where_it_was() -> None:
     memory = ListMemory()
-    parts = dict(strategy=RandomSearch(), workers=InlineWorkers(measure))
+    parts = {"strategy": RandomSearch(), "workers": InlineWorkers(measure)}
     ending = search(mixed_space(), memory, budget=Budget(10**6, seconds=0.05), **parts)  # type: ignore[arg-type]
     rows = len(memory.stored)
     assert ending is Ending.TIME_SPENT

@@ -75,7 +75,9 @@ def test_a_genotype_is_hashable_by_its_key_and_equals_a_plain_mapping() -> None:
         (Choice(["x", 3]), np.str_("x"), "x"),
     ],
 )
-def test_a_value_is_rounded_to_the_resolution_of_its_variable(variable: object, value: object, expected: object) -> None:
+def test_a_value_is_rounded_to_the_resolution_of_its_variable(
+    variable: object, value: object, expected: object
+) -> None:
     result = variable.canonical(value)  # type: ignore[attr-defined]
     assert result == expected
     assert type(result) is type(expected)

@@ -127,6 +127,7 @@ class _State:
     def __init__(self, space: Space) -> None:
         self.groups = _groups(space)
         self.unknown = Unknown()
+        self._individuals: dict[int, Individual] = {}
         self._survivors: dict[int, list[Row]] = {}
         self._folded: dict[int, int] = {}
         self._population: dict[int, Population] = {}
@@ -148,17 +149,18 @@ class _State:
         # rank and crowding among the survivors themselves, which the last one to leave has changed
         ranked = ranking(survivors, objectives=view.objectives)
         self._survivors[rung], self._folded[rung] = survivors, len(rows)
-        self._population[rung] = Population.create(*(_individual(*entry) for entry in ranked))
+        self._population[rung] = Population.create(*(self._individual(*entry) for entry in ranked))
         return self._population[rung]
 
-
-def _individual(row: Row, rank: int, crowding: float) -> Individual:
-    """Return what pymoo's tournament compares; the rank speaks for violations too, which stand behind all others."""
-    individual = Individual(F=np.zeros(1), CV=np.zeros(1))
-    individual.set("row", row)
-    individual.set("rank", rank)
-    individual.set("crowding", crowding)
-    return individual
+    def _individual(self, row: Row, rank: int, crowding: float) -> Individual:
+        """Return what pymoo's tournament compares; violations need no word, they are ranked behind all others."""
+        slot = row.job.slot
+        if slot not in self._individuals:
+            self._individuals[slot] = Individual(F=np.zeros(1), CV=np.zeros(1), row=row)
+        individual = self._individuals[slot]
+        individual.set("rank", rank)
+        individual.set("crowding", crowding)
+        return individual
 
 
 def _filled(

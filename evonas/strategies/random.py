@@ -89,8 +89,11 @@ def values_of(variable: Variable) -> list[Scalar] | None:
         case LogReal():
             unit = 10 ** (variable.digits - 1)
             decades = range(math.floor(math.log10(variable.low)), math.floor(math.log10(variable.high)) + 1)
-            grid = (float(f"{digits}e{decade - variable.digits + 1}") for decade in decades
-                    for digits in range(unit, 10 * unit))
+            grid = (
+                float(f"{digits}e{decade - variable.digits + 1}")
+                for decade in decades
+                for digits in range(unit, 10 * unit)
+            )
             return [variable.low, *(value for value in grid if variable.low < value < variable.high), variable.high]
         case _:
             return None
