@@ -50,7 +50,7 @@ class _Running:
 
 
 class RayWorkers:
-    """Kept Ray actors: `ray.init()` obeys `RAY_ADDRESS`, so this machine and a cluster are used alike.
+    """Kept Ray actors: on the cluster that the environment variable `RAY_ADDRESS` names, else on this machine.
 
     Nothing is started before the first job. A worker that dies is replaced and its job tried again on another; one
     that takes longer than `seconds` is stopped and replaced.
@@ -153,7 +153,9 @@ class RayWorkers:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            ray.init(logging_level=logging.ERROR, log_to_driver=False)
+            # without a name Ray would look for the cluster that ran here last, and wait for it should it be dead
+            where = None if os.environ.get("RAY_ADDRESS") else "local"
+            ray.init(where, logging_level=logging.ERROR, log_to_driver=False)
             self._owns_ray = True
         for _ in range(self._room()):
             self._start_one()

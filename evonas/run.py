@@ -146,9 +146,7 @@ def _workers(resolved: ResolvedRun) -> Workers:
 def _resolved_text(resolved: ResolvedRun) -> str:
     names = ("evonas", "torch", "norse", "pymoo", "ray", "numpy", "h5py")
     versions = "".join(f"# {name} {version(name)}\n" for name in names)
-    head = f"# The run as it was resolved, defaults written out. Made with:
-{versions}
-"
+    head = f"# The run as it was resolved, defaults written out. Made with:\n{versions}\n"
     return head + tomli_w.dumps(resolved.file.to_dict())
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -38,10 +39,12 @@ def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
     """Return the address of the job server of a Ray head with two CPUs."""
     dashboard = free_port()
     said = tmp_path_factory.mktemp("head") / "log.txt"
+    temporary = tempfile.mkdtemp(prefix="ray-")  # short, because sockets lie in it
     with said.open("w") as log:
         process = subprocess.Popen(
             [str(RAY), "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", "--disable-usage-stats"]
-            + ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", "--include-dashboard=true"],
+            + ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", "--include-dashboard=true"]
+            + [f"--temp-dir={temporary}"],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -60,6 +63,7 @@ def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=60)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def answers(address: str) -> bool:

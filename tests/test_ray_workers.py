@@ -25,7 +25,7 @@ def _ray() -> Iterator[None]:
     import ray
 
     toys = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", runtime_env=toys)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", runtime_env=toys)
     yield
     ray.shutdown()
 

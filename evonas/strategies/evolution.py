@@ -149,15 +149,14 @@ class _State:
         # rank and crowding among the survivors themselves, which the last one to leave has changed
         ranked = ranking(survivors, objectives=view.objectives)
         self._survivors[rung], self._folded[rung] = survivors, len(rows)
-        self._population[rung] = Population.create(*(self._individual(*entry) for entry in ranked))
+        individuals = {row.job.slot: self._individual(row, rank, crowding) for row, rank, crowding in ranked}
+        self._individuals = individuals
+        self._population[rung] = Population.create(*individuals.values())
         return self._population[rung]
 
     def _individual(self, row: Row, rank: int, crowding: float) -> Individual:
         """Return what pymoo's tournament compares; violations need no word, they are ranked behind all others."""
-        slot = row.job.slot
-        if slot not in self._individuals:
-            self._individuals[slot] = Individual(F=np.zeros(1), CV=np.zeros(1), row=row)
-        individual = self._individuals[slot]
+        individual = self._individuals.get(row.job.slot) or Individual(F=np.zeros(1), CV=np.zeros(1), row=row)
         individual.set("rank", rank)
         individual.set("crowding", crowding)
         return individual
