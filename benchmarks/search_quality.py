@@ -99,7 +99,7 @@ def figures(shares: dict[tuple[str, int], np.ndarray], *, parallel: int) -> list
 
     def best(names: Sequence[str], family: int) -> np.ndarray:
         curves = [values for (label, f), values in shares.items() if f == family and label.split()[0] in names]
-        return np.stack(curves).max(axis=0)
+        return np.array(np.stack(curves).max(axis=0))
 
     found = []
     for name in ("random", "pymoo", "optuna"):

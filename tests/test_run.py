@@ -237,17 +237,22 @@ def test_a_run_killed_at_five_random_moments_equals_one_that_is_not(tmp_path: Pa
     import numpy as np
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run_file = write_run_file(tmp_path, evaluations=14, count=0)
-    process = run_in_background(run_file, whole)
-    assert process.wait(timeout=300) == 0, process.communicate()[0]
+    run_file = write_run_file(tmp_path, evaluations=16, count=0)
+    said, _ = (process := run_in_background(run_file, whole)).communicate(timeout=300)
+    assert process.returncode == 0, said
 
     rng = np.random.default_rng(count)
-    for _ in range(5):
+    journal = broken / "archive.h5.journal"
+    for rows in sorted(rng.choice(np.arange(15), 5, replace=False)):
         process = run_in_background(run_file, broken, "--set", f"workers.count={count}")
-        time.sleep(rng.uniform(4.0, 14.0))
+        while not journal.exists() or journal.read_bytes().count(b"\n") < rows + 1:  # the first line is the header
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
         process.kill()
         process.communicate()
-    process = run_in_background(run_file, broken, "--set", f"workers.count={count}")
-    said, _ = process.communicate(timeout=300)
+    said, _ = (process := run_in_background(run_file, broken, "--set", f"workers.count={count}")).communicate(
+        timeout=300
+    )
     assert process.returncode == 0, said
     assert contents(whole) == contents(broken)
