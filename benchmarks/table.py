@@ -20,7 +20,7 @@ class Figure:
 
     Attributes:
         measure: Its name, which other programs look for.
-        value: None where it could not be measured.
+        value: None where there is none: not measured, or never reached.
         unit: Of the value.
         goal: `">= 1.6"` or `"<= 500"`, None where there is none.
     """
@@ -48,7 +48,7 @@ def publish(figures: Sequence[Figure], *, title: str, file: Path | None = None) 
     rows = [
         (
             figure.measure,
-            "not measured" if figure.value is None else f"{figure.value:.4g}",
+            "none" if figure.value is None else f"{figure.value:.4g}",
             figure.unit,
             figure.goal or "",
             {True: "met", False: "MISSED", None: ""}[figure.met],

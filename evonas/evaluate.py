@@ -15,6 +15,9 @@ from evonas.snn.activity import Recorder
 from evonas.snn.network import Network
 from evonas.space import Space
 
+NORM_MOMENTUM = 0.1
+"""Weight of a new batch in the running statistics of the batch norms, once there have been ten."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -89,19 +92,24 @@ class TrainingEvaluator:
         optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         network.train()
+        step = 0
         for epoch in range(epochs):
             shuffle = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
             order = torch.randperm(len(labels), generator=shuffle).to(self._device)
             for index in order.split(settings.batch_size):
+                step += 1
+                for norm in norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
+                    norm.momentum = max(1 / step, NORM_MOMENTUM)
                 loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
-                norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-                if not torch.isfinite(norm):
-                    raise TrainingDivergedError(f"The gradient norm is {norm} in epoch {epoch + 1} of {epochs}.")
+                length = nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+                if not torch.isfinite(length):
+                    raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {epochs}.")
                 optimizer.step()
                 schedule.step()
 

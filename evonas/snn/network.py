@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from evonas.measurement import Activity
 from evonas.snn.activity import Recorder
+from evonas.snn.dynamics import PARAMETERS
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import make_operation
 from evonas.snn.plan import INPUT, Plan
@@ -30,6 +31,12 @@ class Network(nn.Module):
         self.neurons = nn.ModuleDict(
             {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )
+
+    def train_neurons(self) -> None:
+        """Let every time constant and threshold be trained."""
+        for neuron in self.neurons.values():
+            assert isinstance(neuron, Neuron)
+            neuron.make_trainable(*PARAMETERS[neuron.dynamics.kind])
 
     @overload
     def forward(self, data: Tensor, *, record: Literal[False] = False) -> Tensor: ...

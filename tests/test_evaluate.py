@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from evonas.data import digits
+from evonas.data.dataset import Samples, SearchData
+from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.evaluate import Training, TrainingEvaluator
+from evonas.measurement import Job, Measurement
+from evonas.space import Choice, Genotype, Space
+from spaces.spatial_temporal import space
+
+
+@pytest.fixture(scope="module")
+def data() -> SearchData:
+    whole = digits.read().for_search(seed=0)
+    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), 10)
+
+
+@pytest.fixture(scope="module")
+def genotype() -> Genotype:
+    """Return a small network that spikes."""
+    rng = np.random.default_rng(0)
+    drawn = (space.sample(rng) for _ in range(10_000))
+    return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
+
+
+def job(genotype: Genotype, *, epochs: int = 2, seed: int = 0, slot: int = 0) -> Job:
+    return Job(slot, "evaluate", genotype, "toy", epochs=epochs, seed=seed)
+
+
+def evaluator(data: SearchData, **training: object) -> TrainingEvaluator:
+    return TrainingEvaluator(space, data, training=Training(**{"epochs": 2, "batch_size": 8, **training}))  # type: ignore[arg-type]
+
+
+def test_a_measurement_depends_on_the_seed_and_the_genotype_and_on_nothing_else(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measure = evaluator(data)
+    first = measure(job(genotype))
+    torch.rand(7)  # whatever the worker did before
+    measure(job(space.sample(np.random.default_rng(5)), epochs=1))
+    assert measure(job(genotype, slot=99)) == first == evaluator(data)(job(genotype))
+    assert measure(job(genotype, seed=1)) != first
+
+
+def test_a_higher_rung_repeats_the_lower_and_goes_on(data: SearchData, genotype: Genotype) -> None:
+    # with the schedule of the top rung, the epochs of the lower rung are the same steps: trained to 1 epoch the
+    # network is what it is after the first of 2, as a schedule that ends there would not be
+    long, short = evaluator(data, epochs=2), evaluator(data, epochs=1)
+    assert long(job(genotype, epochs=1)) == evaluator(data, epochs=2)(job(genotype, epochs=1))
+    assert long(job(genotype, epochs=1)) != short(job(genotype, epochs=1))
+
+
+def test_a_measurement_holds_what_was_measured(data: SearchData, genotype: Genotype) -> None:
+    measurement = evaluator(data)(job(genotype))
+    assert 0 <= measurement.accuracy <= 1
+    assert measurement.accuracy * 40 == pytest.approx(round(measurement.accuracy * 40))
+    assert measurement.samples == measurement.activity.samples == 40
+    assert measurement.time_steps == genotype["time_steps"]
+    network = space.build(genotype, (1, 8, 8), 10)  # type: ignore[misc]
+    assert measurement.parameters == sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert Measurement.from_json(measurement.to_json()) == measurement
+
+
+def test_training_learns(data: SearchData, genotype: Genotype) -> None:
+    measure = evaluator(data, epochs=12)
+    assert measure(job(genotype, epochs=12)).loss < measure(job(genotype, epochs=1)).loss
+
+
+def test_a_loss_that_is_no_number_is_a_divergence(data: SearchData, genotype: Genotype) -> None:
+    inputs = data.train.inputs.copy()
+    inputs[5] = np.nan
+    broken = replace(data, train=Samples(inputs, data.train.labels))
+    with pytest.raises(TrainingDivergedError, match="epoch 1 of 2"):
+        evaluator(broken)(job(genotype))
+
+
+def test_a_validation_loss_that_is_no_number_is_a_divergence(data: SearchData) -> None:
+    rng = np.random.default_rng(0)
+    analog = next(g for g in (space.sample(rng) for _ in range(10_000)) if g["channels"] == 4 and "surrogate" not in g)
+    broken = replace(data, validation=Samples(np.full_like(data.validation.inputs, np.nan), data.validation.labels))
+    with pytest.raises(TrainingDivergedError, match="validation loss"):
+        evaluator(broken)(job(analog))
+
+
+def test_a_network_that_never_spikes_is_flagged_as_silent(data: SearchData, genotype: Genotype) -> None:
+    dark = replace(
+        data,
+        train=Samples(np.zeros_like(data.train.inputs), data.train.labels),
+        validation=Samples(np.zeros_like(data.validation.inputs), data.validation.labels),
+    )
+    measurement = evaluator(dark, learning_rate=1e-9)(job(genotype))
+    assert measurement.silent
+    assert measurement.activity.spikes == 0
+    assert not evaluator(data)(job(genotype)).silent
+
+
+def test_trained_neurons_are_parameters_and_change_the_result(data: SearchData, genotype: Genotype) -> None:
+    plain, trained = evaluator(data)(job(genotype)), evaluator(data, train_neurons=True)(job(genotype))
+    assert trained.parameters > plain.parameters
+    assert trained.loss != plain.loss
+
+
+def test_a_space_without_build_is_refused(data: SearchData) -> None:
+    with pytest.raises(EvonasError, match="no `build`"):
+        TrainingEvaluator(Space({"a": Choice([1])}), data, training=Training())
