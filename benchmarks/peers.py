@@ -91,8 +91,10 @@ def pymoo(problem: Tabulated, *, pop_size: int, evaluations: int, seed: int) -> 
 
     class Table(ElementwiseProblem):
         def _evaluate(self, x: Mapping[str, Any], out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-            values = {key: math.exp(x[key]) if isinstance(variable, LogReal) else x[key]
-                      for key, variable in problem.space.variables.items()}
+            values = {
+                key: math.exp(x[key]) if isinstance(variable, LogReal) else x[key]
+                for key, variable in problem.space.variables.items()
+            }
             points.append(problem.index(problem.space.canonical(values)))
             out["F"] = problem.costs[points[-1]]
 

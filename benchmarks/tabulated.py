@@ -54,8 +54,10 @@ class Tabulated:
 
 def _tabulate(name: str, variables: dict[str, Variable], function: Callable[[np.ndarray], np.ndarray]) -> Tabulated:
     space = Space(variables)
-    axes = {key: {value: i for i, value in enumerate(map(variable.canonical, values_of(variable) or ()))}
-            for key, variable in variables.items()}
+    axes = {
+        key: {value: i for i, value in enumerate(map(variable.canonical, values_of(variable) or ()))}
+        for key, variable in variables.items()
+    }
     grid = np.indices(tuple(len(axis) for axis in axes.values())).reshape(len(axes), -1).T
     costs = function(grid)
     costs = (costs - costs.min(axis=0)) / np.ptp(costs, axis=0)

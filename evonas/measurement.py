@@ -217,6 +217,7 @@ class Job:
         rung: Rung of the ladder, from 0.
         epochs: Epochs of training at that rung.
         cost: Predicted cost, in any unit that is the same for all jobs of a run.
+        start: Virtual time at which it starts, in the same unit.
         seed: Seed of the run.
         settings: What a `search` job is told.
     """
@@ -229,6 +230,7 @@ class Job:
     rung: int = 0
     epochs: int = 1
     cost: float = 1.0
+    start: float = 0.0
     seed: int = 0
     settings: Mapping[str, Scalar] = field(default_factory=dict)
 

@@ -65,10 +65,10 @@ def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> lis
     infeasible = sorted((row for row in by_slot if not row.is_feasible), key=lambda row: row.violation)
     ranked: list[tuple[Row, int, float]] = []
     costs = _matrix([row.costs for row in feasible])
-    axes = _crowding_axes(costs, objectives)
+    on_axes = axes(costs, objectives)
     fronts = NonDominatedSorting().do(costs)
     for rank, members in enumerate(fronts):
-        distances = _CROWDING.do(axes[members])
+        distances = _CROWDING.do(on_axes[members])
         best_first = sorted(range(len(members)), key=lambda i: -distances[i])  # stable: members are in slot order
         ranked.extend((feasible[members[i]], rank, float(distances[i])) for i in best_first)
     violations = {violation: i for i, violation in enumerate(sorted({row.violation for row in infeasible}))}
@@ -108,6 +108,29 @@ def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference:
         low, high = _axis(ends, objective)
         scaled[:, i] = np.clip((_axis(objective.sign * points[:, i], objective) - low) / (high - low), 0.0, 1.0)
     return float(HV(ref_point=np.ones(scaled.shape[1])).do(scaled))
+
+
+def nondominated(costs: ArrayLike) -> np.ndarray:
+    """Return the indices of the `(points, objectives)` costs that no other point dominates."""
+    points = _matrix(costs)
+    return np.asarray(NonDominatedSorting().do(points, only_non_dominated_front=True), dtype=int)
+
+
+def gains(front: ArrayLike, candidates: ArrayLike, *, ref_point: np.ndarray) -> np.ndarray:
+    """Return the `(candidates,)` hypervolume that each candidate alone would add to `front`, up to `ref_point`.
+
+    Args:
+        front: `(points, objectives)` costs, less is better.
+        candidates: `(candidates, objectives)` costs.
+        ref_point: `(objectives,)` costs; what is not better in every objective adds nothing.
+    """
+    points, added = _matrix(front), _matrix(candidates)
+    if points.shape[1] == 1:
+        best = min(float(points.min()), float(ref_point[0]))
+        return np.maximum(best - added[:, 0], 0.0)
+    volume = HV(ref_point=ref_point)
+    before = volume.do(points)
+    return np.array([volume.do(np.vstack([points, point])) - before for point in added])
 
 
 def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference:
@@ -171,8 +194,11 @@ def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
     return decades
 
 
-def _crowding_axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
-    """Return `costs`, in decades where an objective says `log`; what has no logarithm joins the smallest."""
+def axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
+    """Return `(points, objectives)` costs, in decades where an objective says `log`.
+
+    What has no logarithm stands at the smallest value that has one.
+    """
     axes = costs.copy()
     for i, objective in enumerate(objectives):
         if objective.log and len(costs):

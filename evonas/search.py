@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from evonas.errors import ChangedRunError, EvonasError
+from evonas.errors import EvonasError
 from evonas.ladder import Ladder
 from evonas.measurement import Evaluation, Job
 from evonas.objective import Objective
@@ -126,7 +126,8 @@ def search(
 
     What a proposal sees does not depend on real time: the loop runs as if on `parallel` equal workers on which
     every job takes its predicted cost. So the archive is the same, row by row, for any number of real workers and
-    after any number of restarts. Resuming is replaying: a slot whose row is in the archive already is not run again.
+    after any number of restarts. Resuming is replaying: the rows of the archive are seen again as they were the first
+    time, and only what is missing is proposed and run, so that another machine may go on where one has ended.
 
     Args:
         space: What may vary.
@@ -140,7 +141,6 @@ def search(
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
 
     Raises:
-        ChangedRunError: If a stored row is not the one that the search proposes at its slot.
         ArchiveError: If a row cannot be kept.
     """
     ladder = ladder or Ladder()
@@ -149,14 +149,15 @@ def search(
     evaluations, began, out_of_time = 0, time.monotonic(), False
     while True:
         while clock.has_room and evaluations < budget.evaluations:
-            proposal = ladder.promotion(view) or strategy.propose(view)
-            if proposal is None:
-                break
-            job = _job(proposal, view.slot, archive.seed, ladder, predict)
-            if archive.get(job.slot) is None:
+            stored = archive.get(view.slot)
+            if stored is not None and stored.job.start <= clock.now:
+                job = stored.job
+            else:
                 out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
-                if out_of_time:
+                proposal = None if out_of_time else ladder.promotion(view) or strategy.propose(view)
+                if proposal is None:
                     break
+                job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
                 workers.start(job)
             evaluations += job.kind == "evaluate"
             view.start(job)
@@ -166,7 +167,6 @@ def search(
         job = clock.next_ending
         while (row := archive.get(job.slot)) is None:
             archive.add(workers.next())
-        _check_same(row.job, job)
         clock.advance()
         view.see(row)
         if on_row is not None:
@@ -176,7 +176,7 @@ def search(
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
 
 
-def _job(proposal: Proposal, slot: int, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
+def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
     cost = predict(proposal.genotype, epochs) if predict is not None and proposal.kind == "evaluate" else 1.0
     return Job(
@@ -188,16 +188,7 @@ def _job(proposal: Proposal, slot: int, seed: int, ladder: Ladder, predict: Pred
         rung=proposal.rung,
         epochs=epochs,
         cost=cost,
+        start=start,
         seed=seed,
         settings=proposal.settings,
     )
-
-
-def _check_same(stored: Job, proposed: Job) -> None:
-    if (stored.kind, stored.genotype, stored.rung) != (proposed.kind, proposed.genotype, proposed.rung):
-        raise ChangedRunError(
-            f"Slot {stored.slot} of the archive holds {stored.genotype.key} at rung {stored.rung}, but this search "
-            f"proposes {proposed.genotype.key} at rung {proposed.rung} there: the archive was made by another space, "
-            "strategy, seed or version of evonas. Use the settings and the version it was made with, or another "
-            "output folder."
-        )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
 
-from evonas.errors import ChangedRunError, EvonasError, WorkersError
+from evonas.errors import EvonasError, WorkersError
 from evonas.ladder import Ladder
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.search import Budget, Ending, VirtualClock, search
@@ -205,13 +205,42 @@ def test_seconds_stop_a_search_which_then_goes_on_where_it_was() -> None:
     assert sorted(memory.stored) == list(range(rows + 5))
 
 
-def test_a_row_of_another_search_is_refused() -> None:
+def test_resuming_takes_the_stored_proposals_and_asks_for_the_missing_only() -> None:
+    whole, broken = ListMemory(), ListMemory()
+    run(whole, InlineWorkers(measure), evaluations=30)
+    lost = {7, 19, 28, 29}
+    broken.stored = {slot: row for slot, row in whole.stored.items() if slot not in lost}
+    ran = []
+
+    def note(job: Job) -> object:
+        ran.append(job.slot)
+        return measure(job)
+
+    run(broken, InlineWorkers(note), evaluations=30)
+    assert set(ran) == lost
+    assert results(whole) == results(broken)
+
+
+def test_a_stored_job_starts_when_it_started_and_not_before() -> None:
+    class Waiting:
+        """Proposes one network, and the next only after it has been seen."""
+
+        name = "waiting"
+
+        def propose(self, view: View) -> Proposal | None:
+            return None if view.open else Proposal(Genotype({"n": view.slot}), self.name)
+
     memory = ListMemory()
-    run(memory, InlineWorkers(measure), evaluations=3)
-    other = ListMemory(seed=1)
-    other.stored = memory.stored
-    with pytest.raises(ChangedRunError, match="Slot . of the archive holds"):
-        run(other, InlineWorkers(measure), evaluations=3)
+    for _ in range(2):
+        search(
+            Space({}),
+            memory,
+            strategy=Waiting(),
+            workers=InlineWorkers(lambda job: {"error": 0, "rate": 0}),
+            budget=Budget(4),
+            parallel=3,
+        )
+    assert [row.job.start for _, row in sorted(memory.stored.items())] == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_search_job_proposes_and_is_no_evaluation() -> None:

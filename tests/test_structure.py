@@ -41,7 +41,7 @@ LAYERS = [
 DOORS = {
     "ray": {"evonas/ray_workers.py"},
     "h5py": {"evonas/archive_file.py", "evonas/archive_table.py"},
-    "pymoo": {"evonas/strategies/evolution.py", "evonas/pareto.py"},
+    "pymoo": {"evonas/strategies/evolution.py", "evonas/strategies/mating.py", "evonas/pareto.py"},
     "moocore": {"evonas/pareto.py"},
     "norse": {"evonas/snn"},
     "torch": {"evonas/snn", "evonas/evaluate.py"},

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import binary_tournament
 from pymoo.core.individual import Individual
 from pymoo.core.population import Population
-from pymoo.core.problem import Problem
-from pymoo.operators.crossover.sbx import SBX
-from pymoo.operators.crossover.ux import UX
-from pymoo.operators.mutation.pm import PM
-from pymoo.operators.mutation.rm import ChoiceRandomMutation
-from pymoo.operators.selection.tournament import TournamentSelection
 
 from evonas.errors import EvonasError
 from evonas.pareto import order, ranking
-from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
+from evonas.space import Space
+from evonas.strategies.mating import Child, Mating, Rates
 from evonas.strategies.random import Unknown
+from evonas.strategies.screening import Screening
 from evonas.view import Proposal, Row, View
 
-MATINGS = 4
-"""Pairs of parents that are mated at once; their children are tried in turn until one is new."""
+PAIRS = 4
+"""Pairs of parents that are mated at once."""
 
 ROUNDS = 8
 """Rounds of matings without a new child, after which a network is drawn at random."""
@@ -37,6 +29,9 @@ GROWTH = 8
 FULL_GROWN = 4
 """The population stops to grow at so many times `pop_size`, which keeps the cost of a proposal the same."""
 
+UNSCREENED = 1 / 3
+"""Part of the proposals for which the first new child is taken as it is, so that no forecast can mislead for ever."""
+
 
 @dataclass(frozen=True)
 class Evolution:
@@ -44,16 +39,18 @@ class Evolution:
 
     The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
     `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
-    times `pop_size`. Parents win binary tournaments by rank and crowding; whole and real numbers are crossed by SBX
-    and mutated by PM, on the logarithm where the variable says so, choices are crossed uniformly and mutated by
-    drawing a value. No network is proposed twice.
+    times `pop_size`. Parents win binary tournaments by rank and crowding. No network is proposed twice.
+
+    Two of three proposals are screened: of `screen` new children the one is taken that a forecast from the rows seen
+    finds most promising. With `screen = 1` this is NSGA-II alone.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
-    from the paper in replacing one row at a time, in the growing population, and in rejecting every child that
-    is known to the whole run.
+    from the paper in replacing one row at a time, in the growing population, in rejecting every child that is known to
+    the whole run, and in screening.
 
     Attributes:
         pop_size: Random networks at the start, and rows that may become parents then.
+        screen: Children of which one is proposed; 1 for no screening.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
         eta_crossover: Distribution index of SBX: the larger, the nearer children are to their parents.
@@ -62,6 +59,7 @@ class Evolution:
     """
 
     pop_size: int = 16
+    screen: int = 32
     crossover: float = 0.9
     mutations: float = 1.0
     eta_crossover: float = 15.0
@@ -73,59 +71,52 @@ class Evolution:
 
     def __post_init__(self) -> None:
         etas = self.eta_crossover, self.eta_mutation
-        if self.pop_size < 4 or not 0 <= self.crossover <= 1 or self.mutations <= 0 or min(etas) < 1:
+        sizes_are_right = self.pop_size >= 4 and self.screen >= 1
+        if not sizes_are_right or not 0 <= self.crossover <= 1 or self.mutations <= 0 or min(etas) < 1:
             raise EvonasError(
-                "Evolution needs pop_size >= 4, crossover from 0 to 1, mutations > 0 and distribution indices >= 1, "
-                f"got {self.pop_size}, {self.crossover}, {self.mutations} and {etas}."
+                "Evolution needs pop_size >= 4, screen >= 1, crossover from 0 to 1, mutations > 0 and distribution "
+                f"indices >= 1, got {self.pop_size}, {self.screen}, {self.crossover}, {self.mutations} and {etas}."
             )
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where none is left."""
         rng = view.generator()
         if view not in self._states:
-            self._states[view] = _State(view.space)
+            rates = Rates(self.crossover, self.mutations, self.eta_crossover, self.eta_mutation)
+            self._states[view] = _State(view.space, rates)
         state = self._states[view]
         population = state.population(view, self.pop_size)
-        for _ in range(ROUNDS if population is not None else 0):
-            for genotype, parents in self._children(state, population, space=view.space, rng=rng):
-                if not view.is_known(genotype):
-                    return Proposal(genotype, self.name, parents=parents)
+        if population is not None:
+            wanted = self.screen if rng.random() >= UNSCREENED else 1
+            children = self._new_children(view, state.mating, population, wanted=wanted, rng=rng)
+            if children:
+                survivors = {individual.get("row").job.slot for individual in population}
+                genotypes = [genotype for genotype, _ in children]
+                best = state.screening.choose(view, genotypes, keep=survivors, rng=rng) if len(children) > 1 else 0
+                genotype, parents = children[best]
+                return Proposal(genotype, self.name, parents=parents)
         drawn = state.unknown.draw(view, rng)
         return None if drawn is None else Proposal(drawn, self.name)
 
-    def _children(
-        self, state: _State, population: Population, *, space: Space, rng: np.random.Generator
-    ) -> Iterator[tuple[Genotype, tuple[int, ...]]]:
-        by_rank = SimpleNamespace(tournament_type="comp_by_rank_and_crowding", random_state=rng)
-        chosen = _TOURNAMENT.do(None, population, MATINGS, 2, to_pop=False, random_state=rng, algorithm=by_rank)
-        jobs = [[population[i].get("row").job for i in pair] for pair in chosen]
-        mates = [_filled(space, a.genotype, b.genotype, rng=rng) for a, b in jobs]
-        children: list[Assignment] = [{} for _ in range(2 * MATINGS)]
-        probability = min(0.5, self.mutations / len(space.variables))
-        for group in state.groups:
-            if group.is_numeric:
-                crossover = SBX(eta=self.eta_crossover, prob=self.crossover)
-                mutation = PM(eta=self.eta_mutation, prob_var=probability)
-            else:
-                crossover = UX(prob=self.crossover)
-                mutation = ChoiceRandomMutation(prob_var=min(0.5, probability * group.draws_per_change))
-            parents = [[Individual(X=group.encode(assignment)) for assignment in pair] for pair in mates]
-            crossed = crossover.do(group.problem, parents, random_state=rng)
-            mutated = mutation.do(group.problem, crossed, random_state=rng)
-            for child, x in zip(children, mutated.get("X"), strict=True):
-                child.update(group.decode(x))
-        for i, child in enumerate(children):  # pymoo lists the first child of every pair, then the second
-            yield space.canonical(child), tuple(job.slot for job in jobs[i % MATINGS])
-
-
-_TOURNAMENT = TournamentSelection(func_comp=binary_tournament)
+    def _new_children(
+        self, view: View, mating: Mating, population: Population, *, wanted: int, rng: np.random.Generator
+    ) -> list[Child]:
+        found: dict[str, Child] = {}
+        for _ in range(ROUNDS):
+            for genotype, parents in mating.children(population, pairs=max(PAIRS, wanted // 2), rng=rng):
+                if not view.is_known(genotype):
+                    found.setdefault(genotype.key, (genotype, parents))
+                    if len(found) == wanted:
+                        return list(found.values())
+        return list(found.values())
 
 
 class _State:
     """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
 
-    def __init__(self, space: Space) -> None:
-        self.groups = _groups(space)
+    def __init__(self, space: Space, rates: Rates) -> None:
+        self.mating = Mating(space, rates=rates)
+        self.screening = Screening(space)
         self.unknown = Unknown()
         self._individuals: dict[int, Individual] = {}
         self._survivors: dict[int, list[Row]] = {}
@@ -160,82 +151,6 @@ class _State:
         individual.set("rank", rank)
         individual.set("crowding", crowding)
         return individual
-
-
-def _filled(
-    space: Space, one: Mapping[str, Scalar], other: Mapping[str, Scalar], *, rng: np.random.Generator
-) -> tuple[Assignment, Assignment]:
-    """Return full assignments of two parents: what one lacks it takes from the other, else from chance."""
-    rest = space.fill({**other, **one}, rng)
-    return {**rest, **one}, {**rest, **other}
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Variables that are crossed and mutated together, as a vector.
-
-    Attributes:
-        variables: Name to variable.
-        is_numeric: Whether they have axes; all others are drawn.
-        problem: Their bounds, or how they are drawn, as pymoo's operators want to be told.
-        draws_per_change: Mean number of draws until a value differs from a given one.
-    """
-
-    variables: dict[str, Variable]
-    is_numeric: bool
-    problem: Problem
-    draws_per_change: float = 1.0
-
-    def encode(self, assignment: Assignment) -> np.ndarray:
-        """Return `(variables,)` positions on the axes, or the values of choices as they are."""
-        if self.is_numeric:
-            return np.array([_position(v, assignment[name]) for name, v in self.variables.items()], dtype=float)
-        vector = np.empty(len(self.variables), dtype=object)
-        vector[:] = [assignment[name] for name in self.variables]
-        return vector
-
-    def decode(self, vector: np.ndarray) -> Assignment:
-        """Return the values at `(variables,)` positions, as plain scalars."""
-        if self.is_numeric:
-            return {name: _value(v, float(x)) for (name, v), x in zip(self.variables.items(), vector, strict=True)}
-        return dict(zip(self.variables, vector, strict=True))
-
-
-def _groups(space: Space) -> list[_Group]:
-    numeric = {name: v for name, v in space.variables.items() if isinstance(v, Real | LogReal | Integer)}
-    groups = []
-    if numeric:
-        low = np.array([_position(v, v.low) for v in numeric.values()])
-        high = np.array([_position(v, v.high) for v in numeric.values()])
-        groups.append(_Group(dict(numeric), True, Problem(n_var=len(numeric), xl=low, xu=high)))
-    others = {name: v for name, v in space.variables.items() if name not in numeric}
-    for size in sorted({v.size for v in others.values()}):
-        drawn = {name: v for name, v in others.items() if v.size == size}
-        problem = Problem(vars={name: _Drawn(v) for name, v in drawn.items()})
-        draws = 1.0 if size == 1 or math.isinf(size) else size / (size - 1)
-        groups.append(_Group(drawn, False, problem, draws_per_change=draws))
-    return groups
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A variable that pymoo's random mutation can draw from, whatever the types of its values are."""
-
-    variable: Variable
-
-    def sample(self, n: int, *, random_state: np.random.Generator) -> list[Scalar]:
-        """Return `n` random values."""
-        return [self.variable.sample(random_state) for _ in range(n)]
-
-
-def _position(variable: Variable, value: Scalar) -> float:
-    return math.log(float(value)) if isinstance(variable, LogReal) else float(value)
-
-
-def _value(variable: Variable, position: float) -> Scalar:
-    if isinstance(variable, Integer):
-        return round(position)
-    return math.exp(position) if isinstance(variable, LogReal) else position
 
 
 strategy = Evolution

@@ -15,6 +15,7 @@ from evonas.pareto import Reference, hypervolume, order
 from evonas.search import Budget, Ending, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space
 from evonas.strategies.evolution import Evolution, _State
+from evonas.strategies.mating import Rates
 from evonas.view import Proposal, Row, View
 from evonas.workers import InlineWorkers
 
@@ -92,7 +93,7 @@ def test_the_survivors_are_the_best_of_the_rows_seen_one_by_one() -> None:
     view = View(mixed_space(), OBJECTIVES, seed=0)
     survivors: list[Row] = []
     rng = np.random.default_rng(0)
-    state = _State(view.space)
+    state = _State(view.space, Rates(0.9, 1.0, 15.0, 5.0))
     for slot in range(60):
         see(view, costs=rng.random(2), violation=float(slot % 5 == 0))
         survivors = order([*survivors, view.rows[-1]])[: max(8, (slot + 1) // 8)]
@@ -170,7 +171,7 @@ def test_a_variable_of_the_users_own_kind_is_crossed_and_drawn_like_a_choice() -
         Evolution(pop_size=6),
         space=space,
         evaluate=lambda job: {"error": job.genotype["one"].count("a"), "rate": job.genotype["other"].count("b")},
-        evaluations=120,
+        evaluations=300,
     )
     assert ending is Ending.BUDGET_SPENT
     assert any((row.measurement["error"], row.measurement["rate"]) == (0, 0) for row in rows[20:])  # type: ignore[index]
