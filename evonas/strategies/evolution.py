@@ -29,8 +29,11 @@ GROWTH = 8
 FULL_GROWN = 4
 """The population stops to grow at so many times `pop_size`, which keeps the cost of a proposal the same."""
 
-UNSCREENED = 1 / 3
-"""Part of the proposals for which the first new child is taken as it is, so that no forecast can mislead for ever."""
+NEWCOMERS = 1 / 8
+"""Part of the proposals that are drawn from the whole space, against the loss of variety."""
+
+UNSCREENED = 1 / 2
+"""Part of the others for which the first new child is taken as it is, so that no forecast can mislead for ever."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ class Evolution:
     `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
     times `pop_size`. Parents win binary tournaments by rank and crowding. No network is proposed twice.
 
-    Two of three proposals are screened: of `screen` new children the one is taken that a forecast from the rows seen
-    finds most promising. With `screen = 1` this is NSGA-II alone.
+    Half of the children are screened: of `screen` new ones that is taken which a forecast from the rows seen finds
+    most promising. One proposal of eight is a newcomer, drawn from the whole space. With `screen = 1` there are no
+    newcomers either, and this is NSGA-II alone.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
     from the paper in replacing one row at a time, in the growing population, in rejecting every child that is known to
-    the whole run, and in screening.
+    the whole run, in screening, and in newcomers.
 
     Attributes:
         pop_size: Random networks at the start, and rows that may become parents then.
@@ -86,7 +90,8 @@ class Evolution:
             self._states[view] = _State(view.space, rates)
         state = self._states[view]
         population = state.population(view, self.pop_size)
-        if population is not None:
+        is_newcomer = self.screen > 1 and rng.random() < NEWCOMERS
+        if population is not None and not is_newcomer:
             wanted = self.screen if rng.random() >= UNSCREENED else 1
             children = self._new_children(view, state.mating, population, wanted=wanted, rng=rng)
             if children:
