@@ -1,0 +1,190 @@
+"""The scan is the loop over Norse's steps: the same spikes to the last bit, and the same gradients."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters
+from norse.torch.functional.leaky_integrator_box import LIBoxParameters, LIBoxState
+from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters
+from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters
+from norse.torch.functional.reset import reset_subtract, reset_value
+
+from evonas.errors import EvonasError
+from evonas.snn import compiler, scan as scan_module
+from evonas.snn.dynamics import SURROGATES, Surrogate
+from evonas.snn.neuron_law import NeuronParameters
+from evonas.snn.scan import NeuronState, looped_scan, scan, scanning
+
+NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "readout")
+WAYS = ("fastest", "torch")
+LAYOUTS = ("plain", "channels last", "every second", "static", "expanded")
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+@dataclass(frozen=True)
+class Case:
+    neuron: str
+    surrogate: Surrogate
+    layout: str = "plain"
+    constants: str = "shared"
+    starts: bool = False
+    time: int = 5
+    shape: tuple[int, ...] = (2, 3, 4, 2)
+    dtype: torch.dtype = torch.float32
+    seed: int = 0
+
+
+class Leaves:
+    """Random tensors of a case, all with gradients; made anew, they are the same."""
+
+    def __init__(self, case: Case) -> None:
+        generator = torch.Generator().manual_seed(case.seed)
+
+        def uniform(shape: tuple[int, ...], low: float, high: float) -> torch.Tensor:
+            values = torch.rand(shape, generator=generator, dtype=torch.float64) * (high - low) + low
+            return values.to(case.dtype).requires_grad_()
+
+        shape, features = case.shape, case.shape[1:]
+        kinds = {
+            "shared": (),
+            "by channel": (features[0], *(1 for _ in features[1:])),
+            "by neuron": features,
+            "by sample": (shape[0], *(1 for _ in features)),
+            "by row": features[:-1] + (1,),
+        }
+        of_constant = kinds[case.constants]
+        self.mem, self.syn = uniform(of_constant, 150, 1000), uniform(of_constant, 150, 1000)
+        self.threshold = uniform(of_constant, 0.2, 1.2)
+        self.potential, self.synaptic = uniform(shape, -0.5, 1.5), uniform(shape, -0.5, 1.5)
+        self.current = {
+            "plain": lambda: uniform((case.time, *shape), -2, 4),
+            "channels last": lambda: uniform((case.time, shape[0], *features[1:], features[0]), -2, 4),
+            "every second": lambda: uniform((2 * case.time, *shape[:-1], 2 * shape[-1]), -2, 4),
+        }.get(case.layout, lambda: uniform((1, *shape), -2, 4))()
+        self.weights = uniform((case.time, *shape), -1, 1).detach()
+        self.starts, self.case = case.starts, case
+
+    @property
+    def seen(self) -> torch.Tensor:
+        """The current as the scan gets it."""
+        if self.case.layout == "channels last":
+            return self.current.movedim(-1, 2)
+        if self.case.layout == "every second":
+            return self.current[::2, ..., ::2]
+        if self.case.layout == "expanded":
+            return self.current.expand(self.case.time, *self.case.shape)
+        return self.current
+
+    @property
+    def initial(self) -> NeuronState | None:
+        if not self.starts:
+            return None
+        match self.case.neuron:
+            case "lif":
+                return LIFFeedForwardState(self.potential, self.synaptic)
+            case "integrate_and_fire":
+                return IAFFeedForwardState(self.potential)
+            case "readout":
+                return LIBoxState(self.potential)
+        return LIFBoxFeedForwardState(self.potential)
+
+    @property
+    def parameters(self) -> NeuronParameters:
+        zero, method = torch.zeros((), dtype=self.case.dtype), self.case.surrogate
+        match self.case.neuron:
+            case "lif":
+                return LIFParameters(self.syn, self.mem, zero, self.threshold, zero, method, 1.0)
+            case "integrate_and_fire":
+                return IAFParameters(self.threshold, zero, method, 1.0)
+            case "readout":
+                return LIBoxParameters(self.mem, zero)
+        reset = reset_subtract if "subtract" in self.case.neuron else reset_value
+        return LIFBoxParameters(self.mem, zero, self.threshold, zero, method, 1.0, reset)
+
+    def named(self) -> dict[str, torch.Tensor]:
+        names = ("current", "mem", "syn", "threshold", "potential", "synaptic")
+        return {name: getattr(self, name) for name in names}
+
+
+def assert_same(case: Case, way: str) -> torch.Tensor:
+    ours, norses, sizes = Leaves(case), Leaves(case), Leaves(case)
+    with scanning(way):
+        output = scan(ours.seen, ours.parameters, time_steps=case.time, initial=ours.initial)
+    expected = looped_scan(
+        norses.seen.expand(case.time, *case.shape), norses.parameters, initial=norses.initial
+    )
+    assert torch.equal(output, expected)
+    (output * ours.weights).sum().backward()
+    (expected * norses.weights).sum().backward()
+    for name, leaf in norses.named().items():
+        got = ours.named()[name].grad
+        if leaf.grad is None:  # at T = 1 the decay of the synaptic current has no effect
+            assert got is None or not got.any(), name
+            continue
+        assert got is not None and got.shape == leaf.grad.shape, name
+        size = _contributions(case, name, sizes) if name in ("mem", "syn", "threshold") else leaf.grad.abs().clamp(min=1)
+        assert float(((got - leaf.grad).abs() / size).max()) < TOLERANCE[case.dtype], name
+    return output
+
+
+def _contributions(case: Case, name: str, leaves: Leaves) -> torch.Tensor:
+    """The sum of the absolute gradients of a constant of each neuron at each time step, shaped like the constant."""
+    constant = getattr(leaves, name)
+    each = constant.detach().expand(case.time, *case.shape).clone().requires_grad_()
+    state, outputs = leaves.initial, []
+    for t, now in enumerate(leaves.seen.expand(case.time, *case.shape).detach()):
+        setattr(leaves, name, each[t])
+        step = scan_module._STEPS[type(leaves.parameters)]
+        output, state = step(now, state or scan_module._at_rest(now, leaves.parameters), leaves.parameters, 0.001)
+        outputs.append(output)
+    (torch.stack(outputs) * leaves.weights).sum().backward()
+    setattr(leaves, name, constant)
+    return each.grad.abs().sum(0).sum_to_size(constant.shape).clamp(min=1e-3)
+
+
+def cases(neurons=NEURONS, methods=SURROGATES):
+    return [(n, m) for n, m in itertools.product(neurons, methods) if n != "readout" or m == "super"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("neuron", "method"), cases())
+def test_spikes_and_gradients_are_those_of_the_loop(neuron, method, way):
+    for width, dtype in itertools.product((0.3, 1.0, 2.5), TOLERANCE):
+        case = Case(neuron, Surrogate(method, width), constants="by channel", starts=True, dtype=dtype)
+        output = assert_same(case, way)
+        assert neuron == "readout" or 0.05 < float(output.detach().mean()) < 0.95
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_every_layout_of_the_current_and_every_sharing_of_constants_is_the_same(neuron, layout, way):
+    for constants in ("shared", "by channel", "by neuron", "by sample", "by row"):
+        for time in (1, 4):
+            assert_same(Case(neuron, Surrogate("super", 0.7), layout, constants, time == 4, time), way)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(
+    neuron=st.sampled_from(NEURONS),
+    method=st.sampled_from(SURROGATES),
+    width=st.floats(0.25, 4.0),
+    layout=st.sampled_from(LAYOUTS),
+    constants=st.sampled_from(("shared", "by channel", "by neuron", "by sample", "by row")),
+    starts=st.booleans(),
+    time=st.integers(1, 64),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4)),
+    dtype=st.sampled_from(list(TOLERANCE)),
+    way=st.sampled_from(WAYS),
+    seed=st.integers(0, 9),
+)
+def test_anything_random_is_the_same(way, method, width, **given):
+    assert_same(Case(surrogate=Surrogate(method, width), **given), way)
