@@ -120,6 +120,8 @@ def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
 def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
     """Return all in the type, and the current in the shape, that Norse's steps would give the outputs."""
     tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
+    if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
+        return current, constants, start  # the usual case, without the time that the rest takes
     shape = torch.broadcast_shapes(current.shape[1:], *(t.shape for t in tensors))
     dtype = current.dtype
     for tensor in tensors:

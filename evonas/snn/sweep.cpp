@@ -147,14 +147,19 @@ template <typename T>
 void spread(const Constant& constant, int64_t first, int64_t count, T* out) {
   const T* values = static_cast<const T*>(constant.values);
   if (values == nullptr) return;
-  for (int64_t k = 0; k < count;) {
-    const int64_t n = first + k, row = n / constant.inner;
-    if (constant.inner == 1) {
-      const int64_t from = row % constant.size, run = std::min(count - k, constant.size - from);
-      std::memcpy(out + k, values + from, run * sizeof(T));
-      k += run;
-    } else {
-      const int64_t run = std::min(count - k, (row + 1) * constant.inner - n);
+  if (constant.size == 1) {
+    std::fill_n(out, count, values[0]);
+  } else if (constant.inner == 1) {
+    const int64_t period = std::min(count, constant.size), from = first % constant.size;
+    const int64_t run = std::min(period, constant.size - from);
+    std::memcpy(out, values + from, run * sizeof(T));
+    std::memcpy(out + run, values, (period - run) * sizeof(T));
+    for (int64_t k = period; k < count; k += std::min(k, count - k))  // what is there, once more
+      std::memcpy(out + k, out, std::min(k, count - k) * sizeof(T));
+  } else {
+    for (int64_t k = 0; k < count;) {
+      const int64_t row = (first + k) / constant.inner;
+      const int64_t run = std::min(count - k, (row + 1) * constant.inner - (first + k));
       std::fill_n(out + k, run, values[row % constant.size]);
       k += run;
     }
