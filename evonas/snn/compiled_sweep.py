@@ -21,8 +21,9 @@ SOURCE = Path(__file__).with_name("sweep.cpp")
 
 KINDS = ("lif", "box", "box_subtract", "integrate", "readout")
 
-WORTH_A_THREAD = 16384
-"""Updates of neurons; a thread with fewer takes longer to wake than to compute."""
+WORTH_THREADS = 32768
+"""Updates of neurons; with fewer, waking further threads takes longer than computing. All of torch's or one: the pool
+would end and start threads if their number changed."""
 
 _Pointer = ctypes.c_void_p
 
@@ -183,7 +184,7 @@ def _arguments(
         surrogate=SURROGATES.index(law.surrogate.method),
         time=time_steps,
         neurons=neurons,
-        threads=max(1, min(torch.get_num_threads(), time_steps * neurons // WORTH_A_THREAD)),
+        threads=torch.get_num_threads() if time_steps * neurons >= WORTH_THREADS else 1,
         width=law.surrogate.width,
         temperature=DSPIKE_TEMPERATURE,
         leak=law.leak,

@@ -103,8 +103,14 @@ T sech_squared(T x) {  // 1 - tanh(x)^2, without its cancellation
 // The stand-in for the derivative of the spike at `membrane - threshold`, for `count` neurons.
 template <typename T, typename Bump>
 void each(int64_t count, const T* membrane, const T* threshold, T width, T* out, Bump bump) {
+  if (width == T(1)) {
 #pragma GCC ivdep
-  for (int64_t k = 0; k < count; ++k) out[k] = bump((membrane[k] - threshold[k]) / width) / width;
+    for (int64_t k = 0; k < count; ++k) out[k] = bump(membrane[k] - threshold[k]);
+  } else {
+    const T height = T(1) / width;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < count; ++k) out[k] = bump((membrane[k] - threshold[k]) / width) * height;
+  }
 }
 
 template <typename T>

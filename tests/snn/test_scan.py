@@ -18,7 +18,8 @@ from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParamet
 from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.errors import EvonasError
-from evonas.snn import compiler, scan as scan_module
+from evonas.snn import compiled_sweep, compiler
+from evonas.snn import scan as scan_module
 from evonas.snn.dynamics import SURROGATES, Surrogate
 from evonas.snn.neuron_law import NeuronParameters
 from evonas.snn.scan import NeuronState, looped_scan, scan, scanning
@@ -188,3 +189,168 @@ def test_every_layout_of_the_current_and_every_sharing_of_constants_is_the_same(
 )
 def test_anything_random_is_the_same(way, method, width, **given):
     assert_same(Case(surrogate=Surrogate(method, width), **given), way)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("neuron", "method"), cases())
+def test_every_combination_is_the_same(neuron, method, way):
+    widths, times = (0.25, 1.0, 4.0), (1, 2, 5, 64)
+    sharings = ("shared", "by channel", "by neuron", "by sample", "by row")
+    for width, time, layout, constants in itertools.product(widths, times, LAYOUTS, sharings):
+        assert_same(Case(neuron, Surrogate(method, width), layout, constants, True, time), way)
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_many_blocks_of_neurons_on_any_number_of_threads_are_the_same(neuron):
+    case = Case(neuron, Surrogate("tanh", 0.5), "channels last", "by channel", True, 4, (3, 24, 17, 13))
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            leaves = Leaves(case)
+            output = scan(leaves.seen, leaves.parameters, initial=leaves.initial)
+            (output * leaves.weights).sum().backward()
+            results.append((output, *(leaf.grad for leaf in leaves.named().values() if leaf.grad is not None)))
+    finally:
+        torch.set_num_threads(1)
+    for other in results[1:]:
+        for ours, theirs in zip(results[0][:2], other[:2], strict=True):
+            assert torch.equal(ours, theirs)
+        for ours, theirs in zip(results[0][2:], other[2:], strict=True):
+            torch.testing.assert_close(ours, theirs)
+    assert_same(case, "fastest")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("constants", ["shared", "by channel"])
+def test_the_gradient_of_the_readout_is_the_derivative(way, constants):
+    leaves = Leaves(Case("readout", Surrogate(), "plain", constants, True, 3, (2, 2, 1, 2), torch.float64))
+
+    def potentials(current, mem, potential):
+        with scanning(way):
+            return scan(current, LIBoxParameters(mem, torch.zeros(())), initial=LIBoxState(potential))
+
+    assert torch.autograd.gradcheck(potentials, (leaves.current, leaves.mem / 500, leaves.potential))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("neuron", NEURONS[:-1])
+def test_without_spikes_the_gradient_of_the_last_potential_is_the_derivative(neuron, way):
+    """Triangles end at 1 below the threshold, so that far below it nothing is but the decay."""
+    leaves = Leaves(Case(neuron, Surrogate("triangle"), time=3, shape=(2, 2, 1, 2), dtype=torch.float64))
+    current, mem = leaves.current, leaves.mem
+
+    def weighted(current, mem):
+        leaves.mem = mem
+        leaves.threshold = torch.tensor(1e3, dtype=torch.float64)
+        with scanning(way):
+            return scan(current, leaves.parameters)
+
+    weighted(current, mem).sum().backward()
+    assert float(current.grad.abs().max()) == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_infinite_and_missing_currents_do_what_they_do_in_the_loop(way):
+    parameters = Leaves(Case("lif_box", Surrogate())).parameters
+    current = torch.tensor([math.inf, -math.inf, math.nan, 3e38, -0.0, 1e-45, 2.0])[:, None].repeat(1, 3)
+    with scanning(way), torch.no_grad():
+        output = scan(current, parameters)
+        assert torch.equal(output, looped_scan(current, parameters))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_gradient_may_lie_in_any_way(way):
+    leaves = Leaves(Case("lif", Surrogate(), "channels last", time=4))
+    with scanning(way):
+        output = scan(leaves.seen, leaves.parameters)
+    expected = looped_scan(leaves.seen, leaves.parameters)
+    for weigh in (lambda z: z.mean((0, -1, -2)), lambda z: z[..., 0], lambda z: z.mean(0), lambda z: z.transpose(1, 4)):
+        ours, theirs = (torch.autograd.grad((weigh(z) ** 2).sum(), leaves.current, retain_graph=True)[0] for z in (output, expected))
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_static_current_is_not_copied_for_each_time_step():
+    leaves = Leaves(Case("lif", Surrogate(), "static", time=50))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        scan(leaves.seen, leaves.parameters, time_steps=50)
+    assert any(tensor.data_ptr() == leaves.current.data_ptr() and tensor.shape[0] == 1 for tensor in kept)
+
+
+def test_only_the_membranes_are_kept_unless_time_constants_are_trained():
+    leaves = Leaves(Case("lif_box", Surrogate()))
+    leaves.mem = leaves.mem.detach()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        output = scan(leaves.seen, leaves.parameters)
+    assert sum(tensor.numel() for tensor in kept if tensor.numel() > 1) == output.numel()
+
+
+def test_leaks_and_resets_that_are_trained_take_norses_steps():
+    leaves = Leaves(Case("lif_box", Surrogate()))
+    leak = torch.tensor(0.1, requires_grad=True)
+    scan(leaves.seen, leaves.parameters._replace(v_leak=leak)).sum().backward()
+    assert leak.grad is not None
+    assert float(leak.grad) != 0
+
+
+def test_mixed_types_are_those_of_the_loop():
+    leaves = Leaves(Case("lif", Surrogate(), constants="by channel", dtype=torch.float64))
+    current = leaves.current.detach().float()
+    ours, norses = scan(current, leaves.parameters), looped_scan(current, leaves.parameters)
+    assert ours.dtype == norses.dtype == torch.float64
+    assert torch.equal(ours, norses)
+
+
+def test_constants_of_more_neurons_than_the_current_has_make_more_outputs():
+    current, threshold = torch.full((3, 2, 1), 0.6), torch.tensor([0.5, 1.0, 2.0])
+    parameters = IAFParameters(threshold, torch.zeros(()), Surrogate(), 1.0)
+    assert torch.equal(scan(current, parameters), looped_scan(current, parameters))
+
+
+def test_a_current_of_another_number_of_steps_is_refused():
+    leaves = Leaves(Case("lif", Surrogate(), time=4))
+    with pytest.raises(ValueError, match="1 or 6 time steps, got 4"):
+        scan(leaves.seen, leaves.parameters, time_steps=6)
+
+
+def test_without_a_compiler_the_spikes_are_the_same_and_it_is_said_once(monkeypatch, caplog, tmp_path):
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    scan_module._compiled.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert_same(Case("lif", Surrogate()), "fastest")
+            assert_same(Case("lif", Surrogate()), "fastest")
+    finally:
+        scan_module._compiled.cache_clear()
+    assert [record.getMessage().count("no C++ compiler") for record in caplog.records] == [1]
+
+
+def test_what_the_compiler_says_is_passed_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wrong = tmp_path / "wrong.cpp"
+    wrong.write_text("int main( {")
+    with pytest.raises(EvonasError, match=r"could not compile wrong\.cpp.*error"):
+        compiler.compiled(wrong)
+    assert not list((tmp_path / "cache").rglob("*.so"))
+
+
+def test_a_library_is_built_once_and_again_after_a_change(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "one.cpp"
+    source.write_text('extern "C" int one() { return 1; }')
+    built = compiler.compiled(source)
+    when = built.stat().st_mtime_ns
+    assert compiler.compiled(source) == built
+    assert built.stat().st_mtime_ns == when
+    source.write_text('extern "C" int one() { return 2; }')
+    assert compiler.compiled(source) != built
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(EvonasError, match="cannot be kept in"):
+        compiler.compiled(compiled_sweep.SOURCE)
