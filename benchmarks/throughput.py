@@ -43,7 +43,6 @@ from evonas.data import digits
 from evonas.evaluate import Training, TrainingEvaluator
 from evonas.measurement import Job
 from evonas.snn.dynamics import Dynamics
-from evonas.snn.network import Network
 from evonas.snn.neurons import Neuron
 from evonas.snn.scan import scanning
 from spaces.spatial_temporal import space
@@ -140,7 +139,9 @@ def against_peers(size: int, *, rounds: int, suffix: str) -> list[Figure]:
         Figure(f"train_vs_relu{suffix}", two["evonas"] / two["relu"], "x its time", "<= 1.2"),
         Figure(f"train_vs_norse{suffix}", two["norse"] / two["evonas"], "x faster", ">= 2"),
         Figure(f"infer_vs_spikingjelly{suffix}", infer["spikingjelly"] / infer["evonas"], "x faster", ">= 1.5"),
-        Figure(f"infer_vs_spikingjelly_1_thread{suffix}", infer_one["spikingjelly"] / infer_one["evonas"], "x faster", None),
+        Figure(
+            f"infer_vs_spikingjelly_1_thread{suffix}", infer_one["spikingjelly"] / infer_one["evonas"], "x faster", None
+        ),
         Figure(f"train_vs_relu_1_thread{suffix}", one["evonas"] / one["relu"], "x its time", None),
     ]
     if "snntorch" in two:
@@ -223,7 +224,12 @@ def growth(*, rounds: int) -> str:
         )
         per_update = seconds["both"] / current.numel() * 1e9
         fraction = 3 * seconds["copy"] / seconds["both"]  # 6 arrays against 2: current, spikes and membranes, and back
-        cells = (f"{seconds['forward'] * 1e3:.3f}", f"{seconds['both'] * 1e3:.3f}", f"{per_update:.2f}", f"{fraction:.2f}")
+        cells = (
+            f"{seconds['forward'] * 1e3:.3f}",
+            f"{seconds['both'] * 1e3:.3f}",
+            f"{per_update:.2f}",
+            f"{fraction:.2f}",
+        )
         rows.append((str(time_steps), str(batch), str(channels), *cells))
     return columns(rows)
 

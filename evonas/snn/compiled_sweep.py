@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -175,9 +174,7 @@ class CompiledSweep:
         return Gradients(g_current, *others)
 
 
-def _arguments(
-    law: Law, constants: Constants, layout: _Layout, time_steps: int, kept: list[Tensor]
-) -> _Arguments:
+def _arguments(law: Law, constants: Constants, layout: _Layout, time_steps: int, kept: list[Tensor]) -> _Arguments:
     neurons = prod(layout.shape)
     return _Arguments(
         kind=KINDS.index(law.kind),

@@ -72,9 +72,7 @@ def read(parameters: NeuronParameters) -> tuple[Law, Constants] | None:
         return None
     leak, mem = float(parameters.v_leak), DT_SECONDS * parameters.tau_mem_inv
     if isinstance(parameters, LIFParameters):
-        return Law("lif", surrogate, leak, reset), Constants(
-            mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th
-        )
+        return Law("lif", surrogate, leak, reset), Constants(mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th)
     kind = {reset_value: "box", reset_subtract: "box_subtract"}.get(parameters.reset_method)
     return None if kind is None else (Law(kind, surrogate, leak, reset), Constants(mem, None, parameters.v_th))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -74,9 +73,7 @@ class Sweep(Protocol):
         """
 
 
-def run(
-    sweep: Sweep, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int
-) -> Tensor:
+def run(sweep: Sweep, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int) -> Tensor:
     """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants."""
     given = (current, *start, constants.mem, constants.syn, constants.threshold)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):

@@ -15,8 +15,8 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.errors import EvonasError, SpaceError
 from evonas.snn.dynamics import SURROGATES, Dynamics, Surrogate
-from evonas.snn.neurons import Neuron
 from evonas.snn.neuron_law import DT_SECONDS
+from evonas.snn.neurons import Neuron
 from evonas.snn.scan import looped_scan, scanning
 from evonas.snn.surrogates import spike, with_surrogates
 

@@ -119,9 +119,7 @@ def assert_same(case: Case, way: str) -> torch.Tensor:
     ours, norses, sizes = Leaves(case), Leaves(case), Leaves(case)
     with scanning(way):
         output = scan(ours.seen, ours.parameters, time_steps=case.time, initial=ours.initial)
-    expected = looped_scan(
-        norses.seen.expand(case.time, *case.shape), norses.parameters, initial=norses.initial
-    )
+    expected = looped_scan(norses.seen.expand(case.time, *case.shape), norses.parameters, initial=norses.initial)
     assert torch.equal(output, expected)
     (output * ours.weights).sum().backward()
     (expected * norses.weights).sum().backward()
@@ -131,7 +129,9 @@ def assert_same(case: Case, way: str) -> torch.Tensor:
             assert got is None or not got.any(), name
             continue
         assert got is not None and got.shape == leaf.grad.shape, name
-        size = _contributions(case, name, sizes) if name in ("mem", "syn", "threshold") else leaf.grad.abs().clamp(min=1)
+        size = (
+            _contributions(case, name, sizes) if name in ("mem", "syn", "threshold") else leaf.grad.abs().clamp(min=1)
+        )
         assert float(((got - leaf.grad).abs() / size).max()) < TOLERANCE[case.dtype], name
     return output
 
@@ -267,7 +267,9 @@ def test_the_gradient_may_lie_in_any_way(way):
         output = scan(leaves.seen, leaves.parameters)
     expected = looped_scan(leaves.seen, leaves.parameters)
     for weigh in (lambda z: z.mean((0, -1, -2)), lambda z: z[..., 0], lambda z: z.mean(0), lambda z: z.transpose(1, 4)):
-        ours, theirs = (torch.autograd.grad((weigh(z) ** 2).sum(), leaves.current, retain_graph=True)[0] for z in (output, expected))
+        ours, theirs = (
+            torch.autograd.grad((weigh(z) ** 2).sum(), leaves.current, retain_graph=True)[0] for z in (output, expected)
+        )
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
