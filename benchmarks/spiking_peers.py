@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +51,7 @@ class Stacked(nn.Module):
         super().__init__()
         channels = [IN_CHANNELS] + LAYERS * [load.channels]
         self.operations = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o))
-            for i, o in zip(channels, channels[1:])
+            nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o)) for i, o in pairwise(channels)
         )
         self.neurons = nn.ModuleList(neurons() for _ in range(LAYERS))
         self.linear = nn.Linear(load.channels, CLASSES, bias=False)
@@ -88,7 +88,7 @@ class NorseNetwork(nn.Module):
         parameters = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(500.0), v_th=torch.tensor(1.0))
         channels = [IN_CHANNELS] + LAYERS * [load.channels]
         layers: list[nn.Module] = []
-        for i, o in zip(channels, channels[1:]):
+        for i, o in pairwise(channels):
             layers += [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), norse.LIFBoxCell(parameters)]
         self.body = norse.SequentialState(*layers)
         self.linear = nn.Linear(load.channels, CLASSES, bias=False)
@@ -105,7 +105,7 @@ class NorseNetwork(nn.Module):
 def snntorch_network(load: Load) -> nn.Module | None:
     """Return the network with snnTorch's leaky neurons, None where snnTorch is not installed."""
     try:
-        import snntorch
+        import snntorch  # type: ignore[import-not-found]
     except ImportError:
         return None
 

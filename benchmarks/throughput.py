@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -43,6 +44,7 @@ from evonas.data import digits
 from evonas.evaluate import Training, TrainingEvaluator
 from evonas.measurement import Job
 from evonas.snn.dynamics import Dynamics
+from evonas.snn.memory import keep_freed_memory
 from evonas.snn.neurons import Neuron
 from evonas.snn.scan import scanning
 from spaces.spatial_temporal import space
@@ -172,6 +174,7 @@ def against_the_reference(*, rounds: int, count: int) -> list[Figure]:
     torch.set_num_threads(1)
     rng = np.random.default_rng(1)
     genotypes = [space.sample(rng) for _ in range(count)]
+    assert space.build is not None
     figures = []
     for index, genotype in enumerate(genotypes):
         network = space.build(genotype, (1, 16, 16), 10)
@@ -206,8 +209,10 @@ def looped(action: Callable[[], object]) -> Callable[[], None]:
 
 def growth(*, rounds: int) -> str:
     """Return a table of how the cost of the scan grows, and how near it comes to the bandwidth of a copy."""
-    torch.set_num_threads(2)
-    rows = [("T", "batch", "channels", "ms forward", "ms both", "ns / update", "of copy bandwidth")]
+    torch.set_num_threads(1)
+    rows: list[tuple[str, ...]] = [
+        ("T", "batch", "channels", "ms forward", "ms both", "ns / update", "of copy bandwidth")
+    ]
     loads = [(time_steps, 32, 32) for time_steps in (1, 2, 4, 8, 16, 32, 64)]
     loads += [(5, batch, 32) for batch in (1, 8, 128)] + [(5, 32, channels) for channels in (4, 16, 128)]
     for time_steps, batch, channels in loads:
@@ -216,9 +221,9 @@ def growth(*, rounds: int) -> str:
         leaf, target, gradient = current.clone().requires_grad_(), torch.empty_like(current), torch.randn_like(current)
         seconds = in_turns(
             {
-                "copy": lambda target=target, current=current: target.copy_(current),
-                "forward": lambda neuron=neuron, current=current: neuron(current),
-                "both": lambda neuron=neuron, leaf=leaf, gradient=gradient: neuron(leaf).backward(gradient),
+                "copy": partial(target.copy_, current),
+                "forward": partial(neuron, current),
+                "both": partial(forward_and_backward, neuron, leaf, gradient),
             },
             rounds=rounds,
         )
@@ -232,6 +237,11 @@ def growth(*, rounds: int) -> str:
         )
         rows.append((str(time_steps), str(batch), str(channels), *cells))
     return columns(rows)
+
+
+def forward_and_backward(neuron: nn.Module, leaf: Tensor, gradient: Tensor) -> None:
+    leaf.grad = None
+    neuron(leaf).backward(gradient)
 
 
 def on_a_gpu(*, rounds: int) -> list[Figure]:
@@ -255,8 +265,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=16, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
-        return print_peak_memory(options.memory_of, size=options.size)
+        print_peak_memory(options.memory_of, size=options.size)
+        return
     torch.manual_seed(0)
+    keep_freed_memory()
     rounds = 7 if options.quick else 15
     figures = against_peers(16, rounds=rounds, suffix="")
     if not options.quick:

@@ -64,7 +64,7 @@ class _Layout:
         step = tensor[0]
         if step.is_contiguous():
             return cls(shape, None)
-        order = tuple(sorted(range(len(shape)), key=lambda dim: (-step.stride(dim), dim)))
+        order = tuple(sorted(range(len(shape)), key=lambda dim: -step.stride()[dim]))
         return cls(shape, order if step.permute(order).is_contiguous() else None)
 
     def laid_out(self, tensor: Tensor) -> Tensor:
@@ -126,7 +126,8 @@ class CompiledSweep:
         self, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int, keep: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return outputs and, if `keep`, the potentials before the reset."""
-        layout, kept = _Layout.of(current), []
+        layout = _Layout.of(current)
+        kept: list[Tensor] = []
         arguments = _arguments(law, constants, layout, time_steps, kept)
         steps = layout.steps(current)
         arguments.current, arguments.current_stride = steps.data_ptr(), _stride(steps)
@@ -153,7 +154,8 @@ class CompiledSweep:
         wanted: Wanted,
     ) -> Gradients:
         """Return the gradients that are wanted."""
-        layout, kept = _Layout.of(gradient if membranes is None else membranes), []
+        layout = _Layout.of(gradient if membranes is None else membranes)
+        kept: list[Tensor] = []
         time_steps = gradient.shape[0]
         arguments = _arguments(law, constants, layout, time_steps, kept)
         if membranes is not None:

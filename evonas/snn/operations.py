@@ -26,7 +26,8 @@ class ConvNorm(nn.Module):
             groups=planned.groups,
             bias=False,
         )
-        self.conv.to(memory_format=torch.channels_last)  # all that follows lies like this, which is faster
+        # All that follows lies like this as well, which is faster.
+        self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
 
     def forward(self, outputs: Tensor) -> Tensor:

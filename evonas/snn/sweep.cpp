@@ -14,7 +14,8 @@
 
 namespace {
 
-constexpr int64_t BLOCK = 1024;  // neurons; their states and constants fill about half of a level 1 cache
+constexpr int64_t BLOCK = 1024;  // neurons at most; their states and constants about fill a level 1 cache
+constexpr int64_t SHORT_BLOCK = 128, SHORT_TIME = 8;  // few time steps are read side by side, in few streams
 
 enum Kind : int64_t { LIF, BOX_VALUE, BOX_SUBTRACT, INTEGRATE, READOUT };
 enum Surrogate : int64_t { SUPER, TRIANGLE, TANH, CIRC, HEAVI_ERFC, DSPIKE };
@@ -242,12 +243,14 @@ void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>&
   }
 }
 
-// CONSTANTS: gradients of the time constants are wanted, which need the current and the potentials before the step.
+// CONSTANTS: gradients of time constants or thresholds are wanted; those of time constants, which the integrator has
+// not, need the current and the potentials before the step.
 template <typename T, int64_t KIND, bool CONSTANTS>
 void backward_step(
     int64_t count, Scratch<T>& s, T leak, T reset, const T* __restrict membrane, const T* __restrict before,
-    const T* __restrict x, const T* __restrict gradient, T* __restrict out, bool add) {
-  T *__restrict gv = s.v, *__restrict gi = s.i, *__restrict slope = s.slope;
+    const T* __restrict x, const T* __restrict gradient, T* out, bool add) {
+  T *__restrict gv = s.v, *__restrict gi = s.i;
+  T *slope = s.slope, *target = add ? slope : out;
   const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict th = s.threshold;
   T *__restrict mem_sum = s.mem_sum, *__restrict syn_sum = s.syn_sum, *__restrict th_sum = s.threshold_sum;
 #pragma GCC ivdep
@@ -260,7 +263,7 @@ void backward_step(
       const T jump = KIND == BOX_SUBTRACT ? (membrane[k] - th[k]) - membrane[k] : reset - membrane[k];
       const T through = (gradient[k] + gv[k] * jump) * slope[k];
       g = through + (KIND == BOX_SUBTRACT ? gv[k] : gv[k] * (T(1) - spike));
-      th_sum[k] -= KIND == BOX_SUBTRACT ? through + gv[k] * spike : through;
+      if constexpr (CONSTANTS) th_sum[k] -= KIND == BOX_SUBTRACT ? through + gv[k] * spike : through;
     }
     T gx;
     if constexpr (KIND == INTEGRATE) {
@@ -278,13 +281,11 @@ void backward_step(
       }
       if constexpr (CONSTANTS) mem_sum[k] += g * ((leak - before[k]) + x[k]);
     }
-    slope[k] = gx;
+    target[k] = gx;
   }
   if (add) {
 #pragma GCC ivdep
     for (int64_t k = 0; k < count; ++k) out[k] += slope[k];
-  } else {
-    std::memcpy(out, slope, count * sizeof(T));
   }
 }
 
@@ -320,7 +321,7 @@ void backward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>
   for (int64_t t = sweep.time - 1; t >= 0; --t) {
     const T* membrane = membranes + t * sweep.neurons;
     const T* x = nullptr;
-    if constexpr (CONSTANTS) {
+    if constexpr (CONSTANTS && KIND != INTEGRATE) {
       x = KIND == LIF ? history.data() + t * BLOCK : current + t * sweep.current_stride;
       if (t == 0) {
         start(sweep.potential, first, count, before);
@@ -344,15 +345,17 @@ void backward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>
 
 template <typename T, int64_t KIND>
 void run(const Sweep& sweep, bool backward) {
-  const int64_t blocks = (sweep.neurons + BLOCK - 1) / BLOCK;
-  const bool constants = sweep.mem_gradient != nullptr || sweep.syn_gradient != nullptr;
+  const int64_t size = sweep.time <= SHORT_TIME ? SHORT_BLOCK : BLOCK;
+  const int64_t blocks = (sweep.neurons + size - 1) / size;
+  const bool constants =
+      sweep.mem_gradient != nullptr || sweep.syn_gradient != nullptr || sweep.threshold_gradient != nullptr;
 #pragma omp parallel num_threads(int(sweep.threads)) if (sweep.threads > 1)
   {
     Scratch<T> scratch;
     std::vector<T> history;
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t first = block * BLOCK, count = std::min(BLOCK, sweep.neurons - first);
+      const int64_t first = block * size, count = std::min(size, sweep.neurons - first);
       if (!backward && sweep.membranes != nullptr)
         forward_block<T, KIND, true>(sweep, first, count, scratch);
       else if (!backward)

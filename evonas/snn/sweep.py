@@ -64,7 +64,7 @@ class Sweep(Protocol):
         Args:
             law: What a step does.
             constants: The numbers of the neurons.
-            current: As it came; None where neither `mem` nor `syn` is wanted.
+            current: As it came; None where no constant is wanted, and where the kind has a threshold only.
             membranes: The potentials before the reset.
             gradient: `(time, batch, ...)` gradient of the outputs.
             start: The state before the first step.
@@ -86,7 +86,7 @@ class _Sweeping(torch.autograd.Function):
     """A sweep whose backward pass is derived by hand.
 
     Only the potentials before the reset are kept: spikes and resets follow from them. The current is kept, without a
-    copy, where a time constant is trained.
+    copy, where constants are trained.
     """
 
     @staticmethod
@@ -99,10 +99,10 @@ class _Sweeping(torch.autograd.Function):
         ctx.sweep, ctx.law, ctx.static = sweep, law, current.shape[0] == 1
         needs = ctx.needs_input_grad[3:]
         ctx.wanted = Wanted(*needs[1:])
-        trains_time = ctx.wanted.mem or ctx.wanted.syn
-        if law.kind == "readout" and not trains_time:
+        trains = law.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
+        if law.kind == "readout" and not trains:
             membranes = None  # a linear filter: its gradient does not depend on where it was
-        ctx.save_for_backward(current if trains_time else None, membranes, potential, synaptic, *numbers)
+        ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
         return outputs
 
     @staticmethod

@@ -28,26 +28,27 @@ class TorchSweep:
         outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
         membranes = torch.empty_like(outputs) if keep and law.kind != "readout" else None
         rest = torch.zeros((), dtype=current.dtype, device=current.device)
+        mem, syn, threshold = _numbers(constants, rest)
         v = rest if start.potential is None else start.potential
         i = rest if start.synaptic is None else start.synaptic
         for t, x in enumerate(current):
             if law.kind == "lif":
                 jumped = i + x
-                membrane = v + constants.mem * ((law.leak - v) + jumped)
-                i = jumped + constants.syn * jumped
+                membrane = v + mem * ((law.leak - v) + jumped)
+                i = jumped + syn * jumped
             elif law.kind == "integrate":
                 membrane = v + x
             elif law.kind == "readout":
-                membrane = v + constants.mem * ((law.leak - v) + x)
+                membrane = v + mem * ((law.leak - v) + x)
             else:
-                membrane = v + constants.mem * ((x + law.leak) - v)
+                membrane = v + mem * ((x + law.leak) - v)
             if membranes is not None:
                 membranes[t] = membrane
             if law.kind == "readout":
                 outputs[t] = v = membrane
             else:
-                torch.gt(membrane - constants.threshold, 0, out=outputs[t])
-                v = _after_reset(law, membrane, outputs[t], constants.threshold)
+                torch.gt(membrane - threshold, 0, out=outputs[t])
+                v = _after_reset(law, membrane, outputs[t], threshold)
         return outputs, outputs if law.kind == "readout" else membranes
 
     def backward(
@@ -63,59 +64,54 @@ class TorchSweep:
         wanted: Wanted,
     ) -> Gradients:
         """Return the gradients that are wanted."""
-        if law.kind == "readout":
-            spikes = jump = slope = None
-            through, stay = gradient, None
-        else:
-            above = membranes - constants.threshold
+        zero = gradient.new_zeros(())
+        mem, syn, threshold = _numbers(constants, zero)
+        is_subtracted, is_readout = law.kind == "box_subtract", law.kind == "readout"
+        spikes = jump = slope = zero
+        through, stay = gradient, zero + 1
+        if not is_readout:
+            above = membranes - threshold
             spikes = (above > 0).to(above.dtype)
             slope = derivative(above, law.surrogate)
-            jump = above - membranes if law.kind == "box_subtract" else law.reset - membranes
+            jump = above - membranes if is_subtracted else law.reset - membranes
             through = gradient * slope
-            stay = jump * slope + (1 if law.kind == "box_subtract" else 1 - spikes)
-        g = torch.empty_like(through)  # of the potentials before the reset
-        gi = torch.empty_like(g) if law.kind == "lif" else None  # of the currents that drive the membrane
-        later = torch.empty_like(g) if wanted.threshold else None  # of the potentials after the reset
-        later_i = torch.empty_like(g) if wanted.syn else None  # of the decayed synaptic currents
-        v_now = i_now = torch.zeros((), dtype=g.dtype, device=g.device)
+            stay = jump * slope + (1 if is_subtracted else 1 - spikes)
+        stay = stay.expand(gradient.shape)
+        of_membranes = torch.empty_like(gradient, memory_format=torch.contiguous_format)
+        of_currents = torch.empty_like(of_membranes) if law.kind == "lif" else of_membranes
+        later = torch.empty_like(of_membranes) if wanted.threshold else None  # of the potentials after the reset
+        later_synaptic = torch.empty_like(of_membranes) if wanted.syn else None  # of the decayed synaptic currents
+        v = i = zero
         for t in reversed(range(len(gradient))):
             if later is not None:
-                later[t] = v_now
-            if later_i is not None:
-                later_i[t] = i_now
-            torch.add(through[t], v_now if stay is None else v_now * stay[t], out=g[t])
-            driven = g[t] if law.kind == "integrate" else constants.mem * g[t]
-            v_now = g[t] if law.kind == "integrate" else g[t] - driven
-            if gi is not None:
-                i_now = torch.add(driven, i_now + constants.syn * i_now, out=gi[t])
-        g_current = gi if gi is not None else g if law.kind == "integrate" else constants.mem * g
-        g_mem = g_syn = g_threshold = None
-        if wanted.threshold:
-            total = (gradient + later * jump) * slope
-            g_threshold = -(total + later * spikes if law.kind == "box_subtract" else total).sum(0)
-        if wanted.mem or wanted.syn:
-            x = current.expand(g.shape)
+                later[t] = v
+            if later_synaptic is not None:
+                later_synaptic[t] = i
+            g = torch.add(through[t], v * stay[t], out=of_membranes[t])
+            driven = mem * g
+            v = g if law.kind == "integrate" else g - driven
             if law.kind == "lif":
-                x = _synaptic_currents(constants, x, start)
-            if wanted.syn:
-                g_syn = (later_i * x).sum(0)
+                i = torch.add(driven, i + syn * i, out=of_currents[t])
+        in_gradient = of_currents if law.kind in ("lif", "integrate") else mem * of_membranes
+        g_mem = g_syn = g_threshold = None
+        if later is not None:
+            total = (gradient + later * jump) * slope
+            g_threshold = -(total + later * spikes if is_subtracted else total).sum(0)
+        if current is not None:
+            x = current.expand(gradient.shape)
+            x = _synaptic_currents(syn, x, start) if law.kind == "lif" else x
+            if later_synaptic is not None:
+                g_syn = (later_synaptic * x).sum(0)
             if wanted.mem:
-                g_mem = (g * ((law.leak - self._before(law, constants, membranes, spikes, start)) + x)).sum(0)
+                g_mem = (of_membranes * ((law.leak - _before(law, threshold, membranes, spikes, start)) + x)).sum(0)
         return Gradients(
-            current=g_current.sum(0, keepdim=True) if static else g_current,
-            potential=v_now.expand(g.shape[1:]) if wanted.potential else None,
-            synaptic=i_now.expand(g.shape[1:]) if wanted.synaptic else None,
+            current=in_gradient.sum(0, keepdim=True) if static else in_gradient,
+            potential=v if wanted.potential else None,
+            synaptic=i if wanted.synaptic else None,
             mem=g_mem,
             syn=g_syn,
             threshold=g_threshold,
         )
-
-    @staticmethod
-    def _before(law: Law, constants: Constants, membranes: Tensor, spikes: Tensor | None, start: Start) -> Tensor:
-        """Return the potentials at the beginning of each time step."""
-        first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
-        after = membranes if spikes is None else _after_reset(law, membranes, spikes, constants.threshold)
-        return torch.cat([first, after[:-1]])
 
 
 def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
@@ -141,16 +137,33 @@ def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
     return bump / surrogate.width
 
 
-def _after_reset(law: Law, membrane: Tensor, spikes: Tensor, threshold: Tensor | None) -> Tensor:
+def _after_reset(law: Law, membrane: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:
     if law.kind == "box_subtract":
         return (1 - spikes) * membrane + spikes * (membrane - threshold)
     return (1 - spikes) * membrane + spikes * law.reset
 
 
-def _synaptic_currents(constants: Constants, current: Tensor, start: Start) -> Tensor:
+def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
     jumped = torch.empty_like(current, memory_format=torch.contiguous_format)
     i = torch.zeros((), dtype=current.dtype, device=current.device) if start.synaptic is None else start.synaptic
     for t, x in enumerate(current):
         torch.add(i, x, out=jumped[t])
-        i = jumped[t] + constants.syn * jumped[t]
+        i = jumped[t] + syn * jumped[t]
     return jumped
+
+
+def _before(law: Law, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: Start) -> Tensor:
+    """Return the potentials at the beginning of each time step."""
+    first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
+    after = membranes if law.kind == "readout" else _after_reset(law, membranes, spikes, threshold)
+    return torch.cat([first, after[:-1]])
+
+
+def _numbers(constants: Constants, missing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the constants, `missing` in the place of those that the kind has not."""
+    mem, syn, threshold = constants.mem, constants.syn, constants.threshold
+    return (
+        missing if mem is None else mem,
+        missing if syn is None else syn,
+        missing if threshold is None else threshold,
+    )

@@ -128,7 +128,8 @@ def assert_same(case: Case, way: str) -> torch.Tensor:
         if leaf.grad is None:  # at T = 1 the decay of the synaptic current has no effect
             assert got is None or not got.any(), name
             continue
-        assert got is not None and got.shape == leaf.grad.shape, name
+        assert got is not None, name
+        assert got.shape == leaf.grad.shape, name
         size = (
             _contributions(case, name, sizes) if name in ("mem", "syn", "threshold") else leaf.grad.abs().clamp(min=1)
         )
@@ -281,9 +282,9 @@ def test_a_static_current_is_not_copied_for_each_time_step():
     assert any(tensor.data_ptr() == leaves.current.data_ptr() and tensor.shape[0] == 1 for tensor in kept)
 
 
-def test_only_the_membranes_are_kept_unless_time_constants_are_trained():
+def test_only_the_membranes_are_kept_unless_constants_are_trained():
     leaves = Leaves(Case("lif_box", Surrogate()))
-    leaves.mem = leaves.mem.detach()
+    leaves.mem, leaves.threshold = leaves.mem.detach(), leaves.threshold.detach()
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
         output = scan(leaves.seen, leaves.parameters)
