@@ -12,6 +12,7 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Job, Measurement
 from evonas.snn.activity import Recorder
+from evonas.snn.memory import keep_freed_memory
 from evonas.snn.network import Network
 from evonas.space import Space
 
@@ -60,6 +61,7 @@ class TrainingEvaluator:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
         torch.set_num_threads(threads)
+        keep_freed_memory()
         self._build = space.build
         self._data = data
         self._training = training
@@ -89,7 +91,7 @@ class TrainingEvaluator:
     def _fit(self, network: Network, epochs: int, seed: int) -> None:
         inputs, labels = self._train
         settings = self._training
-        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate)
+        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate, fused=True)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

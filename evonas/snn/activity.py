@@ -36,7 +36,7 @@ class Recorder:
 
     def see(self, name: str, output: Tensor) -> None:
         """Count the elements of the `(time, batch, ...)` output of population `name` (or the data) that are not 0."""
-        counts = torch.count_nonzero(output.detach(), dim=1)
+        counts = (output.detach() != 0).float().sum(1).long()  # exact, and faster than count_nonzero over one dimension
         self._nonzero[name] = self._nonzero[name] + counts if name in self._nonzero else counts
         if name == INPUT:
             self._samples += output.shape[1]

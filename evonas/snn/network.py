@@ -83,5 +83,6 @@ def _joined(outputs: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> T
     if names not in outputs:
         parts = [outputs[(name,)] for name in names]
         time = max(part.shape[0] for part in parts)
-        outputs[names] = torch.cat([part.expand(time, *part.shape[1:]) for part in parts], dim=2)
+        images = [part.expand(time, *part.shape[1:]).flatten(0, 1) for part in parts]  # of images cat keeps the layout
+        outputs[names] = torch.cat(images, dim=1).unflatten(0, (time, parts[0].shape[1]))
     return outputs[names]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from evonas.errors import SpaceError
 from evonas.snn.dynamics import DT_MS, PARAMETERS, Dynamics
-from evonas.snn.scan import NeuronParameters, Watch, scan
+from evonas.snn.neuron_law import NeuronParameters
+from evonas.snn.scan import Watch, scan
 
 
 class Neuron(nn.Module):
@@ -63,9 +64,7 @@ class Neuron(nn.Module):
                 for current_now in current:
                     watch(current_now, ())
             return torch.relu(current)
-        if current.shape[0] not in (1, self.time_steps):
-            raise ValueError(f"Expected a current of 1 or {self.time_steps} time steps, got {current.shape[0]}.")
-        return scan(current.expand(self.time_steps, *current.shape[1:]), self.norse_parameters(), watch=watch)
+        return scan(current, self.norse_parameters(), time_steps=self.time_steps, watch=watch)
 
     def norse_parameters(self) -> NeuronParameters:
         """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.

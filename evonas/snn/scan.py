@@ -1,9 +1,13 @@
-"""Currents over time to outputs over time, by Norse's own steps."""
+"""Currents over time to outputs over time: Norse's neurons, all time steps in one go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Literal, TypeAlias
 
 import torch
 from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_feed_forward_step
@@ -12,16 +16,21 @@ from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters, lif_f
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters, lif_box_feed_forward_step
 from torch import Tensor
 
-from evonas.snn.dynamics import DT_MS
+from evonas.errors import EvonasError
+from evonas.snn.compiled_sweep import CompiledSweep
+from evonas.snn.neuron_law import DT_SECONDS, Constants, NeuronParameters, read
 from evonas.snn.surrogates import with_surrogates
+from evonas.snn.sweep import Start, Sweep, run
+from evonas.snn.torch_sweep import TorchSweep
 
-NeuronParameters: TypeAlias = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters
-"""Norse's parameters: their type says which neuron it is, and `method` holds our `Surrogate`."""
+NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
+"""Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
 
 Watch = Callable[[Tensor, Sequence[Tensor]], None]
 """Called before each step with the `(batch, ...)` current and the state variables, each `(batch, ...)`."""
 
-DT_SECONDS = DT_MS / 1000
+Way = Literal["fastest", "torch", "looped"]
+"""How to compute: compiled where that is possible, in operations of torch, or by Norse's own steps."""
 
 _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     LIFParameters: with_surrogates(lif_feed_forward_step),
@@ -29,32 +38,65 @@ _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     IAFParameters: with_surrogates(iaf_feed_forward_step),
     LIBoxParameters: li_box_feed_forward_step,
 }
+_way: ContextVar[Way] = ContextVar("way", default="fastest")
+_log = logging.getLogger(__name__)
 
 
-def scan(current: Tensor, parameters: NeuronParameters, *, watch: Watch | None = None) -> Tensor:
-    """Return `(time, batch, ...)` outputs of neurons that start at rest.
+@contextmanager
+def scanning(way: Way) -> Iterator[None]:
+    """Let all scans within the `with` block be computed in this way: to compare, or to look for an error."""
+    token = _way.set(way)
+    try:
+        yield
+    finally:
+        _way.reset(token)
+
+
+def scan(
+    current: Tensor,
+    parameters: NeuronParameters,
+    *,
+    time_steps: int | None = None,
+    initial: NeuronState | None = None,
+    watch: Watch | None = None,
+) -> Tensor:
+    """Return `(time, batch, ...)` outputs of neurons; the spikes are those of `looped_scan` to the last bit.
+
+    Gradients reach the current, `initial` and the time constants and thresholds, and flow through the reset. Leaks and
+    resets that are trained or differ between neurons, and a `watch`, take Norse's own steps.
 
     Args:
         current: `(time, batch, ...)` input current.
-        parameters: Norse's parameter tuple of the neurons.
+        parameters: Norse's parameter tuple of the neurons, its `method` a `Surrogate`.
+        time_steps: Where given, the current may have time 1, and is held for so many steps without a copy.
+        initial: State before the first step; None is at rest.
         watch: Sees current and states before each step.
+
+    Raises:
+        ValueError: If the current has neither 1 nor `time_steps` time steps.
     """
-    return looped_scan(current, parameters, watch=watch)
+    steps = current.shape[0] if time_steps is None else time_steps
+    if current.shape[0] not in (1, steps):
+        raise ValueError(f"Expected a current of 1 or {steps} time steps, got {current.shape[0]}.")
+    law_and_constants = None if watch is not None or _way.get() == "looped" else read(parameters)
+    if law_and_constants is None:
+        return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, watch=watch)
+    law, constants = law_and_constants
+    start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
+    current, constants, start = _of_one_kind(current, constants, start)
+    return run(_sweep(current), law, constants, current, start=start, time_steps=steps)
 
 
-def looped_scan(current: Tensor, parameters: NeuronParameters, *, watch: Watch | None = None) -> Tensor:
+def looped_scan(
+    current: Tensor,
+    parameters: NeuronParameters,
+    *,
+    initial: NeuronState | None = None,
+    watch: Watch | None = None,
+) -> Tensor:
     """Return what `scan` returns, one call of Norse's step after the other: the reference."""
     step = _STEPS[type(parameters)]
-    rest = torch.zeros_like(current[0])
-    state: Sequence[Tensor]
-    if isinstance(parameters, LIFParameters):
-        state = LIFFeedForwardState(v=rest, i=rest)
-    elif isinstance(parameters, LIFBoxParameters):
-        state = LIFBoxFeedForwardState(v=rest)
-    elif isinstance(parameters, IAFParameters):
-        state = IAFFeedForwardState(v=rest)
-    else:
-        state = LIBoxState(v=rest)
+    state: Sequence[Tensor] = _at_rest(current[0], parameters) if initial is None else initial
     outputs = []
     for current_now in current:
         if watch is not None:
@@ -62,3 +104,55 @@ def looped_scan(current: Tensor, parameters: NeuronParameters, *, watch: Watch |
         output, state = step(current_now, state, parameters, DT_SECONDS)
         outputs.append(output)
     return torch.stack(outputs)
+
+
+def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
+    rest = torch.zeros_like(current)
+    if isinstance(parameters, LIFParameters):
+        return LIFFeedForwardState(v=rest, i=rest)
+    if isinstance(parameters, LIFBoxParameters):
+        return LIFBoxFeedForwardState(v=rest)
+    if isinstance(parameters, IAFParameters):
+        return IAFFeedForwardState(v=rest)
+    return LIBoxState(v=rest)
+
+
+def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
+    """Return all in the type, and the current in the shape, that Norse's steps would give the outputs."""
+    tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
+    if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
+        return current, constants, start  # the usual case, without the time that the rest takes
+    shape = torch.broadcast_shapes(current.shape[1:], *(t.shape for t in tensors))
+    dtype = current.dtype
+    for tensor in tensors:
+        dtype = torch.result_type(torch.empty(1, dtype=dtype), tensor)
+    current = current.to(dtype)
+    if current.shape[1:] != shape:
+        current = current.expand(current.shape[0], *shape)
+
+    def same(tensor: Tensor | None) -> Tensor | None:
+        return tensor if tensor is None else tensor.to(device=current.device, dtype=dtype)
+
+    return (
+        current,
+        Constants(same(constants.mem), same(constants.syn), same(constants.threshold)),
+        Start(same(start.potential), same(start.synaptic)),
+    )
+
+
+def _sweep(current: Tensor) -> Sweep:
+    compiled = _compiled() if _way.get() == "fastest" and current.device.type == "cpu" else None
+    return compiled if compiled is not None and compiled.takes(current) else _TORCH
+
+
+@cache
+def _compiled() -> CompiledSweep | None:
+    """Return the compiled sweep, None where it cannot be compiled: said once, the spikes are the same."""
+    try:
+        return CompiledSweep()
+    except EvonasError as error:
+        _log.warning("Neurons run in operations of torch, several times slower than compiled. %s", error)
+        return None
+
+
+_TORCH = TorchSweep()

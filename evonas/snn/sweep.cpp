@@ -1,0 +1,389 @@
+// One sweep over all time steps of all neurons, forward and backward.
+//
+// Each thread takes blocks of neurons and runs all time steps of a block before the next one, so that states stay in
+// the cache. The order of the floating point operations is that of Norse's steps, and the compiler must not contract a
+// product and a sum into one operation: then the spikes are the same to the last bit. No result depends on the number
+// of threads, because nothing is summed across neurons here.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+constexpr int64_t BLOCK = 1024;  // neurons at most; their states and constants about fill a level 1 cache
+constexpr int64_t SHORT_BLOCK = 128, SHORT_TIME = 8;  // few time steps are read side by side, in few streams
+
+enum Kind : int64_t { LIF, BOX_VALUE, BOX_SUBTRACT, INTEGRATE, READOUT };
+enum Surrogate : int64_t { SUPER, TRIANGLE, TANH, CIRC, HEAVI_ERFC, DSPIKE };
+
+// A constant of the neurons: the value of neuron n is values[(n / inner) % size].
+struct Constant {
+  const void* values;
+  int64_t inner;
+  int64_t size;
+};
+
+}  // namespace
+
+extern "C" {
+
+struct Sweep {
+  int64_t kind;
+  int64_t surrogate;
+  int64_t time;
+  int64_t neurons;
+  int64_t threads;
+  int64_t current_stride;      // elements from one time step to the next; 0 where the current is static
+  int64_t gradient_stride;     // the same for the gradient of the outputs
+  int64_t in_gradient_stride;  // the same for the gradient of the current; 0 sums it over time
+  double width;
+  double temperature;  // of dspike
+  double leak;
+  double reset;
+  Constant mem;        // dt / tau_mem
+  Constant syn;        // -dt / tau_syn
+  Constant threshold;
+  const void* current;
+  const void* potential;   // at the start, or null: at rest
+  const void* synaptic;    // the same
+  void* outputs;
+  void* membranes;         // potentials before the reset, or null: not wanted
+  const void* gradient;
+  void* in_gradient;
+  void* potential_gradient;  // this and those below: null where not wanted
+  void* synaptic_gradient;
+  void* mem_gradient;        // of each neuron, summed over time
+  void* syn_gradient;
+  void* threshold_gradient;
+};
+
+}  // extern "C"
+
+namespace {
+
+template <typename T>
+T exponential(T x) {  // for x <= 0; branchless, so that loops over it become vector code
+  using Bits = std::conditional_t<std::is_same_v<T, float>, int32_t, int64_t>;
+  constexpr bool single = std::is_same_v<T, float>;
+  constexpr T log2e = T(1.442695040888963407), high = single ? T(0.693359375) : T(6.93147180369123816490e-01);
+  constexpr T low = single ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
+  constexpr T magic = single ? T(12582912.0) : T(6755399441055744.0);  // adding it rounds to an integer
+  constexpr Bits mantissa = single ? 23 : 52, bias = single ? 127 : 1023;
+  x = x > (single ? T(-87) : T(-708)) ? x : (single ? T(-87) : T(-708));
+  const T shifted = x * log2e + magic;
+  const T whole = shifted - magic;
+  const T r = (x - whole * high) - whole * low;
+  T sum;
+  if constexpr (single) {
+    sum = T(1) + r * (T(1) + r * (T(1.0 / 2) + r * (T(1.0 / 6) + r * (T(1.0 / 24) + r * (T(1.0 / 120) + r * (T(1.0 / 720) + r * T(1.0 / 5040)))))));
+  } else {
+    sum = T(1.0 / 6227020800.0);
+    constexpr double factorials[] = {479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0};
+    for (double factorial : factorials) sum = T(1.0 / factorial) + r * sum;
+  }
+  Bits bits, base;
+  std::memcpy(&bits, &shifted, sizeof(T));
+  std::memcpy(&base, &magic, sizeof(T));
+  const Bits scale_bits = (bits - base + bias) << mantissa;
+  T scale;
+  std::memcpy(&scale, &scale_bits, sizeof(T));
+  return sum * scale;
+}
+
+template <typename T>
+T sech_squared(T x) {  // 1 - tanh(x)^2, without its cancellation
+  const T e = exponential(T(-2) * std::abs(x));
+  const T sum = T(1) + e;
+  return T(4) * e / (sum * sum);
+}
+
+// The stand-in for the derivative of the spike at `membrane - threshold`, for `count` neurons.
+template <typename T, typename Bump>
+void each(int64_t count, const T* membrane, const T* threshold, T width, T* out, Bump bump) {
+  if (width == T(1)) {
+#pragma GCC ivdep
+    for (int64_t k = 0; k < count; ++k) out[k] = bump(membrane[k] - threshold[k]);
+  } else {
+    const T height = T(1) / width;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < count; ++k) out[k] = bump((membrane[k] - threshold[k]) / width) * height;
+  }
+}
+
+template <typename T>
+void derivative(const Sweep& sweep, int64_t count, const T* membrane, const T* threshold, T* out) {
+  const T width = T(sweep.width), one = T(1);
+  switch (sweep.surrogate) {
+    case SUPER:
+      return each(count, membrane, threshold, width, out, [=](T x) {
+        const T s = std::abs(x) + one;
+        return one / (s * s);
+      });
+    case TRIANGLE:
+      return each(count, membrane, threshold, width, out, [=](T x) {
+        const T left = one - std::abs(x);
+        return left > T(0) ? left : T(0);
+      });
+    case TANH:
+      return each(count, membrane, threshold, width, out, [](T x) { return sech_squared(x); });
+    case CIRC:
+      return each(count, membrane, threshold, width, out, [=](T x) {
+        const T s = one + x * x;
+        return one / (s * std::sqrt(s));
+      });
+    case HEAVI_ERFC: {
+      const T height = T(2 / double(std::sqrt(3.14159265358979323846f)));  // Norse's root of pi has single precision
+      return each(count, membrane, threshold, width, out, [=](T x) { return height * exponential(-(x * x)); });
+    }
+    default: {
+      const T b = T(sweep.temperature), height = T(sweep.temperature / (2 * std::tanh(sweep.temperature / 2)));
+      return each(count, membrane, threshold, width, out, [=](T x) {
+        const T bump = height * sech_squared(b * x);
+        return std::abs(x) < T(0.5) ? bump : T(0);
+      });
+    }
+  }
+}
+
+// Writes the constant of neurons first, first + 1, ... to `out`.
+template <typename T>
+void spread(const Constant& constant, int64_t first, int64_t count, T* out) {
+  const T* values = static_cast<const T*>(constant.values);
+  if (values == nullptr) return;
+  if (constant.size == 1) {
+    std::fill_n(out, count, values[0]);
+  } else if (constant.inner == 1) {
+    const int64_t period = std::min(count, constant.size), from = first % constant.size;
+    const int64_t run = std::min(period, constant.size - from);
+    std::memcpy(out, values + from, run * sizeof(T));
+    std::memcpy(out + run, values, (period - run) * sizeof(T));
+    for (int64_t k = period; k < count; k += std::min(k, count - k))  // what is there, once more
+      std::memcpy(out + k, out, std::min(k, count - k) * sizeof(T));
+  } else {
+    for (int64_t k = 0; k < count;) {
+      const int64_t row = (first + k) / constant.inner;
+      const int64_t run = std::min(count - k, (row + 1) * constant.inner - (first + k));
+      std::fill_n(out + k, run, values[row % constant.size]);
+      k += run;
+    }
+  }
+}
+
+template <typename T>
+void start(const void* given, int64_t first, int64_t count, T* out) {
+  if (given == nullptr)
+    std::fill_n(out, count, T(0));
+  else
+    std::memcpy(out, static_cast<const T*>(given) + first, count * sizeof(T));
+}
+
+// The potential after the spike, of one before it; the products are Norse's, also for infinite potentials.
+template <typename T, int64_t KIND>
+T after_reset(T membrane, T threshold, T reset) {
+  if constexpr (KIND == READOUT) return membrane;
+  const T spike = membrane - threshold > T(0) ? T(1) : T(0);
+  if constexpr (KIND == BOX_SUBTRACT) return (T(1) - spike) * membrane + spike * (membrane - threshold);
+  return (T(1) - spike) * membrane + spike * reset;
+}
+
+template <typename T>
+struct Scratch {
+  T mem[BLOCK], syn[BLOCK], threshold[BLOCK], v[BLOCK], i[BLOCK], slope[BLOCK];
+  T mem_sum[BLOCK], syn_sum[BLOCK], threshold_sum[BLOCK];
+};
+
+template <typename T, int64_t KIND, bool KEEP>
+void forward_step(
+    int64_t count, const T* __restrict x, Scratch<T>& s, T leak, T reset, T* __restrict out, T* __restrict membranes) {
+  T *__restrict v = s.v, *__restrict i = s.i;
+  const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict th = s.threshold;
+#pragma GCC ivdep
+  for (int64_t k = 0; k < count; ++k) {
+    T membrane;
+    if constexpr (KIND == LIF) {
+      const T jumped = i[k] + x[k];
+      membrane = v[k] + a[k] * ((leak - v[k]) + jumped);
+      i[k] = jumped + b[k] * jumped;
+    } else if constexpr (KIND == INTEGRATE) {
+      membrane = v[k] + x[k];
+    } else if constexpr (KIND == READOUT) {
+      membrane = v[k] + a[k] * ((leak - v[k]) + x[k]);
+    } else {
+      membrane = v[k] + a[k] * ((x[k] + leak) - v[k]);
+    }
+    if constexpr (KEEP) membranes[k] = membrane;
+    if constexpr (KIND == READOUT) {
+      out[k] = membrane;
+      v[k] = membrane;
+    } else {
+      out[k] = membrane - th[k] > T(0) ? T(1) : T(0);
+      v[k] = after_reset<T, KIND>(membrane, th[k], reset);
+    }
+  }
+}
+
+template <typename T, int64_t KIND, bool KEEP>
+void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s) {
+  spread(sweep.mem, first, count, s.mem);
+  spread(sweep.syn, first, count, s.syn);
+  spread(sweep.threshold, first, count, s.threshold);
+  start(sweep.potential, first, count, s.v);
+  if (KIND == LIF) start(sweep.synaptic, first, count, s.i);
+  const T* current = static_cast<const T*>(sweep.current) + first;
+  T* out = static_cast<T*>(sweep.outputs) + first;
+  T* membranes = KEEP ? static_cast<T*>(sweep.membranes) + first : nullptr;
+  for (int64_t t = 0; t < sweep.time; ++t) {
+    forward_step<T, KIND, KEEP>(
+        count, current + t * sweep.current_stride, s, T(sweep.leak), T(sweep.reset),
+        out + t * sweep.neurons, KEEP ? membranes + t * sweep.neurons : nullptr);
+  }
+}
+
+// CONSTANTS: gradients of time constants or thresholds are wanted; those of time constants, which the integrator has
+// not, need the current and the potentials before the step.
+template <typename T, int64_t KIND, bool CONSTANTS>
+void backward_step(
+    int64_t count, Scratch<T>& s, T leak, T reset, const T* __restrict membrane, const T* __restrict before,
+    const T* __restrict x, const T* __restrict gradient, T* out, bool add) {
+  T *__restrict gv = s.v, *__restrict gi = s.i;
+  T *slope = s.slope, *target = add ? slope : out;
+  const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict th = s.threshold;
+  T *__restrict mem_sum = s.mem_sum, *__restrict syn_sum = s.syn_sum, *__restrict th_sum = s.threshold_sum;
+#pragma GCC ivdep
+  for (int64_t k = 0; k < count; ++k) {
+    T g;  // of the potential before the reset
+    if constexpr (KIND == READOUT) {
+      g = gradient[k] + gv[k];
+    } else {
+      const T spike = membrane[k] - th[k] > T(0) ? T(1) : T(0);
+      const T jump = KIND == BOX_SUBTRACT ? (membrane[k] - th[k]) - membrane[k] : reset - membrane[k];
+      const T through = (gradient[k] + gv[k] * jump) * slope[k];
+      g = through + (KIND == BOX_SUBTRACT ? gv[k] : gv[k] * (T(1) - spike));
+      if constexpr (CONSTANTS) th_sum[k] -= KIND == BOX_SUBTRACT ? through + gv[k] * spike : through;
+    }
+    T gx;
+    if constexpr (KIND == INTEGRATE) {
+      gx = g;
+      gv[k] = g;
+    } else {
+      const T driven = a[k] * g;
+      gv[k] = g - driven;
+      if constexpr (KIND == LIF) {
+        gx = driven + (gi[k] + b[k] * gi[k]);
+        if constexpr (CONSTANTS) syn_sum[k] += gi[k] * x[k];
+        gi[k] = gx;
+      } else {
+        gx = driven;
+      }
+      if constexpr (CONSTANTS) mem_sum[k] += g * ((leak - before[k]) + x[k]);
+    }
+    target[k] = gx;
+  }
+  if (add) {
+#pragma GCC ivdep
+    for (int64_t k = 0; k < count; ++k) out[k] += slope[k];
+  }
+}
+
+template <typename T>
+void store(void* target, int64_t first, int64_t count, const T* from) {
+  if (target != nullptr) std::memcpy(static_cast<T*>(target) + first, from, count * sizeof(T));
+}
+
+template <typename T, int64_t KIND, bool CONSTANTS>
+void backward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s, std::vector<T>& history) {
+  spread(sweep.mem, first, count, s.mem);
+  spread(sweep.syn, first, count, s.syn);
+  spread(sweep.threshold, first, count, s.threshold);
+  const T leak = T(sweep.leak), reset = T(sweep.reset);
+  const T* current = static_cast<const T*>(sweep.current) + first;
+  const T* membranes = static_cast<const T*>(sweep.membranes) + first;
+  const T* gradient = static_cast<const T*>(sweep.gradient) + first;
+  T* out = static_cast<T*>(sweep.in_gradient) + first;
+  if (CONSTANTS && KIND == LIF) {  // the synaptic currents once more
+    history.resize(sweep.time * BLOCK);
+    start(sweep.synaptic, first, count, s.i);
+    for (int64_t t = 0; t < sweep.time; ++t) {
+      const T* x = current + t * sweep.current_stride;
+      T* jumped = history.data() + t * BLOCK;
+      for (int64_t k = 0; k < count; ++k) {
+        jumped[k] = s.i[k] + x[k];
+        s.i[k] = jumped[k] + s.syn[k] * jumped[k];
+      }
+    }
+  }
+  for (T* sums : {s.v, s.i, s.mem_sum, s.syn_sum, s.threshold_sum}) std::fill_n(sums, count, T(0));
+  T before[BLOCK];
+  for (int64_t t = sweep.time - 1; t >= 0; --t) {
+    const T* membrane = membranes + t * sweep.neurons;
+    const T* x = nullptr;
+    if constexpr (CONSTANTS && KIND != INTEGRATE) {
+      x = KIND == LIF ? history.data() + t * BLOCK : current + t * sweep.current_stride;
+      if (t == 0) {
+        start(sweep.potential, first, count, before);
+      } else {
+        const T* last = membrane - sweep.neurons;
+        for (int64_t k = 0; k < count; ++k) before[k] = after_reset<T, KIND>(last[k], s.threshold[k], reset);
+      }
+    }
+    if (KIND != READOUT) derivative(sweep, count, membrane, s.threshold, s.slope);
+    const bool add = sweep.in_gradient_stride == 0 && t != sweep.time - 1;
+    backward_step<T, KIND, CONSTANTS>(
+        count, s, leak, reset, membrane, before, x, gradient + t * sweep.gradient_stride,
+        out + t * sweep.in_gradient_stride, add);
+  }
+  store(sweep.potential_gradient, first, count, s.v);
+  store(sweep.synaptic_gradient, first, count, s.i);
+  store(sweep.mem_gradient, first, count, s.mem_sum);
+  store(sweep.syn_gradient, first, count, s.syn_sum);
+  store(sweep.threshold_gradient, first, count, s.threshold_sum);
+}
+
+template <typename T, int64_t KIND>
+void run(const Sweep& sweep, bool backward) {
+  const int64_t size = sweep.time <= SHORT_TIME ? SHORT_BLOCK : BLOCK;
+  const int64_t blocks = (sweep.neurons + size - 1) / size;
+  const bool constants =
+      sweep.mem_gradient != nullptr || sweep.syn_gradient != nullptr || sweep.threshold_gradient != nullptr;
+#pragma omp parallel num_threads(int(sweep.threads)) if (sweep.threads > 1)
+  {
+    Scratch<T> scratch;
+    std::vector<T> history;
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t first = block * size, count = std::min(size, sweep.neurons - first);
+      if (!backward && sweep.membranes != nullptr)
+        forward_block<T, KIND, true>(sweep, first, count, scratch);
+      else if (!backward)
+        forward_block<T, KIND, false>(sweep, first, count, scratch);
+      else if (constants)
+        backward_block<T, KIND, true>(sweep, first, count, scratch, history);
+      else
+        backward_block<T, KIND, false>(sweep, first, count, scratch, history);
+    }
+  }
+}
+
+template <typename T>
+void run_kind(const Sweep& sweep, bool backward) {
+  switch (sweep.kind) {
+    case LIF: return run<T, LIF>(sweep, backward);
+    case BOX_VALUE: return run<T, BOX_VALUE>(sweep, backward);
+    case BOX_SUBTRACT: return run<T, BOX_SUBTRACT>(sweep, backward);
+    case INTEGRATE: return run<T, INTEGRATE>(sweep, backward);
+    default: return run<T, READOUT>(sweep, backward);
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+void sweep_float(const Sweep* sweep, int backward) { run_kind<float>(*sweep, backward != 0); }
+void sweep_double(const Sweep* sweep, int backward) { run_kind<double>(*sweep, backward != 0); }
+
+}  // extern "C"
