@@ -83,10 +83,15 @@ def test_one_evolution_may_serve_two_searches_at_once() -> None:
 
 
 def test_parents_are_slots_that_were_seen_and_stand_in_the_population() -> None:
-    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=measure, evaluations=40, parallel=4)
+    _, rows = run(Evolution(pop_size=6, screen=1), space=mixed_space(), evaluate=measure, evaluations=40, parallel=4)
     assert all(row.job.parents == () for row in rows[:6])
-    assert all(len(set(row.job.parents)) == 2 for row in rows[20:])
+    assert all(len(row.job.parents) == 2 for row in rows[20:])
     assert all(parent <= row.job.slot - 4 for row in rows for parent in row.job.parents)
+
+
+def test_about_one_proposal_of_eight_is_a_newcomer_where_children_are_screened() -> None:
+    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=measure, evaluations=206)
+    assert 10 <= sum(row.job.parents == () for row in rows[6:]) <= 45
 
 
 def test_the_survivors_are_the_best_of_the_rows_seen_one_by_one() -> None:
@@ -183,7 +188,7 @@ def test_it_goes_on_drawing_until_pop_size_rows_are_scored_whatever_fails() -> N
             raise RuntimeError("no such operator")
         return measure(job)
 
-    _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=evaluate, evaluations=60)
+    _, rows = run(Evolution(pop_size=6, screen=1), space=mixed_space(), evaluate=evaluate, evaluations=60)
     assert all(row.job.parents == () for row in rows[:36])
     assert all(row.job.parents for row in rows[36:])
 
