@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from evonas.errors import ProfileError
@@ -68,22 +69,22 @@ def overview(chips: list[dict[str, Any]]) -> Table:
     for column in ("profile", "chip", "scope", "energy counted", "not counted", "latency", "fit"):
         table.add_column(column, overflow="fold")
     for chip in chips:
-        table.add_row(
-            chip["id"], chip["name"], chip["scope"], _counted(chip), "\n".join(chip["not_counted"]),
-            chip["latency"] or "-", "checked" if chip["fit"] else "-",
-        )  # fmt: skip
+        cells = [chip["id"], chip["name"], chip["scope"], _counted(chip), "\n".join(chip["not_counted"])]
+        table.add_row(*map(escape, cells), chip["latency"] or "-", "checked" if chip["fit"] else "-")
     return table
 
 
 def detail(chip: Mapping[str, Any]) -> Table:
     """Return a table of all numbers of a chip, with kinds and sources."""
-    table = Table(title=f"{chip['id']}: {chip['name']}", caption=_caption(chip), caption_justify="left")
+    title, caption = escape(f"{chip['id']}: {chip['name']}"), escape(_caption(chip))
+    table = Table(title=title, caption=caption, caption_justify="left")
     for column in ("coefficient", "value", "band", "kind", "source"):
         table.add_column(column, overflow="fold")
     for section, unit in (("energy", "pJ"), ("power", "mW")):
         for name, number in chip[section].items():
             band = f"{number['low']:g} to {number['high']:g}" if number["low"] < number["high"] else ""
-            table.add_row(f"{section}.{name}", f"{number['value']:g} {unit}", band, number["kind"], number["source"])
+            cells = [f"{section}.{name}", f"{number['value']:g} {unit}", band, number["kind"], number["source"]]
+            table.add_row(*map(escape, cells))
     return table
 
 

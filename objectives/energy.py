@@ -15,7 +15,7 @@ from evonas.objective import Objective
 from objectives import latency
 from objectives.band import at
 from objectives.coverage import gaps
-from objectives.deployment import ASSUMED, Deployment, Host, Reset, Split, StaticFirst, Weights
+from objectives.deployment import ASSUMED, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
 from objectives.energy_estimate import MILLI, PICO, EnergyEstimate, compose, is_power_time, priced
 from objectives.memory import accesses
 from objectives.operations import Operations, operations
@@ -40,6 +40,7 @@ def objective(
     weights: Weights = "unshared",
     weight_bits: int = 8,
     split: Split = "any",
+    pipeline: Pipeline = "one-layer-per-step",
     hops: float | None = None,
     clock_mhz: float | None = None,
 ) -> Objective:
@@ -54,6 +55,7 @@ def objective(
         weights: How convolutions are stored and priced.
         weight_bits: Bits of a weight.
         split: How a layer that is too large for a core is split.
+        pipeline: When the next layer sees a spike: it decides how long static power flows.
         hops: Hops of a message.
         clock_mhz: Clock, or None for that of the profile.
 
@@ -65,7 +67,7 @@ def objective(
     try:
         assumed = Deployment(
             static_first=static_first, reset=reset, host=host, weights=weights, weight_bits=weight_bits, split=split,
-            hops=hops, clock_mhz=clock_mhz,
+            pipeline=pipeline, hops=hops, clock_mhz=clock_mhz,
         )  # fmt: skip
     except RunFileError as error:
         raise RunFileError([*faults, *error.faults]) from None
@@ -121,7 +123,8 @@ def joules(
     result = picojoules * PICO
     if profile.memory:
         stored = accesses(activity, profile, topology=network, operations=counts, assumed=assumed)
-        result += sum(band.nominal for parts in stored.values() for band in parts.values())
+        memory = profile.memory
+        result += sum([part.nominal(memory) for parts in stored.values() for found in parts.values() for part in found])
     if part == "total" or profile.composition == "power-time":
         seconds = latency.busy_seconds(activity, profile, topology=network, placement=placement, assumed=assumed)
         result += at(profile.power.get("dynamic_run", 0.0)) * MILLI * seconds * is_power_time(profile)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from objectives.band import NOTHING, Band, total
 from objectives.coverage import UNUSED, gaps, notes
 from objectives.deployment import ASSUMED, Deployment
+from objectives.memory import Stored
 from objectives.placement import Placement
 from objectives.power import static_watts
 from objectives.profile import Coefficient, Profile
@@ -75,7 +76,7 @@ def compose(
     counts: Mapping[str, Mapping[str, float]],
     profile: Profile,
     *,
-    stored: Mapping[str, Mapping[str, Band]] | None = None,
+    stored: Stored | None = None,
     per_sample: Mapping[str, float] | None = None,
     busy: Band | None = None,
     placement: Placement | None = None,
@@ -86,7 +87,7 @@ def compose(
     Args:
         counts: Operations per sample by layer and name of the coefficient.
         profile: The chip.
-        stored: Joules of memory accesses by layer and what is accessed.
+        stored: Accesses to memory by layer and what is accessed.
         per_sample: Counts that belong to no layer.
         busy: Seconds for which the sample occupies the chip, None where they are unknown.
         placement: Cores and chips that are occupied; one of each by default.
@@ -97,8 +98,9 @@ def compose(
         layer: {name: _band(count, prices[name], profile) for name, count in parts.items() if name in prices}
         for layer, parts in counts.items()
     }
-    for layer, memory in (stored or {}).items():
-        layers[layer].update({name: spread(joule, profile) for name, joule in memory.items()})
+    for layer, accessed in (stored or {}).items():
+        for name, found in accessed.items():
+            layers[layer][name] = spread(total(part.joules(profile.memory) for part in found), profile)
     terms: dict[str, Band] = {}
     for bands in layers.values():
         for name, band in bands.items():

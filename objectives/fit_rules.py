@@ -61,6 +61,7 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
     elif bits < fit["weight_bits"][0]:
         findings.notes.append(f"{bits}-bit weights take the room of {fit['weight_bits'][0]}-bit ones")
     _neurons(shapes, fit, findings)
+    _recurrence(shapes, fit, findings)
     for layer in shapes.layers:
         for edge in layer.edges:
             if edge.element == "real":
@@ -75,6 +76,19 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
         "graded_spikes", False
     ):
         findings.notes.append("graded events are sent as so many unit events")
+
+
+def _recurrence(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:
+    computed: set[str] = {INPUT}
+    for layer in shapes.layers:
+        for edge in layer.edges:
+            if computed.issuperset(edge.sources):
+                continue
+            if "recurrence" not in fit:
+                findings.unchecked.append(f"recurrence of {edge.name} (the profile does not tell)")
+            elif not fit["recurrence"]:
+                findings.impossible(f"{edge.name} is recurrent, and the chip is feed-forward")
+        computed.add(layer.name)
 
 
 def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:

@@ -11,7 +11,7 @@ from evonas.objective import Objective
 from evonas.snn.dynamics import DT_MS
 from objectives.band import Band, End
 from objectives.deployment import ASSUMED, Deployment, Pipeline, Split, Weights
-from objectives.operations import operations
+from objectives.operations import check_possible
 from objectives.placement import Placement, place
 from objectives.profile import Profile, load
 from objectives.time_models import Placed, barrier, cycles, event, roofline, ticks
@@ -190,6 +190,6 @@ def _check(profile: Profile) -> None:
 
 
 def _placed(activity: Activity, profile: Profile, assumed: Deployment) -> Placed:
-    operations(activity, profile, assumed=assumed)  # what the chip cannot do has no time either
+    check_possible(activity, profile)  # what the chip cannot do has no time either
     network = topology_of(activity)
     return Placed(activity, profile, network, place(network, profile, assumed=assumed), assumed)

@@ -55,6 +55,18 @@ def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> 
     return layers
 
 
+def check_possible(activity: Activity, profile: Profile) -> None:
+    """Return if the chip can do what the network needs, whatever it costs.
+
+    Raises:
+        UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do.
+    """
+    if "mac" not in profile.energy:
+        real = [edge.name for edge in activity.connections if edge.element == "real" and not is_static_input(edge)]
+        if real:
+            raise UnpriceableError(_unpriced("mac", real, profile))
+
+
 def _neurons(activity: Activity, assumed: Deployment) -> Operations:
     layers: Operations = {}
     for population in activity.populations:

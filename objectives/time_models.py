@@ -6,7 +6,7 @@ long as its busiest core, and was too low by a third on a network that was check
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evonas.errors import UnpriceableError
@@ -62,24 +62,32 @@ class Placed:
         return at(self.profile.time.get(key, 0.0), end)
 
 
-def busiest(loads: Sequence[Load], placed: Placed, *, end: End = "value") -> tuple[float, str]:
+_WORK = ("acc_neuron", "upd_neuron", "spike_out", "msg_out", "synop", "msg_in")
+
+
+def work_ns(placed: Placed, end: End = "value") -> dict[str, float]:
+    """Return the ns of each kind of work of a core, 0 where the profile has none."""
+    return {key: placed.number(key, end) for key in _WORK}
+
+
+def busiest(loads: Sequence[Load], ns: Mapping[str, float]) -> tuple[float, str]:
     """Return the ns that the busiest core needs for a time step, and its layer.
 
     The halves of a core that update neurons and deliver synaptic events work at the same time.
+
+    Args:
+        loads: What the cores do.
+        ns: The ns of each kind of work, from `work_ns`.
     """
     worst, where = 0.0, ""
-    number = {key: placed.number(key, end) for key in _WORK}
+    acc, upd, out, send = ns["acc_neuron"], ns["upd_neuron"], ns["spike_out"], ns["msg_out"]
     for load in loads:
-        soma = load.neurons * number["acc_neuron"] + load.updates * number["upd_neuron"]
-        soma += load.spikes * number["spike_out"] + load.sent * number["msg_out"]
-        synapse = load.events * number["synop"] + load.received * number["msg_in"]
-        ns = max(soma, synapse) / load.cores
-        if ns > worst:
-            worst, where = ns, load.layer
+        soma = load.neurons * acc + load.updates * upd + load.spikes * out + load.sent * send
+        synapse = load.events * ns["synop"] + load.received * ns["msg_in"]
+        needed = (soma if soma > synapse else synapse) / load.cores
+        if needed > worst:
+            worst, where = needed, load.layer
     return worst, where
-
-
-_WORK = ("acc_neuron", "upd_neuron", "spike_out", "msg_out", "synop", "msg_in")
 
 
 def loads_by_step(placed: Placed) -> Iterator[list[Load]]:
@@ -91,30 +99,40 @@ def loads_by_step(placed: Placed) -> Iterator[list[Load]]:
     activity, topology = placed.activity, placed.topology
     messages = traffic(activity, placed.profile, topology=topology, placement=placed.placement)
     delayed = placed.assumed.pipeline == "one-layer-per-step"
-    for step in range(activity.time_steps + (topology.longest - 1 if delayed and topology.layers else 0)):
-        yield [_load(placed, messages, index, step - delayed * (topology.depth[layer.name] - 1))
-               for index, layer in enumerate(topology.layers)]  # fmt: skip
+    idle, busy, behind = [], [], []
+    for index, layer in enumerate(topology.layers):
+        cores, neurons = placed.placement.places[layer.name].cores, layer.neurons if layer.state else 0
+        idle.append(Load(layer.name, cores, neurons, 0.0, 0.0, 0.0, 0.0, 0.0))
+        busy.append(_loads(placed, messages, index))
+        behind.append(topology.depth[layer.name] - 1 if delayed else 0)
+    for step in range(activity.time_steps + max(behind, default=0)):
+        yield [
+            work[step - late] if 0 <= step - late < activity.time_steps else waiting
+            for work, waiting, late in zip(busy, idle, behind, strict=True)
+        ]
 
 
-def _load(placed: Placed, messages: Traffic, index: int, step: int) -> Load:
+def _loads(placed: Placed, messages: Traffic, index: int) -> list[Load]:
+    """Return the loads of a layer at each of its own time steps."""
     layer, population = placed.topology.layers[index], placed.activity.populations[index]
-    cores = placed.placement.places[layer.name].cores
+    cores, samples = placed.placement.places[layer.name].cores, placed.activity.samples
     neurons = layer.neurons if layer.state else 0
-    if not 0 <= step < placed.activity.time_steps:
-        return Load(layer.name, cores, neurons, 0.0, 0.0, 0.0, 0.0, 0.0)
-    samples = placed.activity.samples
     graded = "synop_graded" in placed.profile.energy
-    events = sum(edge.events[step] + (edge.graded if graded else edge.unrolled)[step] for edge in layer.edges)
-    return Load(
-        layer.name,
-        cores,
-        neurons,
-        population.updates[step] / samples if layer.state else 0.0,
-        population.spikes[step] / samples,
-        messages.sent_out[layer.name][step] / samples,
-        events / samples,
-        messages.received[layer.name][step] / samples,
+    nothing = (0,) * placed.activity.time_steps
+    delivered = [nothing]
+    for edge in layer.edges:
+        delivered += [edge.events, edge.graded if graded else edge.unrolled]
+    columns = (
+        population.updates if layer.state else nothing,
+        population.spikes,
+        messages.sent_out[layer.name],
+        [sum(counts) for counts in zip(*delivered, strict=True)],
+        messages.received[layer.name],
     )
+    return [
+        Load(layer.name, cores, neurons, *[count / samples for count in counts])
+        for counts in zip(*columns, strict=True)
+    ]
 
 
 def barrier(placed: Placed, end: End) -> list[float]:
@@ -124,7 +142,8 @@ def barrier(placed: Placed, end: End) -> list[float]:
     if placed.placement.chips > 1:
         sync += placed.number("sync_multichip_ns", end)
     overhead = sync + placed.number("step_overhead", end)
-    return [(busiest(loads, placed, end=end)[0] + overhead) * 1e-9 for loads in loads_by_step(placed)]
+    ns = work_ns(placed, end)
+    return [(busiest(loads, ns)[0] + overhead) * 1e-9 for loads in loads_by_step(placed)]
 
 
 def ticks(placed: Placed, end: End) -> list[float]:
@@ -134,9 +153,9 @@ def ticks(placed: Placed, end: End) -> list[float]:
         UnpriceableError: If some core has more work in a tick than fits in it.
     """
     tick = placed.number("tick_us", end) * 1e-6
-    has_work = any(key in placed.profile.time for key in _WORK)
-    for index, loads in enumerate(loads_by_step(placed) if has_work else ()):
-        ns, where = busiest(loads, placed)
+    work = work_ns(placed)
+    for index, loads in enumerate(loads_by_step(placed) if any(work.values()) else ()):
+        ns, where = busiest(loads, work)
         if ns * 1e-9 > placed.number("tick_us") * 1e-6:
             raise UnpriceableError(
                 f"{placed.profile.id} cannot keep its tick of {placed.number('tick_us'):g} us: a core of {where} has "

@@ -58,8 +58,8 @@ def traffic(activity: Activity, profile: Profile, *, topology: Topology[Connecti
     for layer in topology.layers:
         total = nothing
         for source, copies in placement.places[layer.name].copies.items():
-            messages = tuple(copies * count for count in spikes[source])
-            total = tuple(map(sum, zip(total, messages, strict=True)))
-            sent_out[source] = tuple(map(sum, zip(sent_out[source], messages, strict=True)))
+            counts = spikes[source]
+            total = tuple([a + copies * b for a, b in zip(total, counts, strict=True)])
+            sent_out[source] = tuple([a + copies * b for a, b in zip(sent_out[source], counts, strict=True)])
         received[layer.name] = total
     return Traffic(spikes, received, sent_out)

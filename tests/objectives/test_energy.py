@@ -311,7 +311,7 @@ def test_without_neurons_and_events_nothing_costs_anything(profile: Profile) -> 
     assert result.shares == result.term_shares == {}
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(activities())
 def test_without_events_there_is_no_dynamic_energy_but_that_of_neurons_that_wait(activity: Activity) -> None:
     quiet = replace(
@@ -325,7 +325,7 @@ def test_without_events_there_is_no_dynamic_energy_but_that_of_neurons_that_wait
     assert joules(quiet, LOIHI) == pytest.approx(waiting)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(CHIPS, activities("a"), activities("b"))
 def test_energy_is_additive_over_layers(profile: Profile, one: Activity, other: Activity) -> None:
     both = Activity(10, 2, one.populations + other.populations, one.connections + other.connections)
@@ -336,7 +336,7 @@ def test_energy_is_additive_over_layers(profile: Profile, one: Activity, other: 
     assert layers == pytest.approx(whole.dynamic.nominal)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from([ARITH, LOIHI, load("sram45_int8"), load("odin28")]), activities(), st.integers(1, 1000))
 def test_energy_never_falls_when_a_count_grows(profile: Profile, activity: Activity, more: int) -> None:
     before = joules(activity, profile)
@@ -355,7 +355,7 @@ def test_energy_never_falls_when_a_count_grows(profile: Profile, activity: Activ
         assert joules(replace(activity, connections=connections), profile) >= before
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(CHIPS, activities(), st.sampled_from(["synop", "mac", "acc_neuron", "upd_neuron", "msg_out", "hop"]))
 def test_twice_the_coefficient_is_twice_its_term_and_no_other(profile: Profile, activity: Activity, name: str) -> None:
     before = estimate(activity, profile).terms
@@ -368,7 +368,7 @@ def test_twice_the_coefficient_is_twice_its_term_and_no_other(profile: Profile, 
         assert after[term].nominal == (2 if term == name else 1) * band.nominal
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(CHIPS, activities())
 def test_the_nominal_value_lies_in_the_band(profile: Profile, activity: Activity) -> None:
     result = estimate(activity, profile)
@@ -376,7 +376,7 @@ def test_the_nominal_value_lies_in_the_band(profile: Profile, activity: Activity
         assert band.low <= band.nominal <= band.high
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(CHIPS, activities())
 def test_the_fast_score_is_that_of_the_estimate(profile: Profile, activity: Activity) -> None:
     result = estimate(activity, profile)
@@ -385,7 +385,7 @@ def test_the_fast_score_is_that_of_the_estimate(profile: Profile, activity: Acti
         assert joules(activity, profile, part="total") == pytest.approx(result.total.nominal)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(activities())
 def test_an_all_in_figure_is_never_summed_with_static_power(activity: Activity) -> None:
     chip = replace(LOIHI, scope="all-in")
@@ -407,7 +407,7 @@ def test_units_survive_a_round_trip(picojoules: float) -> None:
     assert static.nominal == pytest.approx(picojoules)  # x mW for 1000 s are x joules
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from([ARITH, LOIHI]), activities())
 def test_the_estimate_agrees_with_the_sum_written_out(profile: Profile, activity: Activity) -> None:
     price = {name: coefficient.value * 1e-12 for name, coefficient in profile.energy.items()}

@@ -316,6 +316,17 @@ def test_a_layer_that_goes_to_more_cores_than_it_has_axons_is_split() -> None:
     assert (spread.verdict, spread.cores["hidden"]) == ("fits", 2)
 
 
+def test_recurrence_needs_a_chip_that_has_it() -> None:
+    activity = small()
+    around = edge("around", "hidden", sources=("readout",), in_shape=(2, 1, 1), out_shape=(5, 1, 1))
+    activity = replace(activity, connections=(*activity.connections, around))
+    speck_like = load("speck2f")
+    assert "around is recurrent, and the chip is feed-forward" in check(activity, speck_like).violations
+    assert check(activity, LOIHI).verdict == "fits"
+    silent = replace(LOIHI, fit={name: value for name, value in LOIHI.fit.items() if name != "recurrence"})
+    assert "recurrence of around (the profile does not tell)" in check(activity, silent).unchecked
+
+
 def measured(activity: Activity) -> Measurement:
     return Measurement(0.9, 0.2, 10, 40, 2, False, activity)
 
