@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from evonas.front import front
+from evonas.profiles import profiles
 from evonas.run import run
 
 app = typer.Typer(help="Finds spiking neural networks for real hardware.", no_args_is_help=True)
 app.command()(run)
 app.command()(front)
+app.command()(profiles)
 
 
 def main() -> None:

@@ -87,6 +87,10 @@ class Connection:
         events: `(time,)` delivered synaptic events (S).
         graded: `(time,)` delivered graded events (Sg).
         macs: `(time,)` multiply-accumulates with inputs other than zero (M); a static input is listed at each step.
+        inputs: `(time,)` input elements other than zero, whatever their class.
+        units: `(time,)` unit events that carry graded inputs where only binary spikes are sent: the sum of their
+            sizes; 0 for other classes.
+        unrolled: `(time,)` synaptic events that these unit events deliver.
     """
 
     name: str
@@ -108,6 +112,9 @@ class Connection:
     events: tuple[int, ...]
     graded: tuple[int, ...]
     macs: tuple[int, ...]
+    inputs: tuple[int, ...]
+    units: tuple[int, ...]
+    unrolled: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from evonas.objective import Objective
@@ -23,7 +24,7 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
     for name in ("key", "slot", "strategy", "epochs"):
         result.add_column(name)
     for objective in front.objectives:
-        result.add_column(_header(objective), justify="right")
+        result.add_column(escape(_header(objective)), justify="right")
     if everything:
         result.add_column("kind")
         result.add_column("outcome")
@@ -34,7 +35,7 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
         ]
         if everything:
             cells += [row.job.kind, _told(row)]
-        result.add_row(*cells)
+        result.add_row(*map(escape, cells))  # a unit such as [s/sample] is no markup
     return result
 
 

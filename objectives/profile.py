@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import ProfileError
-from objectives.profile_schema import KINDS, Coefficient, read_document
+from objectives.profile_reader import KINDS, Coefficient
+from objectives.profile_schema import read_document
 
 __all__ = ["KINDS", "SHIPPED", "Coefficient", "Profile", "load", "names"]
 

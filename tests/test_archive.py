@@ -68,7 +68,7 @@ POPULATIONS = st.builds(
 )
 CONNECTIONS = st.builds(
     Connection, TEXT, st.lists(TEXT, max_size=3).map(tuple), TEXT, TEXT, TEXT, SHAPES, SHAPES,
-    *[NUMBERS] * 8, st.booleans(), COUNTS, COUNTS, COUNTS,
+    *[NUMBERS] * 8, st.booleans(), *[COUNTS] * 6,
 )  # fmt: skip
 ACTIVITIES = st.builds(
     Activity, st.integers(1, 99), st.integers(1, 9), st.lists(POPULATIONS, max_size=3).map(tuple),

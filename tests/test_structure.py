@@ -33,7 +33,7 @@ LAYERS = [
     },
     {"ray_workers", "lookup", "runfile", "report", "progress"},
     {"resolved_run"},
-    {"run", "front"},
+    {"run", "front", "profiles"},
     {"__main__", "__init__"},
 ]
 """Modules import from their own line and those above."""
@@ -105,7 +105,7 @@ def test_every_module_has_its_place_in_the_layers() -> None:
     assert modules <= known, f"without a place: {sorted(modules - known)}"
 
 
-@pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run"])
+@pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run", "evonas.profiles"])
 def test_the_engine_and_the_doors_start_without_torch_and_ray(module: str) -> None:
     code = f"import sys, {module}; print([n for n in ('torch', 'ray', 'norse') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

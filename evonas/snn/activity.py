@@ -32,12 +32,17 @@ class Recorder:
         self._network = network
         self._samples = 0
         self._nonzero: dict[str, Tensor] = {}
+        self._sizes: dict[str, Tensor] = {}
+        self._graded = {name for edge in network.plan.connections if edge.element == "graded" for name in edge.sources}
         self._updates: dict[str, list[Tensor]] = {}
 
     def see(self, name: str, output: Tensor) -> None:
         """Count the elements of the `(time, batch, ...)` output of population `name` (or the data) that are not 0."""
         counts = (output.detach() != 0).float().sum(1).long()  # exact, and faster than count_nonzero over one dimension
         self._nonzero[name] = self._nonzero[name] + counts if name in self._nonzero else counts
+        if name in self._graded:
+            sizes = output.detach().abs().sum(dim=1, dtype=torch.float64)
+            self._sizes[name] = self._sizes[name] + sizes if name in self._sizes else sizes
         if name == INPUT:
             self._samples += output.shape[1]
 
@@ -86,13 +91,15 @@ class Recorder:
         )
 
     def _connection(self, planned: PlannedConnection) -> Connection:
-        maps = [self._nonzero[name] for name in planned.sources]
-        time = max(len(part) for part in maps)
-        counts = torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
+        counts = _joined([self._nonzero[name] for name in planned.sources])
         weight = _weight(self._network.operations[planned.name])
         reach = fan_out(planned, weight=weight).to(counts.device)
         delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
-        nothing = (0,) * self._network.plan.time_steps
+        nothing = units = unrolled = (0,) * self._network.plan.time_steps
+        if planned.element == "graded":
+            sizes = _joined([self._sizes[name] for name in planned.sources])
+            units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
+            unrolled = self._at_each_step((sizes * reach).flatten(1).sum(1).round().long().tolist())
         return Connection(
             name=planned.name,
             sources=planned.sources,
@@ -113,11 +120,20 @@ class Recorder:
             events=delivered if planned.element == "binary" else nothing,
             graded=delivered if planned.element == "graded" else nothing,
             macs=delivered if planned.element == "real" else nothing,
+            inputs=self._at_each_step(counts.flatten(1).sum(1).tolist()),
+            units=units,
+            unrolled=unrolled,
         )
 
     def _at_each_step(self, counts: Sequence[int]) -> tuple[int, ...]:
         """Return one count a time step; what is static is listed at each."""
         return tuple(counts) * self._network.plan.time_steps if len(counts) == 1 else tuple(counts)
+
+
+def _joined(maps: Sequence[Tensor]) -> Tensor:
+    """Return the `(time, channels, height, width)` maps of several sources, concatenated along channels."""
+    time = max(len(part) for part in maps)
+    return torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
 
 
 def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tensor:

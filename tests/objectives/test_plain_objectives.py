@@ -16,8 +16,11 @@ def measurement() -> Measurement:
     analog = Population("analog", "analog", (2, 2, 2), 0, True, (30, 30), (0, 0))
     readout = Population("readout", "readout", (3, 1, 1), 1, False, (5, 6), (30, 30))
     shapes = ((1, 4, 4), (2, 2, 2), 2, 2, 0, 1, 8, 2, 4, 32)
-    image = Connection("image", ("input",), "analog", "conv", "real", *shapes, True, (0, 0), (0, 0), (70, 70))
-    event = Connection("event", ("analog",), "readout", "conv", "graded", *shapes, False, (40, 20), (9, 1), (0, 0))
+    rest = ((9, 9), (0, 0), (0, 0))
+    image = Connection("image", ("input",), "analog", "conv", "real", *shapes, True, (0, 0), (0, 0), (70, 70), *rest)
+    event = Connection(
+        "event", ("analog",), "readout", "conv", "graded", *shapes, False, (40, 20), (9, 1), (0, 0), *rest
+    )
     return Measurement(0.9, 0.2, 10, 123, 2, False, Activity(10, 2, (analog, readout), (image, event)))
 
 

@@ -82,8 +82,13 @@ def test_every_number_of_a_shipped_profile_has_a_kind_and_a_source(name: str) ->
             assert coefficient.source
 
 
-def test_the_two_profiles_that_ship_are_known_by_name() -> None:
-    assert {"arith45_fp32", "loihi1_davies"} <= set(names())
+SHIPPING = {"arith45_fp32", "sram45_int8", "loihi1_davies", "loihi1_sanafe", "loihi2", "truenorth28", "odin28", "speck2f",
+            "xylo_a2", "spinnaker1", "spinnaker2", "seneca22", "gpu_degnan"}  # fmt: skip
+
+
+def test_the_profiles_that_ship_are_known_by_name() -> None:
+    assert set(names(folder=SHIPPED)) == SHIPPING
+    assert set(names()) >= SHIPPING
     assert load("loihi1_davies").energy["hop"].high == 4.0
 
 
@@ -140,6 +145,16 @@ def test_a_folder_replaces_the_places_where_names_are_looked_up(tmp_path: Path) 
         ),
         ("lo = 0.5, hi", "lo = 1.5, hi", "profile.uncertainty: got the band 1.5 to 2.0"),
         ("lo = 0.5, hi", "hi", "profile.uncertainty.lo is missing"),
+        (
+            "[fit]",
+            "[memory]\nsram_pj_per_64b = [[8, 1.0]]\n[fit]",
+            "memory.sram_pj_per_64b: got [[8, 1.0]], expected a table",
+        ),
+        (
+            "[fit]",
+            '[memory]\nsram_pj_per_64b = { v = [[8, 1.0]], k = "measured" }\n[fit]',
+            "memory.sram_pj_per_64b.r is missing, expected the source",
+        ),
         ("[fit]", "[fitt]", "fitt: there is no such key; did you mean fit?"),
         ("[power]", "[power]\nidle = 3", "power.idle: there is no such key"),
         ("cores = 4", "cores = 4.5", "fit.cores: got 4.5, expected a whole number"),

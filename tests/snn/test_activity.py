@@ -262,10 +262,18 @@ def test_event_frames_make_graded_events():
     cell = ((Edge("s1", "conv3"),),)
     trellis = Trellis((0, 0), channels=2, stages=(Dynamics("lif"),), readout_tau_mem_ms=2.0, time_steps=3)
     network = Network(plan_trellis(trellis, cell, input_shape=(3, 2, 5, 4), classes=3))
-    _, activity = network(torch.randint(0, 3, (3, 2, 2, 5, 4)).float(), record=True)
+    frames = torch.randint(0, 3, (3, 2, 2, 5, 4)).float()
+    _, activity = network(frames, record=True)
     first = activity.connections[0]
     assert (first.element, first.static) == ("graded", False)
     assert sum(first.graded) > 0 == sum(first.macs) + sum(first.events)
+    reach = fan_out(network.plan.connections[0])
+    assert first.inputs == tuple(torch.count_nonzero(frames, dim=(1, 2, 3, 4)).tolist())
+    assert first.units == tuple(frames.sum((1, 2, 3, 4)).int().tolist())
+    assert first.unrolled == tuple((frames * reach).sum((1, 2, 3, 4)).int().tolist())
+    second = activity.connections[1]
+    assert second.inputs == activity.populations[0].spikes
+    assert sum(second.units) == sum(second.unrolled) == 0
 
 
 def test_a_recorder_that_has_seen_nothing_says_so():

@@ -1,0 +1,79 @@
+"""How a network is put on a chip: what the chip's profile leaves open, and every estimate has to assume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from evonas.errors import RunFileError
+
+StaticFirst = Literal["once", "every-step"]
+Reset = Literal["not-counted", "per-sample"]
+Host = Literal["not-counted", "active"]
+Weights = Literal["unshared", "shared"]
+Split = Literal["any", "channels"]
+Pipeline = Literal["one-layer-per-step", "within-step"]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is assumed where the profile leaves a choice. The defaults are those of all objectives.
+
+    Attributes:
+        static_first: Whether the multiply-accumulates of a static input are done `"once"` or `"every-step"` (the
+            convention of many papers).
+        reset: Whether the reset of the whole chip before a sample is counted: `"not-counted"` or `"per-sample"`.
+        host: Whether the power of the host counts among the static power: `"not-counted"` or `"active"`.
+        weights: Whether a convolution's weights are stored once for each synapse (`"unshared"`, at the price of any
+            synapse) or once for each kernel (`"shared"`, at that of a convolution where the chip has one).
+        weight_bits: Bits of a weight.
+        split: Layers too large for a core are split along channels and then, where a core would get more inputs than
+            it has axons, along rows (`"any"`), or along channels only (`"channels"`).
+        pipeline: Whether a spike is seen by the next layer in the next time step (`"one-layer-per-step"`, so that
+            depth - 1 steps are added) or in the same one (`"within-step"`).
+        hops: Hops of a message, or None for 2 on small and a third of width plus height on large placements.
+        clock_mhz: Clock, or None for that of the profile.
+        cores: Cores by layer, where the placement is known; else they are computed.
+
+    Raises:
+        RunFileError: If an option has a value that it cannot have; the message lists all of them.
+    """
+
+    static_first: StaticFirst = "once"
+    reset: Reset = "not-counted"
+    host: Host = "not-counted"
+    weights: Weights = "unshared"
+    weight_bits: int = 8
+    split: Split = "any"
+    pipeline: Pipeline = "one-layer-per-step"
+    hops: float | None = None
+    clock_mhz: float | None = None
+    cores: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(get_args(hint))}."
+            for name, hint in _CHOICES.items()
+            if getattr(self, name) not in get_args(hint)
+        ]
+        if not isinstance(self.weight_bits, int) or isinstance(self.weight_bits, bool) or self.weight_bits < 1:
+            faults.append(f"weight_bits: got {self.weight_bits!r}, expected a whole number of at least 1.")
+        for name in ("hops", "clock_mhz"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
+                faults.append(f"{name}: got {value!r}, expected a number above 0.")
+        faults += [
+            f"cores.{layer}: got {cores!r}, expected a whole number of at least 1."
+            for layer, cores in self.cores.items()
+            if not isinstance(cores, int) or cores < 1
+        ]
+        if faults:
+            raise RunFileError(faults)
+
+
+_HINTS: dict[str, Any] = get_type_hints(Deployment)
+_CHOICES = {name: _HINTS[name] for name in ("static_first", "reset", "host", "weights", "split", "pipeline")}
+
+ASSUMED = Deployment()
+"""The defaults."""
