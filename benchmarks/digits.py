@@ -1,6 +1,6 @@
 """The digits search against random search at equal budget, on several seeds.
 
-    python benchmarks/digits.py [--quick] [--seeds N] [--evaluations N] [--json FILE]
+    python benchmarks/digits.py [--quick] [--seeds N] [--evaluations N] [--set KEY=VALUE] [--json FILE]
 
 Each seed runs both strategies with runs/digits.toml, its ladder included. Hypervolumes (accuracy, spikes, energy; the
 last two on logarithmic axes) are measured between the same corners for all runs: the bound on accuracy, and the worst
@@ -73,12 +73,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="2 seeds of 12 evaluations")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--evaluations", type=int, default=60)
+    parser.add_argument("--set", action="append", default=[], help="section.key=value over the run file")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     seeds, evaluations = (2, 12) if options.quick else (options.seeds, options.evaluations)
     runs: dict[tuple[str, int], tuple[Row, ...]] = {}
     for seed in range(seeds):
-        resolved = resolve(RUN_FILE, overrides=(f"search.evaluations={evaluations}", f"search.seed={seed}"))
+        overrides = (f"search.evaluations={evaluations}", f"search.seed={seed}", *options.set)
+        resolved = resolve(RUN_FILE, overrides=overrides)
         for strategy in (Evolution(pop_size=resolved.pop_size), RandomSearch()):
             runs[strategy.name, seed] = rows_of(replace(resolved, strategy=strategy))
             print(f"seed {seed}, {strategy.name}: {len(runs[strategy.name, seed])} rows", flush=True)
