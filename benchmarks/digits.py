@@ -22,7 +22,7 @@ from pathlib import Path
 
 from table import Figure, publish
 
-from evonas import Archive, search
+from evonas import Archive
 from evonas.objective import Objective
 from evonas.pareto import Reference, front, hypervolume, reference
 from evonas.ray_workers import RayWorkers
@@ -46,16 +46,7 @@ def rows_of(resolved: ResolvedRun) -> tuple[Row, ...]:
             top_rung=resolved.ladder.top,
         )
         with archive:
-            search(
-                resolved.space,
-                archive,
-                strategy=resolved.strategy,
-                workers=crew,
-                budget=resolved.budget,
-                parallel=resolved.file.search.parallel,
-                ladder=resolved.ladder,
-                predict=resolved.predict(),
-            )
+            resolved.search(archive, workers=crew)
             rows = archive.rows
     crew.close()
     return rows

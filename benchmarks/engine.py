@@ -20,7 +20,7 @@ from pathlib import Path
 
 from table import Figure, publish
 
-from evonas import Archive, search
+from evonas import Archive
 from evonas.ray_workers import RayWorkers
 from evonas.resolved_run import resolve
 
@@ -47,16 +47,7 @@ def timed_run(*, evaluations: int, workers: int) -> Timing:
         with archive:
             crew.ready()
             began = time.monotonic()
-            search(
-                resolved.space,
-                archive,
-                strategy=resolved.strategy,
-                workers=crew,
-                budget=resolved.budget,
-                parallel=resolved.file.search.parallel,
-                ladder=resolved.ladder,
-                predict=resolved.predict(),
-            )
+            resolved.search(archive, workers=crew)
             seconds = time.monotonic() - began
             evaluating = sum(row.evaluation.seconds for row in archive.rows)
     crew.close()

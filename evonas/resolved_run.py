@@ -15,10 +15,10 @@ from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.objective import Objective
 from evonas.runfile import ObjectiveSection, RunFile, StrategySection, parse, read
-from evonas.search import Budget, Predict
+from evonas.search import Budget, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
 from evonas.strategies.mixture import Mixture
-from evonas.view import Strategy
+from evonas.view import Row, Strategy
 from evonas.workers import Evaluate
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -72,6 +72,20 @@ class ResolvedRun:
             return lambda genotype, epochs: float(epochs)
         shape, classes = data.input_shape, data.classes
         return lambda genotype, epochs: operations(genotype, shape, classes) * samples * epochs
+
+    def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
+        """Return why the search of this run ended; its rows lie in `archive`."""
+        return search(
+            self.space,
+            archive,
+            strategy=self.strategy,
+            workers=workers,
+            budget=self.budget,
+            parallel=self.file.search.parallel,
+            ladder=self.ladder,
+            predict=self.predict(),
+            on_row=on_row,
+        )
 
     def build_one(self, genotype: Genotype) -> Any:
         """Return the network of `genotype`, to see that one can be built."""

@@ -22,7 +22,7 @@ from evonas.errors import ChangedRunError, EvonasError, RunFileError
 from evonas.progress import SearchProgress
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.runfile import FREE_SETTINGS
-from evonas.search import Workers, search
+from evonas.search import Workers
 from evonas.workers import InlineWorkers, LazyEvaluate
 
 log = logging.getLogger("evonas")
@@ -101,17 +101,7 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
         )
         try:
             with progress:
-                ending = search(
-                    resolved.space,
-                    archive,
-                    strategy=resolved.strategy,
-                    workers=workers,
-                    budget=resolved.budget,
-                    parallel=resolved.file.search.parallel,
-                    ladder=resolved.ladder,
-                    predict=resolved.predict(),
-                    on_row=progress,
-                )
+                ending = resolved.search(archive, workers=workers, on_row=progress)
         finally:
             workers.close()
         log.info("%s %d new rows.", ending.value, len(archive.rows) - stored)
