@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from evonas.snn.event_convolution import convolve
 from evonas.snn.plan import PlannedConnection
 
 
@@ -29,10 +30,16 @@ class ConvNorm(nn.Module):
         # All that follows lies like this as well, which is faster.
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
+        self._of_spikes = planned.element == "binary" and planned.groups == 1
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Return `(time, batch, c, h, w)` currents."""
-        return self.norm(self.conv(outputs.flatten(0, 1))).unflatten(0, outputs.shape[:2])  # type: ignore[no-any-return]
+        return self.norm(self._convolved(outputs.flatten(0, 1))).unflatten(0, outputs.shape[:2])  # type: ignore[no-any-return]
+
+    def _convolved(self, images: Tensor) -> Tensor:
+        if self._of_spikes:
+            return convolve(images, self.conv.weight, stride=self.conv.stride[0], padding=int(self.conv.padding[0]))
+        return self.conv(images)  # type: ignore[no-any-return]
 
 
 class AveragePool(nn.Module):
