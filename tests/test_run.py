@@ -213,7 +213,7 @@ def test_networks_that_do_not_fit_on_the_chip_are_refused_and_shown_with_the_rea
     assert f"0 of 6 evaluations failed; {refused} networks were refused before training" in said.output
     assert f"{refused} refused" in said.output
     assert all(
-        "reads real numbers" in network["message"] or " > " in network["message"] or "analog" in network["message"]
+        "inputs of real numbers" in network["message"] or " > " in network["message"] or "analog" in network["message"]
         for network in shown["networks"]
         if network["outcome"] == "refused"
     )

@@ -35,6 +35,9 @@ NEWCOMERS = 1 / 8
 SCARCE = 8
 """While so many networks are refused for each that is not, those that miss by least are parents as well."""
 
+NEWCOMERS_IF_SCARCE = 1 / 2
+"""Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
+
 UNSCREENED = 1 / 2
 """Part of the others for which the first new child is taken as it is, so that no forecast can mislead for ever."""
 
@@ -46,8 +49,8 @@ class Evolution:
     The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
     `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
     times `pop_size`. Where nearly all networks are refused before their evaluation, those that miss by least are
-    parents too, until `pop_size` others are measured: so the search moves towards what is not refused. Parents win
-    binary tournaments by rank and crowding. No network is proposed twice.
+    parents of every second proposal, until `pop_size` others are measured: so the search moves towards what is not
+    refused. Parents win binary tournaments by rank and crowding. No network is proposed twice.
 
     Half of the children are screened: of `screen` new ones that is taken which a forecast from the rows seen finds
     most promising. One proposal of eight is a newcomer, drawn from the whole space. With `screen = 1` there are no
@@ -95,10 +98,11 @@ class Evolution:
             self._states[view] = _State(view.space, rates)
         state = self._states[view]
         population = state.population(view, self.pop_size)
-        is_newcomer = self.screen > 1 and rng.random() < NEWCOMERS
+        is_measured = len(view.scored(0)) >= self.pop_size
+        newcomers = NEWCOMERS * (self.screen > 1) if population is None or is_measured else NEWCOMERS_IF_SCARCE
+        is_newcomer = newcomers > 0 and rng.random() < newcomers
         if population is not None and not is_newcomer:
-            can_forecast = len(view.scored(0)) >= self.pop_size
-            wanted = self.screen if can_forecast and rng.random() >= UNSCREENED else 1
+            wanted = self.screen if is_measured and rng.random() >= UNSCREENED else 1
             children = self._new_children(view, state.mating, population, wanted=wanted, rng=rng)
             if children:
                 survivors = {individual.get("row").job.slot for individual in population}
