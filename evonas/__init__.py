@@ -7,6 +7,7 @@ The engine searches anything; these names are all that a search of one's own nee
     what proposes     Evolution, RandomSearch, Mixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, Job, Evaluation, Measurement, Activity, Outcome
+    what is refused   Refusal
     the search        search, Budget, Ladder
 """
 
@@ -18,6 +19,7 @@ from evonas.archive import Archive
 from evonas.ladder import Ladder
 from evonas.measurement import Activity, Evaluation, Job, Measurement, Outcome
 from evonas.objective import Objective
+from evonas.refusal import Refusal
 from evonas.search import Budget, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
 from evonas.strategies.evolution import Evolution
@@ -48,6 +50,7 @@ __all__ = [
     "RandomSearch",
     "RayWorkers",
     "Real",
+    "Refusal",
     "Rule",
     "SimulatedWorkers",
     "Space",

@@ -37,9 +37,10 @@ from evonas.stored import Stored
 _FORMAT = "evonas archive"
 _JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float, "seed": int,
         "parents": tuple[int, ...]}  # fmt: skip
-_EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int}
+_EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str}
 _ROWS: dict[str, Any] = {**_JOB, **_EVALUATION, **_WRITTEN}
+_SINCE_2 = {"degree": 0.0}  # format 1 had no refused networks
 _POPULATIONS = get_type_hints(Population)
 _CONNECTIONS = get_type_hints(Connection)
 _MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}
@@ -88,7 +89,7 @@ def read_archive(path: Path) -> Stored:
 
     Raises:
         FileNotFoundError: If there is no file.
-        ArchiveError: If it is no archive, is broken, or is written in another format version.
+        ArchiveError: If it is no archive, is broken, or is written in a format version that is not known.
     """
     if not path.exists():
         raise FileNotFoundError(path)
@@ -177,7 +178,10 @@ def _write_parts(group: h5py.Group, types: Mapping[str, Any], *, parts: Sequence
 
 def _read_evaluations(file: h5py.File) -> list[Evaluation]:
     measurements = _read_measurements(file)
-    columns = read_table(file["rows"], _ROWS)
+    table = file["rows"]
+    missing = {name: value for name, value in _SINCE_2.items() if int(file.attrs["format_version"]) < 2}
+    columns = read_table(table, {name: type_ for name, type_ in _ROWS.items() if name not in missing})
+    columns |= {name: [value] * len(columns["slot"]) for name, value in missing.items()}
     evaluations = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))

@@ -11,7 +11,10 @@ from typing import Any
 
 from evonas.errors import ArchiveError, ChangedRunError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READ_VERSIONS = (1, 2)
+"""Format 1 is format 2 without the column `degree` of refused networks."""
+
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
 
 
@@ -46,7 +49,7 @@ class Header:
         """Return the header that `to_json` wrote.
 
         Raises:
-            ArchiveError: If it was written in another format version.
+            ArchiveError: If it was written in a format version that is not known.
         """
         check_format(data["format_version"], path=path)
         fields: dict[str, Any] = {
@@ -98,9 +101,10 @@ def check_format(format_version: Any, *, path: object) -> None:
     Raises:
         ArchiveError: If it cannot.
     """
-    if format_version != FORMAT_VERSION:
+    if format_version not in READ_VERSIONS:
+        known = " and ".join(map(str, READ_VERSIONS))
         raise ArchiveError(
-            f"{path} is written in archive format {format_version}; this evonas reads format {FORMAT_VERSION} only. "
+            f"{path} is written in archive format {format_version}; this evonas reads formats {known} only. "
             "Use the version of evonas that wrote it, or another output folder. Nothing was changed."
         )
 

@@ -23,6 +23,7 @@ class Outcome(Enum):
     OUT_OF_MEMORY = "The evaluation ran out of memory."
     TIME_LIMIT = "The evaluation took longer than the time limit."
     WORKER_LOST = "The worker died during the evaluation, and so did those that tried it again."
+    REFUSED = "The network was refused before its evaluation."
 
     @property
     def is_machine_made(self) -> bool:
@@ -259,6 +260,7 @@ class Evaluation:
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
         retries: Workers that were lost before this result came.
+        degree: By how much a refused network misses what it would have to keep; 0 for all others.
     """
 
     job: Job
@@ -270,13 +272,15 @@ class Evaluation:
     host: str = ""
     device: str = ""
     retries: int = 0
+    degree: float = 0.0
 
     def same_result(self, other: Evaluation) -> bool:
         """Return whether both rows say the same, whoever computed them and however long it took."""
-        return (self.job, self.outcome, self.message, self.measurement, self.proposals) == (
+        return (self.job, self.outcome, self.message, self.measurement, self.proposals, self.degree) == (
             other.job,
             other.outcome,
             other.message,
             other.measurement,
             other.proposals,
+            other.degree,
         )

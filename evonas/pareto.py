@@ -40,7 +40,8 @@ def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[
     """Return `rows`, best first, without any random number and whatever their order was.
 
     Feasible rows come by non-dominated rank, within a rank by crowding distance, the loneliest first; then the
-    infeasible ones by violation, failures last. Ties go to the lower slot.
+    infeasible ones by violation, those refused before their evaluation by degree, failures last. Ties go to the lower
+    slot.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002,
     section III, with its constrained domination (definition 1, section VI).
@@ -58,11 +59,11 @@ def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[
 def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[tuple[Row, int, float]]:
     """Return `order(rows)`, each row with its rank from 0 and its crowding distance (`inf` at the ends of a rank).
 
-    Infeasible rows stand behind the last rank, one rank for each violation, with crowding distance 0.
+    All others stand behind the last rank, one rank for each violation or degree, with crowding distance 0.
     """
     by_slot = sorted(rows, key=lambda row: row.job.slot)
     feasible = [row for row in by_slot if row.is_feasible]
-    infeasible = sorted((row for row in by_slot if not row.is_feasible), key=lambda row: row.violation)
+    infeasible = sorted((row for row in by_slot if not row.is_feasible), key=_behind)
     ranked: list[tuple[Row, int, float]] = []
     costs = _matrix([row.costs for row in feasible])
     on_axes = axes(costs, objectives)
@@ -71,9 +72,14 @@ def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> lis
         distances = _CROWDING.do(on_axes[members])
         best_first = sorted(range(len(members)), key=lambda i: -distances[i])  # stable: members are in slot order
         ranked.extend((feasible[members[i]], rank, float(distances[i])) for i in best_first)
-    violations = {violation: i for i, violation in enumerate(sorted({row.violation for row in infeasible}))}
-    ranked.extend((row, len(fronts) + violations[row.violation], 0.0) for row in infeasible)
+    places = {place: i for i, place in enumerate(sorted({_behind(row) for row in infeasible}))}
+    ranked.extend((row, len(fronts) + places[_behind(row)], 0.0) for row in infeasible)
     return ranked
+
+
+def _behind(row: Row) -> tuple[bool, float]:
+    """Return by what rows that are not feasible are sorted: measured ones first, failures last."""
+    return not row.is_scored, row.violation
 
 
 def front(rows: Sequence[Row]) -> list[Row]:

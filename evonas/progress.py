@@ -15,7 +15,7 @@ LINES = 20  # about so many plain lines a run
 
 
 class SearchProgress:
-    """Tells how far a search is: evaluations, hypervolume, failures, time left.
+    """Tells how far a search is: evaluations, hypervolume, failures, networks refused, time left.
 
     Use as a context manager, and call with each row that is seen.
 
@@ -39,7 +39,7 @@ class SearchProgress:
         self._log = log
         self._every = max(1, evaluations // LINES)
         self._began = time.monotonic()
-        self._seen = self._failed = 0
+        self._seen = self._failed = self._refused = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -63,6 +63,9 @@ class SearchProgress:
 
     def __call__(self, row: Row) -> None:
         """Take note of a row."""
+        self._refused += row.is_refused
+        if row.is_refused:
+            return  # many may come at once, and none is progress; the next evaluation tells them
         self._seen += row.job.kind == "evaluate"
         self._failed += row.is_failure
         is_due = self._seen % self._every == 0 or self._seen == self._evaluations or row.is_failure
@@ -70,6 +73,7 @@ class SearchProgress:
             return
         hypervolume = self._hypervolume()
         said = f"hypervolume {'not yet known' if hypervolume is None else f'{hypervolume:.4f}'}, {self._failed} failed"
+        said += f", {self._refused} refused" if self._refused else ""
         self._bar.update(self._task, completed=self._seen, said=said)
         if is_due:
             self._log(f"{self._seen}/{self._evaluations} evaluations, {said}, {time.monotonic() - self._began:.0f} s")

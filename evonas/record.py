@@ -13,6 +13,7 @@ from evonas.space import Genotype
 
 _JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "seed")
 _EVALUATION = ("message", "seconds", "host", "device", "retries")
+_SINCE_2 = {"degree": 0.0}  # format 1 had no refused networks
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["parents"] = job.parents
     record["settings"] = dict(job.settings)
     record["outcome"] = evaluation.outcome.name
-    record.update({name: getattr(evaluation, name) for name in _EVALUATION})
+    record.update({name: getattr(evaluation, name) for name in (*_EVALUATION, *_SINCE_2)})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
     if isinstance(measurement, Measurement):
         record["measurement"] = measurement.to_json()
@@ -33,7 +34,7 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that `to_record` wrote.
+    """Return the evaluation that `to_record` wrote, in this format version or an older one.
 
     Raises:
         KeyError: If a field is missing, or the outcome is not known.
@@ -48,6 +49,7 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
         ),
         Outcome[record["outcome"]],
         **{name: record[name] for name in _EVALUATION},
+        **{name: record.get(name, before) for name, before in _SINCE_2.items()},
         measurement=record.get("own_measurement") if measured is None else Measurement.from_json(measured),
         proposals=tuple(Genotype(values) for values in record["proposals"]),
     )
@@ -78,6 +80,7 @@ def plain(evaluation: Evaluation) -> Evaluation:
         host=_plain_text(evaluation.host),
         device=_plain_text(evaluation.device),
         seconds=float(evaluation.seconds),
+        degree=float(evaluation.degree),
     )
 
 

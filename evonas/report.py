@@ -18,9 +18,9 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
     """Return a table of the front, best value of the first objective first, or of any `rows` as they come."""
     everything = rows is not None
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
-    result = Table(
-        title=None if everything else f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations"
-    )
+    refused = f", {front.refused} more refused" if front.refused else ""
+    title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{refused}"
+    result = Table(title=None if everything else title)
     for name in ("key", "slot", "strategy", "epochs"):
         result.add_column(name)
     for objective in front.objectives:
@@ -77,7 +77,7 @@ def _cell(objective: Objective, value: float | None) -> str:
 
 
 def _told(row: Row) -> str:
-    if row.is_failure:
+    if row.is_failure or row.is_refused:
         return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
     if row.score is not None and row.score.reason:
         return f"infeasible: {row.score.reason}"

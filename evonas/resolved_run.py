@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from evonas.data.dataset import DataSet, SearchData
 from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
+from evonas.hardware import Hardware, hardware_of
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.objective import Objective
-from evonas.runfile import ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
 from evonas.strategies.mixture import Mixture
@@ -34,6 +36,7 @@ class ResolvedRun:
         objectives: In the order of the run file.
         strategy: The strategy, or a mixture of several.
         dataset: The data set, of which the search is given `search_data` only.
+        hardware: The chip that networks have to fit on, None where the run file names none.
         notes: What is allowed, but perhaps not meant.
     """
 
@@ -42,6 +45,7 @@ class ResolvedRun:
     objectives: tuple[Objective, ...]
     strategy: Strategy
     dataset: DataSet
+    hardware: Hardware | None
     notes: tuple[str, ...]
 
     @property
@@ -84,6 +88,7 @@ class ResolvedRun:
             parallel=self.file.search.parallel,
             ladder=self.ladder,
             predict=self.predict(),
+            refuse=None if self.hardware is None or not self.hardware.section.fit else self.hardware.refuse,
             on_row=on_row,
         )
 
@@ -138,10 +143,15 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     objectives, objective_faults = objectives_of(file.objectives)
     strategy, strategy_faults = _strategy(file.strategies)
     dataset, data_faults = _dataset(file)
-    faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults]
+    shape = None if dataset is None else dataset.for_search(seed=file.search.seed).input_shape
+    hardware, hardware_faults = hardware_of(
+        file.hardware, space=space, input_shape=shape, classes=None if dataset is None else dataset.classes
+    )
+    faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
     if faults or space is None or strategy is None or dataset is None:
         raise RunFileError(faults)
-    return ResolvedRun(file, space, objectives, strategy, dataset, tuple(_notes(file)))
+    notes = [*_notes(file, objectives), *([] if hardware is None else hardware.notes(space))]
+    return ResolvedRun(file, space, objectives, strategy, dataset, hardware, tuple(notes))
 
 
 def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
@@ -154,6 +164,9 @@ def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
         faults += objectives_of((objective,), first=index)[1]
     for index, strategy in _right_sections(data, "strategies", StrategySection):
         faults += _strategy((strategy,), first=index)[1]
+    with suppress(ValidationError):  # its form is wrong, which has been said
+        section = HardwareSection.model_validate(data["hardware"]) if "hardware" in data else None
+        faults += hardware_of(section, space=None, input_shape=None, classes=None)[1]
     return faults
 
 
@@ -273,8 +286,12 @@ def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:
     return dataset, []
 
 
-def _notes(file: RunFile) -> list[str]:
+def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:
     notes = []
+    chip = None if file.hardware is None else Path(file.hardware.profile).stem
+    others = [f"{one.name} on {one.profile}" for one in objectives if chip and one.profile not in (None, chip)]
+    if others:
+        notes.append(f"hardware.profile = {chip} says what fits, while objectives ask for {', '.join(others)}.")
     if file.workers.count is not None and file.workers.count > file.search.parallel:
         notes.append(
             f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "

@@ -102,7 +102,8 @@ class Results:
         if reference is not None:
             costs = [row.costs for row in best if row.costs is not None]
             volume = pareto.hypervolume(costs, objectives=self.objectives, reference=reference)
-        evaluations = [row for row in self.rows if row.job.kind == "evaluate"]
+        networks = [row for row in self.rows if row.job.kind == "evaluate"]
+        evaluations = [row for row in networks if not row.is_refused]
         return Front(
             tuple(best),
             self.objectives,
@@ -110,6 +111,7 @@ class Results:
             failed=sum(row.is_failure for row in evaluations),
             hypervolume=volume,
             reference=reference,
+            refused=len(networks) - len(evaluations),
         )
 
     def under(self, objectives: Sequence[Objective]) -> Results:

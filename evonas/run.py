@@ -22,7 +22,7 @@ from evonas.errors import ChangedRunError, EvonasError, RunFileError
 from evonas.progress import SearchProgress
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.runfile import FREE_SETTINGS
-from evonas.search import Workers
+from evonas.search import REFUSED_IN_A_ROW, Ending, Workers
 from evonas.workers import InlineWorkers, LazyEvaluate
 
 log = logging.getLogger("evonas")
@@ -69,6 +69,8 @@ def _try_out(resolved: ResolvedRun, console: Console) -> None:
         f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
         f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
     )
+    if resolved.hardware is not None:
+        console.print(f"Network {genotype.key} {resolved.hardware.fit(genotype)}.")
 
 
 def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
@@ -105,15 +107,21 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
         finally:
             workers.close()
         log.info("%s %d new rows.", ending.value, len(archive.rows) - stored)
+        if ending is Ending.ONLY_REFUSED and resolved.hardware is not None:
+            refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
+            log.info("Most often it was: %s.", resolved.hardware.most_common_reason(refused))
     front = archive.front()
     write_text(folder / "front.csv", report.to_csv(front))
     console.print(report.table(front))
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
-    console.print(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed.")
+    refusals = f"; {front.refused} networks were refused before training" if front.refused else ""
+    console.print(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")
     for objective in resolved.objectives:
         if objective.uncounted:
             console.print(f"{objective.name} is an estimate; not counted: {'; '.join(objective.uncounted)}.")
     console.print(f"Results: {folder}   Resume or extend: {_command()}", soft_wrap=True)
+    if ending is Ending.ONLY_REFUSED and not front.evaluations:
+        raise typer.Exit(1)
 
 
 def _workers(resolved: ResolvedRun) -> Workers:

@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -59,6 +60,21 @@ class ObjectiveSection(_OpenSection):
     at_most: float | None = Field(default=None, allow_inf_nan=False)
 
 
+class HardwareSection(BaseModel):
+    """The chip that networks have to fit on. Further keys are options of its check: how a network is put there."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    profile: Name
+    fit: bool = Field(default=True, strict=True)
+    weight_bits: Positive = 8
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The further keys."""
+        return dict(self.model_extra or {})
+
+
 class StrategySection(_OpenSection):
     """A strategy, its share of the slots and its options."""
 
@@ -106,6 +122,7 @@ class RunFile(_Section):
     data: DataSection
     objectives: tuple[ObjectiveSection, ...] = Field(min_length=1)
     strategies: tuple[StrategySection, ...] = Field(min_length=1)
+    hardware: HardwareSection | None = None
     ladder: LadderSection = LadderSection()
     training: TrainingSection = TrainingSection()
     workers: WorkersSection = WorkersSection()
@@ -198,7 +215,8 @@ def _keys_beside(location: list[str]) -> list[str]:
     fields = RunFile.model_fields
     if len(location) == 1:
         return list(fields)
-    section = fields[location[0]].annotation
+    annotation = fields[location[0]].annotation
+    section = next((part for part in get_args(annotation) if part is not NoneType), annotation)
     return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
 from evonas.errors import EvonasError
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job
+from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
+from evonas.refusal import Refuse
 from evonas.space import Genotype, Space
 from evonas.view import Proposal, Row, Strategy, View
 
 Predict = Callable[[Genotype, int], float]
+
+REFUSED_IN_A_ROW = 2000
+"""Networks that are refused one after the other before a search is given up."""
 
 
 class Ending(Enum):
@@ -24,6 +28,9 @@ class Ending(Enum):
 
     BUDGET_SPENT = "The budget of evaluations is spent."
     TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
+    ONLY_REFUSED = (
+        f"The last {REFUSED_IN_A_ROW:,} networks were all refused before their evaluation; the search gives up."
+    )
     EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
 
 
@@ -63,7 +70,7 @@ class Budget:
     """When to stop.
 
     Attributes:
-        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts.
+        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; refused networks cost nothing.
         seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
             in them depends on the machine.
     """
@@ -120,6 +127,7 @@ def search(
     parallel: int = 1,
     ladder: Ladder | None = None,
     predict: Predict | None = None,
+    refuse: Refuse | None = None,
     on_row: Callable[[Row], None] | None = None,
 ) -> Ending:
     """Return why the search ended; its result lies in `archive`.
@@ -138,6 +146,8 @@ def search(
         parallel: Jobs open at once in virtual time; part of the result. More real workers than this idle.
         ladder: Epochs of training by rung; by default one rung of one epoch.
         predict: `predict(genotype, epochs)` returns the predicted cost of an evaluation; by default all are equal.
+        refuse: Says which networks are not evaluated at all; by default none. A refused network is a row that ends at
+            once in virtual time, takes no worker and costs no budget.
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
 
     Raises:
@@ -146,7 +156,7 @@ def search(
     ladder = ladder or Ladder()
     clock = VirtualClock(parallel)
     view = View(space, archive.objectives, seed=archive.seed)
-    evaluations, began, out_of_time = 0, time.monotonic(), False
+    evaluations, refused, began, out_of_time = 0, 0, time.monotonic(), False
     while True:
         while clock.has_room and evaluations < budget.evaluations:
             stored = archive.get(view.slot)
@@ -154,26 +164,45 @@ def search(
                 job = stored.job
             else:
                 out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
-                proposal = None if out_of_time else ladder.promotion(view) or strategy.propose(view)
+                proposal = None if out_of_time else ladder.promotion(view)
+                if proposal is None and not out_of_time and refused < REFUSED_IN_A_ROW:
+                    proposal = strategy.propose(view)
                 if proposal is None:
                     break
                 job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
-                workers.start(job)
-            evaluations += job.kind == "evaluate"
+                refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+                if refusal is None:
+                    workers.start(job)
+                else:
+                    job = replace(job, cost=0.0)
+                    archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
             view.start(job)
-            clock.open(job)
+            row = archive.get(job.slot)
+            if row is not None and row.is_refused:
+                refused += 1
+                _see(row, view=view, on_row=on_row)
+            else:
+                refused = 0 if job.rung == 0 else refused  # a promotion says nothing of what the strategy finds
+                evaluations += job.kind == "evaluate"
+                clock.open(job)
         if clock.is_idle:
             break
         job = clock.next_ending
         while (row := archive.get(job.slot)) is None:
             archive.add(workers.next())
         clock.advance()
-        view.see(row)
-        if on_row is not None:
-            on_row(row)
+        _see(row, view=view, on_row=on_row)
     if evaluations >= budget.evaluations:
         return Ending.BUDGET_SPENT
+    if refused >= REFUSED_IN_A_ROW:
+        return Ending.ONLY_REFUSED
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
+
+
+def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
+    view.see(row)
+    if on_row is not None:
+        on_row(row)
 
 
 def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:

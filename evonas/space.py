@@ -222,6 +222,8 @@ class Space:
             `evaluate` reads the genotype.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
+        plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: what
+            a chip is asked whether it can hold it.
     """
 
     def __init__(
@@ -232,11 +234,13 @@ class Space:
         arrange: Callable[[Assignment], Assignment] | None = None,
         build: Callable[..., Any] | None = None,
         operations: Callable[..., float] | None = None,
+        plan: Callable[..., Any] | None = None,
     ) -> None:
         self.variables = dict(variables)
         self.rules = tuple(rules)
         self.build = build
         self.operations = operations
+        self.plan = plan
         self._arrange = arrange
         unknown = sorted({name for rule in self.rules for name in rule.names} - set(self.variables))
         if unknown:

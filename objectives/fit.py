@@ -63,13 +63,26 @@ def objective(*, profile: str, weights: Weights = "unshared", weight_bits: int =
         ProfileError: If the profile is missing or wrong.
         RunFileError: If an option has a value that it cannot have.
     """
-    assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split)
-    chip = load(profile)
+    fit = checker(profile=profile, weights=weights, weight_bits=weight_bits, split=split)
 
     def score(measurement: Measurement) -> float:
-        return check(measurement.activity, chip, assumed=assumed).degree
+        return fit(measurement.activity).degree
 
-    return Objective("fit", score, unit="relative excess", at_most=0.0, best=0.0, profile=chip.id)
+    return Objective("fit", score, unit="relative excess", at_most=0.0, best=0.0, profile=load(profile).id)
+
+
+def checker(
+    *, profile: str, weights: Weights = "unshared", weight_bits: int = 8, split: Split = "any"
+) -> Callable[[Network], Fit]:
+    """Return the function that says whether a network fits on the chip `profile`; arguments as for `objective`.
+
+    Raises:
+        ProfileError: If the profile is missing or wrong.
+        RunFileError: If an option has a value that it cannot have.
+    """
+    assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split)
+    chip = load(profile)
+    return lambda network: check(network, chip, assumed=assumed)
 
 
 def check(network: Network, profile: Profile, *, assumed: Deployment = ASSUMED) -> Fit:

@@ -44,10 +44,10 @@ class Findings:
             self.violations.append(f"{what}: {value:,.0f} > {limit:,.0f}")
             self.degree += (value - limit) / limit if limit else value
 
-    def impossible(self, what: str) -> None:
-        """Note a violation that has no degree but all or nothing."""
+    def impossible(self, what: str, *, times: int = 1) -> None:
+        """Note a violation that has no degree but all or nothing, at so many places."""
         self.violations.append(what)
-        self.degree += 1.0
+        self.degree += times
 
 
 def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, findings: Findings) -> None:
@@ -62,10 +62,10 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
         findings.notes.append(f"{bits}-bit weights take the room of {fit['weight_bits'][0]}-bit ones")
     _neurons(shapes, fit, findings)
     _recurrence(shapes, fit, findings)
+    real = [edge.name for layer in shapes.layers for edge in layer.edges if edge.element == "real"]
+    if real:
+        findings.impossible(f"inputs of real numbers, and the chip takes events only: {_first(real)}", times=len(real))
     for layer in shapes.layers:
-        for edge in layer.edges:
-            if edge.element == "real":
-                findings.impossible(f"{edge.name} reads real numbers, and the chip takes events only")
         if layer.host_edges:
             text = f"the host computes {', '.join(edge.name for edge in layer.host_edges)} of the static input"
             if fit.get("bias", False):
@@ -100,14 +100,14 @@ def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) 
     for layer in shapes.layers:
         kinds.setdefault(layer.kind, []).append(layer.name)
     for kind, names in kinds.items():
-        where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        where = _first(names)
         if kind == "readout":
             if not any(model in models for model in _LEAKY):
                 findings.unchecked.append(f"how {where} integrates without spikes (the chip has {', '.join(models)})")
         elif kind == "analog":
-            findings.impossible(f"{where} has analog neurons, and the chip spikes")
+            findings.impossible(f"analog neurons, and the chip spikes: {where}")
         elif not set(MODELS.get(kind, ())) & set(models):
-            findings.impossible(f"{where} has {kind} neurons, and the chip has {', '.join(models)}")
+            findings.impossible(f"{kind} neurons, and the chip has {', '.join(models)}: {where}")
         elif all("bitshift" in model for model in set(MODELS[kind]) & set(models)):
             findings.notes.append(f"time constants of {where} are rounded to powers of two")
     resets = fit.get("reset")
@@ -117,6 +117,10 @@ def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) 
     for reset in unknown - {""}:
         if resets is not None and {"value": "zero"}.get(reset, reset) not in resets:
             findings.impossible(f"membranes are reset by {reset}, and the chip resets by {', '.join(resets)}")
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def cores(shapes: Topology[Any], profile: Profile, assumed: Deployment, findings: Findings) -> None:

@@ -228,4 +228,4 @@ def _spikes(values: Values) -> bool:
     return any(values.get(f"stage{stage}.kind") in SPIKING for stage in range(LEVELS))
 
 
-space = Space(_variables(), rules=_rules(), arrange=arrange, build=build, operations=operations)
+space = Space(_variables(), rules=_rules(), arrange=arrange, build=build, operations=operations, plan=plan)

@@ -104,6 +104,7 @@ def evaluations(draw: Callable[..., Any]) -> Evaluation:
         host=draw(TEXT),
         device=draw(TEXT),
         retries=draw(NUMBERS),
+        degree=draw(FLOATS),
     )
 
 
@@ -185,7 +186,7 @@ def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
     rows = [replace(row(0), measurement=measurement), row(1, outcome=Outcome.DIVERGED)]
     path = closed(tmp_path / "a.h5", rows, objectives=objectives, seed=3, settings={"search.space": "toy"})
     with h5py.File(path) as file:
-        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 1, 3)
+        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 2, 3)
         assert json.loads(file["run/settings"][()]) == {"search.space": "toy"}
         assert "numpy" in json.loads(file["run/versions"][()])[0]
         assert list(file["rows/outcome"].asstr()) == ["MEASURED", "DIVERGED"]
@@ -249,14 +250,56 @@ def test_another_format_version_is_refused_in_the_file_and_in_the_journal(tmp_pa
     path = closed(tmp_path / "a.h5", [row(0)])
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = 0
-    with pytest.raises(ArchiveError, match="archive format 0; this evonas reads format 1 only"):
+    with pytest.raises(ArchiveError, match="archive format 0; this evonas reads formats 1 and 2 only"):
         made(path)
     path.unlink()
-    header = {"header": {"format_version": 2}, "writer": "process 1 on here"}
+    header = {"header": {"format_version": 3}, "writer": "process 1 on here"}
     journal_of(path).write_bytes(encode(header))
-    with pytest.raises(ArchiveError, match="archive format 2"):
+    with pytest.raises(ArchiveError, match="archive format 3"):
         made(path)
     assert journal_of(path).read_bytes() == encode(header)
+
+
+def as_format_1(path: Path) -> None:
+    """Make the file and the journal what an evonas that knew no refused networks has written."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 1
+        del file["run/format_version"]
+        file["run/format_version"] = "1"
+        del file["rows/degree"]
+    lines = [json.loads(text) for text in journal_module.read_journal(journal_of(path))]
+    for line in lines:
+        if "header" in line:
+            line["header"]["format_version"] = 1
+        if "evaluation" in line:
+            del line["evaluation"]["degree"]
+    journal_of(path).write_bytes(b"".join(encode(line) for line in lines))
+
+
+def test_an_archive_of_format_1_is_opened_and_continued(tmp_path: Path) -> None:
+    path = closed(tmp_path / "a.h5", [row(0)])
+    leave_a_journal(path, [row(1)])
+    as_format_1(path)
+    assert list(Archive.read(path).evaluations) == [row(0), row(1)]
+    no = replace(row(2, outcome=Outcome.REFUSED), message="It is too large.", degree=0.5)
+    with made(path, [no]):
+        pass
+    assert list(Archive.read(path).evaluations) == [row(0), row(1), no]
+    with h5py.File(path) as file:
+        assert file.attrs["format_version"] == 2
+        assert file["rows/degree"][()].tolist() == [0.0, 0.0, 0.5]
+
+
+def test_refused_networks_are_counted_apart_from_failures_and_from_evaluations(tmp_path: Path) -> None:
+    no = replace(row(2, outcome=Outcome.REFUSED), message="cores: 9 > 8.", degree=0.125)
+    with made(tmp_path / "a.h5", [row(0), row(1, outcome=Outcome.CRASHED), no, row(3)], reference_rows=2) as archive:
+        front = archive.front()
+    assert (front.evaluations, front.failed, front.refused) == (3, 1, 1)
+    assert front.reference == reference(OBJECTIVES, [archive.rows[0], archive.rows[3]])
+    content = json.loads(front.to_json(rows=archive.rows))
+    assert (content["evaluations"], content["failed"], content["refused"]) == (3, 1, 1)
+    told = content["networks"][2]
+    assert (told["outcome"], told["message"], told["objectives"]) == ("refused", "cores: 9 > 8.", None)
 
 
 def test_a_file_that_cannot_be_written_keeps_the_journal_and_the_old_file(
@@ -473,7 +516,9 @@ def test_the_front_as_json_is_what_other_programs_rely_on(tmp_path: Path) -> Non
         "error": {"unit": "fraction", "direction": "min", "at_most": 30.0},
         "energy": {"unit": "J", "direction": "min", "profile": "chip"},
     }
-    assert list(content) == ["objectives", "evaluations", "failed", "hypervolume", "ideal", "ref_point", "networks"]
+    assert list(content) == [
+        "objectives", "evaluations", "failed", "refused", "hypervolume", "ideal", "ref_point", "networks"
+    ]  # fmt: skip
     assert (content["evaluations"], content["failed"]) == (4, 1)
     assert content["ideal"]["error"] == 0.0
     assert content["ref_point"] == {"error": 30.0, "energy": 35.0}

@@ -52,6 +52,9 @@ def write_run_file(folder: Path, *, evaluations: int = 6, count: int = 0) -> Pat
     return path
 
 
+CHIP = ("--set", "hardware.profile=loihi1_davies")
+
+
 def evonas(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -94,11 +97,11 @@ def test_the_front_as_json_has_the_form_that_programs_rely_on(finished: tuple[Pa
     _, output, _ = finished
     shown = json.loads(evonas("front", output, "--format", "json").output)
     assert shown["evaluations"] == 6
-    assert shown["failed"] == 0
+    assert (shown["failed"], shown["refused"]) == (0, 0)
     assert shown["objectives"]["accuracy"] == {"unit": "fraction", "direction": "max", "at_least": 0.05}
     assert shown["objectives"]["energy"] == {"unit": "J/sample", "direction": "min", "profile": "arith45_fp32"}
     assert set(shown) == {
-        "objectives", "evaluations", "failed", "hypervolume", "ideal", "ref_point", "networks"
+        "objectives", "evaluations", "failed", "refused", "hypervolume", "ideal", "ref_point", "networks"
     }  # fmt: skip
     assert 0 <= shown["hypervolume"] <= 1
     for network in shown["networks"]:
@@ -194,6 +197,51 @@ def test_a_broken_archive_is_told_and_left_as_it_is(finished: tuple[Path, Path, 
     assert said.exit_code == 1
     assert "archive.h5" in said.output
     assert (output / "archive.h5").read_bytes() == b"not HDF5 at all"
+
+
+def test_networks_that_do_not_fit_on_the_chip_are_refused_and_shown_with_the_reason(
+    finished: tuple[Path, Path, Result], tmp_path: Path
+) -> None:
+    run_file, _, _ = finished
+    said = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP)
+    assert said.exit_code == 0, said.output
+    shown = json.loads(evonas("front", tmp_path / "chip", "--all", "--format", "json").output)
+    outcomes = [network["outcome"] for network in shown["networks"]]
+    refused = outcomes.count("refused")
+    assert (shown["evaluations"], shown["failed"], shown["refused"]) == (6, 0, refused)
+    assert refused > 0
+    assert f"0 of 6 evaluations failed; {refused} networks were refused before training" in said.output
+    assert f"{refused} refused" in said.output
+    assert all(
+        "inputs of real numbers" in network["message"] or " > " in network["message"] or "analog" in network["message"]
+        for network in shown["networks"]
+        if network["outcome"] == "refused"
+    )
+    assert "refused before its evaluation" in " ".join(evonas("front", tmp_path / "chip", "--all").output.split())
+    again = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP)
+    assert "0 new rows" in again.output
+    other = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP, "--set", "hardware.weight_bits=4")
+    assert other.exit_code == 2
+    assert "hardware.weight_bits: stored 8, now 4" in other.output
+
+
+def test_a_run_in_which_nothing_fits_ends_with_the_most_common_reason(
+    finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, _, _ = finished
+    monkeypatch.setattr(sys.modules["evonas.search"], "REFUSED_IN_A_ROW", 40)
+    said = evonas("run", run_file, "--output", tmp_path / "none", "--set", "hardware.profile=odin28")
+    assert said.exit_code == 1
+    assert "were all refused before their evaluation" in said.output
+    assert "bits of a weight (40 of 40 refused networks)" in " ".join(said.output.split())
+
+
+def test_a_dry_run_says_whether_its_network_fits(finished: tuple[Path, Path, Result]) -> None:
+    run_file, _, _ = finished
+    said = " ".join(evonas("run", run_file, "--dry-run", "--set", "hardware.profile=odin28").output.split())
+    assert "does not fit on odin28: bits of a weight: 8 > 3" in said
+    kept = " ".join(evonas("run", run_file, "--dry-run", *CHIP, "--set", "hardware.fit=false").output.split())
+    assert "fit on loihi1_davies" in kept or "fits on loihi1_davies" in kept
 
 
 def test_any_hdf5_tool_reads_the_archive(finished: tuple[Path, Path, Result]) -> None:

@@ -7,6 +7,7 @@ import tomli_w
 
 from evonas.errors import RunFileError
 from evonas.resolved_run import resolve
+from evonas.space import Genotype
 
 RIGHT = {
     "search": {"space": "spatial_temporal", "evaluations": 8},
@@ -82,6 +83,14 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"ladder": {"epochs": [6, 2]}}, "ladder.epochs: expected epochs that rise from rung to rung, such as [2, 6], got [6, 2]"),
         ({"workers": {"count": -1}}, "workers.count: input should be greater than or equal to 0, got -1"),
         ({"worker": {"count": 1}}, "worker: unknown key"),
+        ({"hardware": {"fit": True}}, "hardware.profile: missing"),
+        ({"hardware": {"profile": "loihi1_davies", "fit": 1}}, "hardware.fit: input should be a valid boolean, got 1"),
+        ({"hardware": {"profile": "loihi1_davies", "weight_bits": 0}}, "hardware.weight_bits: input should be greater than or equal to 1, got 0"),
+        ({"hardware": {"profile": "loihi9"}}, "hardware.profile: There is no profile 'loihi9'"),
+        ({"hardware": {"profile": "loihi1_davies", "split": "rows"}}, "hardware.split: got 'rows', expected one of any, channels"),
+        ({"hardware": {"profile": "loihi1_davies", "wight": "shared"}}, "hardware.wight: unknown option; did you mean 'weights'?"),
+        ({"hardware": {"profile": "loihi9"}, "search": None}, "hardware.profile: There is no profile 'loihi9'"),
+        ({"hardware": {"profile": "loihi1_davies"}, "search": {"space": "toys:unplanned", "evaluations": 8}}, "hardware.fit: true, but the space has no `plan`"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_with_its_key_what_came_and_what_to_do(
@@ -142,6 +151,29 @@ def test_a_file_that_is_missing_or_no_toml_is_told(tmp_path: Path) -> None:
 def test_more_workers_than_jobs_open_at_once_is_noted(tmp_path: Path) -> None:
     resolved = resolve(write(tmp_path, workers={"count": 9}))
     assert "the rest will idle" in resolved.notes[0]
+
+
+def test_what_the_chip_leaves_unchecked_and_an_objective_of_another_chip_are_noted(tmp_path: Path) -> None:
+    resolved = resolve(write(tmp_path, hardware={"profile": "loihi2"}))
+    assert (
+        "hardware.profile = loihi2 says what fits, while objectives ask for energy on loihi1_davies." in resolved.notes
+    )
+    assert any(
+        "on loihi2 is not checked for weight bits (the profile does not tell)" in note for note in resolved.notes
+    )
+    assert resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).notes == ()
+
+
+def test_a_run_file_without_hardware_refuses_nothing_and_has_the_settings_of_older_archives(tmp_path: Path) -> None:
+    resolved = resolve(write(tmp_path))
+    assert resolved.hardware is None
+    assert not [key for key in resolved.file.settings() if key.startswith("hardware")]
+
+
+def test_a_network_that_cannot_be_planned_is_left_to_its_evaluation(tmp_path: Path) -> None:
+    hardware = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).hardware
+    assert hardware is not None
+    assert hardware.refuse(Genotype({})) is None
 
 
 def test_a_space_and_an_objective_of_the_working_directory_are_found(

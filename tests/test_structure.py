@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors", "durable"},
     {"space"},
-    {"measurement", "objective"},
+    {"measurement", "objective", "refusal"},
     {"view"},
     {"pareto"},
     {"pareto_front", "ladder", "snn", "data", "strategies"},
@@ -32,6 +32,7 @@ LAYERS = [
         "search",
     },
     {"ray_workers", "lookup", "runfile", "report", "progress"},
+    {"hardware"},
     {"resolved_run"},
     {"run", "front", "profiles"},
     {"__main__", "__init__"},

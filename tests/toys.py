@@ -9,7 +9,8 @@ from typing import Any
 from evonas.errors import TrainingDivergedError
 from evonas.measurement import Evaluation, Job
 from evonas.objective import Objective
-from evonas.space import Choice, Integer, LogReal, Real, Rule, Space
+from evonas.refusal import Refusal
+from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
 from evonas.view import Row
 
 OBJECTIVES = (
@@ -34,6 +35,10 @@ def mixed_space() -> Space:
 def small_space() -> Space:
     """24 points."""
     return Space({"a": Choice(["x", "y", "z"]), "b": Integer(0, 3), "c": Choice([False, True])})
+
+
+unplanned = Space({"a": Integer(0, 3)}, build=lambda genotype, input_shape, classes: None)
+"""A space that can build networks and cannot say beforehand what they consist of."""
 
 
 def measure(job: Job) -> Mapping[str, Any]:
@@ -65,6 +70,12 @@ def measure_badly(job: Job) -> Mapping[str, Any]:
     if way == 4:
         return {"error": -math.inf, "rate": 0.0}
     return measure(job)
+
+
+def refuse_deep(genotype: Genotype) -> Refusal | None:
+    """A chip with room for three layers, of which a leaky one takes twice the place."""
+    places = genotype["layers"] * (2 if genotype["kind"] == "leaky" else 1)
+    return None if places <= 3 else Refusal((f"layers: {places} > 3",), (places - 3) / 3)
 
 
 class ListMemory:

@@ -32,6 +32,12 @@ FULL_GROWN = 4
 NEWCOMERS = 1 / 8
 """Part of the proposals that are drawn from the whole space, against the loss of variety."""
 
+SCARCE = 8
+"""While so many networks are refused for each that is not, those that miss by least are parents as well."""
+
+NEWCOMERS_IF_SCARCE = 1 / 2
+"""Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
+
 UNSCREENED = 1 / 2
 """Part of the others for which the first new child is taken as it is, so that no forecast can mislead for ever."""
 
@@ -42,7 +48,9 @@ class Evolution:
 
     The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
     `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
-    times `pop_size`. Parents win binary tournaments by rank and crowding. No network is proposed twice.
+    times `pop_size`. Where nearly all networks are refused before their evaluation, those that miss by least are
+    parents of every second proposal, until `pop_size` others are measured: so the search moves towards what is not
+    refused. Parents win binary tournaments by rank and crowding. No network is proposed twice.
 
     Half of the children are screened: of `screen` new ones that is taken which a forecast from the rows seen finds
     most promising. One proposal of eight is a newcomer, drawn from the whole space. With `screen = 1` there are no
@@ -90,9 +98,11 @@ class Evolution:
             self._states[view] = _State(view.space, rates)
         state = self._states[view]
         population = state.population(view, self.pop_size)
-        is_newcomer = self.screen > 1 and rng.random() < NEWCOMERS
+        is_measured = len(view.scored(0)) >= self.pop_size
+        newcomers = NEWCOMERS * (self.screen > 1) if population is None or is_measured else NEWCOMERS_IF_SCARCE
+        is_newcomer = newcomers > 0 and rng.random() < newcomers
         if population is not None and not is_newcomer:
-            wanted = self.screen if rng.random() >= UNSCREENED else 1
+            wanted = self.screen if is_measured and rng.random() >= UNSCREENED else 1
             children = self._new_children(view, state.mating, population, wanted=wanted, rng=rng)
             if children:
                 survivors = {individual.get("row").job.slot for individual in population}
@@ -126,12 +136,14 @@ class _State:
         self._individuals: dict[int, Individual] = {}
         self._survivors: dict[int, list[Row]] = {}
         self._folded: dict[int, int] = {}
+        self._least: list[Row] = []
+        self._refused = 0
         self._population: dict[int, Population] = {}
 
     def population(self, view: View, pop_size: int) -> Population | None:
         """Return the survivors of the highest rung that has `pop_size` scored rows, None where no rung has."""
         if len(view.scored(0)) < pop_size:
-            return None
+            return self._nearest(view, pop_size)
         rung = 0
         while len(view.scored(rung + 1)) >= pop_size:
             rung += 1
@@ -149,6 +161,16 @@ class _State:
         self._individuals = individuals
         self._population[rung] = Population.create(*individuals.values())
         return self._population[rung]
+
+    def _nearest(self, view: View, pop_size: int) -> Population | None:
+        """Return what is measured and what is refused by least, None where chance alone finds enough."""
+        new = view.refused[self._refused :]
+        self._refused = len(view.refused)
+        self._least = order([*self._least, *new])[:pop_size]
+        if self._refused < max(pop_size, SCARCE * (len(view.rows) - self._refused + len(view.open))):
+            return None
+        ranked = ranking([*view.scored(0), *self._least], objectives=view.objectives)[:pop_size]
+        return Population.create(*(self._individual(row, rank, crowding) for row, rank, crowding in ranked))
 
     def _individual(self, row: Row, rank: int, crowding: float) -> Individual:
         """Return what pymoo's tournament compares; violations need no word, they are ranked behind all others."""

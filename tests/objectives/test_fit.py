@@ -121,8 +121,8 @@ def test_too_many_cores_say_how_many() -> None:
 def test_real_numbers_and_analog_neurons_do_not_fit_on_a_chip_that_spikes() -> None:
     plan = planned((Dynamics("analog"), {**CONV, "channels": 4}), (LIF, {**CONV, "channels": 4}))
     result = check(plan, LOIHI)
-    assert "e1 reads real numbers, and the chip takes events only" in result.violations
-    assert "l0 has analog neurons, and the chip spikes" in result.violations
+    assert "inputs of real numbers, and the chip takes events only: e1" in result.violations
+    assert "analog neurons, and the chip spikes: l0" in result.violations
 
 
 def test_a_static_first_layer_is_work_of_the_host_and_takes_no_room() -> None:

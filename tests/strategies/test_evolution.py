@@ -12,10 +12,12 @@ from evonas.ladder import Ladder
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Score
 from evonas.pareto import Reference, hypervolume, order
+from evonas.refusal import Refusal
 from evonas.search import Budget, Ending, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space
 from evonas.strategies.evolution import Evolution, _State
 from evonas.strategies.mating import Rates
+from evonas.strategies.random import RandomSearch
 from evonas.view import Proposal, Row, View
 from evonas.workers import InlineWorkers
 
@@ -211,3 +213,41 @@ def test_children_have_the_variables_that_the_rules_leave_them_and_no_other() ->
     _, rows = run(Evolution(pop_size=6), space=mixed_space(), evaluate=measure, evaluations=80)
     assert all(("tau" in row.job.genotype) == (row.job.genotype["kind"] == "leaky") for row in rows)
     assert all(isinstance(row.job.genotype, Genotype) for row in rows)
+
+
+def steps() -> Space:
+    return Space({f"step{i}": Integer(0, 9) for i in range(8)})
+
+
+def refuse_long(genotype: Genotype) -> Refusal | None:
+    """One network of thirty thousand is short enough."""
+    length = sum(int(value) for value in genotype.values())
+    return None if length <= 6 else Refusal((f"length: {length} > 6",), (length - 6) / 6)
+
+
+def search_short(strategy: Any) -> tuple[Ending, ListMemory]:
+    memory = ListMemory()
+    ending = search(
+        steps(),
+        memory,
+        strategy=strategy,
+        workers=InlineWorkers(lambda job: {"error": job.genotype["step0"], "rate": 7 - job.genotype["step1"]}),
+        budget=Budget(12),
+        parallel=3,
+        refuse=refuse_long,
+    )
+    return ending, memory
+
+
+def test_it_moves_towards_what_is_not_refused_where_chance_finds_nothing() -> None:
+    assert search_short(RandomSearch())[0] is Ending.ONLY_REFUSED
+    ending, memory = search_short(Evolution(pop_size=6))
+    assert ending is Ending.BUDGET_SPENT
+    assert sum(row.outcome is Outcome.MEASURED for row in memory.stored.values()) == 12
+
+
+def test_proposals_depend_on_the_view_alone_where_networks_are_refused() -> None:
+    watcher = Watcher(Evolution(pop_size=6))
+    _, watched = search_short(watcher)
+    assert watcher.asked > 50
+    assert watched.stored.keys() == search_short(Evolution(pop_size=6))[1].stored.keys()

@@ -1,0 +1,113 @@
+"""The hardware of a run: the chip that its networks have to fit on, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.refusal import Refusal
+from evonas.runfile import HardwareSection
+from evonas.space import Genotype, Space
+
+
+class Fit(Protocol):
+    """Whether a planned network fits on a chip. It prints as a sentence."""
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """Each rule that is broken."""
+
+    @property
+    def degree(self) -> float:
+        """By how much."""
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Each rule that could not be checked."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The chip of a run.
+
+    Attributes:
+        section: What the run file says of it.
+        check: Returns whether a planned network fits on the chip.
+        plan: Returns what the network of a genotype consists of.
+    """
+
+    section: HardwareSection
+    check: Callable[[Any], Fit]
+    plan: Callable[[Genotype], Any]
+
+    def fit(self, genotype: Genotype) -> Fit:
+        """Return whether the network of a genotype fits."""
+        return self.check(self.plan(genotype))
+
+    def refuse(self, genotype: Genotype) -> Refusal | None:
+        """Return why the network of a genotype is not trained, None where it fits as far as that can be checked."""
+        try:
+            planned = self.plan(genotype)
+        except Exception:
+            return None  # what cannot be planned cannot be built either: its evaluation records the error
+        fit = self.check(planned)
+        return Refusal(tuple(fit.violations), fit.degree) if fit.violations else None
+
+    def notes(self, space: Space) -> list[str]:
+        """Return what is not checked, of a network of `space` drawn as an example."""
+        unchecked = self.fit(space.sample(np.random.default_rng(0))).unchecked
+        return [f"What fits on {self.section.profile} is not checked for {'; '.join(unchecked)}."] if unchecked else []
+
+    def most_common_reason(self, genotypes: Iterable[Genotype]) -> str:
+        """Return the rule that most of these refused networks break, numbers left out, and by how many of them."""
+        refusals = [refusal for genotype in genotypes if (refusal := self.refuse(genotype)) is not None]
+        rules = Counter(rule for one in refusals for rule in {reason.partition(": ")[0] for reason in one.reasons})
+        if not rules:
+            return ""
+        rule, count = min(rules.items(), key=lambda entry: (-entry[1], entry[0]))
+        return f"{rule} ({count:,} of {len(refusals):,} refused networks)"
+
+
+def hardware_of(
+    section: HardwareSection | None, *, space: Space | None, input_shape: Sequence[int] | None, classes: int | None
+) -> tuple[Hardware | None, list[str]]:
+    """Return the chip that a run file names, None where it names none, and a sentence for each fault.
+
+    Args:
+        section: The section of the run file.
+        space: The space, None where it is wrong: only the section itself is then looked at.
+        input_shape: Shape of the data, None where it is wrong.
+        classes: Number of classes.
+    """
+    if section is None:
+        return None, []
+    faults: list[str] = []
+    check = None
+    try:
+        make = look_up("fit", folder="objectives", attribute="checker")
+        options = {"profile": section.profile, "weight_bits": section.weight_bits, **section.options}
+        faults += [f"hardware.{fault}" for fault in option_faults(make, options)]
+        check = None if faults else make(**options)
+    except LookupFault as fault:
+        faults.append(f"hardware: {fault}")
+    except ProfileError as error:
+        faults.append(f"hardware.profile: {error}")
+    except RunFileError as error:
+        faults += [f"hardware.{fault}" for fault in error.faults]
+    except (EvonasError, TypeError, ValueError) as error:
+        faults.append(f"hardware: {error}")
+    plan = None if space is None else space.plan
+    if space is not None and plan is None and section.fit:
+        faults.append(
+            "hardware.fit: true, but the space has no `plan`, so that nobody can tell what fits before training; "
+            "give it one, Space(…, plan=…), or set fit = false"
+        )
+    if check is None or plan is None or input_shape is None:
+        return None, faults
+    return Hardware(section, check, lambda genotype: plan(genotype, input_shape, classes)), faults

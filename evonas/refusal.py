@@ -1,0 +1,39 @@
+"""A refusal: why a network is not evaluated at all, and by how much it misses what it would have to keep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evonas.errors import EvonasError
+from evonas.space import Genotype
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a network is refused before its evaluation.
+
+    Attributes:
+        reasons: One for each rule that it breaks, for people.
+        degree: By how much it misses them, above 0: of two refused networks the one that misses by less is better.
+    """
+
+    reasons: tuple[str, ...]
+    degree: float
+
+    def __post_init__(self) -> None:
+        if not self.reasons or not 0 < self.degree < math.inf:
+            raise EvonasError(
+                f"A refusal needs one or more reasons and a finite degree above 0, got {self.reasons} and "
+                f"{self.degree}. Return None for a network that is not refused."
+            )
+
+    @property
+    def message(self) -> str:
+        """One sentence for each reason."""
+        return " ".join(f"{reason}." for reason in self.reasons)
+
+
+Refuse = Callable[[Genotype], Refusal | None]
+"""Returns why a network is not evaluated, or None. A pure function of the genotype, or resuming is no replaying."""
