@@ -27,13 +27,13 @@ from table import Figure, publish
 from evonas import Archive, Objective
 from evonas.archive_file import write_archive
 from evonas.errors import ProfileError
-from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
 from evonas.header import Header, versions
 from evonas.journal import encode
-from evonas.snn.dynamics import SPIKING
-from evonas.snn.plan import INPUT, Plan, PlannedConnection
+from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
 from evonas.record import to_record
 from evonas.results import Results
+from evonas.snn.dynamics import SPIKING
+from evonas.snn.plan import INPUT, Plan, PlannedConnection
 from evonas.space import Genotype
 from evonas.stored import Stored
 from objectives import energy, fit, latency

@@ -6,8 +6,10 @@ long as its busiest core, and was too low by a third on a network that was check
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from evonas.errors import UnpriceableError
 from evonas.measurement import Activity, Connection
@@ -19,17 +21,16 @@ from objectives.operations import operations
 from objectives.placement import Placement
 from objectives.profile import Profile
 from objectives.topology import Topology, size
-from objectives.traffic import Traffic, sent, traffic
+from objectives.traffic import sent, summed, table, traffic
 
 
 @dataclass(frozen=True)
-class Load:
-    """What the cores of a layer do in one time step.
+class Loads:
+    """What the cores of all layers do, at each of a layer's own time steps; `(layers, time)` unless said otherwise.
 
     Attributes:
-        layer: Its name.
-        cores: Cores that share it evenly.
-        neurons: Neurons with state.
+        cores: `(layers, 1)` cores that share the layer evenly.
+        neurons: `(layers, 1)` neurons with state.
         updates: Active updates (U).
         spikes: Spikes (K).
         sent: Messages out.
@@ -37,14 +38,13 @@ class Load:
         received: Messages in.
     """
 
-    layer: str
-    cores: int
-    neurons: float
-    updates: float
-    spikes: float
-    sent: float
-    events: float
-    received: float
+    cores: np.ndarray
+    neurons: np.ndarray
+    updates: np.ndarray
+    spikes: np.ndarray
+    sent: np.ndarray
+    events: np.ndarray
+    received: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def work_ns(placed: Placed, end: End = "value") -> dict[str, float]:
     return {key: placed.number(key, end) for key in _WORK}
 
 
-def busiest(loads: Sequence[Load], ns: Mapping[str, float]) -> tuple[float, str]:
-    """Return the ns that the busiest core needs for a time step, and its layer.
+def core_ns(loads: Loads, ns: Mapping[str, float]) -> np.ndarray:
+    """Return `(layers, time)` ns that each core of a layer needs.
 
     The halves of a core that update neurons and deliver synaptic events work at the same time.
 
@@ -79,60 +79,51 @@ def busiest(loads: Sequence[Load], ns: Mapping[str, float]) -> tuple[float, str]
         loads: What the cores do.
         ns: The ns of each kind of work, from `work_ns`.
     """
-    worst, where = 0.0, ""
-    acc, upd, out, send = ns["acc_neuron"], ns["upd_neuron"], ns["spike_out"], ns["msg_out"]
-    for load in loads:
-        soma = load.neurons * acc + load.updates * upd + load.spikes * out + load.sent * send
-        synapse = load.events * ns["synop"] + load.received * ns["msg_in"]
-        needed = (soma if soma > synapse else synapse) / load.cores
-        if needed > worst:
-            worst, where = needed, load.layer
-    return worst, where
+    soma = loads.neurons * ns["acc_neuron"] + loads.updates * ns["upd_neuron"] + loads.spikes * ns["spike_out"]
+    synapse = loads.events * ns["synop"] + loads.received * ns["msg_in"]
+    needed: np.ndarray = np.maximum(soma + loads.sent * ns["msg_out"], synapse) / loads.cores
+    return needed
 
 
-def loads_by_step(placed: Placed) -> Iterator[list[Load]]:
-    """Yield the loads of all layers at each time step of the chip.
+def core_ns_by_step(placed: Placed, ns: Mapping[str, float]) -> np.ndarray:
+    """Return `(layers, time)` ns that each core of a layer needs at each time step of the chip.
 
     Where a spike is seen one step later, each layer is as many steps behind as it is deep: it waits before its first
     step and after its last, in which its neurons are updated and nothing else happens.
     """
-    activity, topology = placed.activity, placed.topology
-    messages = traffic(activity, placed.profile, topology=topology, placement=placed.placement)
-    delayed = placed.assumed.pipeline == "one-layer-per-step"
-    idle, busy, behind = [], [], []
-    for index, layer in enumerate(topology.layers):
-        cores, neurons = placed.placement.places[layer.name].cores, layer.neurons if layer.state else 0
-        idle.append(Load(layer.name, cores, neurons, 0.0, 0.0, 0.0, 0.0, 0.0))
-        busy.append(_loads(placed, messages, index))
-        behind.append(topology.depth[layer.name] - 1 if delayed else 0)
-    for step in range(activity.time_steps + max(behind, default=0)):
-        yield [
-            work[step - late] if 0 <= step - late < activity.time_steps else waiting
-            for work, waiting, late in zip(busy, idle, behind, strict=True)
-        ]
+    loads, steps = _loads(placed), placed.activity.time_steps
+    working, waiting = core_ns(loads, ns), loads.neurons * ns["acc_neuron"] / loads.cores
+    if placed.assumed.pipeline == "within-step":
+        return working
+    needed = waiting.repeat(steps + max(placed.topology.longest - 1, 0), axis=1)
+    for row, layer in enumerate(placed.topology.layers):
+        behind = placed.topology.depth[layer.name] - 1
+        needed[row, behind : behind + steps] = working[row]
+    return needed
 
 
-def _loads(placed: Placed, messages: Traffic, index: int) -> list[Load]:
-    """Return the loads of a layer at each of its own time steps."""
-    layer, population = placed.topology.layers[index], placed.activity.populations[index]
-    cores, samples = placed.placement.places[layer.name].cores, placed.activity.samples
-    neurons = layer.neurons if layer.state else 0
+def _loads(placed: Placed) -> Loads:
+    activity, layers, steps = placed.activity, placed.topology.layers, placed.activity.time_steps
+    messages = traffic(activity, placed.profile, topology=placed.topology, placement=placed.placement)
     graded = "synop_graded" in placed.profile.energy
-    nothing = (0,) * placed.activity.time_steps
-    delivered = [nothing]
-    for edge in layer.edges:
-        delivered += [edge.events, edge.graded if graded else edge.unrolled]
-    columns = (
-        population.updates if layer.state else nothing,
-        population.spikes,
-        messages.sent_out[layer.name],
-        [sum(counts) for counts in zip(*delivered, strict=True)],
-        messages.received[layer.name],
+    edges = [(row, edge) for row, layer in enumerate(layers) for edge in layer.edges]
+    events = np.zeros((len(layers), steps), np.int64)
+    if edges:
+        delivered = table([edge.events for _, edge in edges], steps=steps)
+        delivered += table([edge.graded if graded else edge.unrolled for _, edge in edges], steps=steps)
+        np.add.at(events, [row for row, _ in edges], delivered)
+    nothing = (0,) * steps
+    updates = [part.updates if part.state else nothing for part in activity.populations]
+    samples = activity.samples
+    return Loads(
+        cores=np.array([[placed.placement.places[layer.name].cores] for layer in layers]).reshape(-1, 1),
+        neurons=np.array([[layer.neurons if layer.state else 0] for layer in layers]).reshape(-1, 1),
+        updates=table(updates, steps=steps) / samples,
+        spikes=table([part.spikes for part in activity.populations], steps=steps) / samples,
+        sent=messages.sent_out / samples,
+        events=events / samples,
+        received=messages.received / samples,
     )
-    return [
-        Load(layer.name, cores, neurons, *[count / samples for count in counts])
-        for counts in zip(*columns, strict=True)
-    ]
 
 
 def barrier(placed: Placed, end: End) -> list[float]:
@@ -142,8 +133,8 @@ def barrier(placed: Placed, end: End) -> list[float]:
     if placed.placement.chips > 1:
         sync += placed.number("sync_multichip_ns", end)
     overhead = sync + placed.number("step_overhead", end)
-    ns = work_ns(placed, end)
-    return [(busiest(loads, ns)[0] + overhead) * 1e-9 for loads in loads_by_step(placed)]
+    busiest = core_ns_by_step(placed, work_ns(placed, end)).max(axis=0, initial=0.0)
+    return [(needed + overhead) * 1e-9 for needed in busiest.tolist()]
 
 
 def ticks(placed: Placed, end: End) -> list[float]:
@@ -154,17 +145,24 @@ def ticks(placed: Placed, end: End) -> list[float]:
     """
     tick = placed.number("tick_us", end) * 1e-6
     work = work_ns(placed)
-    for index, loads in enumerate(loads_by_step(placed) if any(work.values()) else ()):
-        ns, where = busiest(loads, work)
-        if ns * 1e-9 > placed.number("tick_us") * 1e-6:
-            raise UnpriceableError(
-                f"{placed.profile.id} cannot keep its tick of {placed.number('tick_us'):g} us: a core of {where} has "
-                f"{ns * 1e-3:,.1f} us of work in step {index + 1}. Spread the layer or make it spike less."
-            )
+    if any(work.values()):
+        _check_ticks(placed, core_ns_by_step(placed, work))
     if placed.profile.time["model"] == "tick+cycles":
         _check_clock(placed)
     filling = placed.topology.longest * placed.number("pipeline_ticks_per_layer")
     return [tick] * placed.activity.time_steps + [tick * filling] * bool(filling)
+
+
+def _check_ticks(placed: Placed, needed: np.ndarray) -> None:
+    busiest = needed.max(axis=0, initial=0.0)
+    late = np.flatnonzero(busiest * 1e-9 > placed.number("tick_us") * 1e-6)
+    if late.size:
+        step = int(late[0])
+        where = placed.topology.layers[int(needed[:, step].argmax())].name
+        raise UnpriceableError(
+            f"{placed.profile.id} cannot keep its tick of {placed.number('tick_us'):g} us: a core of {where} has "
+            f"{busiest[step] * 1e-3:,.1f} us of work in step {step + 1}. Spread the layer or make it spike less."
+        )
 
 
 @dataclass(frozen=True)
@@ -202,24 +200,26 @@ def pool_cycles(profile: Profile, counts: PoolCounts, *, spikes_in: float, spike
     )
 
 
-def _cycles_at(placed: Placed, step: int) -> float:
+def _pool_cycles_by_step(placed: Placed) -> list[float]:
     activity, samples, layers = placed.activity, placed.activity.samples, placed.topology.layers
     hidden = [layer for layer in layers if layer.kind != "readout"]
     counts = PoolCounts(
         placed.topology.sizes.get(INPUT, 0),
-        sum(layer.neurons for layer in hidden),
-        sum(layer.neurons for layer in layers if layer.kind == "readout"),
+        sum([layer.neurons for layer in hidden]),
+        sum([layer.neurons for layer in layers if layer.kind == "readout"]),
     )
-    arriving = sent(activity, placed.profile).get(INPUT, (0,) * activity.time_steps)[step]
-    spikes = sum(population.spikes[step] for population in activity.populations if population.kind != "readout")
-    among = sum(edge.events[step] for layer in hidden for edge in layer.edges if INPUT not in edge.sources)
-    return pool_cycles(
-        placed.profile, counts, spikes_in=arriving / samples, spikes=spikes / samples, events=among / samples
-    )
+    nothing = (0,) * activity.time_steps
+    arriving = sent(activity, placed.profile).get(INPUT, nothing)
+    spiking = [population.spikes for population in activity.populations if population.kind != "readout"]
+    among = [edge.events for layer in hidden for edge in layer.edges if INPUT not in edge.sources]
+    return [
+        pool_cycles(placed.profile, counts, spikes_in=data / samples, spikes=spikes / samples, events=events / samples)
+        for data, spikes, events in zip(arriving, summed(nothing, *spiking), summed(nothing, *among), strict=True)
+    ]
 
 
 def _check_clock(placed: Placed) -> None:
-    cycles = max(_cycles_at(placed, step) for step in range(placed.activity.time_steps))
+    cycles = max(_pool_cycles_by_step(placed))
     needed = (placed.number("clock_margin") or 1.0) * cycles / placed.number("tick_us")  # cycles a us are MHz
     limit = placed.assumed.clock_mhz or placed.number("clock_mhz_max")
     if needed > limit:
@@ -249,11 +249,11 @@ def event(placed: Placed, end: End) -> list[float]:
     per_layer = placed.number("event_layer_us", end) * 1e-6
     messages = traffic(placed.activity, placed.profile, topology=placed.topology, placement=placed.placement)
     lasts = placed.activity.time_steps * DT_MS * 1e-3
-    for layer, counts in messages.received.items():
-        share = sum(counts) / placed.activity.samples / lasts * placed.number("event_layer_us") * 1e-6
+    for layer, received in zip(placed.topology.layers, messages.received.sum(axis=1).tolist(), strict=True):
+        share = received / placed.activity.samples / lasts * placed.number("event_layer_us") * 1e-6
         if share >= 1:
             raise UnpriceableError(
-                f"{placed.profile.id} cannot keep up with the events into {layer}: they would take {share:.1f} times "
+                f"{placed.profile.id} cannot keep up with the events into {layer.name}: they would take {share:.1f} times "
                 "the time in which they come. Make the layers before it spike less."
             )
     return [placed.topology.longest * per_layer]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 from evonas.measurement import Activity, Connection
 from evonas.snn.plan import INPUT
@@ -12,6 +14,7 @@ from objectives.profile import Profile
 from objectives.topology import Topology, is_static_input
 
 Counts = tuple[int, ...]
+Table = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,12 @@ class Traffic:
     """Messages between cores, totals over the samples, before anything is known of their ways.
 
     Attributes:
-        sent: `(time,)` spikes of each source.
-        received: `(time,)` messages into each layer (F).
-        sent_out: `(time,)` messages from each source, whoever reads them.
+        received: `(layers, time)` messages into each layer (F).
+        sent_out: `(layers, time)` messages from each layer, whoever reads them.
     """
 
-    sent: Mapping[str, Counts]
-    received: Mapping[str, Counts]
-    sent_out: Mapping[str, Counts]
+    received: Table
+    sent_out: Table
 
 
 def sent(activity: Activity, profile: Profile) -> dict[str, Counts]:
@@ -53,13 +54,21 @@ def messages(activity: Activity, profile: Profile, *, placement: Placement) -> d
 def traffic(activity: Activity, profile: Profile, *, topology: Topology[Connection], placement: Placement) -> Traffic:
     """Return the messages: one for each spike and each core that needs it."""
     spikes = sent(activity, profile)
-    nothing = (0,) * activity.time_steps
-    received, sent_out = {}, dict.fromkeys(spikes, nothing)
-    for layer in topology.layers:
-        total = nothing
-        for source, copies in placement.places[layer.name].copies.items():
-            counts = spikes[source]
-            total = tuple([a + copies * b for a, b in zip(total, counts, strict=True)])
-            sent_out[source] = tuple([a + copies * b for a, b in zip(sent_out[source], counts, strict=True)])
-        received[layer.name] = total
-    return Traffic(spikes, received, sent_out)
+    column = {source: index for index, source in enumerate(spikes)}  # the layers in their order, and then the data
+    copies = np.zeros((len(topology.layers), len(spikes)), np.int64)
+    for row, layer in enumerate(topology.layers):
+        for source, cores in placement.places[layer.name].copies.items():
+            copies[row, column[source]] = cores
+    counts = table(spikes.values(), steps=activity.time_steps)
+    sent_out = copies.sum(axis=0)[:, None] * counts
+    return Traffic(copies @ counts, sent_out[: len(topology.layers)])
+
+
+def table(rows: Iterable[Counts], *, steps: int) -> Table:
+    """Return `(rows, time)` int64 counts, also where there is no row."""
+    return np.array(list(rows), np.int64).reshape(-1, steps)
+
+
+def summed(*rows: Counts) -> Counts:
+    """Return `(time,)` the sum of several counts at each time step."""
+    return tuple([sum(step) for step in zip(*rows, strict=True)])
