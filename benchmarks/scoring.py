@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +44,7 @@ from spaces.spatial_temporal import LEVELS, plan, space
 SAMPLES = 359
 ROWS = 10_000
 INPUT_SHAPES = ((1, 8, 8), (8, 2, 32, 32))
-MAKERS = {
+MAKERS: dict[str, Callable[..., Objective]] = {
     "energy_dynamic": partial(energy.objective, part="dynamic"),
     "energy_total": partial(energy.objective, part="total"),
     "latency": latency.objective,

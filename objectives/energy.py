@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from evonas.errors import ProfileError, RunFileError
-from evonas.measurement import Activity, Connection, Measurement
+from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from objectives import latency
 from objectives.band import at
@@ -19,11 +19,9 @@ from objectives.deployment import ASSUMED, Deployment, Host, Pipeline, Reset, Sp
 from objectives.energy_estimate import MILLI, PICO, EnergyEstimate, compose, is_power_time, priced
 from objectives.memory import accesses
 from objectives.operations import Operations, operations
-from objectives.placement import Placement, place
+from objectives.placed import Placed
 from objectives.power import static_watts
 from objectives.profile import Coefficient, Profile, load
-from objectives.topology import Topology, topology
-from objectives.traffic import messages
 
 Part = Literal["dynamic", "total"]
 
@@ -111,7 +109,8 @@ def joules(
         ProfileError: If energy cannot be computed on this chip.
     """
     prices = priced(profile, assumed) if prices is None else prices
-    counts, network, placement = _counted(activity, profile, assumed, prices)
+    placed = Placed(activity, profile, assumed)
+    counts = _counted(placed, prices)
     picojoules = 0.0
     for parts in counts.values():
         for name, count in parts.items():
@@ -122,14 +121,14 @@ def joules(
             picojoules += count * prices[name].value
     result = picojoules * PICO
     if profile.memory:
-        stored = accesses(activity, profile, topology=network, operations=counts, assumed=assumed)
+        stored = accesses(placed, counts)
         memory = profile.memory
         result += sum([part.nominal(memory) for parts in stored.values() for found in parts.values() for part in found])
     if part == "total" or profile.composition == "power-time":
-        seconds = latency.busy_seconds(activity, profile, topology=network, placement=placement, assumed=assumed)
+        seconds = latency.busy_seconds(placed)
         result += at(profile.power.get("dynamic_run", 0.0)) * MILLI * seconds * is_power_time(profile)
         if part == "total":
-            result += static_watts(profile, placement=placement, assumed=assumed) * seconds
+            result += static_watts(profile, placement=placed.placement, assumed=assumed) * seconds
     return result
 
 
@@ -145,8 +144,9 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
         ProfileError: If energy cannot be computed on this chip.
     """
     prices = priced(profile, assumed)
-    counts, network, placement = _counted(activity, profile, assumed, prices)
-    stored = accesses(activity, profile, topology=network, operations=counts, assumed=assumed) if profile.memory else {}
+    placed = Placed(activity, profile, assumed)
+    counts = _counted(placed, prices)
+    stored = accesses(placed, counts) if profile.memory else {}
     busy = latency.estimate(activity, profile, assumed=assumed).busy if _has_static(profile) else None
     return compose(
         counts,
@@ -154,34 +154,27 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
         stored=stored,
         per_sample=_per_sample(activity, profile),
         busy=busy,
-        placement=placement,
+        placement=placed.placement,
         assumed=assumed,
     )
 
 
-def _counted(
-    activity: Activity, profile: Profile, assumed: Deployment, prices: Mapping[str, Coefficient]
-) -> tuple[Operations, Topology[Connection], Placement]:
-    """Return operations, with messages and hops where they have a price, and where the network is."""
-    _check(profile, assumed)
-    counts = operations(activity, profile, assumed=assumed)
-    if not (profile.memory or profile.power or any(name in prices for name in _TRAFFIC)):
-        return counts, _NOWHERE, Placement({}, 1, 1, 1)
-    network = topology(activity)
-    placement = place(network, profile, assumed=assumed)
+def _counted(placed: Placed, prices: Mapping[str, Coefficient]) -> Operations:
+    """Return operations, with messages and hops where they have a price."""
+    activity, profile = placed.activity, placed.profile
+    _check(profile, placed.assumed)
+    counts = operations(activity, profile, assumed=placed.assumed)
     if profile.rules["counts"] != "dense" and any(name in prices for name in _TRAFFIC):
-        hops = placement.hops(assumed)
-        for name, received in messages(activity, profile, placement=placement).items():
-            counts[name]["msg_out"] = received / activity.samples
-            counts[name]["hop"] = hops * counts[name]["msg_out"]
+        hops = placed.placement.hops(placed.assumed)
+        received = placed.traffic.received.sum(axis=1).tolist()
+        for layer, messages in zip(placed.topology.layers, received, strict=True):
+            counts[layer.name]["msg_out"] = messages / activity.samples
+            counts[layer.name]["hop"] = hops * counts[layer.name]["msg_out"]
     if profile.memory:
-        for layer in network.layers:  # a bias that is no part of the weights is added to every neuron at every step
+        for layer in placed.topology.layers:  # a bias that is no part of the weights is added at every step
             if layer.state and any(edge.biases for edge in layer.all_edges):
                 counts[layer.name]["add"] = activity.time_steps * layer.neurons
-    return counts, network, placement
-
-
-_NOWHERE: Topology[Connection] = Topology((), {}, {})
+    return counts
 
 
 def _per_sample(activity: Activity, profile: Profile) -> dict[str, float]:

@@ -173,7 +173,7 @@ def blocks(shapes: Topology[Any], profile: Profile, assumed: Deployment, finding
         used, inputs = _blocks(layer, axons=axons, outputs=outputs)
         findings.cores[layer.name] = used
         findings.at_most(f"inputs of a neuron of {layer.name}", layer.fan_in, axons)
-        for name in {name for edge in layer.edges for name in edge.sources}:
+        for name in dict.fromkeys([name for edge in layer.edges for name in edge.sources]):
             demanded[name] = demanded.get(name, 0) + used * inputs
     for name, wanted in demanded.items():
         if name != INPUT and wanted > shapes.sizes[name]:
@@ -192,18 +192,16 @@ def _blocks(layer: Layer[Any], *, axons: int, outputs: int) -> tuple[int, int]:
     if not spatial or height * width == 1:
         return best
     found = []
+    windows = [(edge.in_shape, edge.in_shape[0] // edge.groups, edge.stride, edge.kernel) for edge in spatial]
+    apart = max([edge.groups for edge in spatial])  # a depthwise patch shares no inputs among its channels
     for side in range(1, max(height, width) + 1):
-        inputs = sum(
-            edge.in_shape[0] // edge.groups
-            * min(edge.in_shape[1], (side - 1) * edge.stride + edge.kernel)
-            * min(edge.in_shape[2], (side - 1) * edge.stride + edge.kernel)
-            for edge in spatial
-        )  # fmt: skip
+        inputs = 0
+        for (_, high, wide), depth, stride, kernel in windows:
+            reach = (side - 1) * stride + kernel
+            inputs += depth * min(high, reach) * min(wide, reach)
         if inputs > axons and side > 1:
             break
         patches = math.ceil(height / side) * math.ceil(width / side)
-        # a depthwise patch shares no inputs among its channels
-        apart = max(edge.groups for edge in spatial)
         per_patch = math.ceil(side * side * channels / outputs)
         found.append((patches * max(per_patch, min(apart, math.ceil(apart * inputs / axons))), inputs))
     return min(found)

@@ -27,7 +27,7 @@ def convolution_cores(shapes: Topology[Any], profile: Profile, assumed: Deployme
         _layer(layer, fit, findings)
     readers: dict[str, int] = {}
     for layer in layers:
-        for name in {name for edge in layer.edges for name in edge.sources}:
+        for name in dict.fromkeys([name for edge in layer.edges for name in edge.sources]):
             readers[name] = readers.get(name, 0) + 1
     for name, count in readers.items():
         if name != INPUT:
@@ -99,10 +99,14 @@ def match(needs: Sequence[tuple[int, int]], rooms: Sequence[tuple[int, int]]) ->
     A need that finds no room free asks those who have one it could use to move (augmenting paths).
     """
     holder: dict[int, int] = {}
+    large_enough = [
+        [room for room, (kernels, neurons) in enumerate(rooms) if kernel <= kernels and neuron <= neurons]
+        for kernel, neuron in needs
+    ]
 
     def find(need: int, asked: set[int]) -> bool:
-        for room, sizes in enumerate(rooms):
-            if room in asked or any(wanted > given for wanted, given in zip(needs[need], sizes, strict=True)):
+        for room in large_enough[need]:
+            if room in asked:
                 continue
             asked.add(room)
             if room not in holder or find(holder[room], asked):

@@ -6,17 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evonas.errors import ProfileError
-from evonas.measurement import Activity, Connection, Measurement
+from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.snn.dynamics import DT_MS
 from objectives.band import Band, End
 from objectives.deployment import ASSUMED, Deployment, Pipeline, Split, Weights
 from objectives.operations import check_possible
-from objectives.placement import Placement, place
+from objectives.placed import Placed
 from objectives.profile import Profile, load
-from objectives.time_models import Placed, barrier, cycles, event, roofline, ticks
-from objectives.topology import Topology
-from objectives.topology import topology as topology_of
+from objectives.time_models import barrier, cycles, event, roofline, ticks
 
 _MODELS: Mapping[str, Callable[[Placed, End], list[float]]] = {
     "async-barrier": barrier,
@@ -116,7 +114,7 @@ def seconds(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUM
         ProfileError: If the profile says too little of time.
     """
     _check(profile)
-    return sum(_MODELS[profile.time["model"]](_placed(activity, profile, assumed), "value"))
+    return sum(_MODELS[profile.time["model"]](_feasible(activity, profile, assumed), "value"))
 
 
 def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> LatencyEstimate:
@@ -127,7 +125,7 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
         ProfileError: If the profile says too little of time.
     """
     _check(profile)
-    placed = _placed(activity, profile, assumed)
+    placed = _feasible(activity, profile, assumed)
     model = _MODELS[profile.time["model"]]
     parts = model(placed, "value")
     band = Band(sum(model(placed, "low")), sum(parts), sum(model(placed, "high")))
@@ -136,23 +134,15 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
     return LatencyEstimate(profile.id, profile.time["model"], band, busy, tuple(parts), gaps(profile))
 
 
-def busy_seconds(
-    activity: Activity,
-    profile: Profile,
-    *,
-    topology: Topology[Connection],
-    placement: Placement,
-    assumed: Deployment = ASSUMED,
-) -> float:
-    """Return the nominal seconds for which a sample occupies the chip, where it is known how it lies on it.
+def busy_seconds(placed: Placed) -> float:
+    """Return the nominal seconds for which a sample occupies the chip.
 
     Raises:
         UnpriceableError: If the chip cannot do it in the time that it has for it.
         ProfileError: If the profile says too little of time.
     """
-    _check(profile)
-    placed = Placed(activity, profile, topology, placement, assumed)
-    return sum(_MODELS[profile.time["model"]](placed, "value")) + _waiting(placed)
+    _check(placed.profile)
+    return sum(_MODELS[placed.profile.time["model"]](placed, "value")) + _waiting(placed)
 
 
 def _waiting(placed: Placed) -> float:
@@ -189,7 +179,6 @@ def _check(profile: Profile) -> None:
         )
 
 
-def _placed(activity: Activity, profile: Profile, assumed: Deployment) -> Placed:
+def _feasible(activity: Activity, profile: Profile, assumed: Deployment) -> Placed:
     check_possible(activity, profile)  # what the chip cannot do has no time either
-    network = topology_of(activity)
-    return Placed(activity, profile, network, place(network, profile, assumed=assumed), assumed)
+    return Placed(activity, profile, assumed)

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 
 from evonas.measurement import Activity, Connection
 from objectives.band import Band, End, at
-from objectives.deployment import Deployment
-from objectives.profile import Profile
-from objectives.topology import Layer, Topology, size
-from objectives.traffic import sent
+from objectives.placed import Placed
+from objectives.topology import Layer, size
 
 QUEUE = 1024
 """Events that a layer's queue holds."""
@@ -72,26 +70,19 @@ Stored = dict[str, dict[str, list[Accesses]]]
 """Accesses by layer and what is accessed."""
 
 
-def accesses(
-    activity: Activity,
-    profile: Profile,
-    *,
-    topology: Topology[Connection],
-    operations: Mapping[str, Mapping[str, float]],
-    assumed: Deployment,
-) -> Stored:
+def accesses(placed: Placed, operations: Mapping[str, Mapping[str, float]]) -> Stored:
     """Return accesses per sample by layer and what is accessed: weights, state, events, biases, activations.
 
     Every synaptic event reads a weight (constants need none) and reads and writes a potential. Every step sweeps over
     all state, except that of neurons without leak, which only change when something arrives.
     """
-    memory, once = profile.memory, assumed.static_first == "once"
-    spikes = {name: sum(counts) / activity.samples for name, counts in sent(activity, profile).items()}
+    activity, memory, once = placed.activity, placed.profile.memory, placed.assumed.static_first == "once"
+    spikes = {name: sum(counts) / activity.samples for name, counts in placed.sent.items()}
     result: Stored = {}
-    for layer in topology.layers:
+    for layer in placed.topology.layers:
         counts = operations[layer.name]
         events = sum([sum(edge.events) + sum(edge.unrolled) for edge in layer.edges]) / activity.samples
-        sources = {name for edge in layer.edges if edge.element != "real" for name in edge.sources}
+        sources = dict.fromkeys([name for edge in layer.edges if edge.element != "real" for name in edge.sources])
         moved = sum([spikes[name] for name in sources]) + counts.get("spike_out", 0.0)
         result[layer.name] = parts = {
             "weights": _weights(activity, layer, memory, once=once),

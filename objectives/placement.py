@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from objectives.deployment import ASSUMED, Deployment
 from objectives.profile import Profile
@@ -19,8 +20,7 @@ from objectives.topology import Edge, Layer, Topology
 _HOPS = 2.0
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a layer is.
 
     Attributes:
@@ -104,8 +104,7 @@ def _place(
     if limit is None or axons <= limit:
         cores = max(cores, outgoing)
         return Place(cores, 1, axons, synapses, _copies(layer, cores, 1))
-    for strips in range(2, height + 1):
-        rows = math.ceil(height / strips)
+    for rows in _strip_heights(height):
         strips = math.ceil(height / rows)
         share = rows / height
         per_strip = _cores(math.ceil(layer.neurons * share), math.ceil(synapses * share), fit, assumed)
@@ -114,6 +113,12 @@ def _place(
         if narrow <= limit:
             return Place(strips * per_strip, strips, narrow, synapses, _copies(layer, per_strip, strips))
     return Place(cores, 1, axons, synapses, _copies(layer, cores, 1))
+
+
+@cache
+def _strip_heights(height: int) -> tuple[int, ...]:
+    """Return the rows of a strip for every number of strips above one, each once, the widest first."""
+    return tuple(dict.fromkeys(math.ceil(height / strips) for strips in range(2, height + 1)))
 
 
 def _cores(neurons: int, synapses: int, fit: Mapping[str, Any], assumed: Deployment) -> int:
@@ -131,12 +136,13 @@ def _sources(layer: Layer[Any]) -> list[str]:
 def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int) -> int:
     """Return the distinct sources of a core that holds `rows` rows of a `cores`-th of the channels."""
     needed: dict[str, float] = {}
+    is_strip = rows < layer.shape[1]
     for edge in layer.edges:
         share = 1.0
-        if rows < layer.shape[1] and edge.operation != "linear":
+        if is_strip and edge.operation != "linear":
             height = edge.in_shape[1]
             share = min(height, (rows - 1) * edge.stride + edge.kernel) / height
-        if edge.groups > 1:
+        if edge.groups > 1 and cores > 1:
             share *= math.ceil(edge.groups / cores) / edge.groups
         for name in edge.sources:
             wanted = share * sizes[name]

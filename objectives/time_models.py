@@ -12,16 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evonas.errors import UnpriceableError
-from evonas.measurement import Activity, Connection
 from evonas.snn.dynamics import DT_MS
 from evonas.snn.plan import INPUT
-from objectives.band import End, at
-from objectives.deployment import Deployment
+from objectives.band import End
 from objectives.operations import operations
-from objectives.placement import Placement
+from objectives.placed import Placed
 from objectives.profile import Profile
-from objectives.topology import Topology, size
-from objectives.traffic import sent, summed, table, traffic
+from objectives.topology import size
+from objectives.traffic import summed, table
 
 
 @dataclass(frozen=True)
@@ -45,21 +43,6 @@ class Loads:
     sent: np.ndarray
     events: np.ndarray
     received: np.ndarray
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A measured network on a chip: all that a model of time looks at."""
-
-    activity: Activity
-    profile: Profile
-    topology: Topology[Connection]
-    placement: Placement
-    assumed: Deployment
-
-    def number(self, key: str, end: End = "value") -> float:
-        """Return a number of the profile's `[time]`, 0 where it has none."""
-        return at(self.profile.time.get(key, 0.0), end)
 
 
 _WORK = ("acc_neuron", "upd_neuron", "spike_out", "msg_out", "synop", "msg_in")
@@ -95,7 +78,7 @@ def core_ns_by_step(placed: Placed, ns: Mapping[str, float]) -> np.ndarray:
     working, waiting = core_ns(loads, ns), loads.neurons * ns["acc_neuron"] / loads.cores
     if placed.assumed.pipeline == "within-step":
         return working
-    needed = waiting.repeat(steps + max(placed.topology.longest - 1, 0), axis=1)
+    needed: np.ndarray = waiting.repeat(steps + max(placed.topology.longest - 1, 0), axis=1)
     for row, layer in enumerate(placed.topology.layers):
         behind = placed.topology.depth[layer.name] - 1
         needed[row, behind : behind + steps] = working[row]
@@ -103,8 +86,8 @@ def core_ns_by_step(placed: Placed, ns: Mapping[str, float]) -> np.ndarray:
 
 
 def _loads(placed: Placed) -> Loads:
-    activity, layers, steps = placed.activity, placed.topology.layers, placed.activity.time_steps
-    messages = traffic(activity, placed.profile, topology=placed.topology, placement=placed.placement)
+    activity, layers, messages = placed.activity, placed.topology.layers, placed.traffic
+    steps, samples = activity.time_steps, activity.samples
     graded = "synop_graded" in placed.profile.energy
     edges = [(row, edge) for row, layer in enumerate(layers) for edge in layer.edges]
     events = np.zeros((len(layers), steps), np.int64)
@@ -114,7 +97,6 @@ def _loads(placed: Placed) -> Loads:
         np.add.at(events, [row for row, _ in edges], delivered)
     nothing = (0,) * steps
     updates = [part.updates if part.state else nothing for part in activity.populations]
-    samples = activity.samples
     return Loads(
         cores=np.array([[placed.placement.places[layer.name].cores] for layer in layers]).reshape(-1, 1),
         neurons=np.array([[layer.neurons if layer.state else 0] for layer in layers]).reshape(-1, 1),
@@ -209,12 +191,13 @@ def _pool_cycles_by_step(placed: Placed) -> list[float]:
         sum([layer.neurons for layer in layers if layer.kind == "readout"]),
     )
     nothing = (0,) * activity.time_steps
-    arriving = sent(activity, placed.profile).get(INPUT, nothing)
+    arriving = placed.sent.get(INPUT, nothing)
     spiking = [population.spikes for population in activity.populations if population.kind != "readout"]
     among = [edge.events for layer in hidden for edge in layer.edges if INPUT not in edge.sources]
+    by_step = zip(arriving, summed(nothing, *spiking), summed(nothing, *among), strict=True)
     return [
         pool_cycles(placed.profile, counts, spikes_in=data / samples, spikes=spikes / samples, events=events / samples)
-        for data, spikes, events in zip(arriving, summed(nothing, *spiking), summed(nothing, *among), strict=True)
+        for data, spikes, events in by_step
     ]
 
 
@@ -233,7 +216,7 @@ def cycles(placed: Placed, end: End) -> list[float]:
     """Return the seconds of a sample on a core that does one thing after the other."""
     counts = operations(placed.activity, placed.profile, assumed=placed.assumed)
     events = sum(count.get("synop", 0.0) for count in counts.values())
-    spikes = sum(sum(part) for part in sent(placed.activity, placed.profile).values()) / placed.activity.samples
+    spikes = sum([sum(part) for part in placed.sent.values()]) / placed.activity.samples
     needed = placed.number("cycles_per_synop", end) * events + placed.number("cycles_per_spike", end) * spikes
     needed += placed.number("cycles_per_tick_leak", end) * placed.activity.time_steps
     clock = placed.assumed.clock_mhz or placed.number("clock_mhz")
@@ -247,14 +230,14 @@ def event(placed: Placed, end: End) -> list[float]:
         UnpriceableError: If events come faster than a core can take them.
     """
     per_layer = placed.number("event_layer_us", end) * 1e-6
-    messages = traffic(placed.activity, placed.profile, topology=placed.topology, placement=placed.placement)
     lasts = placed.activity.time_steps * DT_MS * 1e-3
-    for layer, received in zip(placed.topology.layers, messages.received.sum(axis=1).tolist(), strict=True):
+    messages = placed.traffic.received.sum(axis=1).tolist()
+    for layer, received in zip(placed.topology.layers, messages, strict=True):
         share = received / placed.activity.samples / lasts * placed.number("event_layer_us") * 1e-6
         if share >= 1:
             raise UnpriceableError(
-                f"{placed.profile.id} cannot keep up with the events into {layer.name}: they would take {share:.1f} times "
-                "the time in which they come. Make the layers before it spike less."
+                f"{placed.profile.id} cannot keep up with the events into {layer.name}: they would take {share:.1f} "
+                "times the time in which they come. Make the layers before it spike less."
             )
     return [placed.topology.longest * per_layer]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from evonas.measurement import Activity, Connection, Shape
 from evonas.snn.plan import INPUT, Plan, PlannedConnection
@@ -16,14 +16,14 @@ Edge = Connection | PlannedConnection
 E_co = TypeVar("E_co", bound=Edge, covariant=True)
 
 
-@dataclass(frozen=True)
-class Layer(Generic[E_co]):
+class Layer(NamedTuple, Generic[E_co]):
     """The neurons of one layer and the connections into it.
 
     Attributes:
         name: Unique in its network.
         kind: Of neuron, as in `evonas.measurement.Population`.
         shape: `(channels, height, width)`.
+        neurons: Number of neurons.
         state: State variables per neuron.
         reset: What a spike does to the membrane, `""` where counts are all that is stored.
         edges: What delivers its current on the chip.
@@ -33,6 +33,7 @@ class Layer(Generic[E_co]):
     name: str
     kind: str
     shape: Shape
+    neurons: int
     state: int
     reset: str
     edges: tuple[E_co, ...]
@@ -42,11 +43,6 @@ class Layer(Generic[E_co]):
     def all_edges(self) -> tuple[E_co, ...]:
         """The connections on the chip, and those of the host."""
         return self.edges + self.host_edges
-
-    @property
-    def neurons(self) -> int:
-        """Number of neurons."""
-        return size(self.shape)
 
     @property
     def fan_in(self) -> int:
@@ -91,20 +87,25 @@ def topology(network: Activity) -> Topology[Connection]: ...
 def topology(network: Plan) -> Topology[PlannedConnection]: ...
 def topology(network: Network) -> Topology[Any]:
     """Return the layers of a network as a chip sees them."""
-    on_chip: dict[str, list[Any]] = {}
-    on_host: dict[str, list[Any]] = {}
-    sizes: dict[str, int] = {}
-    depth: dict[str, int] = {}
     populations: tuple[Any, ...] = network.populations
-    for population in populations:
-        sizes[population.name] = size(population.shape)
+    sizes = {population.name: size(population.shape) for population in populations}
+    on_chip: dict[str, list[Any]] = {name: [] for name in sizes}
+    on_host: dict[str, list[Any]] = {name: [] for name in sizes}
+    depth: dict[str, int] = {}
     for edge in network.connections:  # in the order in which they compute, so that all sources are known
-        (on_host if is_static_input(edge) else on_chip).setdefault(edge.target, []).append(edge)
-        deepest = max([depth.get(name, 0) for name in edge.sources])
-        depth[edge.target] = max(depth.get(edge.target, 0), deepest + 1)
-        if INPUT in edge.sources and INPUT not in sizes and not is_static_input(edge):
-            sizes[INPUT] = size(edge.in_shape) - sum(sizes[name] for name in edge.sources if name != INPUT)
-    layers: list[Layer[Any]] = []
+        if is_static_input(edge):
+            on_host[edge.target].append(edge)
+            depth.setdefault(edge.target, 1)
+            continue
+        on_chip[edge.target].append(edge)
+        deepest = depth.get(edge.target, 1)
+        for name in edge.sources:
+            if name == INPUT and INPUT not in sizes:
+                sizes[INPUT] = size(edge.in_shape) - sum([sizes[other] for other in edge.sources if other != INPUT])
+            if depth.get(name, 0) >= deepest:
+                deepest = depth[name] + 1
+        depth[edge.target] = deepest
+    layers = []
     for population in populations:
         name = population.name
         if isinstance(network, Plan):
@@ -112,7 +113,7 @@ def topology(network: Network) -> Topology[Any]:
             kind, state, reset = dynamics.kind, dynamics.state_variables, dynamics.reset
         else:
             kind, state, reset = population.kind, population.state, ""
-        edges, host_edges = tuple(on_chip.get(name, ())), tuple(on_host.get(name, ()))
-        layers.append(Layer(name, kind, population.shape, state, reset, edges, host_edges))
+        edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
         depth.setdefault(name, 1)
+        layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
     return Topology(tuple(layers), sizes, depth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,24 +42,23 @@ def sent(activity: Activity, profile: Profile) -> dict[str, Counts]:
     return spikes
 
 
-def messages(activity: Activity, profile: Profile, *, placement: Placement) -> dict[str, int]:
-    """Return the messages into each layer, totals over samples and time steps: what `traffic` adds up to."""
-    spikes = {name: sum(counts) for name, counts in sent(activity, profile).items()}
-    return {
-        layer: sum([copies * spikes[source] for source, copies in spot.copies.items()])
-        for layer, spot in placement.places.items()
-    }
+def traffic(
+    spikes: Mapping[str, Counts], topology: Topology[Connection], *, placement: Placement, steps: int
+) -> Traffic:
+    """Return the messages: one for each spike and each core that needs it.
 
-
-def traffic(activity: Activity, profile: Profile, *, topology: Topology[Connection], placement: Placement) -> Traffic:
-    """Return the messages: one for each spike and each core that needs it."""
-    spikes = sent(activity, profile)
+    Args:
+        spikes: What each source sends, from `sent`.
+        topology: The layers.
+        placement: Where they are.
+        steps: Time steps.
+    """
     column = {source: index for index, source in enumerate(spikes)}  # the layers in their order, and then the data
     copies = np.zeros((len(topology.layers), len(spikes)), np.int64)
     for row, layer in enumerate(topology.layers):
         for source, cores in placement.places[layer.name].copies.items():
             copies[row, column[source]] = cores
-    counts = table(spikes.values(), steps=activity.time_steps)
+    counts = table(spikes.values(), steps=steps)
     sent_out = copies.sum(axis=0)[:, None] * counts
     return Traffic(copies @ counts, sent_out[: len(topology.layers)])
 

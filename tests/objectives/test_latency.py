@@ -17,10 +17,9 @@ from objectives import latency
 from objectives.band import at
 from objectives.deployment import Deployment
 from objectives.energy import estimate as energy
-from objectives.placement import place
+from objectives.placed import Placed
 from objectives.profile import Profile, load
-from objectives.time_models import Loads, Placed, core_ns, work_ns
-from objectives.topology import topology
+from objectives.time_models import Loads, core_ns, work_ns
 
 SANAFE = load("loihi1_sanafe")
 WITHIN = Deployment(pipeline="within-step")
@@ -108,8 +107,7 @@ def test_mean_loads_are_never_longer_than_those_of_each_step(steps: int, seed: i
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 6), min_size=1, max_size=8))
 def test_layer_totals_are_never_longer_than_the_busiest_of_its_cores(cores: list[tuple[int, ...]]) -> None:
-    network = topology(gesture())
-    placed = Placed(gesture(), SANAFE, network, place(network, SANAFE), WITHIN)
+    placed = Placed(gesture(), SANAFE, WITHIN)
     counts = np.array(cores)
     apart = Loads(np.ones((len(cores), 1)), *counts.T[:, :, None])
     together = Loads(np.array([[len(cores)]]), *counts.sum(axis=0)[:, None, None])
