@@ -112,13 +112,10 @@ def joules(
     placed = Placed(activity, profile, assumed)
     counts = _counted(placed, prices)
     picojoules = 0.0
-    for parts in counts.values():
+    for parts in (*counts.values(), _per_sample(activity, profile)):
         for name, count in parts.items():
             if name in prices:
                 picojoules += count * prices[name].value
-    for name, count in _per_sample(activity, profile).items():
-        if name in prices:
-            picojoules += count * prices[name].value
     result = picojoules * PICO
     if profile.memory:
         stored = accesses(placed, counts)

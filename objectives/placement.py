@@ -104,7 +104,10 @@ def _place(
     if limit is None or axons <= limit:
         cores = max(cores, outgoing)
         return Place(cores, 1, axons, synapses, _copies(layer, cores, 1))
+    most = _most_rows(layer, sizes, limit)
     for rows in _strip_heights(height):
+        if rows > most:
+            continue
         strips = math.ceil(height / rows)
         share = rows / height
         per_strip = _cores(math.ceil(layer.neurons * share), math.ceil(synapses * share), fit, assumed)
@@ -121,6 +124,17 @@ def _strip_heights(height: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(math.ceil(height / strips) for strips in range(2, height + 1)))
 
 
+def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: int) -> float:
+    """Return a number of rows beyond which the inputs of one edge alone are more than `limit`, whatever the cores."""
+    most = math.inf
+    for edge in layer.edges:
+        inputs = sum([sizes[name] for name in edge.sources])
+        if edge.operation != "linear" and edge.groups == 1 and inputs > limit:
+            reach = edge.in_shape[1] * limit / inputs
+            most = min(most, (reach - edge.kernel) / edge.stride + 2)  # 1, and 1 against rounding
+    return most
+
+
 def _cores(neurons: int, synapses: int, fit: Mapping[str, Any], assumed: Deployment) -> int:
     cores = math.ceil(neurons / fit["neurons_per_core"]) if "neurons_per_core" in fit else 1
     if "syn_bits_per_core" in fit:  # synapses are stored with their targets
@@ -130,7 +144,7 @@ def _cores(neurons: int, synapses: int, fit: Mapping[str, Any], assumed: Deploym
 
 
 def _sources(layer: Layer[Any]) -> list[str]:
-    return list(dict.fromkeys(name for edge in layer.edges for name in edge.sources))
+    return list(dict.fromkeys([name for edge in layer.edges for name in edge.sources]))
 
 
 def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int) -> int:
@@ -141,7 +155,8 @@ def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int
         share = 1.0
         if is_strip and edge.operation != "linear":
             height = edge.in_shape[1]
-            share = min(height, (rows - 1) * edge.stride + edge.kernel) / height
+            reach = (rows - 1) * edge.stride + edge.kernel
+            share = reach / height if reach < height else 1.0
         if edge.groups > 1 and cores > 1:
             share *= math.ceil(edge.groups / cores) / edge.groups
         for name in edge.sources:

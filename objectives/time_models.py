@@ -89,19 +89,20 @@ def _loads(placed: Placed) -> Loads:
     activity, layers, messages = placed.activity, placed.topology.layers, placed.traffic
     steps, samples = activity.time_steps, activity.samples
     graded = "synop_graded" in placed.profile.energy
-    edges = [(row, edge) for row, layer in enumerate(layers) for edge in layer.edges]
+    targets = [row for row, layer in enumerate(layers) for _ in layer.edges]
+    edges = [edge for layer in layers for edge in layer.edges]
+    delivered = table([edge.events for edge in edges], steps=steps)
+    delivered += table([edge.graded if graded else edge.unrolled for edge in edges], steps=steps)
     events = np.zeros((len(layers), steps), np.int64)
-    if edges:
-        delivered = table([edge.events for _, edge in edges], steps=steps)
-        delivered += table([edge.graded if graded else edge.unrolled for _, edge in edges], steps=steps)
-        np.add.at(events, [row for row, _ in edges], delivered)
+    np.add.at(events, np.array(targets, np.int64), delivered)
     nothing = (0,) * steps
     updates = [part.updates if part.state else nothing for part in activity.populations]
+    places = placed.placement.places
     return Loads(
-        cores=np.array([[placed.placement.places[layer.name].cores] for layer in layers]).reshape(-1, 1),
-        neurons=np.array([[layer.neurons if layer.state else 0] for layer in layers]).reshape(-1, 1),
+        cores=np.array([places[layer.name].cores for layer in layers])[:, None],
+        neurons=np.array([layer.neurons if layer.state else 0 for layer in layers])[:, None],
         updates=table(updates, steps=steps) / samples,
-        spikes=table([part.spikes for part in activity.populations], steps=steps) / samples,
+        spikes=messages.spikes / samples,
         sent=messages.sent_out / samples,
         events=events / samples,
         received=messages.received / samples,

@@ -22,10 +22,12 @@ class Traffic:
     """Messages between cores, totals over the samples, before anything is known of their ways.
 
     Attributes:
+        spikes: `(layers, time)` spikes of each layer.
         received: `(layers, time)` messages into each layer (F).
         sent_out: `(layers, time)` messages from each layer, whoever reads them.
     """
 
+    spikes: Table
     received: Table
     sent_out: Table
 
@@ -60,7 +62,8 @@ def traffic(
             copies[row, column[source]] = cores
     counts = table(spikes.values(), steps=steps)
     sent_out = copies.sum(axis=0)[:, None] * counts
-    return Traffic(copies @ counts, sent_out[: len(topology.layers)])
+    layers = slice(len(topology.layers))
+    return Traffic(counts[layers], copies @ counts, sent_out[layers])
 
 
 def table(rows: Iterable[Counts], *, steps: int) -> Table:
