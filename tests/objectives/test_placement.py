@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from counted import edge, layer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evonas.measurement import Activity, Connection
@@ -19,23 +19,26 @@ CHANNELS = 4
 NEURONS = 64
 
 
-@st.composite
-def two_edges(draw: st.DrawFn) -> Activity:
-    """Return a layer that reads two others, or one twice, with windows of its own for each."""
-    height = draw(st.sampled_from([2, 3, 4, 6, 13, 24]))
-    sides, edges = {}, []
-    for letter in "ab":
-        kernel, stride = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-        source = draw(st.sampled_from(["left", "right"]))
+Window = tuple[str, int, int, int]
+"""Of an edge: its source, its kernel, its stride and its groups."""
+
+
+def reader(height: int, windows: list[Window]) -> Activity:
+    """Return a layer of that height that reads others, each as high as the first stride from it asks for."""
+    sides: dict[str, int] = {}
+    edges = []
+    for source, kernel, stride, groups in windows:
         side = sides.setdefault(source, stride * height)
-        edges.append(
-            edge(
-                letter, "reader", sources=(source,), operation="conv", in_shape=(CHANNELS, side, 1), kernel=kernel,
-                stride=stride, groups=draw(st.sampled_from([1, CHANNELS])), out_shape=(CHANNELS, height, 1), dense=0,
-            )
-        )  # fmt: skip
+        shapes = {"in_shape": (CHANNELS, side, 1), "out_shape": (CHANNELS, height, 1), "dense": 0}
+        window = {"operation": "conv", "kernel": kernel, "stride": stride, "groups": groups}
+        edges.append(edge(f"edge {len(edges)}", "reader", sources=(source,), **shapes, **window))
     sources = [layer(name, shape=(CHANNELS, side, 1)) for name, side in sides.items()]
     return Activity(1, 2, (*sources, layer("reader", shape=(CHANNELS, height, 1))), tuple(edges))
+
+
+WINDOWS = st.tuples(
+    st.sampled_from(["left", "right"]), st.sampled_from([1, 3, 5]), st.integers(1, 3), st.sampled_from([1, CHANNELS])
+)
 
 
 def axons(edges: tuple[Connection, ...], *, cores: int, rows: int, height: int) -> int:
@@ -64,9 +67,13 @@ def written_out(activity: Activity, *, limit: int) -> tuple[int, int]:
     return whole, 1
 
 
-@settings(max_examples=500, deadline=None)
-@given(two_edges(), st.integers(1, 200))
-def test_the_fewest_strips_are_found_whose_cores_have_axons_for_their_inputs(activity: Activity, limit: int) -> None:
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([2, 3, 4, 13]), st.lists(WINDOWS, min_size=1, max_size=3), st.integers(4, 48))
+@example(2, [("left", 5, 1, 1), ("right", 1, 3, 1)], 12)  # a window that is larger than all of its small source
+def test_the_fewest_strips_are_found_whose_cores_have_axons_for_their_inputs(
+    height: int, windows: list[Window], limit: int
+) -> None:
+    activity = reader(height, windows)
     chip = replace(load("loihi1_davies"), fit={"neurons_per_core": NEURONS, "in_axons_per_core": limit})
     spot = place(topology(activity), chip, assumed=Deployment()).places["reader"]
     assert (spot.cores, spot.strips) == written_out(activity, limit=limit)
