@@ -24,7 +24,7 @@ format: .venv/test-ready
 	$(BIN)/ruff format .
 
 bench: .venv/test-ready          ## what is measured, in short
-	for file in engine search_quality; do $(BIN)/python benchmarks/$$file.py --quick || exit 1; done
+	for file in engine scoring search_quality; do $(BIN)/python benchmarks/$$file.py --quick || exit 1; done
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
