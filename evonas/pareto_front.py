@@ -34,18 +34,19 @@ class Front:
     reference: Reference | None
     refused: int = 0
 
-    def to_json(self, *, rows: Sequence[Row] | None = None) -> str:
+    def to_json(self, *, rows: Sequence[Row] | None = None, picked: Mapping[str, Any] | None = None) -> str:
         """Return the front as the text of one JSON object.
 
         Args:
             rows: Rows to list in the place of the front's, each with its outcome, message and kind as well.
+            picked: A JSON object about one network, added where it is given.
         """
         if rows is None:
-            networks = [self._network(row) for row in self.rows]
+            networks = [self.network(row) for row in self.rows]
         else:
-            networks = [{**self._network(row), **_ending(row)} for row in rows]
+            networks = [{**self.network(row), **_ending(row)} for row in rows]
         reference = self.reference
-        content = {
+        content: dict[str, Any] = {
             "objectives": {objective.name: _description(objective) for objective in self.objectives},
             "evaluations": self.evaluations,
             "failed": self.failed,
@@ -55,9 +56,12 @@ class Front:
             "ref_point": None if reference is None else self._named(reference.ref_point),
             "networks": networks,
         }
+        if picked is not None:
+            content["picked"] = picked
         return json.dumps(content, allow_nan=False)
 
-    def _network(self, row: Row) -> dict[str, Any]:
+    def network(self, row: Row) -> dict[str, Any]:
+        """Return what programs read of one network: a JSON object."""
         return {
             "key": row.job.genotype.key,
             "slot": row.job.slot,

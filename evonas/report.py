@@ -1,4 +1,4 @@
-"""Reports: the front as a table for people, as CSV and as JSON for programs."""
+"""Reports: the front as a table for people and as CSV for programs, and the bill of a network in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from evonas.bill import Bill
 from evonas.objective import Objective
 from evonas.pareto_front import Front
 from evonas.view import Row
@@ -56,6 +57,22 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
         cells += [job.kind, row.evaluation.outcome.name.lower(), row.evaluation.message] if everything else []
         writer.writerow([*cells, *(job.genotype.get(name, "") for name in variables)])
     return text.getvalue()
+
+
+def bill_lines(bill: Bill) -> list[str]:
+    """Return what people read of a bill, line by line."""
+    if bill.energy is None:
+        lines = [f"Energy on {bill.profile}: none. {bill.unpriced}"]
+    else:
+        low, nominal, high = (f"{bill.energy[end]:.3g}" for end in ("low", "nominal", "high"))
+        lines = [f"Energy on {bill.profile} ({bill.part}, {bill.scope}): {nominal} J/sample, between {low} and {high}"]
+        for what, shares in (("term", bill.terms), ("layer", bill.layers)):
+            largest = sorted(shares.items(), key=lambda entry: -entry[1])
+            lines += [f"  by {what}: " + ", ".join(f"{name} {share:.1%}" for name, share in largest)]
+        lines += [f"  not counted: {text}" for text in bill.uncounted]
+    lines.append(f"Fit on {bill.profile}: {bill.fit['verdict']}")
+    lines += [f"  broken: {rule}" for rule in bill.fit["violations"]]
+    return lines + [f"  not checked: {rule}" for rule in bill.fit["unchecked"]]
 
 
 def _by_first_objective(row: Row) -> tuple[float, ...]:

@@ -222,14 +222,15 @@ def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> 
             at_least=made.at_least if section.at_least is None else section.at_least,
             at_most=made.at_most if section.at_most is None else section.at_most,
         )
-        faults += [f"{key}.{fault}" for fault in _bound_faults(objective)]
+        faults += [f"{key}.{fault}" for fault in bound_faults(objective)]
         if objective.name in [other.name for other in objectives]:
             faults.append(f'{key}.as: a second objective is called {objective.name!r}; give it a name with as = "…"')
         objectives.append(objective)
     return tuple(objectives), faults
 
 
-def _bound_faults(objective: Objective) -> list[str]:
+def bound_faults(objective: Objective) -> list[str]:
+    """Return a sentence for each bound of an objective that no network, or no two bounds, can keep."""
     faults = []
     least, most = objective.at_least, objective.at_most
     if least is not None and most is not None and least > most:

@@ -31,9 +31,12 @@ LAYERS = [
         "workers",
         "search",
     },
-    {"ray_workers", "lookup", "runfile", "report", "progress"},
+    {"ray_workers", "lookup", "runfile", "progress", "pick"},
     {"hardware"},
     {"resolved_run"},
+    {"question"},
+    {"bill"},
+    {"report", "page"},
     {"run", "front", "profiles"},
     {"__main__", "__init__"},
 ]
@@ -48,6 +51,7 @@ DOORS = {
     "torch": {"evonas/snn", "evonas/evaluate.py"},
     "sklearn": {"evonas/data"},
     "pydantic": {"evonas/runfile.py", "evonas/resolved_run.py"},
+    "plotly": {"evonas/page.py"},
     "torchvision": set(),
 }
 """Where a foreign library may be imported."""
