@@ -1,4 +1,4 @@
-"""Front: what a run has found. `python -m evonas.front DIR`, while the search runs or after, for any chip and budget."""
+"""Front: what a run has found, for any chip and budget. `python -m evonas.front DIR`, also while the search runs."""
 
 from __future__ import annotations
 

@@ -67,27 +67,16 @@ def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (
     Raises:
         RunFileError: With everything that is wrong with the command.
     """
-    sections = list(file.objectives)
     bounds, faults = _bounds(budgets)
     if profile is not None and (fault := _profile_fault(profile)):
         faults.append(f"--profile: {fault}")
-    elif profile is not None:
-        sections = [_on(section, profile) if _takes_profile(section.name) else section for section in sections]
-        if not any(_takes_profile(section.name) for section in sections):
-            sections.append(_on(ObjectiveSection(name="energy"), profile))
-    hardware = file.hardware
+        profile = None
+    sections = list(file.objectives) if profile is None else _moved(file.objectives, profile)
     chips = [section.options["profile"] for section in sections if "profile" in section.options]
-    chip = profile or next(iter(chips), None) or (None if hardware is None else hardware.profile)
-    known = {section.as_ or section.name for section in sections}
-    for name in [name for name in bounds if name not in known]:
-        if name not in _objectives():
-            there = ", ".join(sorted({*known, *_objectives()}))
-            faults.append(f"--budget {name}: there is no such objective; there are {there}")
-        elif _takes_profile(name) and chip is None:
-            faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
-        else:
-            section = ObjectiveSection(name=name)
-            sections.append(_on(section, str(chip)) if _takes_profile(name) else section)
+    chip = next(iter(chips), None if file.hardware is None else file.hardware.profile)
+    added, wrong = _added(bounds, known=[one.name for one in objectives_of(tuple(sections))[0]], chip=chip)
+    faults += wrong
+    sections += added
     objectives, wrong = objectives_of(tuple(sections))
     faults += [f"--profile: {fault.partition(': ')[2]}" if profile else fault for fault in wrong]
     bounded = [_within(objective, bounds.get(objective.name)) for objective in objectives]
@@ -96,11 +85,35 @@ def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (
         raise RunFileError(faults)
     energy = next((section.options for section in sections if section.name == "energy"), {})
     energy = {name: value for name, value in energy.items() if name != "profile"}
-    check = None if chip is None else _checker(str(chip), file, energy)
+    check = None if chip is None else _checker(chip, file, energy)
     if profile is not None and check is not None:
         index = next(index for index, section in enumerate(sections) if _takes_profile(section.name))
         bounded[index] = _where_it_fits(bounded[index], check)
     return Question(tuple(bounded), chip, profile is not None, energy, check)
+
+
+def _moved(sections: Sequence[ObjectiveSection], profile: str) -> list[ObjectiveSection]:
+    """Return the objectives on another chip; energy is added where none depends on one."""
+    if not any(_takes_profile(section.name) for section in sections):
+        sections = (*sections, ObjectiveSection(name="energy"))
+    return [_on(section, profile) if _takes_profile(section.name) else section for section in sections]
+
+
+def _added(
+    bounds: Mapping[str, float], *, known: Sequence[str], chip: str | None
+) -> tuple[list[ObjectiveSection], list[str]]:
+    """Return the objectives that bounds name and the run does not have, and a sentence for each fault."""
+    sections, faults = [], []
+    for name in [name for name in bounds if name not in known]:
+        if name not in _objectives():
+            there = ", ".join(sorted({*known, *_objectives()}))
+            faults.append(f"--budget {name}: there is no such objective; there are {there}")
+        elif _takes_profile(name) and chip is None:
+            faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
+        else:
+            section = ObjectiveSection.model_validate({"name": name, "as": name})
+            sections.append(_on(section, chip) if chip is not None and _takes_profile(name) else section)
+    return sections, faults
 
 
 def _profile_fault(profile: str) -> str:
