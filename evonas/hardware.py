@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from evonas.data.dataset import SearchData
 from evonas.errors import EvonasError, ProfileError, RunFileError
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.refusal import Refusal
@@ -75,15 +76,14 @@ class Hardware:
 
 
 def hardware_of(
-    section: HardwareSection | None, *, space: Space | None, input_shape: Sequence[int] | None, classes: int | None
+    section: HardwareSection | None, *, space: Space | None, data: SearchData | None
 ) -> tuple[Hardware | None, list[str]]:
     """Return the chip that a run file names, None where it names none, and a sentence for each fault.
 
     Args:
         section: The section of the run file.
         space: The space, None where it is wrong: only the section itself is then looked at.
-        input_shape: Shape of the data, None where it is wrong.
-        classes: Number of classes.
+        data: What networks are built for, None where it is wrong.
     """
     if section is None:
         return None, []
@@ -108,6 +108,7 @@ def hardware_of(
             "hardware.fit: true, but the space has no `plan`, so that nobody can tell what fits before training; "
             "give it one, Space(…, plan=…), or set fit = false"
         )
-    if check is None or plan is None or input_shape is None:
+    if check is None or plan is None or data is None:
         return None, faults
-    return Hardware(section, check, lambda genotype: plan(genotype, input_shape, classes)), faults
+    shape, classes = data.input_shape, data.classes
+    return Hardware(section, check, lambda genotype: plan(genotype, shape, classes)), faults

@@ -143,10 +143,8 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     objectives, objective_faults = objectives_of(file.objectives)
     strategy, strategy_faults = _strategy(file.strategies)
     dataset, data_faults = _dataset(file)
-    shape = None if dataset is None else dataset.for_search(seed=file.search.seed).input_shape
-    hardware, hardware_faults = hardware_of(
-        file.hardware, space=space, input_shape=shape, classes=None if dataset is None else dataset.classes
-    )
+    data_of_search = None if dataset is None else dataset.for_search(seed=file.search.seed)
+    hardware, hardware_faults = hardware_of(file.hardware, space=space, data=data_of_search)
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
     if faults or space is None or strategy is None or dataset is None:
         raise RunFileError(faults)
@@ -166,7 +164,7 @@ def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
         faults += _strategy((strategy,), first=index)[1]
     with suppress(ValidationError):  # its form is wrong, which has been said
         section = HardwareSection.model_validate(data["hardware"]) if "hardware" in data else None
-        faults += hardware_of(section, space=None, input_shape=None, classes=None)[1]
+        faults += hardware_of(section, space=None, data=None)[1]
     return faults
 
 

@@ -170,12 +170,7 @@ def search(
                 if proposal is None:
                     break
                 job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
-                refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
-                if refusal is None:
-                    workers.start(job)
-                else:
-                    job = replace(job, cost=0.0)
-                    archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
+                job = _started(job, workers=workers, archive=archive, refuse=refuse)
             view.start(job)
             row = archive.get(job.slot)
             if row is not None and row.is_refused:
@@ -197,6 +192,17 @@ def search(
     if refused >= REFUSED_IN_A_ROW:
         return Ending.ONLY_REFUSED
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
+
+
+def _started(job: Job, *, workers: Workers, archive: Memory, refuse: Refuse | None) -> Job:
+    """Return the job as it is started: on a worker, or as a refused row that is there at once and costs nothing."""
+    refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+    if refusal is None:
+        workers.start(job)
+        return job
+    job = replace(job, cost=0.0)
+    archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
+    return job
 
 
 def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from evonas.__main__ import app
 from evonas.archive import Archive
+from evonas.measurement import Outcome
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,7 +71,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Resu
 
 def contents(output: Path) -> list[tuple[object, ...]]:
     rows = Archive.read(output / "archive.h5").rows
-    return [(row.job, row.evaluation.outcome, row.evaluation.message, row.evaluation.measurement) for row in rows]
+    return [
+        (row.job, row.evaluation.outcome, row.evaluation.message, row.evaluation.degree, row.evaluation.measurement)
+        for row in rows
+    ]
 
 
 def test_a_run_ends_in_a_front_and_its_files(finished: tuple[Path, Path, Result]) -> None:
@@ -286,21 +290,21 @@ def test_a_run_killed_at_five_random_moments_equals_one_that_is_not(tmp_path: Pa
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run_file = write_run_file(tmp_path, evaluations=16, count=0)
-    said, _ = (process := run_in_background(run_file, whole)).communicate(timeout=300)
+    said, _ = (process := run_in_background(run_file, whole, *CHIP)).communicate(timeout=300)
     assert process.returncode == 0, said
 
     rng = np.random.default_rng(count)
     journal = broken / "archive.h5.journal"
     for rows in sorted(rng.choice(np.arange(15), 5, replace=False)):
-        process = run_in_background(run_file, broken, "--set", f"workers.count={count}")
+        process = run_in_background(run_file, broken, *CHIP, "--set", f"workers.count={count}")
         while not journal.exists() or journal.read_bytes().count(b"\n") < rows + 1:  # the first line is the header
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.5))
         process.kill()
         process.communicate()
-    said, _ = (process := run_in_background(run_file, broken, "--set", f"workers.count={count}")).communicate(
-        timeout=300
-    )
+    process = run_in_background(run_file, broken, *CHIP, "--set", f"workers.count={count}")
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert contents(whole) == contents(broken)
+    assert {outcome for _, outcome, *_ in contents(whole)} == {Outcome.MEASURED, Outcome.REFUSED}

@@ -15,7 +15,8 @@ from evonas.view import Proposal, Strategy, View
 class Mixture:
     """Gives each slot to the member that is furthest behind its share; where it has nothing, to the next.
 
-    A slot counts for the strategy that proposed it, promotions by the ladder for none. All members see all rows.
+    A slot counts for the strategy that proposed it, be its network refused or not, promotions by the ladder for
+    none. All members see all rows.
 
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.

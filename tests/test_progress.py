@@ -1,0 +1,32 @@
+"""Progress: what it says of failures and of networks that were refused."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from evonas.measurement import Evaluation, Job, Outcome
+from evonas.progress import SearchProgress
+from evonas.space import Genotype
+from evonas.view import Row
+
+
+def row(slot: int, outcome: Outcome) -> Row:
+    job = Job(slot, "evaluate", Genotype({"a": slot}), "toy")
+    return Row(Evaluation(job, outcome, "why"), None, None)
+
+
+def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() -> None:
+    said: list[str] = []
+    progress = SearchProgress(
+        2, hypervolume=lambda: None, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+    )
+    with progress:
+        for slot, outcome in enumerate([*[Outcome.REFUSED] * 3, Outcome.MEASURED, Outcome.REFUSED, Outcome.CRASHED]):
+            progress(row(slot, outcome))
+    assert [line.rpartition(",")[0] for line in said[:2]] == [
+        "1/2 evaluations, hypervolume not yet known, 0 failed, 3 refused",
+        "2/2 evaluations, hypervolume not yet known, 1 failed, 4 refused",
+    ]
+    assert said[2:] == ["slot 5 failed: The evaluation raised an error. why"]
