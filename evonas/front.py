@@ -126,7 +126,7 @@ def _answer(
         try:
             picked = pick(results, wanted)
         except RunFileError as error:
-            faults += error.faults
+            faults += [*error.faults, *filter(None, [question.left_out(results)])]  # why there may be nothing to pick
     if faults:
         raise RunFileError(faults)
     return question, results, picked
