@@ -105,7 +105,7 @@ class NorseNetwork(nn.Module):
 def snntorch_network(load: Load) -> nn.Module | None:
     """Return the network with snnTorch's leaky neurons, None where snnTorch is not installed."""
     try:
-        import snntorch  # type: ignore[import-not-found]
+        import snntorch
     except ImportError:
         return None
 

@@ -10,7 +10,8 @@ one process in turns, so that what else the machine does hits all alike; ratios 
     train_vs_norse                    time of Norse's SequentialState / ours
     infer_vs_spikingjelly             the same without gradients
     memory_vs_spikingjelly            our peak of a training step / theirs, each in a process of its own
-    digits_evaluation_vs_reference    training and measuring networks of the joint space / the same with `looped_scan`
+    digits_evaluation_vs_reference    training and measuring networks of the joint space / the same by the reference:
+                                      Norse's own steps, and torch's batch norms
     gpu_…                             the same on a GPU, where there is one
 """
 
@@ -45,7 +46,7 @@ from evonas.measurement import Job
 from evonas.snn.dynamics import Dynamics
 from evonas.snn.memory import keep_freed_memory
 from evonas.snn.neurons import Neuron
-from evonas.snn.scan import scanning
+from evonas.snn.way import scanning
 from spaces.spatial_temporal import space
 
 SIDES: Mapping[str, Callable[[Load], nn.Module | None]] = {
@@ -264,6 +265,14 @@ def on_a_gpu(*, rounds: int) -> list[Figure]:
     ]
 
 
+def shown(figures: list[Figure]) -> list[Figure]:
+    """Return the figures, and print them at once."""
+    for figure in figures:
+        value = "none" if figure.value is None else f"{figure.value:.3g}"
+        print(f"{figure.measure} {value} {figure.unit}", flush=True)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="7 rounds in the place of 15, at 16 x 16 only")
@@ -277,15 +286,19 @@ def main() -> None:
     torch.manual_seed(0)
     keep_freed_memory()
     rounds = 7 if options.quick else 15
-    figures = against_peers(16, rounds=rounds, suffix="")
+    figures = shown(against_peers(16, rounds=rounds, suffix=""))
     if not options.quick:
-        figures += against_peers(32, rounds=7, suffix="_32x32")
+        figures += shown(against_peers(32, rounds=7, suffix="_32x32"))
     ours, theirs, relus = (peak_memory(side, size=32) for side in ("evonas", "spikingjelly", "relu"))
-    figures.append(Figure("memory_vs_spikingjelly", ours / theirs, "x its peak", "<= 1"))
-    figures.append(Figure("memory_vs_relu", ours / relus, "x its peak", None))
-    figures.append(Figure("memory_of_a_training_step_32x32", ours, "MB", None))
-    figures += against_the_reference(rounds=rounds, count=3)
-    figures += on_a_gpu(rounds=rounds)
+    figures += shown(
+        [
+            Figure("memory_vs_spikingjelly", ours / theirs, "x its peak", "<= 1"),
+            Figure("memory_vs_relu", ours / relus, "x its peak", None),
+            Figure("memory_of_a_training_step_32x32", ours, "MB", None),
+        ]
+    )
+    figures += shown(against_the_reference(rounds=rounds, count=3))
+    figures += shown(on_a_gpu(rounds=rounds))
     print(growth(rounds=rounds))
     publish(figures, title="throughput, T = 5, batch 32, 32 channels, four 3x3 layers", file=options.json)
 

@@ -91,7 +91,12 @@ class TrainingEvaluator:
     def _fit(self, network: Network, epochs: int, seed: int) -> None:
         inputs, labels = self._train
         settings = self._training
-        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate, fused=True)
+        groups = [_side_by_side(group) for group in _parameter_groups(network)]
+        gradients = [flat.grad for flat in groups if flat.grad is not None]
+        decays = [
+            {"params": [flat], "weight_decay": decay} for flat, decay in zip(groups, (settings.weight_decay, 0.0))
+        ]
+        optimizer = torch.optim.AdamW(decays, lr=settings.learning_rate, fused=True)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -107,9 +112,10 @@ class TrainingEvaluator:
                 loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
-                optimizer.zero_grad(set_to_none=True)
+                for gradient in gradients:
+                    gradient.zero_()
                 loss.backward()
-                length = nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+                length = nn.utils.clip_grad_norm_(groups, settings.clip_norm)
                 if not torch.isfinite(length):
                     raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {epochs}.")
                 optimizer.step()
@@ -145,11 +151,24 @@ def _tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torc
     return inputs.to(device), torch.from_numpy(samples.labels).to(device)
 
 
-def _parameter_groups(network: Network, settings: Training) -> list[dict[str, object]]:
+def _parameter_groups(network: Network) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Return the weights of operations, which decay, apart from batch norm and neurons, which do not."""
     weights = {id(p) for p in network.operations.parameters() if p.ndim > 1}
     parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if id(p) in weights], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if id(p) not in weights], "weight_decay": 0.0},
-    ]
+    return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]
+
+
+def _side_by_side(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """Return one flat parameter whose elements, and those of its gradient, are the given ones'.
+
+    The optimiser then takes a few steps over long vectors and not one for each of many tiny tensors.
+    """
+    values = torch.cat([p.detach().as_strided((p.numel(),), (1,)) for p in parameters])  # in the order of memory
+    flat = nn.Parameter(values)
+    flat.grad = torch.zeros_like(values)
+    offset = 0
+    for p in parameters:
+        p.data = values.as_strided(p.shape, p.stride(), offset)
+        p.grad = flat.grad.as_strided(p.shape, p.stride(), offset)
+        offset += p.numel()
+    return flat

@@ -12,7 +12,6 @@ from torch.nn.grad import conv2d_input
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
 from evonas.snn.plan import INPUT, PlannedConnection, PlannedPopulation
-from evonas.snn.scan import Watch
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
@@ -34,7 +33,7 @@ class Recorder:
         self._nonzero: dict[str, Tensor] = {}
         self._sizes: dict[str, Tensor] = {}
         self._graded = {name for edge in network.plan.connections if edge.element == "graded" for name in edge.sources}
-        self._updates: dict[str, list[Tensor]] = {}
+        self._updates: dict[str, Tensor] = {}
 
     def see(self, name: str, output: Tensor) -> None:
         """Count the elements of the `(time, batch, ...)` output of population `name` (or the data) that are not 0."""
@@ -46,20 +45,12 @@ class Recorder:
         if name == INPUT:
             self._samples += output.shape[1]
 
-    def watch(self, name: str) -> Watch:
-        """Return a watch that counts the neurons of population `name` with current or state other than zero."""
-        before = self._updates.get(name)
-        now: list[Tensor] = []
-        self._updates[name] = now
-
-        def count(current: Tensor, states: Sequence[Tensor]) -> None:
-            active = current != 0
-            for state in states:
-                active = active | (state != 0)
-            total = active.sum()
-            now.append(total if before is None else total + before[len(now)])
-
-        return count
+    def updates(self, name: str) -> Tensor:
+        """Return the `(time,)` active updates of population `name` so far, for its neurons to count on."""
+        if name not in self._updates:
+            plan, device = self._network.plan, next(self._network.parameters()).device
+            self._updates[name] = torch.zeros(plan.time_steps, dtype=torch.int64, device=device)
+        return self._updates[name]
 
     def activity(self) -> Activity:
         """Return the counts, totals over all samples that were seen.
@@ -87,7 +78,7 @@ class Recorder:
             state=planned.dynamics.state_variables,
             static=planned.static,
             spikes=self._at_each_step([0] if is_readout else by_step),
-            updates=self._at_each_step([int(count) for count in self._updates[planned.name]]),
+            updates=tuple(self._updates[planned.name].tolist()),
         )
 
     def _connection(self, planned: PlannedConnection) -> Connection:

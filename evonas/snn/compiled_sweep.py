@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class _Arguments(ctypes.Structure):
         *((name, _Constant) for name in ("mem", "syn", "threshold")),
         *((name, _Pointer) for name in ("current", "potential", "synaptic", "outputs", "membranes", "gradient")),
         *((name, _Pointer) for name in ("in_gradient", "potential_gradient", "synaptic_gradient")),
-        *((name, _Pointer) for name in ("mem_gradient", "syn_gradient", "threshold_gradient")),
+        *((name, _Pointer) for name in ("mem_gradient", "syn_gradient", "threshold_gradient", "updates")),
     )
 
 
@@ -52,39 +53,34 @@ class _Layout:
     Attributes:
         shape: `(batch, ...)` in the order of the program.
         order: The same dimensions, in the order of memory; None where they agree.
+        strides: Elements from one to the next in each dimension, in the order of the program.
     """
 
     shape: tuple[int, ...]
     order: tuple[int, ...] | None
+    strides: tuple[int, ...]
 
     @classmethod
     def of(cls, tensor: Tensor) -> _Layout:
         """Return that of a `(time, batch, ...)` tensor; the plain order where its elements do not lie side by side."""
         shape = tuple(tensor.shape[1:])
-        step = tensor[0]
-        if step.is_contiguous():
-            return cls(shape, None)
-        order = tuple(sorted(range(len(shape)), key=lambda dim: -step.stride()[dim]))
-        return cls(shape, order if step.permute(order).is_contiguous() else None)
+        return _dense(shape, tensor.stride()[1:]) or cls(shape, None, _strides(shape, tuple(range(len(shape)))))
 
     def laid_out(self, tensor: Tensor) -> Tensor:
         """Return a `(batch, ...)` tensor in this order; a copy where it lies otherwise."""
-        tensor = tensor.expand(self.shape)
-        return (tensor if self.order is None else tensor.permute(self.order)).contiguous()
+        return self.steps(tensor.expand(self.shape)[None])[0]
 
     def steps(self, tensor: Tensor) -> Tensor:
         """Return a `(time, batch, ...)` tensor whose time steps lie in this order; its steps may be far apart."""
-        if self.order is not None:
-            tensor = tensor.permute(0, *(dim + 1 for dim in self.order))
-        return tensor if tensor[0].is_contiguous() else tensor.contiguous()
+        own = tensor.stride()[1:]
+        if own == self.strides or _dense(self.shape, own) == self:
+            return tensor
+        return self.empty(tensor, tensor.shape[0]).copy_(tensor)
 
     def empty(self, like: Tensor, *time: int) -> Tensor:
         """Return a new `(*time, batch, ...)` tensor that lies in this order."""
-        if self.order is None:
-            return like.new_empty((*time, *self.shape))
-        inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
-        fresh = like.new_empty((*time, *(self.shape[dim] for dim in self.order)))
-        return fresh.permute(*range(len(time)), *(dim + len(time) for dim in inverse))
+        size = prod(self.shape)
+        return like.new_empty_strided((*time, *self.shape), (*(size for _ in time), *self.strides))
 
     def constant(self, value: Tensor | None, kept: list[Tensor]) -> _Constant:
         """Return how to read a constant that is to be broadcast; `kept` holds the memory that it points to."""
@@ -102,6 +98,26 @@ class _Layout:
             inner = prod(full[block.stop :])
         kept.append(value.contiguous())
         return _Constant(kept[-1].data_ptr(), inner, kept[-1].numel())
+
+
+@lru_cache(maxsize=1024)
+def _dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> _Layout | None:
+    """Return the layout of elements with these strides, None where they do not lie side by side."""
+    varying = [dim for dim, size in enumerate(shape) if size > 1]
+    plain = tuple(range(len(shape)))
+    for order in (plain, tuple(sorted(plain, key=lambda dim: -strides[dim]))):
+        dense = _strides(shape, order)
+        if all(dense[dim] == strides[dim] for dim in varying):
+            return _Layout(shape, None if order == plain else order, dense)
+    return None
+
+
+def _strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+    strides, size = [0] * len(shape), 1
+    for dim in reversed(order):
+        strides[dim] = size
+        size *= shape[dim]
+    return tuple(strides)
 
 
 class CompiledSweep:
@@ -123,9 +139,17 @@ class CompiledSweep:
         return current.device.type == "cpu" and current.dtype in self._functions and current.numel() > 0
 
     def forward(
-        self, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int, keep: bool
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return outputs and, if `keep`, the potentials before the reset."""
+        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
         layout = _Layout.of(current)
         kept: list[Tensor] = []
         arguments = _arguments(law, constants, layout, time_steps, kept)
@@ -138,6 +162,8 @@ class CompiledSweep:
         if keep and membranes is not outputs:
             assert membranes is not None
             arguments.membranes = membranes.data_ptr()
+        if updates is not None:
+            arguments.updates = updates.data_ptr()
         self._functions[current.dtype](ctypes.byref(arguments), 0)
         return outputs, membranes
 

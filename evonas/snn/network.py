@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Literal, cast, overload
 
 import torch
 from torch import Tensor, nn
 
 from evonas.measurement import Activity
 from evonas.snn.activity import Recorder
+from evonas.snn.currents import summed
 from evonas.snn.dynamics import PARAMETERS
 from evonas.snn.neurons import Neuron
-from evonas.snn.operations import make_operation
+from evonas.snn.operations import Operation, make_operation
 from evonas.snn.plan import INPUT, Plan
 
 
@@ -62,27 +63,27 @@ class Network(nn.Module):
         """
         if data.ndim != 5 or tuple(data.shape[2:]) != self.plan.input_shape:
             raise ValueError(f"Expected data (time, batch, *{self.plan.input_shape}), got {tuple(data.shape)}.")
-        outputs: dict[tuple[str, ...], Tensor] = {(INPUT,): data}
+        batch = data.shape[1]
+        images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
         if recorder is not None:
             recorder.see(INPUT, data)
         for population in self.plan.populations:
-            currents = [self.operations[edge.name](_joined(outputs, edge.sources)) for edge in population.incoming]
-            current = currents[0] if len(currents) == 1 else currents[0] + currents[1]
-            for further in currents[2:]:
-                current = current + further
-            watch = None if recorder is None else recorder.watch(population.name)
-            output = self.neurons[population.name](current, watch=watch)
-            outputs[(population.name,)] = output
+            operations = [cast(Operation, self.operations[edge.name]) for edge in population.incoming]
+            current = summed(operations, [_joined(images, edge.sources) for edge in population.incoming], batch=batch)
+            updates = None if recorder is None else recorder.updates(population.name)
+            output = self.neurons[population.name](current, updates=updates)
+            images[(population.name,)] = output.flatten(0, 1)
             if recorder is not None:
                 recorder.see(population.name, output)
         return output.mean(0)  # type: ignore[no-any-return]
 
 
-def _joined(outputs: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
-    """Return the outputs of `names` concatenated along channels; `outputs` keeps the result for the next reader."""
-    if names not in outputs:
-        parts = [outputs[(name,)] for name in names]
-        time = max(part.shape[0] for part in parts)
-        images = [part.expand(time, *part.shape[1:]).flatten(0, 1) for part in parts]  # of images cat keeps the layout
-        outputs[names] = torch.cat(images, dim=1).unflatten(0, (time, parts[0].shape[1]))
-    return outputs[names]
+def _joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
+    """Return the images of `names` concatenated along channels; `images` keeps the result for the next reader."""
+    if names not in images:
+        parts = [images[(name,)] for name in names]
+        most = max([part.shape[0] for part in parts])
+        # what is static is the same at each time step
+        parts = [part if part.shape[0] == most else part.repeat(most // part.shape[0], 1, 1, 1) for part in parts]
+        images[names] = torch.cat(parts, dim=1)
+    return images[names]

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from evonas.errors import SpaceError
 from evonas.snn.dynamics import DT_MS, PARAMETERS, Dynamics
-from evonas.snn.neuron_law import NeuronParameters
-from evonas.snn.scan import Watch, scan
+from evonas.snn.neuron_law import Constants, Law, NeuronParameters, read
+from evonas.snn.scan import scan
 
 
 class Neuron(nn.Module):
@@ -32,6 +32,7 @@ class Neuron(nn.Module):
         super().__init__()
         self.dynamics = dynamics
         self.time_steps = time_steps
+        self._last: tuple[tuple[object, ...], tuple[NeuronParameters, tuple[Law, Constants] | None]] | None = None
         shape = () if channels is None else (channels, 1, 1)
         for name in PARAMETERS[dynamics.kind]:
             value = torch.full(shape, float(getattr(dynamics, name)))
@@ -49,22 +50,37 @@ class Neuron(nn.Module):
                 raise SpaceError(f"A neuron of kind {self.dynamics.kind} cannot train {name!r}, it depends on {known}.")
             self.get_parameter(name).requires_grad_(True)
 
-    def forward(self, current: Tensor, *, watch: Watch | None = None) -> Tensor:
+    def forward(self, current: Tensor, *, updates: Tensor | None = None) -> Tensor:
         """Return `(time, batch, ...)` spikes in {0, 1}, potentials (readout) or rates (analog).
 
         Args:
             current: `(time, batch, ...)`; time 1 is a static current. Analog neurons keep it static.
-            watch: Sees current and states before each step.
+            updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero
+                before the step is added. What is static adds the same to each.
 
         Raises:
             ValueError: If the current has another number of time steps.
         """
         if self.dynamics.kind == "analog":
-            if watch is not None:
-                for current_now in current:
-                    watch(current_now, ())
+            if updates is not None:
+                updates += torch.count_nonzero(current.flatten(1), dim=1)
             return torch.relu(current)
-        return scan(current, self.norse_parameters(), time_steps=self.time_steps, watch=watch)
+        parameters, known = self._parameters_and_law()
+        return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
+
+    def _parameters_and_law(self) -> tuple[NeuronParameters, tuple[Law, Constants] | None]:
+        """Return Norse's parameters and what `read` makes of them; the last ones while the numbers are the same.
+
+        Reading them takes as long as the time steps of a small population do.
+        """
+        numbers = list(self.parameters())
+        if any(number.requires_grad or number.numel() > 1 or number.device.type != "cpu" for number in numbers):
+            return self.norse_parameters(), None
+        values = (numbers[0].dtype, *(number.item() for number in numbers))
+        if self._last is None or self._last[0] != values:
+            parameters = self.norse_parameters()
+            self._last = values, (parameters, read(parameters))
+        return self._last[1]
 
     def norse_parameters(self) -> NeuronParameters:
         """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.
@@ -75,7 +91,7 @@ class Neuron(nn.Module):
         kind, surrogate = self.dynamics.kind, self.dynamics.surrogate
         if kind == "analog":
             raise SpaceError("Analog neurons have no state and no parameters.")
-        zero = torch.zeros((), device=next(self.parameters()).device, dtype=next(self.parameters()).dtype)
+        zero = next(iter(self._parameters.values())).new_zeros(())  # type: ignore[union-attr]
         if kind == "readout":
             return LIBoxParameters(tau_mem_inv=self._rate("tau_mem_ms"), v_leak=zero)
         if kind == "integrate_and_fire":

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_feed_forward_step
@@ -18,19 +16,14 @@ from torch import Tensor
 
 from evonas.errors import EvonasError
 from evonas.snn.compiled_sweep import CompiledSweep
-from evonas.snn.neuron_law import DT_SECONDS, Constants, NeuronParameters, read
+from evonas.snn.neuron_law import DT_SECONDS, Constants, Law, NeuronParameters, read
 from evonas.snn.surrogates import with_surrogates
 from evonas.snn.sweep import Start, Sweep, run
-from evonas.snn.torch_sweep import TorchSweep
+from evonas.snn.torch_sweep import TorchSweep, active
+from evonas.snn.way import way
 
 NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
 """Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
-
-Watch = Callable[[Tensor, Sequence[Tensor]], None]
-"""Called before each step with the `(batch, ...)` current and the state variables, each `(batch, ...)`."""
-
-Way = Literal["fastest", "torch", "looped"]
-"""How to compute: compiled where that is possible, in operations of torch, or by Norse's own steps."""
 
 _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     LIFParameters: with_surrogates(lif_feed_forward_step),
@@ -38,18 +31,7 @@ _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     IAFParameters: with_surrogates(iaf_feed_forward_step),
     LIBoxParameters: li_box_feed_forward_step,
 }
-_way: ContextVar[Way] = ContextVar("way", default="fastest")
 _log = logging.getLogger(__name__)
-
-
-@contextmanager
-def scanning(way: Way) -> Iterator[None]:
-    """Let all scans within the `with` block be computed in this way: to compare, or to look for an error."""
-    token = _way.set(way)
-    try:
-        yield
-    finally:
-        _way.reset(token)
 
 
 def scan(
@@ -58,19 +40,22 @@ def scan(
     *,
     time_steps: int | None = None,
     initial: NeuronState | None = None,
-    watch: Watch | None = None,
+    updates: Tensor | None = None,
+    known: tuple[Law, Constants] | None = None,
 ) -> Tensor:
     """Return `(time, batch, ...)` outputs of neurons; the spikes are those of `looped_scan` to the last bit.
 
     Gradients reach the current, `initial` and the time constants and thresholds, and flow through the reset. Leaks and
-    resets that are trained or differ between neurons, and a `watch`, take Norse's own steps.
+    resets that are trained or differ between neurons take Norse's own steps.
 
     Args:
         current: `(time, batch, ...)` input current.
         parameters: Norse's parameter tuple of the neurons, its `method` a `Surrogate`.
         time_steps: Where given, the current may have time 1, and is held for so many steps without a copy.
         initial: State before the first step; None is at rest.
-        watch: Sees current and states before each step.
+        updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero before
+            the step is added.
+        known: What `read` makes of the parameters, where the caller knows it.
 
     Raises:
         ValueError: If the current has neither 1 nor `time_steps` time steps.
@@ -78,13 +63,13 @@ def scan(
     steps = current.shape[0] if time_steps is None else time_steps
     if current.shape[0] not in (1, steps):
         raise ValueError(f"Expected a current of 1 or {steps} time steps, got {current.shape[0]}.")
-    law_and_constants = None if watch is not None or _way.get() == "looped" else read(parameters)
+    law_and_constants = None if _is_looped(current) else known or read(parameters)
     if law_and_constants is None:
-        return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, watch=watch)
+        return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
     law, constants = law_and_constants
     start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
     current, constants, start = _of_one_kind(current, constants, start)
-    return run(_sweep(current), law, constants, current, start=start, time_steps=steps)
+    return run(_sweep(current), law, constants, current, start=start, time_steps=steps, updates=updates)
 
 
 def looped_scan(
@@ -92,15 +77,15 @@ def looped_scan(
     parameters: NeuronParameters,
     *,
     initial: NeuronState | None = None,
-    watch: Watch | None = None,
+    updates: Tensor | None = None,
 ) -> Tensor:
     """Return what `scan` returns, one call of Norse's step after the other: the reference."""
     step = _STEPS[type(parameters)]
     state: Sequence[Tensor] = _at_rest(current[0], parameters) if initial is None else initial
     outputs = []
-    for current_now in current:
-        if watch is not None:
-            watch(current_now, state)
+    for t, current_now in enumerate(current):
+        if updates is not None:
+            updates[t] += active(current_now, state)
         output, state = step(current_now, state, parameters, DT_SECONDS)
         outputs.append(output)
     return torch.stack(outputs)
@@ -140,8 +125,13 @@ def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[T
     )
 
 
+def _is_looped(current: Tensor) -> bool:
+    """Return whether Norse's steps are asked for, or are the fastest: on a CPU torch's sweep takes longer than they."""
+    return way() == "looped" or (way() == "fastest" and current.device.type == "cpu" and _compiled() is None)
+
+
 def _sweep(current: Tensor) -> Sweep:
-    compiled = _compiled() if _way.get() == "fastest" and current.device.type == "cpu" else None
+    compiled = _compiled() if way() == "fastest" and current.device.type == "cpu" else None
     return compiled if compiled is not None and compiled.takes(current) else _TORCH
 
 
@@ -151,7 +141,7 @@ def _compiled() -> CompiledSweep | None:
     try:
         return CompiledSweep()
     except EvonasError as error:
-        _log.warning("Neurons run in operations of torch, several times slower than compiled. %s", error)
+        _log.warning("Neurons run by Norse's own steps, several times slower than compiled. %s", error)
         return None
 
 

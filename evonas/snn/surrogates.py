@@ -35,10 +35,10 @@ class Dspike(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        """Return b (1 - tanh(b x)^2) / (2 tanh(b / 2)) times the incoming gradient, 0 beyond |x| = 0.5."""
+        """Return b / cosh(b x)^2 / (2 tanh(b / 2)) times the incoming gradient, 0 beyond |x| = 0.5."""
         (x,) = ctx.saved_tensors
         b = DSPIKE_TEMPERATURE
-        bump = b * (1 - torch.tanh(b * x).square()) / (2 * math.tanh(b / 2))
+        bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2))  # 1 - tanh^2 would cancel
         gradient: Tensor = grad_outputs[0] * bump * (x.abs() < 0.5)
         return gradient
 

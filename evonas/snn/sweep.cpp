@@ -3,7 +3,7 @@
 // Each thread takes blocks of neurons and runs all time steps of a block before the next one, so that states stay in
 // the cache. The order of the floating point operations is that of Norse's steps, and the compiler must not contract a
 // product and a sum into one operation: then the spikes are the same to the last bit. No result depends on the number
-// of threads, because nothing is summed across neurons here.
+// of threads, because only whole numbers are summed across neurons here.
 
 #include <algorithm>
 #include <cmath>
@@ -59,6 +59,7 @@ struct Sweep {
   void* mem_gradient;        // of each neuron, summed over time
   void* syn_gradient;
   void* threshold_gradient;
+  int64_t* updates;  // of each time step: neurons with current or state other than zero are added; null: not wanted
 };
 
 }  // extern "C"
@@ -226,8 +227,20 @@ void forward_step(
   }
 }
 
+// How many neurons have a current or a state other than zero.
+template <typename T, int64_t KIND>
+int64_t active(int64_t count, const T* __restrict x, const Scratch<T>& s) {
+  int32_t total = 0;
+  for (int64_t k = 0; k < count; ++k) {
+    bool is_active = (x[k] != T(0)) | (s.v[k] != T(0));
+    if constexpr (KIND == LIF) is_active |= s.i[k] != T(0);
+    total += is_active;
+  }
+  return total;
+}
+
 template <typename T, int64_t KIND, bool KEEP>
-void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s) {
+void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s, std::vector<int64_t>& updates) {
   spread(sweep.mem, first, count, s.mem);
   spread(sweep.syn, first, count, s.syn);
   spread(sweep.threshold, first, count, s.threshold);
@@ -237,6 +250,7 @@ void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>&
   T* out = static_cast<T*>(sweep.outputs) + first;
   T* membranes = KEEP ? static_cast<T*>(sweep.membranes) + first : nullptr;
   for (int64_t t = 0; t < sweep.time; ++t) {
+    if (sweep.updates != nullptr) updates[t] += active<T, KIND>(count, current + t * sweep.current_stride, s);
     forward_step<T, KIND, KEEP>(
         count, current + t * sweep.current_stride, s, T(sweep.leak), T(sweep.reset),
         out + t * sweep.neurons, KEEP ? membranes + t * sweep.neurons : nullptr);
@@ -353,18 +367,21 @@ void run(const Sweep& sweep, bool backward) {
   {
     Scratch<T> scratch;
     std::vector<T> history;
+    std::vector<int64_t> updates(sweep.updates == nullptr ? 0 : sweep.time);
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t first = block * size, count = std::min(size, sweep.neurons - first);
       if (!backward && sweep.membranes != nullptr)
-        forward_block<T, KIND, true>(sweep, first, count, scratch);
+        forward_block<T, KIND, true>(sweep, first, count, scratch, updates);
       else if (!backward)
-        forward_block<T, KIND, false>(sweep, first, count, scratch);
+        forward_block<T, KIND, false>(sweep, first, count, scratch, updates);
       else if (constants)
         backward_block<T, KIND, true>(sweep, first, count, scratch, history);
       else
         backward_block<T, KIND, false>(sweep, first, count, scratch, history);
     }
+#pragma omp critical
+    for (size_t t = 0; t < updates.size(); ++t) sweep.updates[t] += updates[t];  // whole numbers: in any order
   }
 }
 

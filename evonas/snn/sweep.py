@@ -43,9 +43,28 @@ class Sweep(Protocol):
     """Who runs all time steps at once. Currents have time 1 (held for all steps) or `time_steps`."""
 
     def forward(
-        self, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int, keep: bool
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return `(time, batch, ...)` outputs and, if `keep`, the potentials before the reset."""
+        """Return `(time, batch, ...)` outputs and, if `keep`, the potentials before the reset.
+
+        Args:
+            law: What a step does.
+            constants: The numbers of the neurons.
+            current: `(time or 1, batch, ...)` input current.
+            start: The state before the first step.
+            time_steps: Number of time steps.
+            keep: Whether a backward pass will come.
+            updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero
+                before the step is added.
+        """
 
     def backward(
         self,
@@ -73,13 +92,22 @@ class Sweep(Protocol):
         """
 
 
-def run(sweep: Sweep, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int) -> Tensor:
-    """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants."""
+def run(
+    sweep: Sweep,
+    law: Law,
+    constants: Constants,
+    current: Tensor,
+    *,
+    start: Start,
+    time_steps: int,
+    updates: Tensor | None = None,
+) -> Tensor:
+    """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants; counts in `updates`."""
     given = (current, *start, constants.mem, constants.syn, constants.threshold)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):
-        outputs: Tensor = _Sweeping.apply(sweep, law, time_steps, *given)
+        outputs: Tensor = _Sweeping.apply(sweep, law, time_steps, updates, *given)
         return outputs
-    return sweep.forward(law, constants, current, start=start, time_steps=time_steps, keep=False)[0]
+    return sweep.forward(law, constants, current, start=start, time_steps=time_steps, keep=False, updates=updates)[0]
 
 
 class _Sweeping(torch.autograd.Function):
@@ -90,14 +118,22 @@ class _Sweeping(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, sweep: Sweep, law: Law, time_steps: int, *given: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, sweep: Sweep, law: Law, time_steps: int, updates: Tensor | None, *given: Tensor | None
+    ) -> Tensor:
         current, potential, synaptic, *numbers = given
         assert current is not None
         outputs, membranes = sweep.forward(
-            law, Constants(*numbers), current, start=Start(potential, synaptic), time_steps=time_steps, keep=True
+            law,
+            Constants(*numbers),
+            current,
+            start=Start(potential, synaptic),
+            time_steps=time_steps,
+            keep=True,
+            updates=updates,
         )
         ctx.sweep, ctx.law, ctx.static = sweep, law, current.shape[0] == 1
-        needs = ctx.needs_input_grad[3:]
+        needs = ctx.needs_input_grad[4:]
         ctx.wanted = Wanted(*needs[1:])
         trains = law.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
         if law.kind == "readout" and not trains:
@@ -124,7 +160,7 @@ class _Sweeping(torch.autograd.Function):
             None if value is None else _summed_to(value, tensor)
             for value, tensor in zip(gradients[3:], numbers, strict=True)
         ]
-        return (None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
+        return (None, None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
 
 
 def _summed_to(gradient: Tensor, constant: Tensor) -> Tensor:

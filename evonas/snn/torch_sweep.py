@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,9 +21,17 @@ class TorchSweep:
     """The sweep in torch's operations: time steps in a loop, all that does not depend on the last step at once."""
 
     def forward(
-        self, law: Law, constants: Constants, current: Tensor, *, start: Start, time_steps: int, keep: bool
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return outputs and, if `keep`, the potentials before the reset."""
+        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
         shape = (time_steps, *current.shape[1:])
         current = current.expand(shape)
         outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
@@ -32,6 +41,8 @@ class TorchSweep:
         v = rest if start.potential is None else start.potential
         i = rest if start.synaptic is None else start.synaptic
         for t, x in enumerate(current):
+            if updates is not None:
+                updates[t] += active(x, (v, i))
             if law.kind == "lif":
                 jumped = i + x
                 membrane = v + mem * ((law.leak - v) + jumped)
@@ -114,6 +125,14 @@ class TorchSweep:
         )
 
 
+def active(current: Tensor, states: Sequence[Tensor]) -> Tensor:
+    """Return how many neurons have a `(batch, ...)` current or state other than zero: the active updates of a step."""
+    is_active = current != 0
+    for state in states:
+        is_active = is_active | (state != 0)
+    return is_active.sum()
+
+
 def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
     """Return what stands in for the derivative of the spike, at `above`: potential minus threshold.
 
@@ -133,7 +152,7 @@ def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
             bump = 2 / ROOT_OF_PI * torch.exp(-x.square())
         case _:
             b = DSPIKE_TEMPERATURE
-            bump = b * (1 - torch.tanh(b * x).square()) / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
+            bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
     return bump / surrogate.width
 
 

@@ -13,6 +13,7 @@ from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection
 from evonas.snn.activity import Recorder, fan_out
 from evonas.snn.cell import Edge
+from evonas.snn.currents import summed
 from evonas.snn.dynamics import Dynamics
 from evonas.snn.network import Network
 from evonas.snn.plan import INPUT, Draft, Incoming, PlannedConnection
@@ -131,7 +132,9 @@ def inputs_of(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
     """What each connection really gets, by connection."""
     seen: dict[str, torch.Tensor] = {}
     for name, operation in network.operations.items():
-        operation.register_forward_pre_hook(lambda _, args, name=name: seen.update({name: args[0].detach()}))
+        operation.register_forward_pre_hook(
+            lambda _, args, name=name: seen.update({name: args[0].detach().unflatten(0, (-1, data.shape[1]))})
+        )
     with torch.no_grad():
         network(data)
     return seen
@@ -180,7 +183,7 @@ def test_populations_count_spikes_and_active_updates_of_each_step():
     with torch.no_grad():
         network.operations["stem/conv"].norm.running_mean.zero_()  # zero data make zero current
         _, activity = network(data, record=True)
-        current = network.operations["stem/conv"](data)
+        current = summed([network.operations["stem/conv"]], [data[0]], batch=2)
         spikes = network.neurons["stem"](current)
     population = activity.populations[0]
     assert population.shape == stem.shape
@@ -196,8 +199,8 @@ def test_state_alone_keeps_a_neuron_active():
     current = torch.zeros(3, 1, 2)
     current[0, 0, 0] = 0.1
     current[1, 0, 1] = 0.1
-    network.neurons["stem"](current, watch=recorder.watch("stem"))
-    assert [int(count) for count in recorder._updates["stem"]] == [1, 2, 2]
+    network.neurons["stem"](current, updates=recorder.updates("stem"))
+    assert recorder.updates("stem").tolist() == [1, 2, 2]
 
 
 def test_the_readout_never_spikes_and_has_one_state_variable():

@@ -22,7 +22,8 @@ from evonas.snn import compiled_sweep, compiler
 from evonas.snn import scan as scan_module
 from evonas.snn.dynamics import SURROGATES, Surrogate
 from evonas.snn.neuron_law import NeuronParameters
-from evonas.snn.scan import NeuronState, looped_scan, scan, scanning
+from evonas.snn.scan import NeuronState, looped_scan, scan
+from evonas.snn.way import scanning
 
 NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "readout")
 WAYS = ("fastest", "torch")
@@ -174,6 +175,24 @@ def test_every_layout_of_the_current_and_every_sharing_of_constants_is_the_same(
             assert_same(Case(neuron, Surrogate("super", 0.7), layout, constants, time == 4, time), way)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_active_updates_are_those_that_the_loop_counts(neuron, layout, way):
+    for starts, gradients in itertools.product((False, True), (False, True)):
+        leaves = Leaves(Case(neuron, Surrogate(), layout, starts=starts, shape=(3, 5, 24, 17)))
+        with torch.no_grad():
+            leaves.current *= torch.rand(leaves.current.shape) < 0.1
+            leaves.potential *= leaves.potential > 1
+            leaves.synaptic *= leaves.synaptic > 1
+        ours, norses = torch.full((2, 5), 7)
+        with scanning(way), torch.set_grad_enabled(gradients):
+            scan(leaves.seen, leaves.parameters, time_steps=5, initial=leaves.initial, updates=ours)
+        looped_scan(leaves.seen.expand(5, 3, 5, 24, 17), leaves.parameters, initial=leaves.initial, updates=norses)
+        assert torch.equal(ours, norses)
+        assert 7 < int(norses[0]) < leaves.current[0].numel() + 7
+
+
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(
     neuron=st.sampled_from(NEURONS),
@@ -238,19 +257,16 @@ def test_the_gradient_of_the_readout_is_the_derivative(way, constants):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("neuron", NEURONS[:-1])
-def test_without_spikes_the_gradient_of_the_last_potential_is_the_derivative(neuron, way):
-    """Triangles end at 1 below the threshold, so that far below it nothing is but the decay."""
-    leaves = Leaves(Case(neuron, Surrogate("triangle"), time=3, shape=(2, 2, 1, 2), dtype=torch.float64))
-    current, mem = leaves.current, leaves.mem
-
-    def weighted(current, mem):
-        leaves.mem = mem
+def test_gradients_flow_as_far_below_the_threshold_as_the_surrogate_reaches(neuron, way):
+    """Triangles end one width below the threshold: potentials lie within 1e3 of 0, and the threshold is at 1e3."""
+    for width, flows in ((1.0, False), (2e3, True)):
+        leaves = Leaves(Case(neuron, Surrogate("triangle", width), time=3, shape=(2, 2, 1, 2), dtype=torch.float64))
         leaves.threshold = torch.tensor(1e3, dtype=torch.float64)
         with scanning(way):
-            return scan(current, leaves.parameters)
-
-    weighted(current, mem).sum().backward()
-    assert float(current.grad.abs().max()) == 0
+            spikes = scan(leaves.current, leaves.parameters)
+        assert not spikes.any()
+        spikes.sum().backward()
+        assert bool((leaves.current.grad != 0).all()) == bool((leaves.current.grad != 0).any()) == flows
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -330,6 +346,18 @@ def test_without_a_compiler_the_spikes_are_the_same_and_it_is_said_once(monkeypa
     finally:
         scan_module._compiled.cache_clear()
     assert [record.getMessage().count("no C++ compiler") for record in caplog.records] == [1]
+    assert "by Norse's own steps" in caplog.text
+
+
+def test_without_a_compiler_a_cpu_loops_because_torchs_sweep_is_slower(monkeypatch):
+    monkeypatch.setattr(scan_module, "_compiled", lambda: None)
+    looped, leaves = [], Leaves(Case("lif", Surrogate()))
+    monkeypatch.setattr(scan_module, "looped_scan", lambda *args, **kwargs: looped.append(looped_scan(*args, **kwargs)))
+    scan(leaves.seen, leaves.parameters)
+    assert len(looped) == 1
+    with scanning("torch"):
+        assert torch.equal(scan(leaves.seen, leaves.parameters), looped[0])
+    assert len(looped) == 1
 
 
 def test_what_the_compiler_says_is_passed_on(monkeypatch, tmp_path):

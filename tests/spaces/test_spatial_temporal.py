@@ -234,7 +234,7 @@ def test_what_is_counted_as_synaptic_events_is_binary():
         for edge in network.plan.connections:
             binary = bool(((seen[edge.name] == 0) | (seen[edge.name] == 1)).all())
             assert binary or edge.element == "real"
-            assert edge.static == (seen[edge.name].shape[0] == 1)
+            assert edge.static == (seen[edge.name].shape[0] == 4)
 
 
 def test_a_network_is_random_only_while_it_is_made():
