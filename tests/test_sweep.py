@@ -282,7 +282,7 @@ def planned(genotype: Genotype) -> Counts:
 
 
 def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it(tmp_path: Path) -> None:
-    run_file = write_run_file(tmp_path, evaluations=3)
+    run_file = write_run_file(tmp_path, evaluations=8)
     hardware = ("--set", "hardware.profile=loihi1_davies", "--set", "ladder.epochs=[1]")
     said = evonas(
         "sweep", run_file, "--profiles", "loihi1_davies,odin28", "--budget", "energy=1e-3", *hardware,
@@ -290,12 +290,12 @@ def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it
     )  # fmt: skip
     assert said.exit_code == 0, said.output
     shown = json.loads(said.stdout)
-    assert shown["evaluations"] == 3
+    assert shown["evaluations"] == 8
     assert shown["refused"] > 0
     rows = Archive.read(tmp_path / "on" / "archive.h5").rows
     assert all(row.is_refused == ("on loihi1_davies" in row.evaluation.message) for row in rows)
     assert shown["cells"][0]["feasible"] > 0
-    assert "none of 3 networks fits" in shown["cells"][1]["reason"]
+    assert "none of 8 networks fits" in shown["cells"][1]["reason"]
 
 
 def test_chips_that_rank_differently_are_told() -> None:
