@@ -11,41 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evonas.chip import Chip, chip_of, refused_by_all
 from evonas.errors import EvonasError, ProfileError, RunFileError
-from evonas.hardware import Fit
-from evonas.lookup import LookupFault, look_up, option_faults
-from evonas.objective import Objective
-from evonas.refusal import Refusal, Refuse
+from evonas.lookup import LookupFault, look_up
+from evonas.refusal import Refuse
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.runfile import HardwareSection, ObjectiveSection
 from evonas.search import Ending, Memory, Workers, search
-from evonas.space import Genotype
 from evonas.strategies.targets import SharedLadder, Target, Targets
 from evonas.view import Row
 
 MERIT = "accuracy"
 """The objective that says which network is best."""
-
-
-@dataclass(frozen=True)
-class Chip:
-    """What can be said of networks on one chip.
-
-    Attributes:
-        name: As it was given: the name of a profile, or the path of its file.
-        scope: What its energies include; energies of different scopes are not comparable.
-        priced: Objectives by name that have a value on this chip, without bounds.
-        missing: Why others have none, by name.
-        fit: By how much a network misses the chip, bounded to 0.
-        check: `check(network)` returns whether a planned network, or the activity of a measured one, fits.
-    """
-
-    name: str
-    scope: str
-    priced: Mapping[str, Objective]
-    missing: Mapping[str, str]
-    fit: Objective
-    check: Callable[[Any], Fit]
 
 
 @dataclass(frozen=True)
@@ -65,7 +42,7 @@ class Cell:
     @property
     def why_not(self) -> str:
         """Why nothing can be sought; empty where it can."""
-        return "; ".join(self.chip.missing[name] for name in self.budget if name in self.chip.missing)
+        return "; ".join(dict.fromkeys(self.chip.missing[name] for name in self.budget if name in self.chip.missing))
 
 
 @dataclass(frozen=True)
@@ -118,29 +95,6 @@ class ResolvedSweep:
         if hardware is None or not hardware.section.fit:
             return None
         return refused_by_all([cell.chip for cell in self.cells if cell.target], plan=hardware.plan)
-
-
-def refused_by_all(chips: Sequence[Chip], *, plan: Callable[[Genotype], Any]) -> Refuse:
-    """Return what refuses the networks that fit on none of the chips, for the reasons of the chip they miss least.
-
-    Args:
-        chips: Those that networks are sought for.
-        plan: Returns what the network of a genotype consists of.
-    """
-    checks = {chip.name: chip.check for chip in chips}
-
-    def refuse(genotype: Genotype) -> Refusal | None:
-        try:
-            planned = plan(genotype)
-        except Exception:
-            return None  # what cannot be planned cannot be built either: its evaluation records the error
-        fits = {name: check(planned) for name, check in checks.items()}
-        if not all(fit.violations for fit in fits.values()):
-            return None
-        name, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
-        return Refusal(tuple(f"{violation}, on {name}" for violation in nearest.violations), nearest.degree)
-
-    return refuse
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:
@@ -219,6 +173,9 @@ def _bounds(budgets: Sequence[str]) -> tuple[dict[str, tuple[float, ...]], list[
         except LookupFault as fault:
             faults.append(f"--budget {text}: {fault}, got {name!r}")
             continue
+        if name == "fit":
+            faults.append(f"--budget {text}: what does not fit on a chip is left out in any case; leave this out")
+            continue
         if "profile" not in takes:
             faults.append(
                 f"--budget {text}: {name} takes no profile, so it is the same on every chip; bound it in the run "
@@ -247,7 +204,7 @@ def _chips(
         if names.count(name) > 1:
             faults.append(f"--profiles: {name} stands there {names.count(name)} times")
         try:
-            chips.append(_chip(name, bounds, sections, hardware=hardware))
+            chips.append(chip_of(name, sections, budgets=bounds, hardware=hardware))
         except ProfileError as error:
             faults.append(f"--profiles: {error}")
         except RunFileError as error:
@@ -255,43 +212,3 @@ def _chips(
         except (LookupFault, EvonasError, TypeError, ValueError) as error:
             faults.append(f"objectives on {name}: {error}")
     return tuple(chips), faults
-
-
-def _chip(
-    name: str, bounds: Mapping[str, Any], sections: Sequence[ObjectiveSection], *, hardware: HardwareSection | None
-) -> Chip:
-    """Return what can be said on a chip: the budgets, what else the run file prices on one, its latency and its fit."""
-    profile = look_up("profile", folder="objectives", attribute="load")(name)
-    options: dict[str, dict[str, Any]] = {"energy": {}, "latency": {}, **{key: {} for key in bounds}}
-    assumed: dict[str, Any] = {}
-    for section in sections:
-        if "profile" in section.options:
-            own = {key: value for key, value in section.options.items() if key != "profile"}
-            options.setdefault(section.name, {}).update(own)
-            assumed = {**own, **assumed}
-    options.pop("fit", None)
-    priced, missing = {}, {}
-    for key, own in options.items():
-        make = look_up(key, folder="objectives", attribute="objective")
-        wrong = option_faults(make, {"profile": name, **own})
-        if wrong:
-            raise RunFileError([f"{key}.{fault}" for fault in wrong])
-        try:
-            priced[key] = make(profile=name, **{**_taken(make, assumed), **own})
-        except ProfileError as error:
-            missing[key] = str(error)
-    if hardware is not None:
-        assumed |= {"weight_bits": hardware.weight_bits, **hardware.options}
-    fit, checker = (look_up("fit", folder="objectives", attribute=made) for made in ("objective", "checker"))
-    return Chip(
-        name,
-        profile.scope,
-        priced,
-        missing,
-        fit=fit(profile=name, **_taken(fit, assumed)),
-        check=checker(profile=name, **_taken(checker, assumed)),
-    )
-
-
-def _taken(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}

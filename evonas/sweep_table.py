@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 from collections import Counter
@@ -12,19 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from scipy.stats import kendalltau
-
+from evonas.likeness import Likeness, likenesses
 from evonas.objective import Objective, score
-from evonas.resolved_sweep import Cell, Chip, ResolvedSweep
+from evonas.resolved_sweep import Cell, ResolvedSweep
 from evonas.strategies.targets import best_first
 from evonas.view import Row
-
-LOW = 0.7
-"""Below this tau, more than 15 of 100 pairs of networks stand in another order on the other chip."""
-
-FEWEST = 5
-"""Networks below which no correlation is told."""
 
 
 @dataclass(frozen=True)
@@ -65,28 +56,6 @@ class Found:
     amounts: Mapping[str, Amount] | None = None
     fit: str | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How alike two chips rank the networks.
-
-    Attributes:
-        quantity: Name of the objective that ranks, such as `"energy"`.
-        profiles: The two chips.
-        networks: Networks that have a value on both.
-        tau: Kendall's tau-b, from -1 to 1; None where there are too few networks or all are the same.
-    """
-
-    quantity: str
-    profiles: tuple[str, str]
-    networks: int
-    tau: float | None
-
-    @property
-    def is_low(self) -> bool:
-        """Whether the two rank so differently that it matters."""
-        return self.tau is not None and self.tau < LOW
 
 
 @dataclass(frozen=True)
@@ -245,41 +214,6 @@ def why_none(cell: Cell, rows: Sequence[Row]) -> str:
         asked = f"{objective.name} {relation} {bound:g} {objective.unit}".rstrip()
         return f"none of {len(fitting)} networks that fit keeps {asked}: the {extreme} seen is {best:.3g}"
     return f"each bound is kept by some of {len(fitting)} networks that fit, but all of them by none"
-
-
-def likenesses(chips: Sequence[Chip], rows: Sequence[Row], *, quantity: str) -> list[Likeness]:
-    """Return how alike each pair of chips ranks the networks, each as it was after its longest training."""
-    longest: dict[str, Row] = {}
-    for row in rows:
-        known = longest.get(row.job.genotype.key)
-        if row.is_scored and (known is None or known.job.rung < row.job.rung):
-            longest[row.job.genotype.key] = row
-    measurements = [row.evaluation.measurement for row in longest.values()]
-    columns = {
-        chip.name: np.array([_value(chip.priced[quantity], measurement) for measurement in measurements], dtype=float)
-        for chip in chips
-        if quantity in chip.priced
-    }
-    return [
-        Likeness(quantity, (a, b), *rank_correlation(columns[a], columns[b]))
-        for a, b in itertools.combinations(columns, 2)
-    ]
-
-
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> tuple[int, float | None]:
-    """Return how many networks have both values, and Kendall's tau-b of these, None where it is not defined.
-
-    Args:
-        a: `(networks,)` values on one chip, NaN where there is none.
-        b: `(networks,)` values on another.
-
-    Source: Kendall, The treatment of ties in ranking problems, Biometrika 33(3), 1945.
-    """
-    both = np.isfinite(a) & np.isfinite(b)
-    count = int(both.sum())
-    if count < FEWEST or np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:
-        return count, None
-    return count, float(kendalltau(a[both], b[both]).statistic)
 
 
 def _counted(number: int, thing: str) -> str:

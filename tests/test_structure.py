@@ -38,6 +38,7 @@ LAYERS = [
     {"bill", "resolved_sweep", "likeness"},
     {"report", "page", "sweep_table"},
     {"run", "front", "sweep", "profiles"},
+    {"run", "front", "sweep", "profiles"},
     {"__main__", "__init__"},
 ]
 """Modules import from their own line and those above."""
@@ -50,6 +51,7 @@ DOORS = {
     "norse": {"evonas/snn"},
     "torch": {"evonas/snn", "evonas/evaluate.py"},
     "sklearn": {"evonas/data"},
+    "scipy": {"evonas/strategies/forecast.py", "evonas/likeness.py"},
     "pydantic": {"evonas/runfile.py", "evonas/resolved_run.py"},
     "plotly": {"evonas/page.py"},
     "torchvision": set(),

@@ -19,13 +19,15 @@ from toys import small_space
 from typer.testing import Result
 
 from evonas.archive import Archive
+from evonas.chip import Chip, refused_by_all
+from evonas.likeness import likenesses, rank_correlation
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.refusal import Refusal
-from evonas.resolved_sweep import Cell, Chip, refused_by_all, resolve_sweep
+from evonas.resolved_sweep import Cell, resolve_sweep
 from evonas.space import Genotype
 from evonas.strategies.targets import TARGET, Target
-from evonas.sweep_table import SweepTable, likenesses, rank_correlation, why_none
+from evonas.sweep_table import SweepTable, why_none
 from evonas.view import Row
 
 CHIPS = "loihi1_davies,sram45_int8,truenorth28,loihi2"
@@ -128,7 +130,7 @@ def test_all_wrong_arguments_are_told_at_once_and_nothing_is_written(tmp_path: P
     run_file = write_run_file(tmp_path)
     said = evonas(
         "sweep", run_file, "--profiles", "loihi1_davies,nope,loihi1_davies", "--budget", "energy=1e-6,x,-1,1e-6",
-        "--budget", "spikes=3", "--budget", "charge=1", "--budget", "latency", "--set", "search.evaluations=0",
+        "--budget", "spikes=3", "--budget", "fit=1", "--budget", "charge=1", "--budget", "latency", "--set", "search.evaluations=0",
         "--output", tmp_path / "none",
     )  # fmt: skip
     assert said.exit_code == 2
@@ -138,6 +140,7 @@ def test_all_wrong_arguments_are_told_at_once_and_nothing_is_written(tmp_path: P
         "got '-1', expected numbers above 0",
         "1e-6 stands there twice",
         "spikes takes no profile",
+        "what does not fit on a chip is left out in any case",
         "there is no objectives/charge.py",
         "--budget latency: got ''",
         "There is no profile 'nope'",
