@@ -38,7 +38,6 @@ LAYERS = [
     {"bill", "resolved_sweep", "likeness"},
     {"report", "page", "sweep_table"},
     {"run", "front", "sweep", "profiles"},
-    {"run", "front", "sweep", "profiles"},
     {"__main__", "__init__"},
 ]
 """Modules import from their own line and those above."""
