@@ -132,6 +132,9 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
         faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(said)})")
     if faults or run is None:
         raise RunFileError(faults)
+    if run.file.hardware is not None:
+        unused = f"hardware.profile = {run.file.hardware.profile} is not used here: "
+        run = replace(run, notes=(*run.notes, f"{unused}a sweep refuses what fits on none of its own chips."))
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
     cells = [Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined]
     return ResolvedSweep(run, chips, bounds, tuple(cells))

@@ -16,6 +16,7 @@ from evonas.archive import Archive
 from evonas.durable import write_text
 from evonas.errors import ChangedRunError, EvonasError, RunFileError
 from evonas.resolved_sweep import ResolvedSweep, resolve_sweep
+from evonas.search import Ending
 from evonas.session import carried_out, command
 from evonas.sweep_table import Amount, Found, SweepTable, tabulated
 
@@ -64,21 +65,37 @@ def sweep(
 
 
 def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console) -> SweepTable:
-    def standing(archive: Archive) -> str:
-        cells = tabulated(resolved, archive.rows).found
-        return f"{sum(found.key is not None for found in cells)} of {len(cells)} cells have a network"
-
-    archive, _ = carried_out(
+    archive, ending = carried_out(
         resolved.run,
         search=resolved.search,
-        standing=standing,
+        standing=_Filled(resolved),
         folder=folder,
         console=console,
         settings=resolved.settings,
     )
     table = tabulated(resolved, archive.rows)
+    if ending is Ending.ONLY_REFUSED and not table.evaluations:
+        raise EvonasError(f"Nothing fits on any of the chips: {table.found[0].reason}")
     write_text(folder / "sweep.csv", table.to_csv())
     return table
+
+
+class _Filled:
+    """Tells how many cells have a network: a fold over the rows of an archive, so that a display can ask often."""
+
+    def __init__(self, sweep: ResolvedSweep) -> None:
+        self._sweep = sweep
+        self._seen: set[int] = set()
+        self._filled: set[int] = set()
+
+    def __call__(self, archive: Archive) -> str:
+        cells, top = self._sweep.cells, self._sweep.run.ladder.top
+        for row in archive.rows:
+            if row.job.slot not in self._seen and row.job.rung == top:
+                self._filled |= {i for i, cell in enumerate(cells) if i not in self._filled and cell.target
+                                 and cell.target.row(row).is_feasible}  # fmt: skip
+            self._seen.add(row.job.slot)
+        return f"{len(self._filled)} of {len(cells)} cells have a network"
 
 
 def _show(table: SweepTable, console: Console) -> None:

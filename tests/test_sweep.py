@@ -295,10 +295,24 @@ def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it
     shown = json.loads(said.stdout)
     assert shown["evaluations"] == 8
     assert shown["refused"] > 0
+    assert "refuses what fits on none of its own chips" in said.stderr
     rows = Archive.read(tmp_path / "on" / "archive.h5").rows
     assert all(row.is_refused == ("on loihi1_davies" in row.evaluation.message) for row in rows)
     assert shown["cells"][0]["feasible"] > 0
     assert "none of 8 networks fits" in shown["cells"][1]["reason"]
+
+
+def test_where_nothing_fits_on_any_chip_the_sweep_fails_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["evonas.search"], "REFUSED_IN_A_ROW", 30)
+    run_file = write_run_file(tmp_path, evaluations=3)
+    said = evonas(
+        "sweep", run_file, "--profiles", "odin28", "--budget", "energy=1e-3", "--set", "hardware.profile=odin28",
+        "--output", tmp_path / "odin",
+    )  # fmt: skip
+    assert said.exit_code == 1
+    assert "Nothing fits on any of the chips: no network has been measured; 30 were refused, such as:" in said.stderr
 
 
 def test_chips_that_rank_differently_are_told() -> None:
