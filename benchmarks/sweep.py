@@ -6,8 +6,9 @@ A sweep trains half as many networks again as one search. For three cells, tight
 that the sweep has found is compared with that of a search of its own, with runs/digits.toml on that chip and within
 that budget, at a ladder of 1 and 2 epochs and 8 random networks at the start. Such a search seeks a front of accuracy,
 spikes and energy, and its ladder lifts the whole front; a sweep lifts the most accurate networks within each budget.
-So short searches may lose by far, and what this shows is that sharing costs nothing, not how good a search is. Accuracies differ by chance as well: a
-cell of a seed is worse if the sweep's is lower by more than the binomial standard error of the difference.
+So short searches may lose by far, and what this shows is that sharing costs nothing, not how good a search is.
+Accuracies differ by chance as well: a cell of a seed is worse if the sweep's is lower by more than the binomial
+standard error of the difference.
 
     sweep_trainings_vs_one_search   networks trained by the sweep / by one search, medians over seeds
     cells_not_worse                 cells of all seeds in which the sweep is not worse
