@@ -7,10 +7,12 @@ import typer
 from evonas.front import front
 from evonas.profiles import profiles
 from evonas.run import run
+from evonas.sweep import sweep
 
 app = typer.Typer(help="Finds spiking neural networks for real hardware.", no_args_is_help=True)
 app.command()(run)
 app.command()(front)
+app.command()(sweep)
 app.command()(profiles)
 
 

@@ -21,6 +21,10 @@ class Fit(Protocol):
     """Whether a planned network fits on a chip. It prints as a sentence."""
 
     @property
+    def verdict(self) -> str:
+        """In a word or two."""
+
+    @property
     def violations(self) -> tuple[str, ...]:
         """Each rule that is broken."""
 

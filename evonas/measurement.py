@@ -227,7 +227,7 @@ class Job:
         cost: Predicted cost, in any unit that is the same for all jobs of a run.
         start: Virtual time at which it starts, in the same unit.
         seed: Seed of the run.
-        settings: What a `search` job is told.
+        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
     """
 
     slot: int

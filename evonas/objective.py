@@ -28,6 +28,7 @@ class Objective:
         best: The value that cannot be bettered, where there is one.
         profile: Id of the hardware profile that it depends on, if any.
         uncounted: What the value leaves out, for people.
+        band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Objective:
     best: float | None = None
     profile: str | None = None
     uncounted: tuple[str, ...] = ()
+    band: Callable[[Any], tuple[float, float]] | None = None
 
     @property
     def sign(self) -> float:

@@ -15,13 +15,13 @@ LINES = 20  # about so many plain lines a run
 
 
 class SearchProgress:
-    """Tells how far a search is: evaluations, hypervolume, failures, networks refused, time left.
+    """Tells how far a search is: evaluations, what they have brought, failures, networks refused, time left.
 
     Use as a context manager, and call with each row that is seen.
 
     Args:
         evaluations: The budget.
-        hypervolume: Returns the hypervolume so far, or None before it is known.
+        standing: Returns how far the search has come, such as its hypervolume.
         log: Takes each plain line.
         console: Where to show; a display if it is a terminal, plain lines otherwise.
     """
@@ -30,12 +30,12 @@ class SearchProgress:
         self,
         evaluations: int,
         *,
-        hypervolume: Callable[[], float | None],
+        standing: Callable[[], str],
         log: Callable[[str], None],
         console: Console,
     ) -> None:
         self._evaluations = evaluations
-        self._hypervolume = hypervolume
+        self._standing = standing
         self._log = log
         self._every = max(1, evaluations // LINES)
         self._began = time.monotonic()
@@ -71,8 +71,7 @@ class SearchProgress:
         is_due = self._seen % self._every == 0 or self._seen == self._evaluations or row.is_failure
         if not (is_due or self._bar.live.is_started):
             return
-        hypervolume = self._hypervolume()
-        said = f"hypervolume {'not yet known' if hypervolume is None else f'{hypervolume:.4f}'}, {self._failed} failed"
+        said = f"{self._standing()}, {self._failed} failed"
         said += f", {self._refused} refused" if self._refused else ""
         self._bar.update(self._task, completed=self._seen, said=said)
         if is_due:

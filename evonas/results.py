@@ -172,5 +172,5 @@ def _has_costs(row: Row) -> bool:
 
 def _identity(objective: Objective) -> dict[str, Any]:
     """Return what the corners of a hypervolume depend on, as a JSON object."""
-    names = [field.name for field in fields(objective) if field.name not in ("score", "uncounted")]
+    names = [field.name for field in fields(objective) if field.name not in ("score", "uncounted", "band")]
     return {name: getattr(objective, name) for name in names}

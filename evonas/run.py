@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import numpy as np
-import tomli_w
 import typer
 from rich.console import Console
 
@@ -19,13 +14,9 @@ from evonas import report
 from evonas.archive import Archive
 from evonas.durable import write_text
 from evonas.errors import ChangedRunError, EvonasError, RunFileError
-from evonas.progress import SearchProgress
 from evonas.resolved_run import ResolvedRun, resolve
-from evonas.runfile import FREE_SETTINGS
-from evonas.search import REFUSED_IN_A_ROW, Ending, Workers
-from evonas.workers import InlineWorkers, LazyEvaluate
-
-log = logging.getLogger("evonas")
+from evonas.search import REFUSED_IN_A_ROW, Ending
+from evonas.session import carried_out, command, log
 
 
 def run(
@@ -53,7 +44,7 @@ def run(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {_command()}", err=True
+            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command('run')}", err=True
         )
         raise typer.Exit(1) from None
 
@@ -74,42 +65,10 @@ def _try_out(resolved: ResolvedRun, console: Console) -> None:
 
 
 def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
-    signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and batch systems: keep what there is, then end
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = Archive(
-        folder / "archive.h5",
-        resolved.space,
-        resolved.objectives,
-        seed=resolved.file.search.seed,
-        settings=resolved.file.settings(),
-        free=FREE_SETTINGS,
-        top_rung=resolved.ladder.top,
-        reference_rows=resolved.pop_size,
-    )
-    with archive:
-        _log_to(folder / "log.txt", console)
-        for note in resolved.notes:
-            log.info("Note: %s", note)
-        write_text(folder / "run.toml", _resolved_text(resolved))
-        stored = len(archive.rows)
-        if stored:
-            log.info("Found %d rows in %s; going on from there.", stored, folder / "archive.h5")
-        workers = _workers(resolved)
-        progress = SearchProgress(
-            resolved.budget.evaluations,
-            hypervolume=lambda: archive.front().hypervolume,
-            log=log.info,
-            console=console,
-        )
-        try:
-            with progress:
-                ending = resolved.search(archive, workers=workers, on_row=progress)
-        finally:
-            workers.close()
-        log.info("%s %d new rows.", ending.value, len(archive.rows) - stored)
-        if ending is Ending.ONLY_REFUSED and resolved.hardware is not None:
-            refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
-            log.info("Most often it was: %s.", resolved.hardware.most_common_reason(refused))
+    archive, ending = carried_out(resolved, search=resolved.search, standing=_standing, folder=folder, console=console)
+    if ending is Ending.ONLY_REFUSED and resolved.hardware is not None:
+        refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
+        log.info("Most often it was: %s.", resolved.hardware.most_common_reason(refused))
     front = archive.front()
     write_text(folder / "front.csv", report.to_csv(front))
     console.print(report.table(front))
@@ -119,58 +78,14 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
     for objective in resolved.objectives:
         if objective.uncounted:
             console.print(f"{objective.name} is an estimate; not counted: {'; '.join(objective.uncounted)}.")
-    console.print(f"Results: {folder}   Resume or extend: {_command()}", soft_wrap=True)
+    console.print(f"Results: {folder}   Resume or extend: {command('run')}", soft_wrap=True)
     if ending is Ending.ONLY_REFUSED and not front.evaluations:
         raise typer.Exit(1)
 
 
-def _workers(resolved: ResolvedRun) -> Workers:
-    settings = resolved.file.workers
-    if settings.count == 0:
-        return InlineWorkers(LazyEvaluate(resolved.make_evaluate()))
-    from evonas.ray_workers import RayWorkers
-
-    return RayWorkers(
-        resolved.make_evaluate(),
-        count=settings.count,
-        num_cpus=settings.num_cpus,
-        num_gpus=settings.num_gpus,
-        seconds=settings.seconds,
-        retries=settings.retries,
-        at_most=resolved.file.search.parallel,
-    )
-
-
-def _resolved_text(resolved: ResolvedRun) -> str:
-    names = ("evonas", "torch", "norse", "pymoo", "ray", "numpy", "h5py")
-    versions = "".join(f"# {name} {version(name)}\n" for name in names)
-    head = f"# The run as it was resolved, defaults written out. Made with:\n{versions}\n"
-    return head + tomli_w.dumps(resolved.file.to_dict())
-
-
-def _log_to(file: Path, console: Console) -> None:
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    for old in list(log.handlers):
-        log.removeHandler(old)
-        old.close()
-    form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    handlers: list[logging.Handler] = [logging.FileHandler(file, encoding="utf-8")]
-    if not console.is_terminal:
-        handlers.append(logging.StreamHandler(sys.stdout))
-    for handler in handlers:
-        handler.setFormatter(form)
-        log.addHandler(handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _command() -> str:
-    program = "python -m evonas.run" if Path(sys.argv[0]).name == "run.py" else " ".join(["evonas", *sys.argv[1:2]])
-    arguments = sys.argv[1:] if program.startswith("python") else sys.argv[2:]
-    return " ".join([program, *arguments])
+def _standing(archive: Archive) -> str:
+    hypervolume = archive.front().hypervolume
+    return f"hypervolume {'not yet known' if hypervolume is None else f'{hypervolume:.4f}'}"
 
 
 if __name__ == "__main__":

@@ -65,6 +65,17 @@ class Memory(Protocol):
         """Return the row of a slot, or None where there is none yet."""
 
 
+class Climb(Protocol):
+    """What the loop needs of a ladder."""
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs of training at each rung."""
+
+    def promotion(self, view: View) -> Proposal | None:
+        """Return the next network to climb, or None. A pure function of the view, like a strategy."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """When to stop.
@@ -125,7 +136,7 @@ def search(
     workers: Workers,
     budget: Budget,
     parallel: int = 1,
-    ladder: Ladder | None = None,
+    ladder: Climb | None = None,
     predict: Predict | None = None,
     refuse: Refuse | None = None,
     on_row: Callable[[Row], None] | None = None,
@@ -211,7 +222,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
         on_row(row)
 
 
-def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
+def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Climb, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
     cost = predict(proposal.genotype, epochs) if predict is not None and proposal.kind == "evaluate" else 1.0
     return Job(

@@ -87,7 +87,7 @@ class Proposal:
         parents: Slots of the rows that it was made from.
         rung: Rung of the ladder at which to evaluate it.
         kind: `"evaluate"` or `"search"`.
-        settings: What a `search` job is told.
+        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
         strategy: Name of the strategy; a mixture fills in the name of the member that proposed.
     """
 
@@ -109,6 +109,7 @@ class View:
         refused: Those of them that were refused before their evaluation. Append-only.
         open: Jobs that run now, by slot.
         slot: The next slot.
+        seed: Seed of the run.
     """
 
     def __init__(self, space: Space, objectives: Sequence[Objective], *, seed: int) -> None:
@@ -118,13 +119,13 @@ class View:
         self.refused: list[Row] = []
         self.open: dict[int, Job] = {}
         self.slot = 0
-        self._seed = seed
+        self.seed = seed
         self._known: set[tuple[str, int]] = set()
         self._scored: dict[int, list[Row]] = {}
 
     def generator(self) -> np.random.Generator:
         """Return a new generator that depends on the run's seed and the next slot only."""
-        return np.random.default_rng([self._seed, self.slot])
+        return np.random.default_rng([self.seed, self.slot])
 
     def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
         """Return whether this network was proposed at this rung before, be it open, measured, refused or failed."""

@@ -83,8 +83,13 @@ def objective(
     def score(measurement: Measurement) -> float:
         return joules(measurement.activity, chip, part=part, assumed=assumed, prices=prices)
 
+    def band(measurement: Measurement) -> tuple[float, float]:
+        found = estimate(measurement.activity, chip, assumed=assumed)
+        joules = found.total if part == "total" else found.dynamic
+        return joules.low, joules.high
+
     left_out = tuple(gaps(chip, assumed, part=part).values())
-    return Objective("energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out)
+    return Objective("energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band)
 
 
 def joules(

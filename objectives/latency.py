@@ -103,7 +103,11 @@ def objective(
     def score(measurement: Measurement) -> float:
         return seconds(measurement.activity, chip, assumed=assumed)
 
-    return Objective("latency", score, unit="s/sample", log=True, profile=chip.id, uncounted=gaps(chip))
+    def band(measurement: Measurement) -> tuple[float, float]:
+        found = estimate(measurement.activity, chip, assumed=assumed).seconds
+        return found.low, found.high
+
+    return Objective("latency", score, unit="s/sample", log=True, profile=chip.id, uncounted=gaps(chip), band=band)
 
 
 def seconds(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> float:

@@ -20,7 +20,10 @@ def row(slot: int, outcome: Outcome) -> Row:
 def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() -> None:
     said: list[str] = []
     progress = SearchProgress(
-        2, hypervolume=lambda: None, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+        2,
+        standing=lambda: "hypervolume not yet known",
+        log=said.append,
+        console=Console(file=io.StringIO(), force_terminal=False),
     )
     with progress:
         for slot, outcome in enumerate([*[Outcome.REFUSED] * 3, Outcome.MEASURED, Outcome.REFUSED, Outcome.CRASHED]):

@@ -34,10 +34,10 @@ LAYERS = [
     {"ray_workers", "lookup", "runfile", "progress", "pick"},
     {"hardware"},
     {"resolved_run"},
-    {"question"},
-    {"bill"},
-    {"report", "page"},
-    {"run", "front", "profiles"},
+    {"question", "session", "chip"},
+    {"bill", "resolved_sweep", "likeness"},
+    {"report", "page", "sweep_table"},
+    {"run", "front", "sweep", "profiles"},
     {"__main__", "__init__"},
 ]
 """Modules import from their own line and those above."""
@@ -50,6 +50,7 @@ DOORS = {
     "norse": {"evonas/snn"},
     "torch": {"evonas/snn", "evonas/evaluate.py"},
     "sklearn": {"evonas/data"},
+    "scipy": {"evonas/strategies/forecast.py", "evonas/likeness.py"},
     "pydantic": {"evonas/runfile.py", "evonas/resolved_run.py"},
     "plotly": {"evonas/page.py"},
     "torchvision": set(),
@@ -110,7 +111,7 @@ def test_every_module_has_its_place_in_the_layers() -> None:
     assert modules <= known, f"without a place: {sorted(modules - known)}"
 
 
-@pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run", "evonas.profiles"])
+@pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run", "evonas.sweep", "evonas.profiles"])
 def test_the_engine_and_the_doors_start_without_torch_and_ray(module: str) -> None:
     code = f"import sys, {module}; print([n for n in ('torch', 'ray', 'norse') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -52,6 +52,18 @@ def test_a_small_network_on_loihi_costs_what_the_hand_says() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("part", ["dynamic", "total"])
+def test_the_objective_tells_the_band_of_the_part_that_it_scores(part: Any) -> None:
+    priced = objective(profile="loihi1_davies", part=part)
+    measurement = Measurement(0.9, 0.2, 10, 40, 2, False, small())
+    result = estimate(small(), LOIHI)
+    expected = result.total if part == "total" else result.dynamic
+    assert priced.band is not None
+    assert priced.band(measurement) == (expected.low, expected.high)
+    assert priced.score(measurement) == pytest.approx(expected.nominal)
+    assert expected.low <= expected.nominal < expected.high
+
+
 def test_a_small_network_in_the_arithmetic_convention_costs_what_the_hand_says() -> None:
     result = estimate(small(), ARITH)
     assert costs(result) == pytest.approx({"synop": 10 * 0.9e-12, "mac": 60 * 4.6e-12})

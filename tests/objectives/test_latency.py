@@ -216,6 +216,9 @@ def test_the_objective_scores_a_measurement() -> None:
     assert (objective.name, objective.unit, objective.direction, objective.log) == ("latency", "s/sample", "min", True)
     assert objective.score(measured(small())) == latency.seconds(small(), SANAFE, assumed=WITHIN)
     assert any("hops" in text for text in objective.uncounted)
+    assert objective.band is not None
+    expected = latency.estimate(small(), SANAFE, assumed=WITHIN).seconds
+    assert objective.band(measured(small())) == (expected.low, expected.high)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""One sweep over 4 chips and 3 budgets against separate searches for single cells of its table, on the digits.
+
+    python benchmarks/sweep.py [--quick] [--seeds N] [--evaluations N] [--json FILE]
+
+A sweep trains half as many networks again as one search. For three cells, tight, medium and loose, the best network
+that the sweep has found is compared with that of a search of its own, with runs/digits.toml on that chip and within
+that budget, at a ladder of 1 and 2 epochs and 8 random networks at the start. Such a search seeks a front of accuracy,
+spikes and energy, and its ladder lifts the whole front; a sweep lifts the most accurate networks within each budget.
+So short searches may lose by far, and what this shows is that sharing costs nothing, not how good a search is.
+Accuracies differ by chance as well: a cell of a seed is worse if the sweep's is lower by more than the binomial
+standard error of the difference.
+
+    sweep_trainings_vs_one_search   networks trained by the sweep / by one search, medians over seeds
+    cells_not_worse                 cells of all seeds in which the sweep is not worse
+    sweep_minus_separate            median over these of the difference, in units of its binomial error
+    cells_with_a_network            median over seeds of the cells of the table, of 12, that have a network
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import tempfile
+from pathlib import Path
+
+from table import Figure, columns, publish
+
+from evonas import Archive
+from evonas.ray_workers import RayWorkers
+from evonas.resolved_run import ResolvedRun, resolve
+from evonas.resolved_sweep import Cell, ResolvedSweep, resolve_sweep
+from evonas.session import Search
+from evonas.sweep_table import Found, found_in
+from evonas.view import Row
+
+RUN_FILE = Path(__file__).parent.parent / "runs" / "digits.toml"
+PROFILES = ("loihi1_davies", "spinnaker1", "seneca22", "sram45_int8")
+BUDGETS = (1e-6, 5e-6, 2e-5)  # J; of random networks 0 to 30 %, 10 to 85 % and 55 to 100 % keep them, by chip
+COMPARED = (("sram45_int8", 1e-6), ("loihi1_davies", 5e-6), ("spinnaker1", 2e-5))
+MORE = 1.5
+"""Evaluations of the sweep for each of one search."""
+
+
+def rows_of(run: ResolvedRun, *, search: Search) -> tuple[Row, ...]:
+    """Return all rows of a finished search."""
+    crew = RayWorkers(run.make_evaluate(), num_cpus=1, at_most=run.file.search.parallel)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive(
+            Path(folder) / "archive.h5", run.space, run.objectives, seed=run.file.search.seed, top_rung=run.ladder.top
+        )
+        with archive:
+            search(archive, workers=crew)
+            rows = archive.rows
+    crew.close()
+    return rows
+
+
+def swept(seed: int, *, evaluations: int) -> tuple[ResolvedSweep, tuple[Row, ...]]:
+    """Return a sweep and its rows."""
+    budget = f"energy={','.join(map(str, BUDGETS))}"
+    sweep = resolve_sweep(
+        RUN_FILE, profiles=",".join(PROFILES), budgets=[budget], overrides=short(seed, evaluations=evaluations)
+    )
+    return sweep, rows_of(sweep.run, search=sweep.search)
+
+
+def searched(seed: int, cell: Cell, *, evaluations: int) -> tuple[Row, ...]:
+    """Return the rows of a search for one cell alone."""
+    overrides = (f"objectives.2.profile={cell.chip.name}", f"objectives.2.at_most={cell.budget['energy']}")
+    run = resolve(RUN_FILE, overrides=(*short(seed, evaluations=evaluations), *overrides))
+    return rows_of(run, search=run.search)
+
+
+def short(seed: int, *, evaluations: int) -> tuple[str, ...]:
+    """Return the overrides of all runs here."""
+    return (
+        f"search.seed={seed}",
+        f"search.evaluations={evaluations}",
+        "ladder.epochs=[1, 2]",
+        "strategies.0.pop_size=8",
+    )
+
+
+def difference(one: Found, other: Found) -> float:
+    """Return the accuracy of `one` minus that of `other` in units of its error; none found is worse than any found."""
+    if one.accuracy is None or other.accuracy is None:
+        found = (one.accuracy is not None) - (other.accuracy is not None)
+        return found * math.inf if found else 0.0
+    error = math.hypot(one.accuracy_error or 0.0, other.accuracy_error or 0.0)
+    return (one.accuracy - other.accuracy) / error if error else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="1 seed, searches of 16 evaluations")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--evaluations", type=int, default=48, help="of one search")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    options = parser.parse_args()
+    seeds, evaluations = (1, 16) if options.quick else (options.seeds, options.evaluations)
+    lines = [("seed", "chip", "energy at most", "sweep", "alone", "difference in errors")]
+    differences: list[float] = []
+    ratios: list[float] = []
+    filled: list[int] = []
+    for seed in range(seeds):
+        sweep, shared = swept(seed, evaluations=round(MORE * evaluations))
+        filled.append(sum(found_in(cell, shared, top=1).key is not None for cell in sweep.cells))
+        for name, bound in COMPARED:
+            cell = next(cell for cell in sweep.cells if (cell.chip.name, cell.budget["energy"]) == (name, bound))
+            rows = searched(seed, cell, evaluations=evaluations)
+            ratios.append(networks(shared) / networks(rows))
+            together, alone = (found_in(cell, found, top=1) for found in (shared, rows))
+            differences.append(difference(together, alone))
+            lines.append((str(seed), name, f"{bound:g}", told(together), told(alone), f"{differences[-1]:.2f}"))
+            print(f"seed {seed}, {name} {bound:g}: {told(together)} by the sweep, {told(alone)} alone", flush=True)
+    print(f"\n{columns(lines)}")
+    median = statistics.median(differences)
+    publish(
+        [
+            Figure("sweep_trainings_vs_one_search", statistics.median(ratios), unit="x", goal="<= 1.5"),
+            Figure("cells_not_worse", sum(d >= -1 for d in differences), unit="cells", goal=f">= {3 * seeds}"),
+            Figure("sweep_minus_separate", median if math.isfinite(median) else None, unit="errors", goal=None),
+            Figure("cells_with_a_network", statistics.median(filled), unit="of 12 cells", goal=None),
+        ],
+        title=f"sweep of {round(MORE * evaluations)} evaluations, searches of {evaluations}, {seeds} seeds",
+        file=options.json,
+    )
+
+
+def networks(rows: tuple[Row, ...]) -> int:
+    """Return how many networks were trained, each counted once."""
+    return len({row.job.genotype.key for row in rows})
+
+
+def told(found: Found) -> str:
+    """Return an accuracy with its error, for people."""
+    return "none" if found.accuracy is None else f"{found.accuracy:.3f} +- {found.accuracy_error:.3f}"
+
+
+if __name__ == "__main__":
+    main()

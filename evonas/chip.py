@@ -1,0 +1,111 @@
+"""A chip of a sweep: what can be said of networks there, and what is refused because no chip of several can hold it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.errors import ProfileError, RunFileError
+from evonas.hardware import Fit
+from evonas.lookup import look_up, option_faults
+from evonas.objective import Objective
+from evonas.refusal import Refusal, Refuse
+from evonas.runfile import HardwareSection, ObjectiveSection
+from evonas.space import Genotype
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What can be said of networks on one chip.
+
+    Attributes:
+        name: As it was given: the name of a profile, or the path of its file.
+        scope: What its energies include; energies of different scopes are not comparable.
+        priced: Objectives by name that have a value on this chip, without bounds.
+        missing: Why others have none, by name.
+        fit: By how much a network misses the chip, bounded to 0.
+        check: `check(network)` returns whether a planned network, or the activity of a measured one, fits.
+    """
+
+    name: str
+    scope: str
+    priced: Mapping[str, Objective]
+    missing: Mapping[str, str]
+    fit: Objective
+    check: Callable[[Any], Fit]
+
+
+def chip_of(
+    name: str, sections: Sequence[ObjectiveSection], *, budgets: Iterable[str], hardware: HardwareSection | None
+) -> Chip:
+    """Return what can be said of networks on a chip.
+
+    Args:
+        name: Name of its profile, or the path of the file.
+        sections: Objectives of a run file; options of those that depend on a chip hold for this one as well.
+        budgets: Objectives that are needed beside those, energy and latency.
+        hardware: What the run file says of how a network is put on a chip, if it does.
+
+    Raises:
+        ProfileError: If there is no such profile, or it is wrong.
+        RunFileError: If an option is wrong.
+    """
+    profile = look_up("profile", folder="objectives", attribute="load")(name)
+    options: dict[str, dict[str, Any]] = {"energy": {}, "latency": {}, **{key: {} for key in budgets}}
+    assumed: dict[str, Any] = {}
+    for section in sections:
+        if "profile" in section.options:
+            own = {key: value for key, value in section.options.items() if key != "profile"}
+            options.setdefault(section.name, {}).update(own)
+            assumed = {**own, **assumed}
+    options.pop("fit", None)
+    priced, missing = {}, {}
+    for key, own in options.items():
+        make = look_up(key, folder="objectives", attribute="objective")
+        wrong = option_faults(make, {"profile": name, **own})
+        if wrong:
+            raise RunFileError([f"{key}.{fault}" for fault in wrong])
+        try:
+            priced[key] = make(profile=name, **{**_taken(make, assumed), **own})
+        except ProfileError as error:
+            missing[key] = str(error)
+    if hardware is not None:
+        assumed |= {"weight_bits": hardware.weight_bits, **hardware.options}
+    fit, checker = (look_up("fit", folder="objectives", attribute=made) for made in ("objective", "checker"))
+    return Chip(
+        name,
+        profile.scope,
+        priced,
+        missing,
+        fit=fit(profile=name, **_taken(fit, assumed)),
+        check=checker(profile=name, **_taken(checker, assumed)),
+    )
+
+
+def _taken(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
+
+
+def refused_by_all(chips: Sequence[Chip], *, plan: Callable[[Genotype], Any]) -> Refuse:
+    """Return what refuses the networks that fit on none of the chips, for the reasons of the chip they miss least.
+
+    Args:
+        chips: Those that networks are sought for.
+        plan: Returns what the network of a genotype consists of.
+    """
+    checks = {chip.name: chip.check for chip in chips}
+
+    def refuse(genotype: Genotype) -> Refusal | None:
+        try:
+            planned = plan(genotype)
+        except Exception:
+            return None  # what cannot be planned cannot be built either: its evaluation records the error
+        fits = {name: check(planned) for name, check in checks.items()}
+        if not all(fit.violations for fit in fits.values()):
+            return None
+        name, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
+        return Refusal(tuple(f"{violation}, on {name}" for violation in nearest.violations), nearest.degree)
+
+    return refuse
