@@ -11,9 +11,9 @@ from evonas.errors import ArchiveError
 from evonas.measurement import Evaluation, Job, Measurement, Outcome
 from evonas.space import Genotype
 
-_JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "seed")
+_JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "sample_steps", "start", "seed")
 _EVALUATION = ("message", "seconds", "host", "device", "retries")
-_SINCE_2 = {"degree": 0.0}  # format 1 had no refused networks
+_SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -74,7 +74,13 @@ def plain(evaluation: Evaluation) -> Evaluation:
         measurement = _plain_json(measurement, job.slot)
     return replace(
         evaluation,
-        job=replace(job, cost=float(job.cost), settings=dict(job.settings)),
+        job=replace(
+            job,
+            cost=float(job.cost),
+            sample_steps=float(job.sample_steps),
+            start=float(job.start),
+            settings=dict(job.settings),
+        ),
         measurement=measurement,
         message=_plain_text(evaluation.message),
         host=_plain_text(evaluation.host),

@@ -89,6 +89,8 @@ def evaluations(draw: Callable[..., Any]) -> Evaluation:
         rung=draw(NUMBERS),
         epochs=draw(NUMBERS),
         cost=draw(FLOATS),
+        sample_steps=draw(FLOATS),
+        start=draw(FLOATS),
         seed=draw(NUMBERS),
         settings=draw(st.dictionaries(TEXT, SCALARS, max_size=2)),
     )

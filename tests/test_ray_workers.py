@@ -11,7 +11,7 @@ import pytest
 from toys import ListMemory, measure, measure_badly, mixed_space, refuse_deep
 
 from evonas.errors import WorkersError
-from evonas.measurement import Job, Outcome
+from evonas.measurement import Cost, Job, Outcome
 from evonas.search import Budget, search
 from evonas.space import Genotype
 from evonas.strategies.evolution import Evolution
@@ -51,7 +51,7 @@ def test_the_archive_of_one_worker_equals_that_of_two_and_of_none() -> None:
             workers=workers,
             budget=Budget(40),
             parallel=4,
-            predict=lambda genotype, epochs: float(genotype["layers"]),
+            predict=lambda proposal, epochs: Cost(float(proposal.genotype["layers"])),
             refuse=refuse_deep,
         )
         workers.close()
