@@ -136,6 +136,7 @@ def _workers(resolved: ResolvedRun) -> Workers:
         num_cpus=settings.num_cpus,
         num_gpus=settings.num_gpus,
         seconds=settings.seconds,
+        search_seconds=settings.search_seconds,
         retries=settings.retries,
         at_most=resolved.file.search.parallel,
     )

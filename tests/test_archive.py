@@ -268,13 +268,15 @@ def as_format_1(path: Path) -> None:
         file.attrs["format_version"] = 1
         del file["run/format_version"]
         file["run/format_version"] = "1"
-        del file["rows/degree"]
+        for column in ("degree", "sample_steps", "start"):
+            del file[f"rows/{column}"]
     lines = [json.loads(text) for text in journal_module.read_journal(journal_of(path))]
     for line in lines:
         if "header" in line:
             line["header"]["format_version"] = 1
         if "evaluation" in line:
-            del line["evaluation"]["degree"]
+            for name in ("degree", "sample_steps", "start"):
+                del line["evaluation"][name]
     journal_of(path).write_bytes(b"".join(encode(line) for line in lines))
 
 
