@@ -220,6 +220,8 @@ class Space:
             meaning share, before the rules apply. It must accept every assignment.
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype.
+        relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
+            `evonas.snn.relaxation.RelaxedSpace`. Needed for the differentiable search only.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
     """
@@ -231,11 +233,13 @@ class Space:
         rules: Sequence[Rule] = (),
         arrange: Callable[[Assignment], Assignment] | None = None,
         build: Callable[..., Any] | None = None,
+        relax: Callable[..., Any] | None = None,
         operations: Callable[..., float] | None = None,
     ) -> None:
         self.variables = dict(variables)
         self.rules = tuple(rules)
         self.build = build
+        self.relax = relax
         self.operations = operations
         self._arrange = arrange
         unknown = sorted({name for rule in self.rules for name in rule.names} - set(self.variables))
