@@ -13,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 from evonas.data.dataset import DataSet, SearchData
 from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
 from evonas.hardware import Hardware, hardware_of
+from evonas.job_evaluator import JobEvaluator, Searcher
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.objective import Objective
-from evonas.resolved_strategies import misfits, strategy_of
+from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
 from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
+from evonas.strategies.differentiable import Differentiable
 from evonas.training_cost import TrainingCost
 from evonas.view import Row, Strategy
 from evonas.workers import Evaluate
@@ -115,13 +117,26 @@ class MakeEvaluator:
             raise RunFileError(faults)
         space = look_up(file.search.space, folder="spaces", attribute="space")
         training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
-        return TrainingEvaluator(
-            space,
-            dataset.for_search(seed=file.search.seed),
-            training=training,
-            threads=max(1, int(file.workers.num_cpus)),
-            device="cuda" if file.workers.num_gpus else "cpu",
+        data = dataset.for_search(seed=file.search.seed)
+        device = "cuda" if file.workers.num_gpus else "cpu"
+        threads = max(1, int(file.workers.num_cpus))
+        return JobEvaluator(
+            TrainingEvaluator(space, data, training=training, threads=threads, device=device),
+            searchers=self._searchers(space, data, training=training, device=device),
         )
+
+    def _searchers(self, space: Space, data: SearchData, *, training: Any, device: str) -> dict[str, Searcher]:
+        """Return what does the search jobs of each strategy that has any."""
+        file = self.file
+        searchers: dict[str, Searcher] = {}
+        for _, member in members_of(file.strategies)[0]:
+            if isinstance(member, Differentiable):
+                from evonas.bilevel_searcher import BilevelSearcher
+
+                objectives, _ = objectives_of(file.objectives)
+                price = price_of(member.objective, file.objectives, objectives=objectives)
+                searchers[member.name] = BilevelSearcher(space, data, price=price, training=training, device=device)
+        return searchers
 
 
 def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
@@ -140,7 +155,7 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
     dataset, data_faults = _dataset(file)
     if space is not None and not objective_faults:
-        strategy_faults = [*strategy_faults, *misfits(file.strategies, space, objectives=objectives)]
+        strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
     data_of_search = None if dataset is None else dataset.for_search(seed=file.search.seed)
     hardware, hardware_faults = hardware_of(file.hardware, space=space, data=data_of_search)
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]

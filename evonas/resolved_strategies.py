@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from evonas.errors import EvonasError, RunFileError
+from evonas.errors import EvonasError, ProfileError, RunFileError
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.objective import Objective
-from evonas.runfile import StrategySection
+from evonas.runfile import ObjectiveSection, RunFile, StrategySection
 from evonas.space import Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
+from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.mixture import Mixture
 from evonas.view import Strategy
 
@@ -57,13 +59,36 @@ def members_of(sections: Sequence[StrategySection], *, first: int = 0) -> tuple[
     return members, faults
 
 
-def misfits(sections: Sequence[StrategySection], space: Space, *, objectives: Sequence[Objective]) -> Iterator[str]:
+def misfits(file: RunFile, space: Space, *, objectives: Sequence[Objective]) -> Iterator[str]:
     """Yield a sentence for each option of a strategy that does not fit the space and the objectives of the run."""
-    for index, member in members_of(sections)[0]:
-        faults = getattr(member, "faults", None)  # a strategy of the user's own need not have any
-        if faults is not None:
-            for fault in faults(space, objectives):
-                yield f"strategies.{index}.{fault}"
+    for index, member in members_of(file.strategies)[0]:
+        if isinstance(member, Differentiable):
+            faults = member.faults(space, objectives)
+            if member.objective in [objective.name for objective in objectives]:
+                try:
+                    price_of(member.objective, file.objectives, objectives=objectives)
+                except RunFileError as error:
+                    faults += error.faults
+            yield from (f"strategies.{index}.{fault}" for fault in faults)
+
+
+def price_of(name: str, sections: Sequence[ObjectiveSection], *, objectives: Sequence[Objective]) -> Any:
+    """Return the arithmetic of an objective on expected counts, which the differentiable search can follow.
+
+    Args:
+        name: Name of one of the objectives.
+        sections: Their sections of the run file.
+        objectives: What the sections have made, in the same order.
+
+    Raises:
+        RunFileError: If the objective has no such arithmetic.
+    """
+    section = sections[[objective.name for objective in objectives].index(name)]
+    try:
+        make = look_up(section.name, folder="objectives", attribute="expected")
+        return make(**section.options)
+    except (LookupFault, ProfileError) as error:
+        raise RunFileError([f"objective: {name!r} has no price for a differentiable search: {error}"]) from None
 
 
 def _mixed(sections: Sequence[StrategySection], members: Sequence[tuple[int, Strategy]], *, shares: str) -> Strategy:

@@ -18,6 +18,7 @@ from evonas.objective import Objective
 from evonas.pareto import axes, front
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.prices import Aim, Landing, Prices
+from evonas.strategies.random import values_of
 from evonas.view import Proposal, Row, View
 
 CONTEXT = "context."
@@ -47,22 +48,25 @@ class Differentiable:
 
     Attributes:
         objective: Name of the objective that is priced.
-        prices: Lowest and highest weight of that objective in the loss of a search.
-        contexts: Variable to the sizes, rising, at which a search may keep it fixed.
+        prices: Lowest and highest price of that objective: the nats of loss that sparing all of it is worth.
+        contexts: Variable to the sizes, rising, at which a search may keep it fixed; by default all of each variable
+            that the space names as a size.
         first: Searches that cover the range of prices before gaps are looked for.
         searches: Search jobs that may be open at once.
-        epochs: Epochs of a search.
-        warm_up: Epochs at its beginning in which weights alone are trained.
+        warm_up: Epochs of a search in which weights alone are trained.
+        epochs: Epochs after these, in which weights and choices are trained in turns.
+        proposals: Networks that a search proposes.
         name: Stored with every row.
     """
 
     objective: str
-    prices: Sequence[float] = (0.01, 1.0)
+    prices: Sequence[float] = (0.1, 3.0)
     contexts: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
     first: int = 4
     searches: int = 1
-    epochs: int = 8
     warm_up: int = 2
+    epochs: int = 6
+    proposals: int = 2
     name: str = "differentiable"
     _states: WeakKeyDictionary[View, _State] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
@@ -79,6 +83,13 @@ class Differentiable:
         names = [objective.name for objective in objectives]
         if self.objective not in names:
             found.append(f"objective: got {self.objective!r}, expected one of the objectives {', '.join(names)}")
+        if space.relax is None:
+            found.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")
+        found += [
+            f"contexts: {name} is a size of the space and cannot be listed; give it here"
+            for name, sizes in self._sizes(space).items()
+            if not sizes
+        ]
         for name, sizes in self.contexts.items():
             variable = space.variables.get(name)
             if variable is None:
@@ -110,12 +121,13 @@ class Differentiable:
     ) -> tuple[dict[str, Scalar], tuple[int, ...]]:
         """Return what the next search is told, and the slots of the rows between which it aims."""
         rng = view.generator()
-        prices = Prices(self.prices[0], self.prices[1], contexts=self.contexts)
+        prices = Prices(self.prices[0], self.prices[1], contexts=self._sizes(view.space))
         index = len(state.searches) + len(running)
         jobs = [*(row.job for row in state.searches), *running]
         targets = [float(job.settings["target"]) for job in jobs if "target" in job.settings]
         gap = widest_gap(self._on_axis(view, _front(view)), targets)
-        told: dict[str, Scalar] = {"epochs": self.epochs, "warm_up": self.warm_up, "seed": index}
+        told: dict[str, Scalar] = {name: getattr(self, name) for name in ("warm_up", "epochs", "proposals")}
+        told["seed"] = index
         parents: tuple[int, ...] = ()
         if index < self.first:
             aim = prices.spread(index)
@@ -127,12 +139,17 @@ class Differentiable:
             told["target"] = target
         return {"price": aim.price, **{CONTEXT + name: size for name, size in aim.context.items()}, **told}, parents
 
+    def _sizes(self, space: Space) -> dict[str, Sequence[Scalar]]:
+        """Return the sizes of every variable that a search keeps fixed."""
+        every = {name: sorted(values_of(space.variables[name]) or (), key=float) for name in space.sizes}
+        return {**every, **self.contexts}
+
     def _landings(self, view: View, state: _State) -> list[Landing]:
         landings = []
         for row in state.searches:
             found = self._on_axis(view, state.children.get(row.job.slot, []))
             if found:
-                aim = Aim(float(row.job.settings["price"]), context_of(row.job))
+                aim = Aim(float(row.job.settings["price"]), context_of(row.job.settings))
                 landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
         return landings
 
@@ -146,9 +163,9 @@ class Differentiable:
         return [(float(cost), row.job.slot) for cost, row in zip(costs, priced, strict=True)]
 
 
-def context_of(job: Job) -> dict[str, Scalar]:
-    """Return the sizes that a search job keeps fixed, by name of the variable."""
-    return {name.removeprefix(CONTEXT): size for name, size in job.settings.items() if name.startswith(CONTEXT)}
+def context_of(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return the sizes that a search job with these settings keeps fixed, by name of the variable."""
+    return {name.removeprefix(CONTEXT): size for name, size in settings.items() if name.startswith(CONTEXT)}
 
 
 def widest_gap(costs: Sequence[tuple[float, int]], targets: Sequence[float]) -> tuple[float, tuple[int, int]] | None:
@@ -185,13 +202,11 @@ def _faults_of_numbers(options: Differentiable) -> Iterator[str]:
     prices: Any = options.prices
     is_pair = isinstance(prices, Sequence) and len(prices) == 2 and all(map(_is_number, prices))
     if not is_pair or not 0 < prices[0] <= prices[1] < math.inf:
-        yield f"prices: got {prices!r}, expected the lowest and the highest price, such as [0.01, 1.0]"
-    for name, least in (("first", 1), ("searches", 1), ("epochs", 1), ("warm_up", 0)):
+        yield f"prices: got {prices!r}, expected the lowest and the highest price, such as [0.1, 3.0]"
+    for name, least in (("first", 1), ("searches", 1), ("epochs", 1), ("proposals", 1), ("warm_up", 0)):
         value = getattr(options, name)
         if not isinstance(value, int) or not _is_number(value) or value < least:
             yield f"{name}: got {value!r}, expected a whole number from {least} on"
-        elif name == "warm_up" and isinstance(options.epochs, int) and value >= options.epochs > 0:
-            yield f"warm_up: got {value}, expected fewer than the {options.epochs} epochs of a search"
 
 
 def _faults_of_sizes(contexts: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from evonas.errors import RunFileError
 from evonas.ladder import Ladder
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.search import Budget, Ending, search
+from evonas.space import Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -25,6 +26,18 @@ from evonas.workers import InlineWorkers, SimulatedWorkers
 
 CONTEXTS = {"layers": [1, 2, 3, 4, 5, 6]}
 ALONE = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS)
+
+
+class Unlisted:
+    """A user's own kind of variable."""
+
+    size = math.inf
+
+    def sample(self, rng: np.random.Generator) -> float:
+        return float(rng.random())
+
+    def canonical(self, value: Any) -> float:
+        return float(value)
 
 
 def run(
@@ -73,7 +86,7 @@ def test_the_first_prices_cover_the_range_and_go_with_sizes_the_other_way_round(
     assert [settings["price"] for settings in told] == [0.01, 1.0, 0.1, 0.0316]
     assert [settings["context.layers"] for settings in told] == [6, 1, 3, 5]
     assert [settings["seed"] for settings in told] == [0, 1, 2, 3]
-    assert {(settings["epochs"], settings["warm_up"]) for settings in told} == {(8, 2)}
+    assert {(settings["warm_up"], settings["epochs"], settings["proposals"]) for settings in told} == {(2, 6, 2)}
 
 
 def test_later_searches_aim_between_two_rows_of_the_front_and_fill_it() -> None:
@@ -220,7 +233,8 @@ def test_the_prices_of_a_range_halve_its_gaps() -> None:
         ({"epochs": 0}, "epochs: got 0, expected a whole number from 1 on"),
         ({"searches": 1.5}, "searches: got 1.5"),
         ({"first": True}, "first: got True"),
-        ({"warm_up": 8}, "warm_up: got 8, expected fewer than the 8 epochs of a search"),
+        ({"warm_up": -1}, "warm_up: got -1, expected a whole number from 0 on"),
+        ({"proposals": 0}, "proposals: got 0"),
         ({"contexts": {"layers": [3, 2]}}, "contexts.layers: got [3, 2], expected one or more rising numbers"),
         ({"contexts": {"layers": 3}}, "contexts.layers: got 3"),
         ({"contexts": [1]}, "contexts: got [1], expected sizes by variable"),
@@ -237,8 +251,22 @@ def test_all_wrong_options_are_told_at_once_and_so_is_what_does_not_fit_the_run(
         Differentiable("rate", prices=[], epochs=-1, contexts={"layers": []})
     assert len(caught.value.faults) == 3
     wrong = Differentiable("energy", contexts={"depth": [1], "layers": [1, 9]})
-    found = wrong.faults(SPACE, OBJECTIVES)
+    space = Space(SPACE.variables, relax=len)
+    found = wrong.faults(space, OBJECTIVES)
     assert found[0] == "objective: got 'energy', expected one of the objectives error, rate"
     assert found[1].startswith("contexts.depth: the space has no such variable; it has kind")
     assert found[2] == "contexts.layers: expected a whole number from 1 to 6, got 9"
-    assert ALONE.faults(SPACE, OBJECTIVES) == []
+    assert ALONE.faults(space, OBJECTIVES) == []
+    assert ALONE.faults(SPACE, OBJECTIVES)[0].startswith("name: the space has no `relax`")
+    unlisted = Space({"width": Unlisted()}, relax=len, sizes=["width"])
+    assert "contexts: width is a size of the space" in Differentiable("rate").faults(unlisted, OBJECTIVES)[0]
+
+
+def test_a_size_that_is_not_listed_takes_all_values_of_its_variable() -> None:
+    strategy = Differentiable("rate", prices=(0.01, 1.0))
+    memory = ListMemory()
+    space = Space(SPACE.variables, rules=SPACE.rules, sizes=["layers"])
+    search(space, memory, strategy=strategy, workers=InlineWorkers(work), budget=Budget(4))
+    told = [row.job.settings["context.layers"] for row in rows(memory, "search")]
+    assert told[:4] == [6, 1, 3, 5] or len(told) < 4
+    assert {1, 6} <= set(told)
