@@ -63,7 +63,7 @@ class Differentiable:
     prices: Sequence[float] = (0.1, 3.0)
     contexts: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
     first: int = 4
-    searches: int = 1
+    searches: int = 2
     warm_up: int = 2
     epochs: int = 6
     proposals: int = 2

@@ -25,7 +25,7 @@ from evonas.view import Strategy
 from evonas.workers import InlineWorkers, SimulatedWorkers
 
 CONTEXTS = {"layers": [1, 2, 3, 4, 5, 6]}
-ALONE = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS)
+ALONE = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS, searches=1)
 
 
 class Unlisted:
