@@ -95,6 +95,7 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"strategies": [{"name": "evolution", "pop_size": 0}]}, "strategies.0:"),
         ({"strategies": [DIFFERENTIABLE | {"prices": [1.0]}]}, "strategies.0.prices: got [1.0], expected the lowest and the highest price"),
         ({"strategies": [DIFFERENTIABLE | {"objective": "spikes"}]}, "strategies.0.objective: got 'spikes', expected one of the objectives accuracy, energy"),
+        ({"strategies": [DIFFERENTIABLE | {"objective": "accuracy"}]}, "strategies.0.objective: 'accuracy' has no price for a differentiable search: objectives.accuracy does not define 'expected'"),
         ({"strategies": [DIFFERENTIABLE | {"contexts": {"width": [4]}}]}, "strategies.0.contexts.width: the space has no such variable"),
         ({"strategies": [DIFFERENTIABLE | {"contexts": {"channels": [5]}}]}, "strategies.0.contexts.channels: expected one of"),
         ({"strategies": [DIFFERENTIABLE | {"epoch": 4}]}, "strategies.0.epoch: unknown option; did you mean 'epochs'?"),
