@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
+from evonas.measurement import Outcome
 from evonas.pareto import Reference, hypervolume, nondominated, reference
 from evonas.strategies.mixture import check_members, first_proposal, is_promotion
 from evonas.view import Proposal, Row, Strategy, View
@@ -71,10 +72,11 @@ class _Ledger:
         """Take note of the rows that are new."""
         for row in view.rows[self._folded :]:
             self._folded += 1
-            for sums in (self._gained, self._spent, self._slots):
-                for name in sums:
-                    sums[name] *= MEMORY
             name = row.job.strategy
+            is_refused = row.evaluation.outcome is Outcome.REFUSED  # cost nothing, so that nothing fades but its slot
+            for sums in (self._slots,) if is_refused else (self._gained, self._spent, self._slots):
+                for member in sums:
+                    sums[member] *= MEMORY
             self._gained[name] = self._gained.get(name, 0.0) + self._gain(row, view)
             self._spent[name] = self._spent.get(name, 0.0) + row.job.cost
             if not is_promotion(row.job, view):

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from evonas.errors import RunFileError, SpaceError
-from evonas.measurement import Job
+from evonas.measurement import Job, Outcome
 from evonas.objective import Objective
 from evonas.pareto import axes, front
 from evonas.space import Genotype, Scalar, Space
@@ -256,12 +256,14 @@ class _State:
     def has_to_wait(self, view: View) -> bool:
         """Return whether searches bring nothing new, so that the next one has to wait for rows of others.
 
-        To be asked when no proposal waits: a search without a child has then brought nothing new.
+        To be asked when no proposal waits: a search without a child has then brought nothing new, nor has one whose
+        children were all refused by the hardware.
         """
         fruitful = {job.parents[0] for job in view.open.values() if job.strategy == self._name and job.parents}
         barren = 0
         for row in reversed(self.searches):
-            if self.children[row.job.slot] or row.job.slot in fruitful:
+            outcomes = {child.evaluation.outcome for child in self.children[row.job.slot]}
+            if outcomes - {Outcome.REFUSED} or row.job.slot in fruitful:
                 break
             barren += 1
         return barren >= PATIENCE and len(view.rows) - self._last_seen < 2 ** min(barren, 20)

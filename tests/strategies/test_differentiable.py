@@ -15,6 +15,7 @@ from evonas.archive import Archive
 from evonas.errors import RunFileError
 from evonas.ladder import Ladder
 from evonas.measurement import Evaluation, Job, Outcome
+from evonas.refusal import Refusal
 from evonas.search import Budget, Ending, search
 from evonas.space import Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
@@ -175,6 +176,21 @@ def test_searches_that_bring_nothing_new_end_instead_of_going_on_for_ever() -> N
         assert run(memory, workers=workers, evaluations=50) is Ending.EXHAUSTED
         assert len(rows(memory, "evaluate")) <= 1
         assert 6 <= len(rows(memory, "search")) <= 7
+
+
+def test_searches_whose_networks_are_all_refused_end_too() -> None:
+    memory = ListMemory()
+    ending = search(
+        SPACE,
+        memory,
+        strategy=ALONE,
+        workers=InlineWorkers(work),
+        budget=Budget(50),
+        refuse=lambda genotype: Refusal(("It is too large",), 1.0),
+    )
+    assert ending is Ending.EXHAUSTED
+    assert len(rows(memory, "search")) == 6
+    assert {row.outcome for row in rows(memory, "evaluate")} == {Outcome.REFUSED}
 
 
 def test_in_a_mixture_barren_searches_wait_for_rows_of_others_and_then_go_on() -> None:
