@@ -58,9 +58,10 @@ class Prices:
         self._contexts = contexts
 
     def spread(self, index: int) -> Aim:
-        """Return the aim number `index` of a sequence that covers the front: the ends, the middle, the quarters, ….
+        """Return the aim number `index` of a sequence that covers the front: end, middle, end, the quarters, ….
 
-        High prices come with small sizes and low prices with large ones, so that the ends lie far apart.
+        High prices come with small sizes and low prices with large ones, so that the ends lie far apart. What costs
+        least comes first.
         """
         part = _halving(index)
         return self._aim(np.array([part, *[1 - part] * len(self._contexts)]))
@@ -105,8 +106,8 @@ class Prices:
 
 
 def _halving(index: int) -> float:
-    """Return 0, 1, 1/2, 1/4, 3/4, 1/8, …: each next point lies in a widest gap of those before."""
-    if index < 2:
-        return float(index)
+    """Return 1, 1/2, 0, 3/4, 1/4, 7/8, …: each next point lies in a widest gap of those before, the cheap end first."""
+    if index < 3:
+        return 1 - index / 2
     parts = 1 << (index - 1).bit_length()
-    return (2 * (index - 1 - parts // 2) + 1) / parts
+    return 1 - (2 * (index - 1 - parts // 2) + 1) / parts

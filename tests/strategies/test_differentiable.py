@@ -84,8 +84,8 @@ def test_the_first_prices_cover_the_range_and_go_with_sizes_the_other_way_round(
     memory = ListMemory()
     run(memory, evaluations=4)
     told = [row.job.settings for row in rows(memory, "search")][:4]
-    assert [settings["price"] for settings in told] == [0.01, 1.0, 0.1, 0.0316]
-    assert [settings["context.layers"] for settings in told] == [6, 1, 3, 5]
+    assert [settings["price"] for settings in told] == [1.0, 0.1, 0.01, 0.316]
+    assert [settings["context.layers"] for settings in told] == [1, 3, 6, 2]
     assert [settings["seed"] for settings in told] == [0, 1, 2, 3]
     assert {(settings["warm_up"], settings["epochs"], settings["proposals"]) for settings in told} == {(2, 6, 2)}
 
@@ -163,7 +163,7 @@ def test_a_failed_search_is_a_row_and_the_next_price_goes_on() -> None:
     assert len(failed) == 2
     assert all("no gradient" in row.message for row in failed)
     prices = [row.job.settings["price"] for row in rows(memory, "search")]
-    assert prices[:3] == [0.01, 1.0, 0.1]
+    assert prices[:3] == [1.0, 0.1, 0.01]
 
 
 def test_searches_that_bring_nothing_new_end_instead_of_going_on_for_ever() -> None:
@@ -234,7 +234,7 @@ def test_a_price_lies_between_those_that_landed_on_both_sides() -> None:
 
 def test_the_prices_of_a_range_halve_its_gaps() -> None:
     prices = Prices(1.0, 256.0, contexts={})
-    assert [prices.spread(index).price for index in range(9)] == [1, 256, 16, 4, 64, 2, 8, 32, 128]
+    assert [prices.spread(index).price for index in range(9)] == [256, 16, 1, 64, 4, 128, 32, 8, 2]
     anywhere = [prices.anywhere(np.random.default_rng(seed)).price for seed in range(50)]
     assert min(anywhere) < 4
     assert max(anywhere) > 64
@@ -284,5 +284,4 @@ def test_a_size_that_is_not_listed_takes_all_values_of_its_variable() -> None:
     space = Space(SPACE.variables, rules=SPACE.rules, sizes=["layers"])
     search(space, memory, strategy=strategy, workers=InlineWorkers(work), budget=Budget(4))
     told = [row.job.settings["context.layers"] for row in rows(memory, "search")]
-    assert told[:4] == [6, 1, 3, 5] or len(told) < 4
-    assert {1, 6} <= set(told)
+    assert told[:3] == [1, 3, 6]
