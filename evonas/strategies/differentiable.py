@@ -95,6 +95,8 @@ class Differentiable:
             if variable is None:
                 found.append(f"contexts.{name}: the space has no such variable; it has {', '.join(space.variables)}")
                 continue
+            if space.sizes and name not in space.sizes:
+                found.append(f"contexts.{name}: is no size, and searched; the sizes are {', '.join(space.sizes)}")
             for size in sizes:
                 try:
                     variable.canonical(size)
