@@ -66,8 +66,8 @@ class TrainingEvaluator:
         self._data = data
         self._training = training
         self._device = torch.device(device)
-        self._train = _tensors(data.train, self._device)
-        self._validation = _tensors(data.validation, self._device)
+        self._train = as_tensors(data.train, self._device)
+        self._validation = as_tensors(data.validation, self._device)
 
     @property
     def device(self) -> str:
@@ -91,7 +91,7 @@ class TrainingEvaluator:
     def _fit(self, network: Network, epochs: int, seed: int) -> None:
         inputs, labels = self._train
         settings = self._training
-        optimizer = torch.optim.AdamW(_parameter_groups(network, settings), lr=settings.learning_rate, fused=True)
+        optimizer = torch.optim.AdamW(parameter_groups(network, settings), lr=settings.learning_rate, fused=True)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -139,15 +139,16 @@ class TrainingEvaluator:
         )
 
 
-def _tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
     inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
     return inputs.to(device), torch.from_numpy(samples.labels).to(device)
 
 
-def _parameter_groups(network: Network, settings: Training) -> list[dict[str, object]]:
-    """Return the weights of operations, which decay, apart from batch norm and neurons, which do not."""
-    weights = {id(p) for p in network.operations.parameters() if p.ndim > 1}
+def parameter_groups(network: nn.Module, settings: Training) -> list[dict[str, object]]:
+    """Return the weights of convolutions and linear layers, which decay, apart from all else, which does not."""
+    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    weights = {id(p) for layer in layers for p in layer.parameters() if p.ndim > 1}
     parameters = [p for p in network.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if id(p) in weights], "weight_decay": settings.weight_decay},

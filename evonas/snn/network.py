@@ -66,7 +66,7 @@ class Network(nn.Module):
         if recorder is not None:
             recorder.see(INPUT, data)
         for population in self.plan.populations:
-            currents = [self.operations[edge.name](_joined(outputs, edge.sources)) for edge in population.incoming]
+            currents = [self.operations[edge.name](joined(outputs, edge.sources)) for edge in population.incoming]
             current = currents[0] if len(currents) == 1 else currents[0] + currents[1]
             for further in currents[2:]:
                 current = current + further
@@ -78,7 +78,7 @@ class Network(nn.Module):
         return output.mean(0)  # type: ignore[no-any-return]
 
 
-def _joined(outputs: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
+def joined(outputs: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
     """Return the outputs of `names` concatenated along channels; `outputs` keeps the result for the next reader."""
     if names not in outputs:
         parts = [outputs[(name,)] for name in names]
