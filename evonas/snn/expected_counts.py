@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evonas.errors import UnpriceableError
 from evonas.snn.activity import fan_out
-from evonas.snn.mixed_neurons import Sent
+from evonas.snn.mixed_neurons import Output
 from evonas.snn.plan import INPUT, PlannedConnection
 from evonas.snn.relaxed_plan import RelaxedPlan
 
@@ -58,6 +58,14 @@ def is_multiplying_priced(price: PriceFunction) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class _Rates:
+    """`(time, channels, height, width)` expected spikes and other non-zero numbers of a sample."""
+
+    spikes: Tensor | None
+    numbers: Tensor | None
+
+
 class ExpectedCounter:
     """Counts one batch: the relaxed network tells it what it sends and along which connections.
 
@@ -73,32 +81,40 @@ class ExpectedCounter:
         self._reach: dict[str, Tensor] = {}
         self._counts: dict[str, list[Tensor]] = {}
         self._lasting = torch.ones(())
+        self._rates: dict[str, _Rates] = {}
 
-    def begin(self, lasting: Tensor) -> None:
-        """Forget the last batch.
+    def begin(self, data: Tensor, *, lasting: Tensor) -> None:
+        """Forget the last batch, and begin with another.
 
         Args:
+            data: `(time, batch, c, h, w)`.
             lasting: `(time,)` probabilities that there is such a time step.
         """
         self._lasting = lasting
         self._counts = {name: [] for name in ExpectedCounts.__dataclass_fields__}
+        self._rates = {INPUT: _Rates(None, (data != 0).float().mean(1))}
         self._counts["time_steps"] = [lasting.sum()]
 
-    def fire(self, name: str, sent: Sent, *, presence: Tensor) -> None:
+    def fire(self, name: str, outputs: list[Output], *, presence: Tensor) -> None:
         """Count what population `name`, which a network has with this probability, sends."""
-        for rates in (sent.spikes, sent.numbers):
+        self._rates[name] = _Rates(
+            _sum([output.rates for output in outputs if output.is_spiking]),
+            _sum([output.rates for output in outputs if not output.is_spiking]),
+        )
+        for rates in (self._rates[name].spikes, self._rates[name].numbers):
             if rates is not None:
                 by_step = rates.flatten(1).sum(1)
                 by_step = by_step.expand(len(self._lasting))  # what is static is sent at every step
                 self._counts["spikes"].append(presence * (by_step * self._lasting).sum())
 
-    def deliver(self, name: str, sources: list[Sent], *, presence: Tensor) -> None:
-        """Count what connection `name` delivers of what its sources send."""
+    def deliver(self, name: str, *, presence: Tensor) -> None:
+        """Count what connection `name`, which a network has with this probability, delivers of what has been sent."""
         edge = self._edges[name]
-        spikes = _together([sent.spikes for sent in sources])
+        sources = [self._rates[source] for source in edge.sources]
+        spikes = _together([rates.spikes for rates in sources])
         if spikes is not None:
             self._counts["events"].append(presence * self._delivered(edge, spikes))
-        numbers = _together([sent.numbers for sent in sources])
+        numbers = _together([rates.numbers for rates in sources])
         if numbers is not None:
             kind = "macs"
             if INPUT in edge.sources:
@@ -119,6 +135,13 @@ class ExpectedCounter:
             self._reach[edge.name] = fan_out(edge).to(rates)
         by_step = (rates * self._reach[edge.name]).flatten(1).sum(1)
         return by_step[0] if len(by_step) == 1 else (by_step * self._lasting).sum()
+
+
+def _sum(rates: list[Tensor]) -> Tensor | None:
+    total = rates[0] if rates else None
+    for further in rates[1:]:
+        total = total + further  # type: ignore[operator]
+    return total
 
 
 def _together(rates: list[Tensor | None]) -> Tensor | None:

@@ -16,6 +16,9 @@ from evonas.snn.relaxed_plan import Widths
 NOISE = 1e-3
 """Standard deviation of the logits at the beginning: no option is preferred, and no two are tied."""
 
+STRUCTURE, NEURONS, NOTHING = "structure", "neurons", "nothing"
+"""What is contested among the options that are drawn."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -86,20 +89,22 @@ class Logits(nn.Module):
     def network(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
         """Return one network, drawn from the mixture; no gradient reaches logits or constants."""
         scaled = [logits / temperature for logits in self.choices]
-        return self._mixture(self._kept(scaled, rivals=0, generator=generator)).detached()
+        return self._mixture(self._kept(scaled, contested=NOTHING, generator=generator)).detached()
 
     def duel(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
-        """Return the mixture of a drawn network and one rival for each of its choices.
+        """Return the mixture of a drawn network and a rival for some of its choices.
 
-        The options that are kept share all of the probability. So the gradient compares two options of each choice at
-        a time, and leaves the others alone: it is not that of the whole mixture, neither in a draw nor in the mean over
-        many, and favours neither of the two. Of the path, one move has a rival.
+        By the toss of a coin these are the choices of structure (a third edge for each node, another move at one layer)
+        or those of the neurons (another kind, the other reset, another number of time steps). The options that are
+        kept share all of the probability. So the gradient compares two options of a choice at a time, where the other
+        choices are made, and leaves the rest alone: it is not that of the whole mixture, not even in the mean of many.
 
         Source: after ProxylessNAS (Cai et al., ICLR 2019, 3.2), where two paths are drawn for a step of the logits;
         there the forward pass takes one of them, here both.
         """
         scaled = [logits / temperature for logits in self.choices]
-        return self._mixture(self._kept(scaled, rivals=1, generator=generator))
+        contested = STRUCTURE if torch.rand((), generator=generator) < 0.5 else NEURONS
+        return self._mixture(self._kept(scaled, contested=contested, generator=generator))
 
     def entropy(self) -> float:
         """Return the mean entropy of the choices in nats, relative to that of equal logits: from 1 down to 0."""
@@ -123,19 +128,18 @@ class Logits(nn.Module):
             readout_tau_mem_ms=self.readout_tau_mem_ms,
         )
 
-    def _kept(self, logits: list[Tensor], *, rivals: int, generator: torch.Generator) -> list[Tensor]:
+    def _kept(self, logits: list[Tensor], *, contested: str, generator: torch.Generator) -> list[Tensor]:
         """Return the logits of the options that are drawn, the others at minus infinity.
 
         Gumbel noise on the logits and the highest of them: draws from their softmax, without putting back.
         """
         nodes, layers = len(self.edges), len(self.moves)
         noisy = [values.detach() + _gumbel(values.shape, generator) for values in logits]
-        masks = [_two_edges(values, rivals) for values in noisy[:nodes]]
+        masks = [_two_edges(values, rivals=int(contested == STRUCTURE)) for values in noisy[:nodes]]
         masks += [_top(values, 1) for values in noisy[nodes : nodes + layers]]
-        if rivals:
-            contested = int(torch.randint(layers, (), generator=generator))
-            masks[nodes + contested] |= True
-        masks += [_top(values, 1 + rivals) for values in noisy[nodes + layers :]]
+        if contested == STRUCTURE:
+            masks[nodes + int(torch.randint(layers, (), generator=generator))] |= True
+        masks += [_top(values, 1 + int(contested == NEURONS)) for values in noisy[nodes + layers :]]
         return [values.masked_fill(~mask, -torch.inf) for values, mask in zip(logits, masks, strict=True)]
 
 
@@ -148,7 +152,7 @@ def _top(scores: Tensor, count: int) -> Tensor:
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
 
 
-def _two_edges(scores: Tensor, rivals: int) -> Tensor:
+def _two_edges(scores: Tensor, *, rivals: int) -> Tensor:
     """Return which options of a node are drawn: two edges, or one and none, and then the highest of the others."""
     first, second = best_two(scores)
     mask = torch.zeros_like(scores, dtype=torch.bool)

@@ -31,19 +31,29 @@ class Current:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What a population sends.
+class Output:
+    """What neurons of one kind send.
 
     Attributes:
-        value: `(time, batch, ...)` outputs, mixed.
-        spikes: `(time, ...)` expected spikes of a sample: those of the spiking kinds, each times its probability.
-        numbers: `(time, ...)` expected outputs other than zero of analog neurons; their gradient is that of the
-            probability only.
+        value: `(time, batch, ...)` spikes, or numbers.
+        chance: Probability of this kind; None where it is certain.
+        is_spiking: Whether these are spikes.
     """
 
     value: Tensor
-    spikes: Tensor | None
-    numbers: Tensor | None
+    chance: Tensor | None
+    is_spiking: bool
+
+    @property
+    def share(self) -> Tensor:
+        """`(time, batch, ...)`: its part of what the population sends."""
+        return self.value if self.chance is None else self.chance * self.value
+
+    @property
+    def rates(self) -> Tensor:
+        """`(time, ...)`: expected spikes of a sample, or numbers other than zero, which have no gradient."""
+        rates = self.value.mean(1) if self.is_spiking else (self.value.detach() != 0).float().mean(1)
+        return rates if self.chance is None else self.chance * rates
 
 
 @dataclass(frozen=True)
@@ -84,29 +94,19 @@ class MixedNeurons:
         self._kinds = [kind for kind in _kinds(mixture, stage, surrogate, device) if kind.chance.item() > 0]
         self.chance_of_state = sum(kind.chance for kind in self._kinds if kind.dynamics.kind != "analog")
 
-    def send(self, currents: list[Current]) -> Sent:
-        """Return what the population sends that is driven by the sum of `currents`."""
+    def send(self, currents: list[Current]) -> list[Output]:
+        """Return what a population sends that is driven by the sum of `currents`: the outputs of each kind."""
         sums: dict[str, Tensor] = {}
-        value: Tensor | None = None
-        spikes: Tensor | None = None
-        numbers: Tensor | None = None
+        outputs = []
         for kind in self._kinds:
             name = kind.dynamics.kind
             alike = "lif" if name == "lif_box" else name  # the same threshold current
             if alike not in sums:
                 sums[alike] = self._total(currents, name)
-            output = self._fire(sums[alike], kind.dynamics)
-            if name == "analog":
-                rate = (output.detach() != 0).float().mean(1)
-                numbers = rate if kind.is_certain else kind.chance * rate
-            else:
-                rate = output.mean(1)
-                rate = rate if kind.is_certain else kind.chance * rate
-                spikes = rate if spikes is None else spikes + rate
-            part = output if kind.is_certain else kind.chance * output
-            value = part if value is None else value + part
-        assert value is not None
-        return Sent(value, spikes, numbers)
+            value = self._fire(sums[alike], kind.dynamics)
+            chance = None if kind.is_certain else kind.chance
+            outputs.append(Output(value, chance, is_spiking=kind.dynamics.is_spiking))
+        return outputs
 
     def _total(self, currents: list[Current], kind: str) -> Tensor:
         total: Tensor | None = None
@@ -123,6 +123,14 @@ class MixedNeurons:
         if dynamics.kind == "analog":
             return torch.relu(current)
         return scan(current, norse_parameters(dynamics, self._constants), time_steps=self.time_steps)
+
+
+def mixed(outputs: list[Output]) -> Tensor:
+    """Return the `(time, batch, ...)` sum of the shares of all kinds."""
+    total = outputs[0].share
+    for output in outputs[1:]:
+        total = total + output.share
+    return total
 
 
 def _kinds(mixture: Mixture, stage: int, surrogate: Surrogate, device: torch.device) -> list[_Kind]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from evonas.snn.dynamics import Dynamics, Surrogate
 from evonas.snn.expected_counts import ExpectedCounter
-from evonas.snn.mixed_neurons import GAINS, Current, MixedNeurons, Sent
+from evonas.snn.mixed_neurons import GAINS, Current, MixedNeurons, mixed
 from evonas.snn.mixture import Mixture
 from evonas.snn.network import joined
 from evonas.snn.neurons import norse_parameters
@@ -56,7 +56,8 @@ class RelaxedNetwork(nn.Module):
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:
             run.presences = self._presences.of(values, data.device).values
-            counter.begin(_lasting(mixture.time_steps, widths.time_steps).to(data.device, torch.float32))
+            lasting = _lasting(mixture.time_steps, widths.time_steps).to(data.device, torch.float32)
+            counter.begin(data[:longest], lasting=lasting)
         potentials = run.potentials(data[:longest])
         return self._read(potentials, mixture.time_steps)
 
@@ -129,20 +130,19 @@ class _Run:
         """Return `(time, batch, classes)` potentials of the readout."""
         populations = self.network.plan.plan.populations
         needed = self._needed()
-        sent = {INPUT: Sent(data, None, (data != 0).float().mean(1))}
         outputs: dict[tuple[str, ...], Tensor] = {(INPUT,): data}
         for population in populations[:-1]:
             if population.name in needed:
                 stage = self.network.plan.stage[population.name]
                 neurons = self._neurons(stage, data.device)
-                sent[population.name] = neurons.send(self._currents(population, outputs, sent))
-                outputs[(population.name,)] = sent[population.name].value
+                sent = neurons.send(self._currents(population, outputs))
+                outputs[(population.name,)] = mixed(sent)
                 if self.counter is not None:
                     presence = self.presences[population.name]
-                    self.counter.fire(population.name, sent[population.name], presence=presence)
+                    self.counter.fire(population.name, sent, presence=presence)
                     self.counter.step(_size(population), presence=presence * neurons.chance_of_state)
         readout = populations[-1]
-        currents = [current.value for current in self._currents(readout, outputs, sent)]
+        currents = [current.value for current in self._currents(readout, outputs)]
         total = currents[0]
         for further in currents[1:]:
             total = total + further
@@ -163,9 +163,7 @@ class _Run:
                         needed.update(edge.sources)
         return needed
 
-    def _currents(
-        self, population: PlannedPopulation, outputs: dict[tuple[str, ...], Tensor], sent: dict[str, Sent]
-    ) -> list[Current]:
+    def _currents(self, population: PlannedPopulation, outputs: dict[tuple[str, ...], Tensor]) -> list[Current]:
         currents = []
         for edge in population.incoming:
             number = self.weights.numbers[edge.name]
@@ -176,8 +174,7 @@ class _Run:
                 value = self.weights.values[edge.name] * value
             currents.append(Current(value, GAINS.get(edge.operation)))
             if self.counter is not None:
-                sources = [sent[name] for name in edge.sources]
-                self.counter.deliver(edge.name, sources, presence=self.presences[edge.name])
+                self.counter.deliver(edge.name, presence=self.presences[edge.name])
         return currents
 
     def _neurons(self, stage: int, device: torch.device) -> MixedNeurons:
