@@ -15,8 +15,6 @@ from objectives.placement import Placement
 from objectives.profile import load
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from evonas.snn.expected_counts import ExpectedCounts, PriceFunction
 
 
@@ -47,7 +45,7 @@ def expected_energy(profile: str) -> PriceFunction:
     of_neurons = prices.get("acc_neuron", 0.0) + prices.get("upd_neuron", 0.0)
     addressing, multiplying = prices.get("addr", 0.0), prices.get("mac")
 
-    def joules(counts: ExpectedCounts) -> Tensor:
+    def joules(counts: ExpectedCounts) -> Any:
         picojoules: Any = (prices["synop"] + addressing) * counts.events + (graded + addressing) * counts.graded
         picojoules = picojoules + of_spikes * counts.spikes + of_neurons * counts.neuron_steps
         picojoules = picojoules + prices.get("step", 0.0) * counts.time_steps
@@ -55,7 +53,6 @@ def expected_energy(profile: str) -> PriceFunction:
             picojoules = picojoules + multiplying * (counts.macs + counts.input_macs)
         elif counts.macs.item() > 0:
             raise UnpriceableError(f"{chip.id} has no price for multiply-accumulates behind the data.")
-        joules: Tensor = PICO * picojoules
-        return joules
+        return PICO * picojoules
 
     return joules

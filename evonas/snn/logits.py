@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -110,9 +111,11 @@ class Logits(nn.Module):
         """Return the mean entropy of the choices in nats, relative to that of equal logits: from 1 down to 0."""
         shares = []
         for logits in self.choices:
+            if logits.shape[-1] == 1:
+                continue  # no choice
             chances = torch.softmax(logits.detach(), dim=-1)
             nats = -torch.special.xlogy(chances, chances).sum(-1).mean()
-            shares.append(float(nats) / torch.tensor(float(logits.shape[-1])).log().item())
+            shares.append(nats.item() / math.log(logits.shape[-1]))
         return sum(shares) / len(shares)
 
     def _mixture(self, logits: list[Tensor]) -> Mixture:
@@ -148,7 +151,8 @@ def _gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
 
 
 def _top(scores: Tensor, count: int) -> Tensor:
-    """Return which are the highest of the last dimension."""
+    """Return which are the highest of the last dimension, all where it has no more."""
+    count = min(count, scores.shape[-1])
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
 
 
