@@ -4,11 +4,11 @@ The engine searches anything; these names are all that a search of one's own nee
 
     what may vary     Space, Choice, Integer, Real, LogReal, Rule, Genotype
     what is traded    Objective
-    what proposes     Evolution, RandomSearch, Mixture
+    what proposes     Evolution, Differentiable, RandomSearch, Mixture, AdaptiveMixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, Job, Evaluation, Measurement, Activity, Outcome
     what is refused   Refusal
-    the search        search, Budget, Ladder
+    the search        search, Budget, Ladder, Cost
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.archive import Archive
 from evonas.ladder import Ladder
-from evonas.measurement import Activity, Evaluation, Job, Measurement, Outcome
+from evonas.measurement import Activity, Cost, Evaluation, Job, Measurement, Outcome
 from evonas.objective import Objective
 from evonas.refusal import Refusal
 from evonas.search import Budget, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.strategies.adaptive_mixture import AdaptiveMixture
+from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activity",
+    "AdaptiveMixture",
     "Archive",
     "Budget",
     "Choice",
+    "Cost",
+    "Differentiable",
     "Evaluation",
     "Evolution",
     "Genotype",

@@ -35,12 +35,12 @@ from evonas.space import Genotype
 from evonas.stored import Stored
 
 _FORMAT = "evonas archive"
-_JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float, "seed": int,
-        "parents": tuple[int, ...]}  # fmt: skip
+_JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float,
+        "sample_steps": float, "start": float, "seed": int, "parents": tuple[int, ...]}  # fmt: skip
 _EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str}
 _ROWS: dict[str, Any] = {**_JOB, **_EVALUATION, **_WRITTEN}
-_SINCE_2 = {"degree": 0.0}  # format 1 had no refused networks
+_SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
 _POPULATIONS = get_type_hints(Population)
 _CONNECTIONS = get_type_hints(Connection)
 _MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}

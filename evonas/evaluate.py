@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,8 +67,8 @@ class TrainingEvaluator:
         self._data = data
         self._training = training
         self._device = torch.device(device)
-        self._train = _tensors(data.train, self._device)
-        self._validation = _tensors(data.validation, self._device)
+        self._train = as_tensors(data.train, self._device)
+        self._validation = as_tensors(data.validation, self._device)
 
     @property
     def device(self) -> str:
@@ -91,12 +92,9 @@ class TrainingEvaluator:
     def _fit(self, network: Network, epochs: int, seed: int) -> None:
         inputs, labels = self._train
         settings = self._training
-        groups = [_side_by_side(group) for group in _parameter_groups(network)]
-        gradients = [flat.grad for flat in groups if flat.grad is not None]
-        decays = [
-            {"params": [flat], "weight_decay": decay} for flat, decay in zip(groups, (settings.weight_decay, 0.0))
-        ]
-        optimizer = torch.optim.AdamW(decays, lr=settings.learning_rate, fused=True)
+        groups = [[_side_by_side(group)] for group in parameter_groups(network)]
+        gradients = [flat.grad for group in groups for flat in group if flat.grad is not None]
+        optimizer = optimizer_of(groups, settings)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -145,15 +143,26 @@ class TrainingEvaluator:
         )
 
 
-def _tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
     inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
     return inputs.to(device), torch.from_numpy(samples.labels).to(device)
 
 
-def _parameter_groups(network: Network) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the weights of operations, which decay, apart from batch norm and neurons, which do not."""
-    weights = {id(p) for p in network.operations.parameters() if p.ndim > 1}
+def optimizer_of(groups: Sequence[Sequence[nn.Parameter]], settings: Training) -> torch.optim.Optimizer:
+    """Return AdamW on what `parameter_groups` returned."""
+    decays = zip(groups, (settings.weight_decay, 0.0), strict=True)
+    return torch.optim.AdamW(
+        [{"params": list(group), "weight_decay": decay} for group, decay in decays],
+        lr=settings.learning_rate,
+        fused=True,
+    )
+
+
+def parameter_groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the weights of convolutions and linear layers, which decay, apart from all else, which does not."""
+    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    weights = {id(p) for layer in layers for p in layer.parameters() if p.ndim > 1}
     parameters = [p for p in network.parameters() if p.requires_grad]
     return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]
 

@@ -13,7 +13,7 @@ from evonas.errors import ArchiveError, ChangedRunError
 
 FORMAT_VERSION = 2
 READ_VERSIONS = (1, 2)
-"""Format 1 is format 2 without the column `degree` of refused networks."""
+"""Format 1 is format 2 without the columns `degree`, `sample_steps` and `start`."""
 
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
 

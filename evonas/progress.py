@@ -66,9 +66,11 @@ class SearchProgress:
         self._refused += row.is_refused
         if row.is_refused:
             return  # many may come at once, and none is progress; the next evaluation tells them
-        self._seen += row.job.kind == "evaluate"
+        is_evaluation = row.job.kind == "evaluate"
+        self._seen += is_evaluation
         self._failed += row.is_failure
-        is_due = self._seen % self._every == 0 or self._seen == self._evaluations or row.is_failure
+        is_step = self._seen % self._every == 0 or self._seen == self._evaluations
+        is_due = (is_evaluation and is_step) or row.is_failure
         if not (is_due or self._bar.live.is_started):
             return
         said = f"{self._standing()}, {self._failed} failed"

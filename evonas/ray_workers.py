@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -61,6 +62,7 @@ class RayWorkers:
         num_cpus: CPUs of each worker, fractions allowed.
         num_gpus: GPUs of each worker, fractions allowed.
         seconds: Time limit of an evaluation; None for none.
+        search_seconds: Time limit of a `search` job; None for none.
         retries: How often the job of a lost worker is tried again.
         at_most: Never more workers than this, which could only idle.
     """
@@ -73,6 +75,7 @@ class RayWorkers:
         num_cpus: float = 1,
         num_gpus: float = 0,
         seconds: float | None = None,
+        search_seconds: float | None = None,
         retries: int = 2,
         at_most: int | None = None,
     ) -> None:
@@ -80,7 +83,7 @@ class RayWorkers:
         self._count = count
         self._num_cpus = num_cpus
         self._num_gpus = num_gpus
-        self._seconds = seconds
+        self._limits = {"evaluate": (seconds, "seconds"), "search": (search_seconds, "search_seconds")}
         self._retries = retries
         self._at_most = at_most
         self._waiting: deque[tuple[Job, int]] = deque()
@@ -207,10 +210,13 @@ class RayWorkers:
             self._running[reference] = _Running(job, worker, retries, time.monotonic())
 
     def _patience(self) -> float:
-        if self._seconds is None or not self._running:
-            return 60.0
-        oldest = min(running.began for running in self._running.values())
-        return min(max(oldest + self._seconds - time.monotonic(), 0.01), 60.0)
+        ends = [self._ends(running) for running in self._running.values()]
+        return min(max(min(ends, default=math.inf) - time.monotonic(), 0.01), 60.0)
+
+    def _ends(self, running: _Running) -> float:
+        """Return when the time of a job is up."""
+        seconds, _ = self._limits[running.job.kind]
+        return math.inf if seconds is None else running.began + seconds
 
     def _collect(self, reference: ray.ObjectRef) -> None:
         running = self._running.pop(reference)
@@ -230,10 +236,11 @@ class RayWorkers:
 
     def _stop_late(self) -> None:
         for reference, running in list(self._running.items()):
-            if self._seconds is not None and time.monotonic() - running.began >= self._seconds:
+            if time.monotonic() >= self._ends(running):
                 del self._running[reference]
                 ray.kill(running.worker)
-                self._replace(running, Outcome.TIME_LIMIT, f"Stopped after {self._seconds:g} s (workers.seconds).")
+                seconds, key = self._limits[running.job.kind]
+                self._replace(running, Outcome.TIME_LIMIT, f"Stopped after {seconds:g} s (workers.{key}).")
 
     def _replace(self, running: _Running, outcome: Outcome, message: str) -> None:
         self._start_one()

@@ -11,9 +11,9 @@ from evonas.errors import ArchiveError
 from evonas.measurement import Evaluation, Job, Measurement, Outcome
 from evonas.space import Genotype
 
-_JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "seed")
-_EVALUATION = ("message", "seconds", "host", "device", "retries")
-_SINCE_2 = {"degree": 0.0}  # format 1 had no refused networks
+_JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "sample_steps", "start", "seed")
+_EVALUATION = ("message", "seconds", "host", "device", "retries", "degree")
+_SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["parents"] = job.parents
     record["settings"] = dict(job.settings)
     record["outcome"] = evaluation.outcome.name
-    record.update({name: getattr(evaluation, name) for name in (*_EVALUATION, *_SINCE_2)})
+    record.update({name: getattr(evaluation, name) for name in _EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
     if isinstance(measurement, Measurement):
         record["measurement"] = measurement.to_json()
@@ -39,6 +39,7 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
     Raises:
         KeyError: If a field is missing, or the outcome is not known.
     """
+    record = {**_SINCE_2, **record}
     measured = record.get("measurement")
     return Evaluation(
         Job(
@@ -49,7 +50,6 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
         ),
         Outcome[record["outcome"]],
         **{name: record[name] for name in _EVALUATION},
-        **{name: record.get(name, before) for name, before in _SINCE_2.items()},
         measurement=record.get("own_measurement") if measured is None else Measurement.from_json(measured),
         proposals=tuple(Genotype(values) for values in record["proposals"]),
     )
@@ -74,7 +74,13 @@ def plain(evaluation: Evaluation) -> Evaluation:
         measurement = _plain_json(measurement, job.slot)
     return replace(
         evaluation,
-        job=replace(job, cost=float(job.cost), settings=dict(job.settings)),
+        job=replace(
+            job,
+            cost=float(job.cost),
+            sample_steps=float(job.sample_steps),
+            start=float(job.start),
+            settings=dict(job.settings),
+        ),
         measurement=measurement,
         message=_plain_text(evaluation.message),
         host=_plain_text(evaluation.host),

@@ -98,4 +98,7 @@ def _told(row: Row) -> str:
         return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
     if row.score is not None and row.score.reason:
         return f"infeasible: {row.score.reason}"
+    if row.job.kind == "search":
+        told = ", ".join(f"{name.removeprefix('context.')} {value}" for name, value in row.job.settings.items())
+        return f"{len(row.evaluation.proposals)} networks proposed ({told})"
     return "measured"

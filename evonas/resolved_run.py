@@ -13,13 +13,16 @@ from pydantic import BaseModel, ValidationError
 from evonas.data.dataset import DataSet, SearchData
 from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
 from evonas.hardware import Hardware, hardware_of
+from evonas.job_evaluator import JobEvaluator, Searcher
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, option_faults
 from evonas.objective import Objective
+from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
 from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
-from evonas.strategies.mixture import Mixture
+from evonas.strategies.differentiable import Differentiable
+from evonas.training_cost import TrainingCost
 from evonas.view import Row, Strategy
 from evonas.workers import Evaluate
 
@@ -69,13 +72,8 @@ class ResolvedRun:
         return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
 
     def predict(self) -> Predict:
-        """Return the predicted cost of an evaluation: dense multiply-accumulates of all its training samples."""
-        data = self.search_data
-        operations, samples = self.space.operations, len(data.train)
-        if operations is None:
-            return lambda genotype, epochs: float(epochs)
-        shape, classes = data.input_shape, data.classes
-        return lambda genotype, epochs: operations(genotype, shape, classes) * samples * epochs
+        """Return what predicts the cost of a job from its proposal alone."""
+        return TrainingCost(self.space, self.search_data)
 
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Return why the search of this run ended; its rows lie in `archive`."""
@@ -119,13 +117,26 @@ class MakeEvaluator:
             raise RunFileError(faults)
         space = look_up(file.search.space, folder="spaces", attribute="space")
         training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
-        return TrainingEvaluator(
-            space,
-            dataset.for_search(seed=file.search.seed),
-            training=training,
-            threads=max(1, int(file.workers.num_cpus)),
-            device="cuda" if file.workers.num_gpus else "cpu",
+        data = dataset.for_search(seed=file.search.seed)
+        device = "cuda" if file.workers.num_gpus else "cpu"
+        threads = max(1, int(file.workers.num_cpus))
+        return JobEvaluator(
+            TrainingEvaluator(space, data, training=training, threads=threads, device=device),
+            searchers=self._searchers(space, data, training=training, device=device),
         )
+
+    def _searchers(self, space: Space, data: SearchData, *, training: Any, device: str) -> dict[str, Searcher]:
+        """Return what does the search jobs of each strategy that has any."""
+        file = self.file
+        searchers: dict[str, Searcher] = {}
+        for _, member in members_of(file.strategies)[0]:
+            if isinstance(member, Differentiable):
+                from evonas.bilevel_searcher import BilevelSearcher
+
+                objectives, _ = objectives_of(file.objectives)
+                price = price_of(member.objective, file.objectives, objectives=objectives)
+                searchers[member.name] = BilevelSearcher(space, data, price=price, training=training, device=device)
+        return searchers
 
 
 def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
@@ -141,8 +152,10 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
         raise RunFileError(faults)
     space, space_faults = space_of(file.search.space)
     objectives, objective_faults = objectives_of(file.objectives)
-    strategy, strategy_faults = _strategy(file.strategies)
+    strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
     dataset, data_faults = _dataset(file)
+    if space is not None and not objective_faults:
+        strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
     data_of_search = None if dataset is None else dataset.for_search(seed=file.search.seed)
     hardware, hardware_faults = hardware_of(file.hardware, space=space, data=data_of_search)
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
@@ -161,7 +174,7 @@ def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
     for index, objective in _right_sections(data, "objectives", ObjectiveSection):
         faults += objectives_of((objective,), first=index)[1]
     for index, strategy in _right_sections(data, "strategies", StrategySection):
-        faults += _strategy((strategy,), first=index)[1]
+        faults += strategy_of((strategy,), first=index)[1]
     with suppress(ValidationError):  # its form is wrong, which has been said
         section = HardwareSection.model_validate(data["hardware"]) if "hardware" in data else None
         faults += hardware_of(section, space=None, data=None)[1]
@@ -238,32 +251,6 @@ def bound_faults(objective: Objective) -> list[str]:
     if least is not None and objective.direction == "max" and objective.best is not None and least > objective.best:
         faults.append(f"at_least: {least:g} can never be reached; the best possible is {objective.best:g}")
     return faults
-
-
-def _strategy(sections: tuple[StrategySection, ...], *, first: int = 0) -> tuple[Strategy | None, list[str]]:
-    members: list[tuple[Strategy, float]] = []
-    faults: list[str] = []
-    for index, section in enumerate(sections, start=first):
-        key = f"strategies.{index}"
-        try:
-            make = look_up(section.name, folder="evonas.strategies", attribute="strategy")
-        except LookupFault as fault:
-            faults.append(f"{key}.name: {fault}, got {section.name!r}")
-            continue
-        wrong = option_faults(make, section.options)
-        if wrong:
-            faults += [f"{key}.{fault}" for fault in wrong]
-            continue
-        try:
-            members.append((make(**section.options), section.share or 1.0))
-        except (EvonasError, TypeError, ValueError) as error:
-            faults.append(f"{key}: {error}")
-    if not members:
-        return None, faults
-    try:
-        return (members[0][0] if len(members) == 1 else Mixture(members)), faults
-    except EvonasError as error:
-        return None, [*faults, f"strategies: {error}"]
 
 
 def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -46,6 +46,7 @@ class SearchSection(_Section):
     seconds: Amount | None = None
     seed: Natural = 0
     parallel: Positive = 4
+    shares: Literal["fixed", "success"] = "fixed"
 
 
 class DataSection(_OpenSection):
@@ -112,6 +113,7 @@ class WorkersSection(_Section):
     num_cpus: Amount = 1
     num_gpus: float = Field(default=0, ge=0, allow_inf_nan=False)
     seconds: Amount | None = None
+    search_seconds: Amount | None = None
     retries: Natural = 2
 
 
@@ -142,6 +144,7 @@ FREE_SETTINGS = (
     "search.seconds",
     "workers.count",
     "workers.seconds",
+    "workers.search_seconds",
     "workers.retries",
 )
 """What may change when a run is resumed: it decides how far and how fast the search goes, not where."""

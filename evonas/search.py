@@ -11,13 +11,14 @@ from typing import Protocol
 
 from evonas.errors import EvonasError
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.measurement import Cost, Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.refusal import Refuse
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.view import Proposal, Row, Strategy, View
 
-Predict = Callable[[Genotype, int], float]
+Predict = Callable[[Proposal, int], Cost]
+"""Returns what a proposal is predicted to cost with so many epochs of training, from the proposal alone."""
 
 REFUSED_IN_A_ROW = 2000
 """Networks that are refused one after the other before a search is given up."""
@@ -156,7 +157,7 @@ def search(
         budget: When to stop.
         parallel: Jobs open at once in virtual time; part of the result. More real workers than this idle.
         ladder: Epochs of training by rung; by default one rung of one epoch.
-        predict: `predict(genotype, epochs)` returns the predicted cost of an evaluation; by default all are equal.
+        predict: `predict(proposal, epochs)` returns the predicted cost of a job; by default all are equal.
         refuse: Says which networks are not evaluated at all; by default none. A refused network is a row that ends at
             once in virtual time, takes no worker and costs no budget.
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
@@ -211,7 +212,7 @@ def _started(job: Job, *, workers: Workers, archive: Memory, refuse: Refuse | No
     if refusal is None:
         workers.start(job)
         return job
-    job = replace(job, cost=0.0)
+    job = replace(job, cost=0.0, sample_steps=0.0)
     archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
     return job
 
@@ -224,7 +225,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
 
 def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Climb, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
-    cost = predict(proposal.genotype, epochs) if predict is not None and proposal.kind == "evaluate" else 1.0
+    cost = Cost() if predict is None else predict(proposal, epochs)
     return Job(
         slot=slot,
         kind=proposal.kind,
@@ -233,7 +234,8 @@ def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Clim
         parents=proposal.parents,
         rung=proposal.rung,
         epochs=epochs,
-        cost=cost,
+        cost=cost.operations,
+        sample_steps=cost.sample_steps,
         start=start,
         seed=seed,
         settings=proposal.settings,

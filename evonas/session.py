@@ -110,6 +110,7 @@ def _workers(run: ResolvedRun) -> Workers:
         num_cpus=settings.num_cpus,
         num_gpus=settings.num_gpus,
         seconds=settings.seconds,
+        search_seconds=settings.search_seconds,
         retries=settings.retries,
         at_most=run.file.search.parallel,
     )

@@ -220,6 +220,9 @@ class Space:
             meaning share, before the rules apply. It must accept every assignment.
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype.
+        relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
+            `evonas.snn.relaxation.RelaxedSpace`. Needed for the differentiable search only.
+        sizes: Variables that `relax` has to be given, for they are the same in all networks of one search.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
         plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: what
@@ -233,12 +236,16 @@ class Space:
         rules: Sequence[Rule] = (),
         arrange: Callable[[Assignment], Assignment] | None = None,
         build: Callable[..., Any] | None = None,
+        relax: Callable[..., Any] | None = None,
+        sizes: Sequence[str] = (),
         operations: Callable[..., float] | None = None,
         plan: Callable[..., Any] | None = None,
     ) -> None:
         self.variables = dict(variables)
         self.rules = tuple(rules)
         self.build = build
+        self.relax = relax
+        self.sizes = tuple(sizes)
         self.operations = operations
         self.plan = plan
         self._arrange = arrange

@@ -7,7 +7,7 @@ A kind of operation that the chip cannot do at all makes the network infeasible 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from evonas.errors import ProfileError, RunFileError
 from evonas.measurement import Activity, Measurement
@@ -17,11 +17,15 @@ from objectives.band import at
 from objectives.coverage import gaps
 from objectives.deployment import ASSUMED, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
 from objectives.energy_estimate import MILLI, PICO, EnergyEstimate, compose, is_power_time, priced
+from objectives.expected_energy import expected_energy
 from objectives.memory import accesses
 from objectives.operations import Operations, operations
 from objectives.placed import Placed
 from objectives.power import static_watts
 from objectives.profile import Coefficient, Profile, load
+
+if TYPE_CHECKING:
+    from evonas.snn.expected_counts import PriceFunction
 
 Part = Literal["dynamic", "total"]
 
@@ -90,6 +94,15 @@ def objective(
 
     left_out = tuple(gaps(chip, assumed, part=part).values())
     return Objective("energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band)
+
+
+def expected(*, profile: str, **_: object) -> PriceFunction:
+    """Return the same on expected counts, for the differentiable search; of the options the profile alone decides.
+
+    Raises:
+        ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
+    """
+    return expected_energy(profile)
 
 
 def joules(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from evonas.objective import Objective
+
+if TYPE_CHECKING:
+    from evonas.snn.expected_counts import PriceFunction
 
 
 def objective() -> Objective:
     """Return the objective: spikes per sample, to be minimised."""
     return Objective("spikes", lambda measurement: measurement.activity.spikes, unit="spikes/sample", log=True)
+
+
+def expected() -> PriceFunction:
+    """Return the same on expected counts, for the differentiable search."""
+    return lambda counts: counts.spikes

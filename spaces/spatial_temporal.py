@@ -19,6 +19,7 @@ from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scala
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
+    from evonas.snn.relaxation import RelaxedSpace
 
 NODES = 3
 LAYERS = 4
@@ -41,6 +42,13 @@ def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network
     return Network(plan(genotype, input_shape, classes))
 
 
+def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
+    """Return all networks of the sizes in `context` as one, which the differentiable search can train."""
+    from spaces import spatial_temporal_relaxed  # needs torch
+
+    return spatial_temporal_relaxed.relax(context, input_shape, classes)
+
+
 def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
     """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
     return plan(genotype, input_shape, classes).operations
@@ -48,7 +56,7 @@ def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> in
 
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
     """Return what the network of a genotype consists of; arguments as for `build`."""
-    levels = _levels(genotype)
+    levels = levels_of(genotype)
     trellis = Trellis(
         levels=levels,
         channels=int(genotype["channels"]),
@@ -56,7 +64,7 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         readout_tau_mem_ms=float(genotype["readout.tau_mem"]),
         time_steps=int(genotype["time_steps"]),
     )
-    return plan_trellis(trellis, _cell(genotype), input_shape=input_shape, classes=classes)
+    return plan_trellis(trellis, cell_of(genotype), input_shape=input_shape, classes=classes)
 
 
 def _dynamics(values: Values, stage: int) -> Dynamics:
@@ -72,7 +80,7 @@ def _dynamics(values: Values, stage: int) -> Dynamics:
     return Dynamics(kind, **constants, reset=str(values.get(f"stage{stage}.reset", "value")), surrogate=surrogate)
 
 
-def _levels(values: Values) -> tuple[int, ...]:
+def levels_of(values: Values) -> tuple[int, ...]:
     """Return the level of each cell: each move down adds one, up to the last."""
     levels, level = [], 0
     for layer in range(1, int(values["layers"]) + 1):
@@ -81,7 +89,7 @@ def _levels(values: Values) -> tuple[int, ...]:
     return tuple(levels)
 
 
-def _cell(values: Values) -> Cell:
+def cell_of(values: Values) -> Cell:
     """Return the edges that are there, node by node."""
     return tuple(
         tuple(
@@ -103,7 +111,7 @@ def arrange(values: Assignment) -> Assignment:
     are possible. A move down from the last level is a stay.
     """
     arranged = dict(values)
-    cell = _in_first_order(_reading_the_last(_living(_cell(values))))
+    cell = _in_first_order(_reading_the_last(_living(cell_of(values))))
     arranged["nodes"] = len(cell)
     for node, edges in enumerate(cell):
         arranged[f"node{node}.b.op"] = "none"
@@ -111,7 +119,7 @@ def arrange(values: Assignment) -> Assignment:
             arranged[f"node{node}.{letter}.from"] = edge.source
             arranged[f"node{node}.{letter}.op"] = edge.operation
     level = 0
-    for layer, reached in enumerate(_levels(values), start=1):
+    for layer, reached in enumerate(levels_of(values), start=1):
         arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
         level = reached
     return arranged
@@ -211,7 +219,7 @@ def _has_layer(values: Values, *, layer: int) -> bool:
 
 
 def _reaches(values: Values, *, stage: int) -> bool:
-    return stage <= _levels(values)[-1]
+    return stage <= levels_of(values)[-1]
 
 
 def _depends(values: Values, *, stage: int, constant: str) -> bool:
@@ -228,4 +236,13 @@ def _spikes(values: Values) -> bool:
     return any(values.get(f"stage{stage}.kind") in SPIKING for stage in range(LEVELS))
 
 
-space = Space(_variables(), rules=_rules(), arrange=arrange, build=build, operations=operations, plan=plan)
+space = Space(
+    _variables(),
+    rules=_rules(),
+    arrange=arrange,
+    build=build,
+    relax=relax,
+    sizes=("nodes", "layers", "channels"),
+    operations=operations,
+    plan=plan,
+)

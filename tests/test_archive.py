@@ -89,6 +89,8 @@ def evaluations(draw: Callable[..., Any]) -> Evaluation:
         rung=draw(NUMBERS),
         epochs=draw(NUMBERS),
         cost=draw(FLOATS),
+        sample_steps=draw(FLOATS),
+        start=draw(FLOATS),
         seed=draw(NUMBERS),
         settings=draw(st.dictionaries(TEXT, SCALARS, max_size=2)),
     )
@@ -266,13 +268,15 @@ def as_format_1(path: Path) -> None:
         file.attrs["format_version"] = 1
         del file["run/format_version"]
         file["run/format_version"] = "1"
-        del file["rows/degree"]
+        for column in ("degree", "sample_steps", "start"):
+            del file[f"rows/{column}"]
     lines = [json.loads(text) for text in journal_module.read_journal(journal_of(path))]
     for line in lines:
         if "header" in line:
             line["header"]["format_version"] = 1
         if "evaluation" in line:
-            del line["evaluation"]["degree"]
+            for name in ("degree", "sample_steps", "start"):
+                del line["evaluation"][name]
     journal_of(path).write_bytes(b"".join(encode(line) for line in lines))
 
 

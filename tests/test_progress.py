@@ -33,3 +33,14 @@ def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() 
         "2/2 evaluations, hypervolume not yet known, 1 failed, 4 refused",
     ]
     assert said[2:] == ["slot 5 failed: The evaluation raised an error. why"]
+
+
+def test_a_search_job_is_no_step_forward() -> None:
+    said: list[str] = []
+    progress = SearchProgress(
+        2, hypervolume=lambda: None, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+    )
+    found = Row(Evaluation(Job(1, "search", Genotype({}), "toy"), Outcome.MEASURED), None, None)
+    for seen in (found, row(1, Outcome.MEASURED), found, found):
+        progress(seen)
+    assert [line.partition(",")[0] for line in said] == ["1/2 evaluations"]

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from searching import cost, work
 from toys import ListMemory, measure, measure_badly, mixed_space, refuse_deep
 
 from evonas.errors import WorkersError
-from evonas.measurement import Job, Outcome
+from evonas.measurement import Cost, Job, Outcome
 from evonas.search import Budget, search
 from evonas.space import Genotype
+from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.workers import InlineWorkers
 
@@ -51,7 +53,7 @@ def test_the_archive_of_one_worker_equals_that_of_two_and_of_none() -> None:
             workers=workers,
             budget=Budget(40),
             parallel=4,
-            predict=lambda genotype, epochs: float(genotype["layers"]),
+            predict=lambda proposal, epochs: Cost(float(proposal.genotype["layers"])),
             refuse=refuse_deep,
         )
         workers.close()
@@ -75,6 +77,53 @@ def test_an_evaluation_that_takes_too_long_is_stopped_and_the_worker_replaced() 
     assert rows[0].outcome is Outcome.TIME_LIMIT
     assert "workers.seconds" in rows[0].message
     assert rows[1].outcome is rows[2].outcome is Outcome.MEASURED
+
+
+def test_a_search_job_has_a_time_limit_of_its_own() -> None:
+    def sleep(job: Job) -> Any:
+        time.sleep(60 if job.slot == 0 else 1.5)
+        return [] if job.kind == "search" else {"error": 1, "rate": 1}
+
+    workers = make(sleep, count=2, seconds=60.0, search_seconds=0.8)
+    workers.start(Job(0, "search", Genotype({}), "toy"))
+    workers.start(job(1))
+    rows = {row.job.slot: row for row in (workers.next() for _ in range(2))}
+    workers.close()
+    assert rows[0].outcome is Outcome.TIME_LIMIT
+    assert "workers.search_seconds" in rows[0].message
+    assert rows[1].outcome is Outcome.MEASURED
+
+
+def test_searches_and_their_networks_are_the_same_on_two_workers_with_a_kill_between_and_on_none(
+    tmp_path: Path,
+) -> None:
+    def die_once(job: Job) -> Any:
+        mark = tmp_path / "killed"
+        if job.slot == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(job)
+
+    strategy = Differentiable("rate", prices=(0.01, 1.0), contexts={"layers": [1, 2, 4, 6]})
+    memories = []
+    for evaluate, budgets in ((work, [12]), (die_once, [3, 7, 12])):
+        memory = ListMemory()
+        for budget in budgets:  # each time with new workers, as after a kill of everything
+            workers = InlineWorkers(work) if evaluate is work else make(evaluate, count=2)
+            search(
+                mixed_space(),
+                memory,
+                strategy=strategy,
+                workers=workers,
+                budget=Budget(budget),
+                parallel=3,
+                predict=cost,
+            )
+            workers.close()
+        memories.append([(r.job, r.outcome, r.proposals, str(r.measurement)) for _, r in sorted(memory.stored.items())])
+    assert memories[0] == memories[1]
+    assert {job.kind for job, *_ in memories[0]} == {"search", "evaluate"}
+    assert (tmp_path / "killed").exists()
 
 
 def test_the_job_of_a_lost_worker_is_tried_again_on_another(tmp_path: Path) -> None:

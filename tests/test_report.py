@@ -7,8 +7,11 @@ import io
 from rich.console import Console
 
 from evonas import report
+from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.pareto_front import Front
+from evonas.space import Genotype
+from evonas.view import Row
 
 
 def test_a_unit_in_brackets_is_printed_and_no_markup() -> None:
@@ -24,3 +27,12 @@ def test_refused_networks_stand_in_the_title_apart_from_the_evaluations() -> Non
         "Pareto front: 0 networks of 5 evaluations, 12 more refused"
     )
     assert report.table(Front((), objectives, 5, 1, None, None)).title == "Pareto front: 0 networks of 5 evaluations"
+
+
+def test_a_search_job_tells_what_it_was_told_and_how_many_networks_it_proposes() -> None:
+    told = {"price": 0.5, "context.channels": 8}
+    job = Job(0, "search", Genotype({}), "differentiable", settings=told)
+    row = Row(Evaluation(job, Outcome.MEASURED, proposals=(Genotype({"a": 1}),)), None, None)
+    console = Console(width=200, file=io.StringIO())
+    console.print(report.table(Front((), (), 0, 0, None, None), rows=[row]))
+    assert "1 networks proposed (price 0.5, channels 8)" in console.file.getvalue()  # type: ignore[attr-defined]

@@ -8,6 +8,8 @@ import tomli_w
 from evonas.errors import RunFileError
 from evonas.resolved_run import resolve
 from evonas.space import Genotype
+from evonas.strategies.adaptive_mixture import AdaptiveMixture
+from evonas.strategies.mixture import Mixture
 
 RIGHT = {
     "search": {"space": "spatial_temporal", "evaluations": 8},
@@ -15,6 +17,9 @@ RIGHT = {
     "objectives": [{"name": "accuracy", "at_least": 0.2}, {"name": "energy", "profile": "loihi1_davies"}],
     "strategies": [{"name": "evolution", "pop_size": 4}],
 }
+
+
+DIFFERENTIABLE = {"name": "differentiable", "objective": "energy", "contexts": {"channels": [4, 8]}}
 
 
 def write(folder: Path, **sections: object) -> Path:
@@ -37,6 +42,14 @@ def test_a_right_run_file_is_resolved(tmp_path: Path) -> None:
     assert resolved.strategy.name == "evolution"
     assert resolved.pop_size == 4
     assert len(resolved.search_data.train) == 1797 - 2 * 359
+
+
+def test_several_strategies_share_the_slots_as_the_run_file_says(tmp_path: Path) -> None:
+    path = write(tmp_path, strategies=[DIFFERENTIABLE | {"share": 2.0}, {"name": "random"}])
+    fixed, success = resolve(path).strategy, resolve(path, overrides=("search.shares=success",)).strategy
+    assert (type(fixed), type(success)) == (Mixture, AdaptiveMixture)
+    for mixture in (fixed, success):
+        assert [(member.name, share) for member, share in mixture.members] == [("differentiable", 2.0), ("random", 1.0)]
 
 
 def test_an_override_reaches_sections_and_lists(tmp_path: Path) -> None:
@@ -80,6 +93,16 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"strategies": [{"name": "evoluton"}]}, "strategies.0.name: there is no evonas/strategies/evoluton.py; did you mean 'evolution'?"),
         ({"strategies": [{"name": "evolution", "popsize": 4}]}, "strategies.0.popsize: unknown option; did you mean 'pop_size'?"),
         ({"strategies": [{"name": "evolution", "pop_size": 0}]}, "strategies.0:"),
+        ({"strategies": [DIFFERENTIABLE | {"prices": [1.0]}]}, "strategies.0.prices: got [1.0], expected the lowest and the highest price"),
+        ({"strategies": [DIFFERENTIABLE | {"objective": "spikes"}]}, "strategies.0.objective: got 'spikes', expected one of the objectives accuracy, energy"),
+        ({"strategies": [DIFFERENTIABLE | {"objective": "accuracy"}]}, "strategies.0.objective: 'accuracy' has no price for a differentiable search: objectives.accuracy does not define 'expected'"),
+        ({"strategies": [DIFFERENTIABLE | {"contexts": {"width": [4]}}]}, "strategies.0.contexts.width: the space has no such variable"),
+        ({"strategies": [DIFFERENTIABLE | {"contexts": {"time_steps": [4]}}]}, "strategies.0.contexts.time_steps: is no size, and searched; the sizes are nodes, layers, channels"),
+        ({"strategies": [DIFFERENTIABLE | {"contexts": {"channels": [5]}}]}, "strategies.0.contexts.channels: expected one of"),
+        ({"strategies": [DIFFERENTIABLE | {"epoch": 4}]}, "strategies.0.epoch: unknown option; did you mean 'epochs'?"),
+        ({"strategies": [{"name": "differentiable"}]}, "strategies.0.objective: missing; objective = … is needed here"),
+        ({"search": {"space": "spatial_temporal", "evaluations": 8, "shares": "good"}}, "search.shares: input should be 'fixed' or 'success', got 'good'"),
+        ({"workers": {"search_seconds": 0}}, "workers.search_seconds: input should be greater than 0, got 0"),
         ({"ladder": {"epochs": [6, 2]}}, "ladder.epochs: expected epochs that rise from rung to rung, such as [2, 6], got [6, 2]"),
         ({"workers": {"count": -1}}, "workers.count: input should be greater than or equal to 0, got -1"),
         ({"worker": {"count": 1}}, "worker: unknown key"),

@@ -11,7 +11,7 @@ from toys import ListMemory, measure, measure_badly, measure_small, mixed_space,
 
 from evonas.errors import EvonasError, WorkersError
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.measurement import Cost, Evaluation, Job, Outcome
 from evonas.refusal import Refusal, Refuse
 from evonas.search import Budget, Ending, VirtualClock, search
 from evonas.space import Genotype, Space
@@ -23,8 +23,8 @@ from evonas.workers import InlineWorkers, SimulatedWorkers
 TWO_RUNGS = Ladder((1, 3), keep=0.5)
 
 
-def cost(genotype: Genotype, epochs: int) -> float:
-    return float(genotype["layers"]) * epochs
+def cost(proposal: Proposal, epochs: int) -> Cost:
+    return Cost(float(proposal.genotype["layers"]) * epochs)
 
 
 def run(
@@ -168,7 +168,7 @@ def test_a_proposal_sees_what_has_ended_in_virtual_time_and_nothing_else() -> No
         workers=SimulatedWorkers(lambda job: {"error": 0, "rate": 0}, count=2, rng=np.random.default_rng(0)),
         budget=Budget(5),
         parallel=2,
-        predict=lambda genotype, epochs: float(genotype["cost"]),
+        predict=lambda proposal, epochs: Cost(float(proposal.genotype["cost"])),
     )
     # slots end at 3, 1, 2, 7 (from 2) and 4 (from 3): written down by hand
     assert seen == [(0, [], []), (1, [], [0]), (2, [1], [0]), (3, [1, 2], [0]), (4, [0, 1, 2], [3])]

@@ -75,7 +75,7 @@ def add_cell(
     for index, edges in enumerate(cell):
         node = f"{name}/node{index}"
         incoming = [
-            _add_edge(draft, edge, f"{node}/{letter}", sources=known[edge.source], channels=channels, dynamics=dynamics)
+            add_edge(draft, edge, f"{node}/{letter}", sources=known[edge.source], channels=channels, dynamics=dynamics)
             for letter, edge in zip("abcdefgh", edges, strict=False)
         ]
         known[f"n{index}"] = (draft.add(node, dynamics, incoming=incoming),)
@@ -84,14 +84,24 @@ def add_cell(
 
 
 def _adapt(draft: Draft, given: CellInput, *, name: str, channels: int, dynamics: Dynamics) -> tuple[str, ...]:
-    if given.stride == 1 and draft.shape(given.sources)[0] == channels:
+    if not needs_adapter(draft, given, channels=channels):
         return given.sources
-    kernel = given.stride + 1 if given.stride > 1 else 1
-    incoming = Incoming(f"{name}/conv", given.sources, "conv", channels=channels, kernel=kernel, stride=given.stride)
+    incoming = adapter(given, name=f"{name}/conv", channels=channels)
     return (draft.add(name, dynamics, incoming=[incoming]),)
 
 
-def _add_edge(
+def needs_adapter(draft: Draft, given: CellInput, *, channels: int) -> bool:
+    """Return whether nodes of so many channels cannot read this input as it is."""
+    return given.stride != 1 or draft.shape(given.sources)[0] != channels
+
+
+def adapter(given: CellInput, *, name: str, channels: int) -> Incoming:
+    """Return the convolution that gives an input the channels and the resolution of the nodes."""
+    kernel = given.stride + 1 if given.stride > 1 else 1
+    return Incoming(name, given.sources, "conv", channels=channels, kernel=kernel, stride=given.stride)
+
+
+def add_edge(
     draft: Draft, edge: Edge, name: str, *, sources: tuple[str, ...], channels: int, dynamics: Dynamics
 ) -> Incoming:
     """Return the connection into the node; a separable convolution first adds the neurons between its two parts."""

@@ -69,7 +69,7 @@ class Network(nn.Module):
             recorder.see(INPUT, data)
         for population in self.plan.populations:
             operations = [cast(Operation, self.operations[edge.name]) for edge in population.incoming]
-            current = summed(operations, [_joined(images, edge.sources) for edge in population.incoming], batch=batch)
+            current = summed(operations, [joined(images, edge.sources) for edge in population.incoming], batch=batch)
             updates = None if recorder is None else recorder.updates(population.name)
             output = self.neurons[population.name](current, updates=updates)
             images[(population.name,)] = output.flatten(0, 1)
@@ -78,7 +78,7 @@ class Network(nn.Module):
         return output.mean(0)  # type: ignore[no-any-return]
 
 
-def _joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
+def joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:
     """Return the images of `names` concatenated along channels; `images` keeps the result for the next reader."""
     if names not in images:
         parts = [images[(name,)] for name in names]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from norse.torch.functional.iaf import IAFParameters
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters
@@ -88,37 +90,50 @@ class Neuron(nn.Module):
         Raises:
             SpaceError: If the neurons are analog, which Norse does not step.
         """
-        kind, surrogate = self.dynamics.kind, self.dynamics.surrogate
-        if kind == "analog":
-            raise SpaceError("Analog neurons have no state and no parameters.")
-        zero = next(iter(self._parameters.values())).new_zeros(())  # type: ignore[union-attr]
-        if kind == "readout":
-            return LIBoxParameters(tau_mem_inv=self._rate("tau_mem_ms"), v_leak=zero)
-        if kind == "integrate_and_fire":
-            return IAFParameters(v_th=self.v_th, v_reset=zero, method=surrogate, alpha=1.0)
-        if kind == "lif_box":
-            return LIFBoxParameters(
-                tau_mem_inv=self._rate("tau_mem_ms"),
-                v_leak=zero,
-                v_th=self.v_th,
-                v_reset=zero,
-                method=surrogate,
-                alpha=1.0,
-                reset_method=reset_subtract if self.dynamics.reset == "subtract" else reset_value,
-            )
-        return LIFParameters(
-            tau_syn_inv=self._rate("tau_syn_ms"),
-            tau_mem_inv=self._rate("tau_mem_ms"),
-            v_leak=zero,
-            v_th=self.v_th,
-            v_reset=zero,
-            method=surrogate,
-            alpha=1.0,
-        )
-
-    def _rate(self, name: str) -> Tensor:
-        return 1000.0 / self.get_parameter(name).clamp(min=DT_MS)
+        return norse_parameters(self.dynamics, dict(self.named_parameters()))
 
     def extra_repr(self) -> str:
         """Return kind and time steps, for people."""
         return f"{self.dynamics.kind}, time_steps={self.time_steps}"
+
+
+def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> NeuronParameters:
+    """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.
+
+    Args:
+        dynamics: Kind, reset and surrogate; its numbers are ignored.
+        constants: The tensors of the names in `PARAMETERS[kind]`. A time constant below 1 ms acts as 1 ms.
+
+    Raises:
+        SpaceError: If the neurons are analog, which Norse does not step.
+    """
+    kind, surrogate = dynamics.kind, dynamics.surrogate
+    if kind == "analog":
+        raise SpaceError("Analog neurons have no state and no parameters.")
+    rates = {name: 1000.0 / constants[name].clamp(min=DT_MS) for name in PARAMETERS[kind] if name.startswith("tau")}
+    like = constants[PARAMETERS[kind][0]]
+    zero = like.new_zeros(())
+    if kind == "readout":
+        return LIBoxParameters(tau_mem_inv=rates["tau_mem_ms"], v_leak=zero)
+    v_th = constants["v_th"]
+    if kind == "integrate_and_fire":
+        return IAFParameters(v_th=v_th, v_reset=zero, method=surrogate, alpha=1.0)
+    if kind == "lif_box":
+        return LIFBoxParameters(
+            tau_mem_inv=rates["tau_mem_ms"],
+            v_leak=zero,
+            v_th=v_th,
+            v_reset=zero,
+            method=surrogate,
+            alpha=1.0,
+            reset_method=reset_subtract if dynamics.reset == "subtract" else reset_value,
+        )
+    return LIFParameters(
+        tau_syn_inv=rates["tau_syn_ms"],
+        tau_mem_inv=rates["tau_mem_ms"],
+        v_leak=zero,
+        v_th=v_th,
+        v_reset=zero,
+        method=surrogate,
+        alpha=1.0,
+    )

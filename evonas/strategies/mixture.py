@@ -30,22 +30,41 @@ class Mixture:
     )
 
     def __post_init__(self) -> None:
-        names = [member.name for member, _ in self.members]
-        if not names or len(set(names)) < len(names) or any(share <= 0 for _, share in self.members):
-            raise EvonasError(
-                "A mixture needs one or more strategies of different names with shares above 0, got "
-                f"{[(member.name, share) for member, share in self.members]}. Give strategies of one kind names of "
-                "their own."
-            )
+        check_members(self.members)
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its share, None where no member has any."""
         counts = self._tallies.setdefault(view, _Tally()).counts(view)
-        for member, _ in sorted(self.members, key=lambda entry: counts.get(entry[0].name, 0) / entry[1]):
-            proposal = member.propose(view)
-            if proposal is not None:
-                return replace(proposal, strategy=member.name)
-        return None
+        ordered = sorted(self.members, key=lambda entry: counts.get(entry[0].name, 0) / entry[1])
+        return first_proposal([member for member, _ in ordered], view)
+
+
+def check_members(members: Sequence[tuple[Strategy, float]]) -> None:
+    """Return if a mixture can be made of strategies with these shares.
+
+    Raises:
+        EvonasError: If there is none, two have the same name, or a share is not above 0.
+    """
+    names = [member.name for member, _ in members]
+    if not names or len(set(names)) < len(names) or any(share <= 0 for _, share in members):
+        raise EvonasError(
+            "A mixture needs one or more strategies of different names with shares above 0, got "
+            f"{[(member.name, share) for member, share in members]}. Give strategies of one kind names of their own."
+        )
+
+
+def first_proposal(members: Sequence[Strategy], view: View) -> Proposal | None:
+    """Return the proposal of the first member that has any, under the name of that member."""
+    for member in members:
+        proposal = member.propose(view)
+        if proposal is not None:
+            return replace(proposal, strategy=member.name)
+    return None
+
+
+def is_promotion(job: Job, view: View) -> bool:
+    """Return whether the ladder proposed this job, in the name of the strategy that first proposed its network."""
+    return job.rung > 0 and view.is_known(job.genotype, rung=job.rung - 1)
 
 
 class _Tally:
@@ -67,6 +86,5 @@ class _Tally:
 
 
 def _count(job: Job, *, view: View, counts: dict[str, int]) -> None:
-    is_promotion = job.rung > 0 and view.is_known(job.genotype, rung=job.rung - 1)
-    if not is_promotion:
+    if not is_promotion(job, view):
         counts[job.strategy] = counts.get(job.strategy, 0) + 1

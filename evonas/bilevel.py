@@ -1,0 +1,313 @@
+"""The differentiable search: weights and logits of a relaxed network learn in turns, on parts of the training data.
+
+Bi-level and first order: the logits follow the gradient at the weights as they are, and no step of the weights is
+differentiated. Validation data are never read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from evonas.data.dataset import Samples, SearchData
+from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.evaluate import Training, as_tensors, optimizer_of, parameter_groups
+from evonas.snn.expected_counts import ExpectedCounter, PriceFunction, is_multiplying_priced, total_spikes
+from evonas.snn.logits import Logits
+from evonas.snn.relaxation import RelaxedSpace
+from evonas.space import Genotype, Scalar, Space
+
+Paths = Literal["drawn", "all"]
+
+REFERENCE_NETWORKS = 8
+"""Networks that are drawn for the reference of the price."""
+
+DRAWS = 1000
+"""Draws after which no further different network is expected."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """How the relaxed network is trained.
+
+    Attributes:
+        warm_up: Epochs in which the weights alone are trained.
+        epochs: Epochs in which steps of weights and of logits alternate.
+        paths: `"drawn"`: a step of the weights sees one drawn network, a step of the logits a duel (`Logits.duel`).
+            `"all"`: all see the whole mixture, which takes the time and memory of all branches.
+        first_temperature: What logits are divided by at first.
+        last_temperature: The same in the last epoch; geometric in between. Low ones leave one option of each choice.
+        logit_rate: Learning rate of the logits (Adam).
+        constant_rate: Learning rate of time constants and thresholds (Adam), about the change in ms a step.
+        batch_size: Samples a step.
+        weights_part: Part of the training samples that the weights are trained on; the logits see the others.
+        proposals: Number of genotypes to return: the decoded one, then different ones drawn from the final mixture.
+
+    Raises:
+        EvonasError: If a number is out of its range.
+    """
+
+    warm_up: int = 2
+    epochs: int = 6
+    paths: Paths = "drawn"
+    first_temperature: float = 1.0
+    last_temperature: float = 0.2
+    logit_rate: float = 0.1
+    constant_rate: float = 0.03
+    batch_size: int = 32
+    weights_part: float = 0.5
+    proposals: int = 1
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} = {getattr(self, name)}, expected more than 0"
+            for name in ("epochs", "first_temperature", "last_temperature", "logit_rate", "batch_size", "proposals")
+            if not getattr(self, name) > 0
+        ]
+        faults += [
+            f"{name} = {getattr(self, name)}, expected 0 or more"
+            for name in ("warm_up", "constant_rate")
+            if getattr(self, name) < 0
+        ]
+        if not 0 < self.weights_part < 1:
+            faults.append(f"weights_part = {self.weights_part}, expected a part between 0 and 1")
+        if self.paths not in ("drawn", "all"):
+            faults.append(f"paths = {self.paths!r}, expected 'drawn' or 'all'")
+        if faults:
+            raise EvonasError(f"The differentiable search cannot be run: {'; '.join(faults)}.")
+
+    def temperature(self, epoch: int) -> float:
+        """Return the temperature of an epoch, counted from 0 after the warm-up."""
+        progress = min(max(epoch, 0) / max(self.epochs - 1, 1), 1.0)
+        return float(self.first_temperature * (self.last_temperature / self.first_temperature) ** progress)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What happened in an epoch: means over its steps.
+
+    Attributes:
+        temperature: What logits were divided by.
+        weights_loss: Cross entropy in steps of the weights, in nats.
+        logits_loss: Cross entropy in steps of the logits, without the price; None in the warm-up.
+        objective: Expected value of what is priced, in its unit; None in the warm-up.
+        entropy: Entropy of the choices at the end, relative to equal probabilities.
+    """
+
+    temperature: float
+    weights_loss: float
+    logits_loss: float | None
+    objective: float | None
+    entropy: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search found.
+
+    Attributes:
+        genotypes: The decoded network, then those that were drawn.
+        weights: Key of each genotype to the trained weights of its branches, as a state of its network.
+        trace: One entry an epoch, those of the warm-up first.
+    """
+
+    genotypes: tuple[Genotype, ...]
+    weights: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
+    trace: tuple[Epoch, ...]
+
+
+def differentiable_search(
+    space: Space,
+    data: SearchData,
+    *,
+    context: Mapping[str, Scalar],
+    price: float,
+    objective_price: PriceFunction | None,
+    relaxation: Relaxation,
+    training: Training,
+    seed: int,
+    device: torch.device,
+) -> Found:
+    """Return the network that the logits point at after a bi-level search, the same for the same seed and device.
+
+    The logits minimise `cross entropy + price * objective / reference`. The reference is the mean objective of some
+    networks drawn after the warm-up, so that a price is free of units: at 1, doing without all of the reference is
+    worth one nat. (A logarithm would need no reference, but would reward networks that never spike without a limit.)
+
+    Source: the alternation is that of DARTS (Liu et al., ICLR 2019) in its first-order form, as in SpikeDHS (Che et
+    al., NeurIPS 2022). Departures: the logits have a price; time constants, thresholds, kinds of neurons and the number
+    of time steps are searched too; branches are drawn.
+
+    Args:
+        space: A space that can be relaxed.
+        data: Its training samples are split among weights and logits; its validation samples are not read.
+        context: Sizes of the networks, as the `relax` of the space wants them.
+        price: Price of the objective in nats.
+        objective_price: The objective on expected counts; None for spikes.
+        relaxation: How the relaxed network is trained.
+        training: Learning rate, weight decay and clipping of the weights, as for single networks.
+        seed: Of weights, logits, the split and all draws.
+        device: Where to train.
+
+    Raises:
+        EvonasError: If the space cannot be relaxed, there are too few samples, or the price is negative.
+        TrainingDivergedError: If a loss is no longer a finite number.
+    """
+    if space.relax is None:
+        raise EvonasError("The space has no `relax`, so that it cannot be searched by gradients. Use another strategy.")
+    if not 0 <= price < math.inf:
+        raise EvonasError(f"The price of a differentiable search must be 0 or more, got {price}.")
+    torch.manual_seed(seed % 2**63)
+    relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.classes)
+    search = _Search(
+        relaxed,
+        data.train,
+        price=price,
+        objective=objective_price or total_spikes,
+        relaxation=relaxation,
+        training=training,
+        generator=torch.Generator().manual_seed((seed ^ 0x5EA2C4) % 2**63),
+        device=device,
+    )
+    trace = search.run()
+    genotypes = search.genotypes()
+    return Found(genotypes, {genotype.key: relaxed.weights_of(genotype) for genotype in genotypes}, trace)
+
+
+class _Search:
+    """One search: the relaxed network, its logits, and what trains them."""
+
+    def __init__(
+        self,
+        relaxed: RelaxedSpace,
+        samples: Samples,
+        *,
+        price: float,
+        objective: PriceFunction,
+        relaxation: Relaxation,
+        training: Training,
+        generator: torch.Generator,
+        device: torch.device,
+    ) -> None:
+        self.relaxed, self.relaxation, self.training, self.generator = relaxed, relaxation, training, generator
+        self.price, self.objective, self.reference = price, objective, 1.0
+        self.inputs, self.labels = as_tensors(samples, device)
+        self.network = relaxed.network.to(device).train()
+        self.logits: Logits = relaxed.logits(generator=generator)
+        if not is_multiplying_priced(objective):
+            self.logits.leave_out("analog")
+        self.counter = ExpectedCounter(relaxed.network.plan)
+        order = torch.randperm(len(self.labels), generator=generator)
+        of_weights = round(relaxation.weights_part * len(order))
+        self.for_weights, self.for_logits = order[:of_weights], order[of_weights:]
+        if not (len(self.for_weights) and len(self.for_logits)):
+            raise EvonasError(f"{len(order)} training samples are too few to share them among weights and logits.")
+        self.of_weights = optimizer_of(parameter_groups(self.network), training)
+        steps = math.ceil(len(self.for_weights) / relaxation.batch_size) * (relaxation.warm_up + relaxation.epochs)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.of_weights, steps)
+        groups = [
+            {"params": self.logits.choices, "lr": relaxation.logit_rate},
+            {"params": self.logits.numbers, "lr": relaxation.constant_rate},
+        ]
+        self.of_logits = torch.optim.Adam(groups, betas=(0.5, 0.999))
+
+    def run(self) -> tuple[Epoch, ...]:
+        """Train, and return what happened."""
+        trace = [self._epoch(epoch) for epoch in range(-self.relaxation.warm_up, 0)]
+        self.reference = self._reference_objective()
+        return (*trace, *(self._epoch(epoch) for epoch in range(self.relaxation.epochs)))
+
+    @torch.no_grad()
+    def genotypes(self) -> tuple[Genotype, ...]:
+        """Return the decoded network and different ones that are drawn, fewer where there are not so many."""
+        temperature = self.relaxation.last_temperature
+        found = {self.relaxed.discretise(self.logits.mixture(temperature=temperature)): None}
+        for _ in range(DRAWS):
+            if len(found) == self.relaxation.proposals:
+                break
+            drawn = self.logits.network(temperature=temperature, generator=self.generator)
+            found[self.relaxed.discretise(drawn)] = None
+        return tuple(found)
+
+    def _epoch(self, epoch: int) -> Epoch:
+        """Train for one epoch; those below 0 are the warm-up."""
+        temperature = self.relaxation.temperature(epoch)
+        losses, logits_losses, objectives = [], [], []
+        others = self._endless(self.for_logits)
+        for index in self._shuffled(self.for_weights):
+            losses.append(self._step_of_weights(index, temperature))
+            if epoch >= 0:
+                loss, objective = self._step_of_logits(next(others), temperature)
+                logits_losses.append(loss)
+                objectives.append(objective)
+        return Epoch(
+            temperature,
+            weights_loss=_mean(losses),
+            logits_loss=_mean(logits_losses) if epoch >= 0 else None,
+            objective=_mean(objectives) if epoch >= 0 else None,
+            entropy=self.logits.entropy(),
+        )
+
+    def _step_of_weights(self, index: Tensor, temperature: float) -> float:
+        if self.relaxation.paths == "all":
+            mixture = self.logits.mixture(temperature=temperature).detached()
+        else:
+            mixture = self.logits.network(temperature=temperature, generator=self.generator)
+        loss = nn.functional.cross_entropy(self.network(self.inputs[:, index], mixture), self.labels[index])
+        _check_finite(loss, "weights")
+        self.of_weights.zero_grad(set_to_none=True)  # branches that were not drawn have no gradient, and so no step
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
+        self.of_weights.step()
+        self.schedule.step()
+        return loss.item()
+
+    def _step_of_logits(self, index: Tensor, temperature: float) -> tuple[float, float]:
+        if self.relaxation.paths == "all":
+            mixture = self.logits.mixture(temperature=temperature)
+        else:
+            mixture = self.logits.duel(temperature=temperature, generator=self.generator)
+        answers = self.network(self.inputs[:, index], mixture, counter=self.counter)
+        loss = nn.functional.cross_entropy(answers, self.labels[index])
+        objective = self.objective(self.counter.counts())
+        total = loss + self.price * objective / self.reference
+        _check_finite(total, "logits")
+        trained = [*self.logits.choices, *self.logits.numbers]
+        for logits, gradient in zip(trained, torch.autograd.grad(total, trained, allow_unused=True), strict=True):
+            logits.grad = gradient
+        self.of_logits.step()
+        self.logits.keep_bounds()
+        return loss.item(), objective.item()
+
+    @torch.no_grad()
+    def _reference_objective(self) -> float:
+        index = self.for_logits[: self.relaxation.batch_size]
+        objectives = []
+        for _ in range(REFERENCE_NETWORKS):
+            mixture = self.logits.network(temperature=self.relaxation.first_temperature, generator=self.generator)
+            self.network(self.inputs[:, index], mixture, counter=self.counter)
+            objectives.append(float(self.objective(self.counter.counts())))
+        return max(_mean(objectives), torch.finfo(torch.float32).tiny)
+
+    def _shuffled(self, samples: Tensor) -> tuple[Tensor, ...]:
+        order = torch.randperm(len(samples), generator=self.generator)
+        batches: tuple[Tensor, ...] = samples[order].to(self.labels.device).split(self.relaxation.batch_size)
+        return batches
+
+    def _endless(self, samples: Tensor) -> Iterator[Tensor]:
+        while True:
+            yield from self._shuffled(samples)
+
+
+def _check_finite(loss: Tensor, what: str) -> None:
+    if not torch.isfinite(loss):
+        raise TrainingDivergedError(f"The loss is {loss.item()} in a step of the {what}.")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

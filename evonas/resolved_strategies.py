@@ -1,0 +1,96 @@
+"""Resolved strategies: what the sections `[[strategies]]` of a run file name, looked up, made and mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.objective import Objective
+from evonas.runfile import ObjectiveSection, RunFile, StrategySection
+from evonas.space import Space
+from evonas.strategies.adaptive_mixture import AdaptiveMixture
+from evonas.strategies.differentiable import Differentiable
+from evonas.strategies.mixture import Mixture
+from evonas.view import Strategy
+
+
+def strategy_of(
+    sections: Sequence[StrategySection], *, shares: str = "fixed", first: int = 0
+) -> tuple[Strategy | None, list[str]]:
+    """Return the strategy that sections of a run file name, and a sentence for each fault.
+
+    Args:
+        sections: What is named; several make a mixture.
+        shares: How several share the slots, `"fixed"` or `"success"`.
+        first: Number of the first section in the run file.
+    """
+    members, faults = members_of(sections, first=first)
+    if not members:
+        return None, faults
+    try:
+        return (members[0][1] if len(members) == 1 else _mixed(sections, members, shares=shares)), faults
+    except EvonasError as error:
+        return None, [*faults, f"strategies: {error}"]
+
+
+def members_of(sections: Sequence[StrategySection], *, first: int = 0) -> tuple[list[tuple[int, Strategy]], list[str]]:
+    """Return each strategy that can be made with the index of its section, and a sentence for each fault."""
+    members: list[tuple[int, Strategy]] = []
+    faults: list[str] = []
+    for index, section in enumerate(sections):
+        key = f"strategies.{first + index}"
+        try:
+            make = look_up(section.name, folder="evonas.strategies", attribute="strategy")
+        except LookupFault as fault:
+            faults.append(f"{key}.name: {fault}, got {section.name!r}")
+            continue
+        wrong = option_faults(make, section.options)
+        if wrong:
+            faults += [f"{key}.{fault}" for fault in wrong]
+            continue
+        try:
+            members.append((index, make(**section.options)))
+        except RunFileError as error:
+            faults += [f"{key}.{fault}" for fault in error.faults]
+        except (EvonasError, TypeError, ValueError) as error:
+            faults.append(f"{key}: {error}")
+    return members, faults
+
+
+def misfits(file: RunFile, space: Space, *, objectives: Sequence[Objective]) -> Iterator[str]:
+    """Yield a sentence for each option of a strategy that does not fit the space and the objectives of the run."""
+    for index, member in members_of(file.strategies)[0]:
+        if isinstance(member, Differentiable):
+            faults = member.faults(space, objectives)
+            if member.objective in [objective.name for objective in objectives]:
+                try:
+                    price_of(member.objective, file.objectives, objectives=objectives)
+                except RunFileError as error:
+                    faults += error.faults
+            yield from (f"strategies.{index}.{fault}" for fault in faults)
+
+
+def price_of(name: str, sections: Sequence[ObjectiveSection], *, objectives: Sequence[Objective]) -> Any:
+    """Return the arithmetic of an objective on expected counts, which the differentiable search can follow.
+
+    Args:
+        name: Name of one of the objectives.
+        sections: Their sections of the run file.
+        objectives: What the sections have made, in the same order.
+
+    Raises:
+        RunFileError: If the objective has no such arithmetic.
+    """
+    section = sections[[objective.name for objective in objectives].index(name)]
+    try:
+        make = look_up(section.name, folder="objectives", attribute="expected")
+        return make(**section.options)
+    except (LookupFault, ProfileError) as error:
+        raise RunFileError([f"objective: {name!r} has no price for a differentiable search: {error}"]) from None
+
+
+def _mixed(sections: Sequence[StrategySection], members: Sequence[tuple[int, Strategy]], *, shares: str) -> Strategy:
+    shared = [(member, sections[index].share or 1.0) for index, member in members]
+    return AdaptiveMixture(shared) if shares == "success" else Mixture(shared)

@@ -1,0 +1,159 @@
+"""Expected counts: what a network that is drawn from a mixture does, differentiable in everything that is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from evonas.errors import UnpriceableError
+from evonas.snn.activity import fan_out
+from evonas.snn.mixed_neurons import Output
+from evonas.snn.plan import INPUT, PlannedConnection
+from evonas.snn.relaxed_plan import RelaxedPlan
+
+
+@dataclass(frozen=True)
+class ExpectedCounts:
+    """Expected counts of a sample, scalars. Where the mixture is one network they are those of its `Activity`.
+
+    Gradients reach the probabilities and, through the surrogate gradients of the spikes, everything that decides on
+    rates: nothing is detached but the outputs of analog neurons, whose number has no useful gradient.
+
+    Attributes:
+        spikes: Spikes, and outputs of analog neurons other than zero, at every time step.
+        events: Delivered synaptic events.
+        graded: Delivered graded events.
+        macs: Multiply-accumulates behind the data, those of a static input once.
+        input_macs: Multiply-accumulates of static data, once: work that some chips leave to their host.
+        time_steps: Time steps.
+        neuron_steps: Stateful neurons times time steps. Their active updates are at most so many, and with biases
+            nearly as many.
+    """
+
+    spikes: Tensor
+    events: Tensor
+    graded: Tensor
+    macs: Tensor
+    input_macs: Tensor
+    time_steps: Tensor
+    neuron_steps: Tensor
+
+
+PriceFunction = Callable[[ExpectedCounts], Tensor]
+"""What counts cost, a positive scalar in any unit: the arithmetic of an objective, on tensors. It may raise
+`UnpriceableError` where `macs` are above 0; the search then leaves analog neurons out."""
+
+
+def is_multiplying_priced(price: PriceFunction) -> bool:
+    """Return whether multiply-accumulates behind the data have a price."""
+    zero = torch.zeros(())
+    nothing = ExpectedCounts(**dict.fromkeys(ExpectedCounts.__dataclass_fields__, zero))
+    try:
+        price(replace(nothing, macs=zero + 1))
+    except UnpriceableError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """`(time, channels, height, width)` expected spikes and other non-zero numbers of a sample."""
+
+    spikes: Tensor | None
+    numbers: Tensor | None
+
+
+class ExpectedCounter:
+    """Counts one batch: the relaxed network tells it what it sends and along which connections.
+
+    Fan-outs are exact at borders; a weight that is exactly zero, which `Activity` leaves out, is counted here.
+
+    Args:
+        plan: The relaxed plan of the network.
+    """
+
+    def __init__(self, plan: RelaxedPlan) -> None:
+        self._plan = plan
+        self._edges = {edge.name: edge for edge in plan.plan.connections}
+        self._reach: dict[str, Tensor] = {}
+        self._counts: dict[str, list[Tensor]] = {}
+        self._lasting = torch.ones(())
+        self._rates: dict[str, _Rates] = {}
+
+    def begin(self, data: Tensor, *, lasting: Tensor) -> None:
+        """Forget the last batch, and begin with another.
+
+        Args:
+            data: `(time, batch, c, h, w)`.
+            lasting: `(time,)` probabilities that there is such a time step.
+        """
+        self._lasting = lasting
+        self._counts = {name: [] for name in ExpectedCounts.__dataclass_fields__}
+        self._rates = {INPUT: _Rates(None, (data != 0).float().mean(1))}
+        self._counts["time_steps"] = [lasting.sum()]
+
+    def fire(self, name: str, outputs: list[Output], *, presence: Tensor) -> None:
+        """Count what population `name`, which a network has with this probability, sends."""
+        self._rates[name] = _Rates(
+            _sum([output.rates for output in outputs if output.is_spiking]),
+            _sum([output.rates for output in outputs if not output.is_spiking]),
+        )
+        for rates in (self._rates[name].spikes, self._rates[name].numbers):
+            if rates is not None:
+                by_step = rates.flatten(1).sum(1)
+                by_step = by_step.expand(len(self._lasting))  # what is static is sent at every step
+                self._counts["spikes"].append(presence * (by_step * self._lasting).sum())
+
+    def deliver(self, name: str, *, presence: Tensor) -> None:
+        """Count what connection `name`, which a network has with this probability, delivers of what has been sent."""
+        edge = self._edges[name]
+        sources = [self._rates[source] for source in edge.sources]
+        spikes = _together([rates.spikes for rates in sources])
+        if spikes is not None:
+            self._counts["events"].append(presence * self._delivered(edge, spikes))
+        numbers = _together([rates.numbers for rates in sources])
+        if numbers is not None:
+            kind = "macs"
+            if INPUT in edge.sources:
+                kind = "input_macs" if len(numbers) == 1 else "graded"
+            self._counts[kind].append(presence * self._delivered(edge, numbers))
+
+    def step(self, neurons: int, *, presence: Tensor) -> None:
+        """Count stateful neurons, which a network has with this probability."""
+        self._counts["neuron_steps"].append(presence * neurons * self._lasting.sum())
+
+    def counts(self) -> ExpectedCounts:
+        """Return the sums."""
+        zero = torch.zeros((), device=self._lasting.device)
+        return ExpectedCounts(**{name: sum(parts, zero) for name, parts in self._counts.items()})
+
+    def _delivered(self, edge: PlannedConnection, rates: Tensor) -> Tensor:
+        if edge.name not in self._reach:
+            self._reach[edge.name] = fan_out(edge).to(rates)
+        by_step = (rates * self._reach[edge.name]).flatten(1).sum(1)
+        return by_step[0] if len(by_step) == 1 else (by_step * self._lasting).sum()
+
+
+def _sum(rates: list[Tensor]) -> Tensor | None:
+    total = rates[0] if rates else None
+    for further in rates[1:]:
+        total = total + further  # type: ignore[operator]
+    return total
+
+
+def _together(rates: list[Tensor | None]) -> Tensor | None:
+    """Return the `(time, channels, height, width)` rates of sources that are concatenated along channels."""
+    known = [part for part in rates if part is not None]
+    if not known:
+        return None
+    assert len(known) == len(rates)  # they are of one stage, and so of the same kinds
+    time = max(len(part) for part in known)
+    return torch.cat([part.expand(time, *part.shape[1:]) for part in known], dim=1)
+
+
+def total_spikes(counts: ExpectedCounts) -> Tensor:
+    """Return the spikes of a sample: the price where no other is given."""
+    return counts.spikes

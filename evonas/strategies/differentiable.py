@@ -1,0 +1,275 @@
+"""Differentiable search: relaxed networks are trained under different prices, and what they propose is evaluated."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from evonas.errors import RunFileError, SpaceError
+from evonas.measurement import Job, Outcome
+from evonas.objective import Objective
+from evonas.pareto import axes, front
+from evonas.space import Genotype, Scalar, Space
+from evonas.strategies.prices import Aim, Landing, Prices
+from evonas.strategies.random import values_of
+from evonas.view import Proposal, Row, View
+
+CONTEXT = "context."
+"""What the names of sizes begin with in the settings of a search job."""
+
+ANYWHERE = 4
+"""After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""
+
+FEWEST_ROWS = 4
+"""Feasible rows that a rung needs so that gaps are looked for in its front."""
+
+PATIENCE = 6
+"""After so many searches in a row that brought nothing new, the next one waits for more and more rows of others."""
+
+
+@dataclass(frozen=True)
+class Differentiable:
+    """Proposes `search` jobs, each one training of a relaxed network under one price, and evaluates what they propose.
+
+    The first prices cover the range, high ones with small networks and low ones with large ones. Each later search
+    aims at the widest gap of the front on the axis of the priced objective: its price and sizes lie between those of
+    the searches whose networks landed on both sides. A gap that was aimed at before counts for less. What a search
+    proposes is evaluated like any other network, from the lowest rung on, before the next search begins.
+
+    Source: the search itself follows SpikeDHS (Che et al., NeurIPS 2022), one network under no price; the choice of
+    prices is ours.
+
+    Attributes:
+        objective: Name of the objective that is priced.
+        prices: Lowest and highest price of that objective: the nats of loss that sparing all of it is worth.
+        contexts: Variable to the sizes, rising, at which a search may keep it fixed; by default all of each variable
+            that the space names as a size.
+        first: Searches that cover the range of prices before gaps are looked for.
+        searches: Search jobs that may be open at once.
+        warm_up: Epochs of a search in which weights alone are trained.
+        epochs: Epochs after these, in which weights and choices are trained in turns.
+        proposals: Networks that a search proposes.
+        name: Stored with every row.
+    """
+
+    objective: str
+    prices: Sequence[float] = (0.1, 3.0)
+    contexts: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
+    first: int = 4
+    searches: int = 2
+    warm_up: int = 2
+    epochs: int = 6
+    proposals: int = 2
+    name: str = "differentiable"
+    _states: WeakKeyDictionary[View, _State] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        found = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
+        if found:
+            raise RunFileError(found)
+
+    def faults(self, space: Space, objectives: Sequence[Objective]) -> list[str]:
+        """Return a sentence for each option that does not fit the space and the objectives of a run."""
+        found = []
+        names = [objective.name for objective in objectives]
+        if self.objective not in names:
+            found.append(f"objective: got {self.objective!r}, expected one of the objectives {', '.join(names)}")
+        if space.relax is None:
+            found.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")
+        found += [
+            f"contexts: {name} is a size of the space and cannot be listed; give it here"
+            for name, sizes in self._sizes(space).items()
+            if not sizes
+        ]
+        for name, sizes in self.contexts.items():
+            variable = space.variables.get(name)
+            if variable is None:
+                found.append(f"contexts.{name}: the space has no such variable; it has {', '.join(space.variables)}")
+                continue
+            if space.sizes and name not in space.sizes:
+                found.append(f"contexts.{name}: is no size, and searched; the sizes are {', '.join(space.sizes)}")
+            for size in sizes:
+                try:
+                    variable.canonical(size)
+                except (SpaceError, TypeError, ValueError) as error:
+                    found.append(f"contexts.{name}: {error}")
+        return found
+
+    def propose(self, view: View) -> Proposal | None:
+        """Return a network that a search has proposed, else the next search; None while that has to wait."""
+        state = self._states.setdefault(view, _State(self.name))
+        state.fold(view)
+        waiting = state.next_waiting(view)
+        if waiting is not None:
+            genotype, slot = waiting
+            return Proposal(genotype, self.name, parents=(slot,))
+        running = [job for job in view.open.values() if _is_search(job, self.name)]
+        if len(running) >= self.searches or state.has_to_wait(view):
+            return None
+        told, parents = self._next_settings(view, state, running)
+        return Proposal(Genotype({}), self.name, kind="search", settings=told, parents=parents)
+
+    def _next_settings(
+        self, view: View, state: _State, running: Sequence[Job]
+    ) -> tuple[dict[str, Scalar], tuple[int, ...]]:
+        """Return what the next search is told, and the slots of the rows between which it aims."""
+        rng = view.generator()
+        prices = Prices(self.prices[0], self.prices[1], contexts=self._sizes(view.space))
+        index = len(state.searches) + len(running)
+        jobs = [*(row.job for row in state.searches), *running]
+        targets = [float(job.settings["target"]) for job in jobs if "target" in job.settings]
+        gap = widest_gap(self._on_axis(view, _front(view)), targets)
+        told: dict[str, Scalar] = {name: getattr(self, name) for name in ("warm_up", "epochs", "proposals")}
+        told["seed"] = index
+        parents: tuple[int, ...] = ()
+        if index < self.first:
+            aim = prices.spread(index)
+        elif gap is None or index % ANYWHERE == 0:
+            aim = prices.anywhere(rng)
+        else:
+            target, parents = gap
+            aim = prices.between(target, self._landings(view, state), rng=rng)
+            told["target"] = target
+        return {"price": aim.price, **{CONTEXT + name: size for name, size in aim.context.items()}, **told}, parents
+
+    def _sizes(self, space: Space) -> dict[str, Sequence[Scalar]]:
+        """Return the sizes of every variable that a search keeps fixed."""
+        every = {name: sorted(values_of(space.variables[name]) or (), key=float) for name in space.sizes}
+        return {**every, **self.contexts}
+
+    def _landings(self, view: View, state: _State) -> list[Landing]:
+        landings = []
+        for row in state.searches:
+            found = self._on_axis(view, state.children.get(row.job.slot, []))
+            if found:
+                aim = Aim(float(row.job.settings["price"]), context_of(row.job.settings))
+                landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
+        return landings
+
+    def _on_axis(self, view: View, rows: Sequence[Row]) -> list[tuple[float, int]]:
+        """Return the priced costs of rows on the axis of their objective, each with its slot; those that have any."""
+        priced = [row for row in rows if row.costs is not None]
+        if not priced:
+            return []
+        place = [objective.name for objective in view.objectives].index(self.objective)
+        costs = axes(np.array([row.costs for row in priced]), view.objectives)[:, place]
+        return [(float(cost), row.job.slot) for cost, row in zip(costs, priced, strict=True)]
+
+
+def context_of(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return the sizes that a search job with these settings keeps fixed, by name of the variable."""
+    return {name.removeprefix(CONTEXT): size for name, size in settings.items() if name.startswith(CONTEXT)}
+
+
+def widest_gap(costs: Sequence[tuple[float, int]], targets: Sequence[float]) -> tuple[float, tuple[int, int]] | None:
+    """Return the middle of the widest gap between neighbours and their slots, None where there is no gap.
+
+    A gap that holds n of the `targets` of searches so far counts as if it were n + 1 times narrower.
+    """
+    ordered = sorted(costs)
+    gaps = []
+    for (low, left), (high, right) in pairwise(ordered):
+        tried = sum(low < target < high for target in targets)
+        if high > low:
+            gaps.append(((high - low) / (1 + tried), (low + high) / 2, (left, right)))
+    if not gaps:
+        return None
+    _, middle, slots = max(gaps, key=lambda gap: (gap[0], -gap[1]))
+    return middle, slots
+
+
+def _front(view: View) -> list[Row]:
+    """Return the front of the highest rung that has a few feasible rows."""
+    best: list[Row] = []
+    rung = 0
+    while len(feasible := [row for row in view.scored(rung) if row.is_feasible]) >= FEWEST_ROWS:
+        best, rung = feasible, rung + 1
+    return front(best) if best else []
+
+
+def _is_search(job: Job, name: str) -> bool:
+    return job.kind == "search" and job.strategy == name
+
+
+def _faults_of_numbers(options: Differentiable) -> Iterator[str]:
+    prices: Any = options.prices
+    is_pair = isinstance(prices, Sequence) and len(prices) == 2 and all(map(_is_number, prices))
+    if not is_pair or not 0 < prices[0] <= prices[1] < math.inf:
+        yield f"prices: got {prices!r}, expected the lowest and the highest price, such as [0.1, 3.0]"
+    for name, least in (("first", 1), ("searches", 1), ("epochs", 1), ("proposals", 1), ("warm_up", 0)):
+        value = getattr(options, name)
+        if not isinstance(value, int) or not _is_number(value) or value < least:
+            yield f"{name}: got {value!r}, expected a whole number from {least} on"
+
+
+def _faults_of_sizes(contexts: Any) -> Iterator[str]:
+    if not isinstance(contexts, Mapping):
+        yield f"contexts: got {contexts!r}, expected sizes by variable, such as {{channels = [4, 8]}}"
+        return
+    for name, sizes in contexts.items():
+        are_numbers = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(map(_is_number, sizes))
+        if not are_numbers or any(low >= high for low, high in pairwise(sizes)):
+            yield f"contexts.{name}: got {sizes!r}, expected one or more rising numbers, such as [4, 8]"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class _State:
+    """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
+
+    def __init__(self, name: str) -> None:
+        self.searches: list[Row] = []
+        self.children: dict[int, list[Row]] = {}
+        self._name = name
+        self._waiting: list[tuple[Genotype, int]] = []
+        self._folded = 0
+        self._last_seen = 0
+
+    def fold(self, view: View) -> None:
+        """Take note of the rows that are new."""
+        for row in view.rows[self._folded :]:
+            self._folded += 1
+            job = row.job
+            if _is_search(job, self._name):
+                self.searches.append(row)
+                self.children[job.slot] = []
+                self._waiting.extend((genotype, job.slot) for genotype in row.evaluation.proposals)
+                self._last_seen = self._folded
+            elif job.rung == 0 and job.strategy == self._name and job.parents:
+                self.children[job.parents[0]].append(row)
+
+    def next_waiting(self, view: View) -> tuple[Genotype, int] | None:
+        """Return the first proposal of a search that nobody has evaluated yet, and the slot of the search."""
+        while self._waiting and view.is_known(self._waiting[0][0]):
+            del self._waiting[0]
+        return self._waiting[0] if self._waiting else None
+
+    def has_to_wait(self, view: View) -> bool:
+        """Return whether searches bring nothing new, so that the next one has to wait for rows of others.
+
+        To be asked when no proposal waits: a search without a child has then brought nothing new, nor has one whose
+        children were all refused by the hardware.
+        """
+        fruitful = {job.parents[0] for job in view.open.values() if job.strategy == self._name and job.parents}
+        barren = 0
+        for row in reversed(self.searches):
+            outcomes = {child.evaluation.outcome for child in self.children[row.job.slot]}
+            if outcomes - {Outcome.REFUSED} or row.job.slot in fruitful:
+                break
+            barren += 1
+        return barren >= PATIENCE and len(view.rows) - self._last_seen < 2 ** min(barren, 20)
+
+
+strategy = Differentiable
+"""What run files find by the name of this file."""

@@ -1,0 +1,173 @@
+"""The joint space made differentiable: which variable is which logit, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from evonas.errors import SpaceError
+from evonas.snn.cell import Edge
+from evonas.snn.dynamics import DT_MS, RESETS, Surrogate
+from evonas.snn.edge_law import NONE, best_two, pairs_of
+from evonas.snn.layer_path import DOWN, STAY, choosing, most_likely
+from evonas.snn.logits import Bounds
+from evonas.snn.mixture import KINDS, Mixture
+from evonas.snn.relaxation import RelaxedSpace, branches
+from evonas.snn.relaxed_network import RelaxedNetwork
+from evonas.snn.relaxed_plan import Widths, relax_trellis
+from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar
+from spaces.spatial_temporal import EDGES, LAYERS, LEVELS, NODES, cell_of, levels_of, space
+
+CONTEXT = ("nodes", "layers", "channels")
+"""What has to be given: the sizes."""
+
+FIXED = ("surrogate", "surrogate_width")
+"""What may be given, for it changes the gradients and not the network."""
+
+STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th")
+"""In the order of `evonas.snn.mixture.CONSTANTS`."""
+
+Values = Mapping[str, Scalar]
+
+
+def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
+    """Return all networks of the space that have these sizes, as one.
+
+    Args:
+        context: `nodes`, `layers` and `channels`; `surrogate` and `surrogate_width` if not the default.
+        input_shape: As for `build`.
+        classes: Number of classes.
+
+    Raises:
+        SpaceError: If a size is missing, or something else is given.
+    """
+    given = _checked(context)
+    widths = Widths(
+        nodes=int(given["nodes"]),
+        layers=int(given["layers"]),
+        levels=LEVELS,
+        channels=int(given["channels"]),
+        time_steps=tuple(range(*_range("time_steps"))),
+    )
+    surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
+    network = RelaxedNetwork(relax_trellis(widths, input_shape=input_shape, classes=classes), surrogate=surrogate)
+    return RelaxedSpace(
+        network=network,
+        bounds=Bounds(tuple(_bounds(f"stage0.{name}") for name in STAGE_CONSTANTS), _bounds("readout.tau_mem")),
+        discretise=partial(discretise, context=given, time_steps=widths.time_steps),
+        one_hot=partial(one_hot, time_steps=widths.time_steps),
+        branches=lambda genotype: branches(cell_of(genotype), levels_of(genotype)),
+    )
+
+
+def _checked(context: Values) -> dict[str, Scalar]:
+    """Return the context with its defaults."""
+    faults = [f"{name} is missing" for name in CONTEXT if name not in context]
+    faults += [f"{name} is no size of the search" for name in context if name not in (*CONTEXT, *FIXED)]
+    given: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width": Surrogate().width}
+    for name in (*CONTEXT, *FIXED):
+        if name in context:
+            try:
+                given[name] = space.variables[name].canonical(context[name])
+            except SpaceError as error:
+                faults.append(f"{name}: {error}")
+    if faults:
+        raise SpaceError(f"The context of a differentiable search is wrong: {'; '.join(faults)}.")
+    return given
+
+
+def _range(name: str) -> tuple[int, int]:
+    variable = space.variables[name]
+    assert isinstance(variable, Integer)
+    return variable.low, variable.high + 1
+
+
+def _bounds(name: str) -> tuple[float, float]:
+    variable = space.variables[name]
+    assert isinstance(variable, Real | LogReal)
+    return variable.low, variable.high
+
+
+def discretise(mixture: Mixture, *, context: Values, time_steps: tuple[int, ...]) -> Genotype:
+    """Return the genotype of the most likely network; its constants are rounded to the resolution of the space.
+
+    A node gets its best pair of source and operation and the best from another source, unless "none" is likelier; the
+    levels are those of the most likely path. The canonical form then does what it does to all: a cell that reads only
+    the cell before the last reads the last.
+    """
+    values: Assignment = {**_somewhere(), **context}
+    for node, chances in enumerate(mixture.edges):
+        pairs = pairs_of(node)
+        for letter, index in zip(EDGES, best_two(chances), strict=True):
+            source, operation = pairs[0][0], "none"
+            if index is not None:
+                source, operation = pairs[index]
+            values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = source, operation
+    level = 0
+    for layer, reached in enumerate(most_likely(mixture.moves, levels=LEVELS), start=1):
+        values[f"layer{layer}.move"] = "down" if reached > level else "stay"
+        level = reached
+    for stage in range(LEVELS):
+        values[f"stage{stage}.kind"] = KINDS[int(mixture.kinds[stage].argmax())]
+        values[f"stage{stage}.reset"] = RESETS[int(mixture.resets[stage].argmax())]
+        for name, value in zip(STAGE_CONSTANTS, mixture.constants[stage].tolist(), strict=True):
+            values[f"stage{stage}.{name}"] = value
+    values["time_steps"] = time_steps[int(mixture.time_steps.argmax())]
+    values["readout.tau_mem"] = mixture.readout_tau_mem_ms.item()
+    return space.canonical(values)
+
+
+def one_hot(genotype: Values, *, time_steps: tuple[int, ...]) -> Mixture:
+    """Return the mixture that is the network of `genotype` alone: probabilities 0 and 1, its constants as they are.
+
+    What is inactive in the genotype gets the first option, or a constant of 1.
+    """
+    layers, levels = int(genotype["layers"]), (0, *levels_of(genotype))
+    moves = []
+    for layer in range(1, layers + 1):
+        move = _certain(STAY, options=2).repeat(len(choosing(layer, levels=LEVELS)), 1)
+        if levels[layer] > levels[layer - 1]:
+            move[levels[layer - 1]] = _certain(DOWN, options=2)
+        moves.append(move)
+    stages = range(LEVELS)
+    kinds = [KINDS.index(str(genotype.get(f"stage{stage}.kind", KINDS[0]))) for stage in stages]
+    resets = [RESETS.index(str(genotype.get(f"stage{stage}.reset", RESETS[0]))) for stage in stages]
+    constants = [
+        [float(genotype.get(f"stage{stage}.{name}", DT_MS)) for name in STAGE_CONSTANTS] for stage in stages
+    ]  # fmt: skip
+    return Mixture(
+        edges=tuple(_edges(edges, node) for node, edges in enumerate(cell_of(genotype))),
+        moves=tuple(moves),
+        kinds=torch.stack([_certain(kind, options=len(KINDS)) for kind in kinds]),
+        resets=torch.stack([_certain(reset, options=len(RESETS)) for reset in resets]),
+        time_steps=_certain(time_steps.index(int(genotype["time_steps"])), options=len(time_steps)),
+        constants=torch.tensor(constants, dtype=torch.float64),
+        readout_tau_mem_ms=torch.tensor(float(genotype["readout.tau_mem"]), dtype=torch.float64),
+    )
+
+
+def _edges(edges: Sequence[Edge], node: int) -> Tensor:
+    pairs = pairs_of(node)
+    chances = torch.zeros(len(pairs) + 1, dtype=torch.float64)
+    for edge in edges:
+        chances[pairs.index((edge.source, edge.operation))] = 1.0
+    if len(edges) == 1:
+        chances[NONE] = 1.0
+    return chances
+
+
+def _certain(index: int, *, options: int) -> Tensor:
+    return torch.nn.functional.one_hot(torch.tensor(index), options).to(torch.float64)
+
+
+def _somewhere() -> Assignment:
+    """Return values for nodes and layers that there are not."""
+    values: Assignment = {}
+    for node in range(NODES):
+        for letter in EDGES:
+            values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = "s0", "none"
+    values.update({f"layer{layer}.move": "stay" for layer in range(1, LAYERS + 1)})
+    return values

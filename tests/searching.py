@@ -1,0 +1,38 @@
+"""A toy of the differentiable search: the best network of `mixed_space` under a price, found by trying a few."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from toys import measure, mixed_space
+
+from evonas.measurement import Cost, Job
+from evonas.space import Genotype
+from evonas.view import Proposal
+
+SPACE = mixed_space()
+
+
+def search_mixed(job: Job) -> list[Genotype]:
+    """Return the network that is best under the price of `job` at the depth that it keeps fixed."""
+    price, layers = float(job.settings["price"]), int(job.settings.get("context.layers", 3))
+    found = []
+    seed = int(job.settings.get("seed", 0))
+    for threshold in np.random.default_rng([job.seed, seed]).choice(21, 6) / 20:
+        values = {"kind": "integrate", "layers": layers, "threshold": float(threshold), "tau": 10.0}
+        genotype = SPACE.canonical(values)
+        measured = measure(replace(job, kind="evaluate", genotype=genotype, epochs=1))
+        found.append((measured["error"] + price * measured["rate"], threshold, genotype))
+    return [genotype for _, _, genotype in sorted(found, key=lambda one: one[:2])[:1]]
+
+
+def work(job: Job) -> Any:
+    """Do whatever kind of job it is."""
+    return search_mixed(job) if job.kind == "search" else measure(job)
+
+
+def cost(proposal: Proposal, epochs: int) -> Cost:
+    """Return what it costs: a search as much as ten networks."""
+    return Cost(10.0, 100.0) if proposal.kind == "search" else Cost(float(epochs), 10.0 * epochs)

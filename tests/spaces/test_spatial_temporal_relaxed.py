@@ -1,0 +1,98 @@
+"""The joint space made differentiable: to a genotype and back."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evonas.errors import SpaceError
+from evonas.snn.edge_law import best_two, pairs_of
+from evonas.snn.mixture import KINDS
+from spaces.spatial_temporal import LEVELS, NODES, space
+
+SHAPE, CLASSES = (1, 8, 8), 10
+SIZES = ("nodes", "layers", "channels", "surrogate", "surrogate_width")
+
+RELAXED = {
+    (nodes, layers): space.relax({"nodes": nodes, "layers": layers, "channels": 4}, SHAPE, CLASSES)
+    for nodes, layers in product((1, 2, 3), (2, 3, 4))
+}
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 2**32))
+def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
+    rng = np.random.default_rng(seed)
+    default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4}
+    genotype = space.canonical({**space.fill({}, rng), **default})
+    relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
+    assert relaxed.discretise(relaxed.one_hot(genotype)) == genotype
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(RELAXED)))
+def test_logits_of_any_kind_are_read_as_a_genotype_of_their_best_options(seed, sizes):
+    relaxed = RELAXED[sizes]
+    generator = torch.Generator().manual_seed(seed)
+    logits = relaxed.logits(generator=generator)
+    with torch.no_grad():
+        for values in logits.choices:
+            values.normal_(generator=generator)
+        mixture = logits.mixture()
+    genotype = relaxed.discretise(mixture)
+    assert space.genotype(dict(genotype)) == genotype
+    assert (genotype["nodes"], genotype["layers"]) == sizes  # no node dies
+    assert genotype["time_steps"] == relaxed.widths.time_steps[int(mixture.time_steps.argmax())]
+    assert genotype["stage0.kind"] == KINDS[int(mixture.kinds[0].argmax())]
+    if sizes[0] == 1:
+        chosen = {pairs_of(0)[index] for index in best_two(mixture.edges[0]) if index is not None}
+        edges = {
+            (genotype[f"node0.{letter}.from"], genotype[f"node0.{letter}.op"])
+            for letter in "ab"
+            if genotype[f"node0.{letter}.op"] != "none"
+        }
+        assert edges == chosen or "s1" not in {source for source, _ in chosen}
+
+
+def test_constants_are_rounded_to_the_resolution_of_the_space():
+    relaxed = RELAXED[1, 2]
+    logits = relaxed.logits(generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits.kinds[:, KINDS.index("lif")] = 9.0
+        logits.constants[:] = torch.tensor([1.2345, 9.0, 0.5123])
+        logits.readout_tau_mem_ms.fill_(0.1)
+        logits.keep_bounds()
+        genotype = relaxed.discretise(logits.mixture())
+    assert (genotype["stage0.tau_mem"], genotype["stage0.tau_syn"]) == (1.2, 5.0)
+    assert (genotype["stage0.v_th"], genotype["readout.tau_mem"]) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"nodes": 1, "layers": 2}, "channels is missing"),
+        ({"nodes": NODES + 1, "layers": 2, "channels": 4}, "nodes: expected a whole number from 1 to 3, got 4"),
+        ({"nodes": 1, "layers": 2, "channels": 4, "time_steps": 3}, "time_steps is no size"),
+    ],
+)
+def test_a_wrong_context_is_refused(context, message):
+    with pytest.raises(SpaceError, match=message):
+        space.relax(context, SHAPE, CLASSES)
+
+
+def test_the_surrogate_of_the_context_is_used_and_kept():
+    given = {"nodes": 1, "layers": 2, "channels": 4, "surrogate": "tanh", "surrogate_width": 0.5}
+    relaxed = space.relax(given, SHAPE, CLASSES)
+    assert relaxed.network.surrogate.method == "tanh"
+    logits = relaxed.logits(generator=torch.Generator().manual_seed(0))
+    logits.leave_out("analog")
+    genotype = relaxed.discretise(logits.mixture())
+    assert (genotype["surrogate"], genotype["surrogate_width"]) == ("tanh", 0.5)
+    assert all(
+        genotype[f"stage{stage}.kind"] != "analog" for stage in range(LEVELS) if f"stage{stage}.kind" in genotype
+    )
