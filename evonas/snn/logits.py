@@ -115,8 +115,8 @@ class Logits(nn.Module):
                 continue  # no choice
             chances = torch.softmax(logits.detach(), dim=-1)
             nats = -torch.special.xlogy(chances, chances).sum(-1).mean()
-            shares.append(nats.item() / math.log(logits.shape[-1]))
-        return sum(shares) / len(shares)
+            shares.append(float(nats.item()) / math.log(logits.shape[-1]))
+        return math.fsum(shares) / len(shares)
 
     def _mixture(self, logits: list[Tensor]) -> Mixture:
         nodes, layers = len(self.edges), len(self.moves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -115,7 +115,24 @@ def relax_trellis(widths: Widths, *, input_shape: Sequence[int], classes: int) -
         making.weigh(name, passing, presence=passing)
     making.draft.add("readout", Dynamics("readout"), incoming=last)
     making.presence["readout"] = ()
-    return RelaxedPlan(widths, making.draft.finish(), making.weight, making.presence, making.stage)
+    plan = _as_of_spikes(making.draft.finish())
+    return RelaxedPlan(widths, plan, making.weight, making.presence, making.stage)
+
+
+def _as_of_spikes(plan: Plan) -> Plan:
+    """Return the plan with all that populations send taken for spikes: operations look whether they are."""
+    return replace(
+        plan,
+        populations=tuple(
+            replace(
+                population,
+                incoming=tuple(
+                    edge if INPUT in edge.sources else replace(edge, element="binary") for edge in population.incoming
+                ),
+            )
+            for population in plan.populations
+        ),
+    )
 
 
 def _outputs(widths: Widths, layer: int, level: int) -> tuple[str, ...]:
