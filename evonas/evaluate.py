@@ -93,7 +93,8 @@ class TrainingEvaluator:
         inputs, labels = self._train
         settings = self._training
         groups = [[_side_by_side(group)] for group in parameter_groups(network)]
-        gradients = [flat.grad for group in groups for flat in group if flat.grad is not None]
+        flat = [parameter for group in groups for parameter in group]
+        gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
         optimizer = optimizer_of(groups, settings)
         batches = math.ceil(len(labels) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
@@ -113,7 +114,7 @@ class TrainingEvaluator:
                 for gradient in gradients:
                     gradient.zero_()
                 loss.backward()
-                length = nn.utils.clip_grad_norm_(groups, settings.clip_norm)
+                length = nn.utils.clip_grad_norm_(flat, settings.clip_norm)
                 if not torch.isfinite(length):
                     raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {epochs}.")
                 optimizer.step()

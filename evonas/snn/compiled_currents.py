@@ -35,7 +35,7 @@ class _Currents(ctypes.Structure):
     """`struct Currents` of the source, field by field."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("count", "rows", "channels", "threads", "training")),
+        *((name, ctypes.c_int64) for name in ("count", "rows", "channels", "threads")),
         ("delivered", ctypes.POINTER(_Delivered)),
         ("current", _Pointer),
     )
@@ -56,28 +56,24 @@ class CompiledCurrents:
             function.restype = None
 
     def takes(self, delivered: Sequence[Tensor], scales: Sequence[Scale]) -> bool:
-        """Return whether these can be summed: images of one type, in training if gradients are wanted."""
+        """Return whether these can be summed: images of one type, with batch norms in training.
+
+        In evaluation torch computes them, so that no way of computing a network changes its spikes.
+        """
         first, norms = delivered[0], [scale.norm for scale in scales if scale.norm is not None]
-        if (
-            (not norms and len(scales) == 1)
-            or first.ndim != 4
-            or first.device.type != "cpu"
-            or first.dtype not in self.functions
-        ):
+        if not norms or first.ndim != 4 or first.device.type != "cpu" or first.dtype not in self.functions:
             return False
-        dtype, shape, is_training = first.dtype, first.shape[1:], not norms or norms[0].training
+        dtype, shape = first.dtype, first.shape[1:]
         if any(x.dtype != dtype or x.shape[1:] != shape or not x.numel() for x in delivered):
             return False
-        if norms and is_training and shape[1] * shape[2] * min([x.shape[0] for x in delivered]) == 1:
+        if shape[1] * shape[2] * min([x.shape[0] for x in delivered]) == 1:
             return False  # one value a channel has no variance: torch says so
-        return not any(
-            norm.training != is_training or norm.weight.dtype != dtype or norm.running_mean is None for norm in norms
-        ) and (is_training or not torch.is_grad_enabled())
+        return all(norm.training and norm.weight.dtype == dtype and norm.running_mean is not None for norm in norms)
 
     def sum(self, delivered: Sequence[Tensor], scales: Sequence[Scale]) -> Tensor:
         """Return the `(time x batch, c, h, w)` current, the sum of `delivered`, each normalised or times its gain.
 
-        In training the running statistics follow those of the deliveries, as `nn.BatchNorm2d` says.
+        The running statistics follow those of the deliveries, as `nn.BatchNorm2d` says.
 
         Args:
             delivered: `(time x batch, c, h, w)` each; with `batch` images it is the same at each time step.
@@ -97,7 +93,7 @@ class _Summing(torch.autograd.Function):
         images, numbers = given[: len(scales)], given[len(scales) :]
         current = torch.empty_like(max(images, key=_rows) if len(images) > 1 else images[0])
         statistics = torch.empty((len(numbers), current.shape[1]), dtype=torch.float64)
-        each, is_training = (_Delivered * len(scales))(), False
+        each = (_Delivered * len(scales))()
         row = statistics.shape[1] * 8  # bytes
         address, n_numbers = statistics.data_ptr(), 0
         for one, image, (norm, gain) in zip(each, images, scales, strict=True):
@@ -106,9 +102,8 @@ class _Summing(torch.autograd.Function):
                 _describe(one, norm)
                 one.weight, one.bias = numbers[n_numbers].data_ptr(), numbers[n_numbers + 1].data_ptr()
                 one.mean, one.rate = address + n_numbers * row, address + (n_numbers + 1) * row
-                n_numbers, is_training = n_numbers + 2, norm.training
+                n_numbers += 2
         arguments = _arguments(current, each)
-        arguments.training = is_training
         compiled.functions[current.dtype](ctypes.byref(arguments), 0)
         ctx.compiled, ctx.scales, ctx.lengths = compiled, scales, [image.shape[0] for image in images]
         ctx.each = each  # the statistics' addresses stay

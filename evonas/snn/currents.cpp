@@ -31,7 +31,7 @@ struct Delivered {
   void* running_mean;
   void* running_variance;
   int64_t* batches;  // in the running statistics so far
-  double* mean;  // of each channel, written forward in training and read backward
+  double* mean;  // of each channel, written forward and read backward
   double* rate;  // one over the standard deviation; the same
   void* gradient;         // of the values; this and those below: null where not wanted
   void* weight_gradient;
@@ -43,7 +43,6 @@ struct Currents {
   int64_t rows;
   int64_t channels;
   int64_t threads;
-  int64_t training;  // normalise by the statistics of the values, and not by the running ones
   const Delivered* delivered;
   void* current;  // written forward; backward its gradient, read
 };
@@ -92,19 +91,12 @@ std::vector<double> sums(int64_t rows, int64_t channels, int64_t lanes, int64_t 
   return out;
 }
 
-// Writes mean and rate of each channel; in training those of the values, which the running ones follow.
+// Writes mean and rate of each channel, which the running ones follow.
 template <typename T>
 void measure(const Currents& all, const Delivered& one, int64_t lanes) {
   const int64_t channels = all.channels;
   const double count = double(one.rows);
   T *running_mean = static_cast<T*>(one.running_mean), *running_variance = static_cast<T*>(one.running_variance);
-  if (!all.training) {
-    for (int64_t c = 0; c < channels; ++c) {
-      one.mean[c] = running_mean[c];
-      one.rate[c] = 1 / std::sqrt(double(running_variance[c]) + one.epsilon);
-    }
-    return;
-  }
   const T* x = static_cast<const T*>(one.values);
   std::vector<double> mean = sums<T>(one.rows, channels, lanes, all.threads, [=](int64_t i, int64_t) { return x[i]; });
   for (double& value : mean) value /= count;

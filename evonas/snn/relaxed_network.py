@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -130,19 +131,20 @@ class _Run:
         """Return `(time, batch, classes)` potentials of the readout."""
         populations = self.network.plan.plan.populations
         needed = self._needed()
-        outputs: dict[tuple[str, ...], Tensor] = {(INPUT,): data}
+        batch = data.shape[1]
+        images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
         for population in populations[:-1]:
             if population.name in needed:
                 stage = self.network.plan.stage[population.name]
                 neurons = self._neurons(stage, data.device)
-                sent = neurons.send(self._currents(population, outputs))
-                outputs[(population.name,)] = mixed(sent)
+                sent = neurons.send(self._currents(population, images, batch=batch))
+                images[(population.name,)] = mixed(sent).flatten(0, 1)
                 if self.counter is not None:
                     presence = self.presences[population.name]
                     self.counter.fire(population.name, sent, presence=presence)
                     self.counter.step(_size(population), presence=presence * neurons.chance_of_state)
         readout = populations[-1]
-        currents = [current.value for current in self._currents(readout, outputs)]
+        currents = [current.value for current in self._currents(readout, images, batch=batch)]
         total = currents[0]
         for further in currents[1:]:
             total = total + further
@@ -163,13 +165,17 @@ class _Run:
                         needed.update(edge.sources)
         return needed
 
-    def _currents(self, population: PlannedPopulation, outputs: dict[tuple[str, ...], Tensor]) -> list[Current]:
+    def _currents(
+        self, population: PlannedPopulation, images: dict[tuple[str, ...], Tensor], *, batch: int
+    ) -> list[Current]:
         currents = []
         for edge in population.incoming:
             number = self.weights.numbers[edge.name]
             if number == 0:
                 continue
-            value = self.network.operations[edge.name](joined(outputs, edge.sources))
+            operation = cast(Operation, self.network.operations[edge.name])
+            delivered = operation(joined(images, edge.sources))
+            value = scaled(delivered, operation.scale).unflatten(0, (-1, batch))
             if self.weights.trained or number != 1:
                 value = self.weights.values[edge.name] * value
             currents.append(Current(value, GAINS.get(edge.operation)))
