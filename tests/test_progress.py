@@ -38,7 +38,7 @@ def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() 
 def test_a_search_job_is_no_step_forward() -> None:
     said: list[str] = []
     progress = SearchProgress(
-        2, hypervolume=lambda: None, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+        2, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
     )
     found = Row(Evaluation(Job(1, "search", Genotype({}), "toy"), Outcome.MEASURED), None, None)
     for seen in (found, row(1, Outcome.MEASURED), found, found):
