@@ -61,12 +61,13 @@ class CompiledCurrents:
         In evaluation torch computes them, so that no way of computing a network changes its spikes.
         """
         first, norms = delivered[0], [scale.norm for scale in scales if scale.norm is not None]
-        if not norms or first.ndim != 4 or first.device.type != "cpu" or first.dtype not in self.functions:
+        is_a_gain_alone = not norms and len(scales) == 1
+        if is_a_gain_alone or first.ndim != 4 or first.device.type != "cpu" or first.dtype not in self.functions:
             return False
         dtype, shape = first.dtype, first.shape[1:]
         if any(x.dtype != dtype or x.shape[1:] != shape or not x.numel() for x in delivered):
             return False
-        if shape[1] * shape[2] * min([x.shape[0] for x in delivered]) == 1:
+        if norms and shape[1] * shape[2] * min([x.shape[0] for x in delivered]) == 1:
             return False  # one value a channel has no variance: torch says so
         return all(norm.training and norm.weight.dtype == dtype and norm.running_mean is not None for norm in norms)
 
