@@ -10,8 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from evonas.data.dataset import SearchData
-from evonas.errors import EvonasError, ProfileError, RunFileError
-from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.lookup import make_named
 from evonas.refusal import Refusal
 from evonas.runfile import HardwareSection
 from evonas.space import Genotype, Space
@@ -91,21 +90,8 @@ def hardware_of(
     """
     if section is None:
         return None, []
-    faults: list[str] = []
-    check = None
-    try:
-        make = look_up("fit", folder="objectives", attribute="checker")
-        options = {"profile": section.profile, "weight_bits": section.weight_bits, **section.options}
-        faults += [f"hardware.{fault}" for fault in option_faults(make, options)]
-        check = None if faults else make(**options)
-    except LookupFault as fault:
-        faults.append(f"hardware: {fault}")
-    except ProfileError as error:
-        faults.append(f"hardware.profile: {error}")
-    except RunFileError as error:
-        faults += [f"hardware.{fault}" for fault in error.faults]
-    except (EvonasError, TypeError, ValueError) as error:
-        faults.append(f"hardware: {error}")
+    options = {"profile": section.profile, "weight_bits": section.weight_bits, **section.options}
+    check, faults = make_named("fit", options, folder="objectives", attribute="checker", key="hardware")
     plan = None if space is None else space.plan
     if space is not None and plan is None and section.fit:
         faults.append(

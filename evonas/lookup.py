@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evonas.errors import EvonasError, ProfileError, RunFileError
+
 
 class LookupFault(Exception):
     """One sentence: what is named but not there, or does not take what it is given."""
@@ -71,3 +73,32 @@ def option_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> l
         if parameter.default is inspect.Parameter.empty and name not in options:
             faults.append(f"{name}: missing; {name} = … is needed here")
     return faults
+
+
+def make_named(
+    name: str, options: Mapping[str, Any], *, folder: str, attribute: str, key: str
+) -> tuple[Any | None, list[str]]:
+    """Return what the function that a section names makes of its options, None and a sentence for each fault.
+
+    Args:
+        name: As in `look_up`, as are `folder` and `attribute`.
+        options: What the function is given.
+        folder: An import package.
+        attribute: Name of the function.
+        key: The section in the run file, with which each sentence begins.
+    """
+    try:
+        function = look_up(name, folder=folder, attribute=attribute)
+    except LookupFault as fault:
+        return None, [f"{key}.name: {fault}, got {name!r}"]
+    wrong = option_faults(function, options)
+    if wrong:
+        return None, [f"{key}.{fault}" for fault in wrong]
+    try:
+        return function(**options), []
+    except ProfileError as error:
+        return None, [f"{key}.profile: {error}"]
+    except RunFileError as error:
+        return None, [f"{key}.{fault}" for fault in error.faults]
+    except (EvonasError, TypeError, ValueError) as error:
+        return None, [f"{key}: {error}"]

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from evonas.data.dataset import DataSet, SearchData
-from evonas.errors import DataError, EvonasError, ProfileError, RunFileError
+from evonas.errors import DataError, RunFileError
 from evonas.hardware import Hardware, hardware_of
 from evonas.job_evaluator import JobEvaluator, Searcher
 from evonas.ladder import Ladder
-from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
 from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
 from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
@@ -207,25 +207,9 @@ def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> 
     faults: list[str] = []
     for index, section in enumerate(sections, start=first):
         key = f"objectives.{index}"
-        try:
-            make = look_up(section.name, folder="objectives", attribute="objective")
-        except LookupFault as fault:
-            faults.append(f"{key}.name: {fault}, got {section.name!r}")
-            continue
-        wrong = option_faults(make, section.options)
-        if wrong:
-            faults += [f"{key}.{fault}" for fault in wrong]
-            continue
-        try:
-            made = make(**section.options)
-        except ProfileError as error:
-            faults.append(f"{key}.profile: {error}")
-            continue
-        except RunFileError as error:
-            faults += [f"{key}.{fault}" for fault in error.faults]
-            continue
-        except (EvonasError, TypeError, ValueError) as error:
-            faults.append(f"{key}: {error}")
+        made, wrong = make_named(section.name, section.options, folder="objectives", attribute="objective", key=key)
+        faults += wrong
+        if made is None:
             continue
         objective = replace(
             made,
@@ -255,20 +239,14 @@ def bound_faults(objective: Objective) -> list[str]:
 
 def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:
     section = file.data
+    dataset: DataSet | None
+    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
+    if dataset is None:
+        return None, faults
     try:
-        make = look_up(section.name, folder="evonas.data", attribute="read")
-    except LookupFault as fault:
-        return None, [f"data.name: {fault}, got {section.name!r}"]
-    wrong = option_faults(make, section.options)
-    if wrong:
-        return None, [f"data.{fault}" for fault in wrong]
-    try:
-        dataset: DataSet = make(**section.options)
         dataset.for_search(seed=file.search.seed)
     except DataError as error:
         return None, [f"data: {error}"]
-    except (TypeError, ValueError) as error:
-        return None, [f"data: {type(error).__name__}: {error}"]
     return dataset, []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evonas.errors import EvonasError, ProfileError, RunFileError
-from evonas.lookup import LookupFault, look_up, option_faults
+from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
 from evonas.runfile import ObjectiveSection, RunFile, StrategySection
 from evonas.space import Space
@@ -41,21 +41,12 @@ def members_of(sections: Sequence[StrategySection], *, first: int = 0) -> tuple[
     faults: list[str] = []
     for index, section in enumerate(sections):
         key = f"strategies.{first + index}"
-        try:
-            make = look_up(section.name, folder="evonas.strategies", attribute="strategy")
-        except LookupFault as fault:
-            faults.append(f"{key}.name: {fault}, got {section.name!r}")
-            continue
-        wrong = option_faults(make, section.options)
-        if wrong:
-            faults += [f"{key}.{fault}" for fault in wrong]
-            continue
-        try:
-            members.append((index, make(**section.options)))
-        except RunFileError as error:
-            faults += [f"{key}.{fault}" for fault in error.faults]
-        except (EvonasError, TypeError, ValueError) as error:
-            faults.append(f"{key}: {error}")
+        member, wrong = make_named(
+            section.name, section.options, folder="evonas.strategies", attribute="strategy", key=key
+        )
+        faults += wrong
+        if member is not None:
+            members.append((index, member))
     return members, faults
 
 
