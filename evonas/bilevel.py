@@ -7,7 +7,7 @@ differentiated. Validation data are never read.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
-from evonas.evaluate import Training, as_tensors, optimizer_of, parameter_groups
+from evonas.evaluate import Training, as_tensors, optimizer_of, parameter_groups, surrogate_search_of
 from evonas.snn.expected_counts import ExpectedCounter, PriceFunction, is_multiplying_priced, total_spikes
 from evonas.snn.logits import Logits
+from evonas.snn.mixture import Mixture
 from evonas.snn.relaxation import RelaxedSpace
+from evonas.snn.surrogate_search import Searchable, SurrogateSearch, samples_from
 from evonas.space import Genotype, Scalar, Space
 
 Paths = Literal["drawn", "all"]
@@ -114,11 +116,14 @@ class Found:
         genotypes: The decoded network, then those that were drawn.
         weights: Key of each genotype to the trained weights of its branches, as a state of its network.
         trace: One entry an epoch, those of the warm-up first.
+        surrogate_trace: Stage to the width of its surrogate gradient, at the beginning and after each search of
+            widths; empty where none are searched.
     """
 
     genotypes: tuple[Genotype, ...]
     weights: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
     trace: tuple[Epoch, ...]
+    surrogate_trace: tuple[Mapping[str, float], ...] = ()
 
 
 def differentiable_search(
@@ -150,7 +155,7 @@ def differentiable_search(
         price: Price of the objective in nats.
         objective_price: The objective on expected counts; None for spikes.
         relaxation: How the relaxed network is trained.
-        training: Learning rate, weight decay and clipping of the weights, as for single networks.
+        training: Learning rate, weight decay, clipping and search of surrogate gradients, as for single networks.
         seed: Of weights, logits, the split and all draws.
         device: Where to train.
 
@@ -173,10 +178,12 @@ def differentiable_search(
         training=training,
         generator=torch.Generator().manual_seed((seed ^ 0x5EA2C4) % 2**63),
         device=device,
+        search_surrogates=surrogate_search_of(space, training),
     )
     trace = search.run()
     genotypes = search.genotypes()
-    return Found(genotypes, {genotype.key: relaxed.weights_of(genotype) for genotype in genotypes}, trace)
+    weights = {genotype.key: relaxed.weights_of(genotype) for genotype in genotypes}
+    return Found(genotypes, weights, trace, () if search.surrogates is None else tuple(search.surrogates.trace))
 
 
 class _Search:
@@ -193,11 +200,14 @@ class _Search:
         training: Training,
         generator: torch.Generator,
         device: torch.device,
+        search_surrogates: Callable[[Searchable], SurrogateSearch] | None,
     ) -> None:
         self.relaxed, self.relaxation, self.training, self.generator = relaxed, relaxation, training, generator
         self.price, self.objective, self.reference = price, objective, 1.0
         self.inputs, self.labels = as_tensors(samples, device)
         self.network = relaxed.network.to(device).train()
+        self.surrogates = None if search_surrogates is None else search_surrogates(self.network)
+        self.steps = 0
         self.logits: Logits = relaxed.logits(generator=generator)
         if not is_multiplying_priced(objective):
             self.logits.leave_out("analog")
@@ -239,7 +249,13 @@ class _Search:
         temperature = self.relaxation.temperature(epoch)
         losses, logits_losses, objectives = [], [], []
         others = self._endless(self.for_logits)
-        for index in self._shuffled(self.for_weights):
+        batches = self._shuffled(self.for_weights)
+        for position, index in enumerate(batches):
+            self.steps += 1
+            if self.surrogates is not None and self.surrogates.is_due(self.steps):
+                size = self.relaxation.batch_size
+                samples = samples_from(torch.cat(batches), first=position * size, batch_size=size)
+                self._search_surrogates(self.surrogates, samples, temperature)
             losses.append(self._step_of_weights(index, temperature))
             if epoch >= 0:
                 loss, objective = self._step_of_logits(next(others), temperature)
@@ -253,11 +269,22 @@ class _Search:
             entropy=self.logits.entropy(),
         )
 
-    def _step_of_weights(self, index: Tensor, temperature: float) -> float:
+    def _mixture_for_weights(self, temperature: float) -> Mixture:
         if self.relaxation.paths == "all":
-            mixture = self.logits.mixture(temperature=temperature).detached()
-        else:
-            mixture = self.logits.network(temperature=temperature, generator=self.generator)
+            return self.logits.mixture(temperature=temperature).detached()
+        return self.logits.network(temperature=temperature, generator=self.generator)
+
+    def _search_surrogates(self, search: SurrogateSearch, samples: Tensor, temperature: float) -> None:
+        mixture = self._mixture_for_weights(temperature)
+
+        def losses(index: Tensor) -> Tensor:
+            answers = self.network(self.inputs[:, index], mixture)
+            return nn.functional.cross_entropy(answers, self.labels[index], reduction="none")
+
+        search.move(losses, samples, learning_rate=self.schedule.get_last_lr()[0])
+
+    def _step_of_weights(self, index: Tensor, temperature: float) -> float:
+        mixture = self._mixture_for_weights(temperature)
         loss = nn.functional.cross_entropy(self.network(self.inputs[:, index], mixture), self.labels[index])
         _check_finite(loss, "weights")
         self.of_weights.zero_grad(set_to_none=True)  # branches that were not drawn have no gradient, and so no step

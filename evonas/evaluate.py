@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from evonas.measurement import Job, Measurement
 from evonas.snn.activity import Recorder
 from evonas.snn.memory import keep_freed_memory
 from evonas.snn.network import Network
+from evonas.snn.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
 from evonas.space import Space
 
 NORM_MOMENTUM = 0.1
@@ -32,6 +34,8 @@ class Training:
         weight_decay: Of AdamW, on convolution and linear weights.
         clip_norm: Gradients of a larger norm are scaled down to this.
         train_neurons: Whether time constants and thresholds are trained too.
+        search_surrogates_every: Training steps between two searches of the widths of surrogate gradients, stage by
+            stage; None where each network keeps its own.
     """
 
     epochs: int = 1
@@ -40,6 +44,7 @@ class Training:
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
     train_neurons: bool = False
+    search_surrogates_every: int | None = None
 
 
 class TrainingEvaluator:
@@ -54,6 +59,13 @@ class TrainingEvaluator:
         training: How to train.
         threads: Threads of torch in this process; results on other numbers of threads differ in the last bits.
         device: Where to train.
+
+    Attributes:
+        surrogate_trace: Widths of surrogate gradients in the last training, by stage, at its beginning and after each
+            search; empty where none are searched.
+
+    Raises:
+        EvonasError: If the space has no `build`, or does not say which widths may be searched where they are.
     """
 
     def __init__(
@@ -61,9 +73,11 @@ class TrainingEvaluator:
     ) -> None:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
+        self._search = surrogate_search_of(space, training)
         torch.set_num_threads(threads)
         keep_freed_memory()
         self._build = space.build
+        self.surrogate_trace: tuple[Mapping[str, float], ...] = ()
         self._data = data
         self._training = training
         self._device = torch.device(device)
@@ -100,6 +114,7 @@ class TrainingEvaluator:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         network.train()
+        search = None if self._search is None else self._search(network)
         step = 0
         for epoch in range(epochs):
             shuffle = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
@@ -108,6 +123,10 @@ class TrainingEvaluator:
                 step += 1
                 for norm in norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
                     norm.momentum = max(1 / step, NORM_MOMENTUM)
+                if search is not None and search.is_due(step):
+                    first = (step - 1) % batches * settings.batch_size
+                    samples = samples_from(order, first=first, batch_size=settings.batch_size)
+                    search.move(partial(self._losses, network), samples, learning_rate=schedule.get_last_lr()[0])
                 loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
@@ -119,6 +138,11 @@ class TrainingEvaluator:
                     raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {epochs}.")
                 optimizer.step()
                 schedule.step()
+        self.surrogate_trace = () if search is None else tuple(search.trace)
+
+    def _losses(self, network: Network, samples: torch.Tensor) -> torch.Tensor:
+        inputs, labels = self._train
+        return nn.functional.cross_entropy(network(inputs[:, samples]), labels[samples], reduction="none")
 
     @torch.no_grad()
     def _measure(self, network: Network) -> Measurement:
@@ -148,6 +172,22 @@ def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, to
     """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
     inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
     return inputs.to(device), torch.from_numpy(samples.labels).to(device)
+
+
+def surrogate_search_of(space: Space, training: Training) -> Callable[[Searchable], SurrogateSearch] | None:
+    """Return what begins a search of surrogate gradients in a network, None where none are searched.
+
+    Raises:
+        EvonasError: If they are to be searched and the space does not say which.
+    """
+    if training.search_surrogates_every is None:
+        return None
+    if space.surrogate_widths is None:
+        raise EvonasError(
+            "The space has no `surrogate_width`, so that training cannot search surrogate gradients. Name the variable "
+            "that is their width, or leave out search_surrogates_every."
+        )
+    return partial(SurrogateSearch, widths=Range(*space.surrogate_widths), every=training.search_surrogates_every)
 
 
 def optimizer_of(groups: Sequence[Sequence[nn.Parameter]], settings: Training) -> torch.optim.Optimizer:

@@ -158,6 +158,7 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
         strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
     data_of_search = None if dataset is None else dataset.for_search(seed=file.search.seed)
     hardware, hardware_faults = hardware_of(file.hardware, space=space, data=data_of_search)
+    space_faults += _widths_faults(file, space)
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
     if faults or space is None or strategy is None or dataset is None:
         raise RunFileError(faults)
@@ -199,6 +200,16 @@ def space_of(name: str) -> tuple[Space | None, list[str]]:
     if not isinstance(space, Space) or space.build is None:
         return None, [f"search.space: {name!r} is no Space with a `build`, so that its networks cannot be trained"]
     return space, []
+
+
+def _widths_faults(file: RunFile, space: Space | None) -> list[str]:
+    every = file.training.search_surrogates_every
+    if every is None or space is None or space.surrogate_widths is not None:
+        return []
+    return [
+        f"training.search_surrogates_every: got {every}, but the space {file.search.space!r} does not say which widths "
+        "surrogate gradients may have; leave the key out, or give the Space a `surrogate_width`"
+    ]
 
 
 def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> tuple[tuple[Objective, ...], list[str]]:

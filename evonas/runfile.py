@@ -104,6 +104,7 @@ class TrainingSection(_Section):
     weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
     clip_norm: Amount = 5.0
     train_neurons: bool = False
+    search_surrogates_every: Positive | None = None
 
 
 class WorkersSection(_Section):

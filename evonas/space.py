@@ -227,6 +227,8 @@ class Space:
             sample over all time steps, from the genotype alone: the unit of predicted cost.
         plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: what
             a chip is asked whether it can hold it.
+        surrogate_width: The `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
+            training searches widths: they keep to its range.
     """
 
     def __init__(
@@ -240,6 +242,7 @@ class Space:
         sizes: Sequence[str] = (),
         operations: Callable[..., float] | None = None,
         plan: Callable[..., Any] | None = None,
+        surrogate_width: str | None = None,
     ) -> None:
         self.variables = dict(variables)
         self.rules = tuple(rules)
@@ -249,6 +252,8 @@ class Space:
         self.operations = operations
         self.plan = plan
         self._arrange = arrange
+        self.surrogate_widths = None if surrogate_width is None else self._range(surrogate_width)
+        """Lowest and highest width of surrogate gradients; None where the space does not say."""
         unknown = sorted({name for rule in self.rules for name in rule.names} - set(self.variables))
         if unknown:
             raise SpaceError(f"Rules name variables that the space does not have: {', '.join(unknown)}.")
@@ -305,6 +310,14 @@ class Space:
     def from_json(self, text: str) -> Genotype:
         """Return the genotype that `Genotype.to_json` wrote."""
         return self.genotype(json.loads(text))
+
+    def _range(self, name: str) -> tuple[float, float]:
+        variable = self.variables.get(name)
+        if not isinstance(variable, Real | LogReal):
+            raise SpaceError(
+                f"surrogate_width must name a Real or LogReal variable, got {name!r}, which is {variable}."
+            )
+        return variable.low, variable.high
 
     def fill(self, genotype: Mapping[str, Scalar], rng: np.random.Generator) -> Assignment:
         """Return an assignment of every variable: the genotype's values, random ones for the inactive variables."""

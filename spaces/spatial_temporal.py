@@ -245,4 +245,5 @@ space = Space(
     sizes=("nodes", "layers", "channels"),
     operations=operations,
     plan=plan,
+    surrogate_width="surrogate_width",
 )

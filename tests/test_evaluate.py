@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -109,3 +110,45 @@ def test_trained_neurons_are_parameters_and_change_the_result(data: SearchData, 
 def test_a_space_without_build_is_refused(data: SearchData) -> None:
     with pytest.raises(EvonasError, match="no `build`"):
         TrainingEvaluator(Space({"a": Choice([1])}), data, training=Training())
+
+
+def trained(data: SearchData, genotype: Genotype, *, epochs: int = 2, space: Space = space):
+    measure = TrainingEvaluator(
+        space, data, training=Training(epochs=2, batch_size=8, learning_rate=2e-2, search_surrogates_every=3)
+    )
+    return measure(job(genotype, epochs=epochs)), measure.surrogate_trace
+
+
+def test_searched_surrogates_are_the_same_for_the_same_seed_and_move_within_the_range(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measurement, trace = trained(data, genotype)
+    assert trained(data, genotype) == (measurement, trace)
+    assert len(trace) == 1 + 24 // 3
+    widths = [width for entry in trace for width in entry.values()]
+    assert all(0.25 <= width <= 4.0 for width in widths)
+    assert set(trace[0].values()) == {genotype["surrogate_width"]}
+    assert len(set(widths)) > 1
+    assert measurement != evaluator(data, learning_rate=2e-2)(job(genotype))
+
+
+def test_searched_surrogates_of_a_higher_rung_repeat_those_of_the_lower(data: SearchData, genotype: Genotype) -> None:
+    short, long = trained(data, genotype, epochs=1)[1], trained(data, genotype, epochs=2)[1]
+    assert long[: len(short)] == short
+    assert len(long) > len(short)
+
+
+def test_a_search_of_surrogates_that_cannot_move_leaves_the_training_bitwise(
+    data: SearchData, genotype: Genotype
+) -> None:
+    fixed = copy(space)
+    fixed.surrogate_widths = (float(genotype["surrogate_width"]),) * 2
+    plain = evaluator(data, learning_rate=2e-2)
+    assert trained(data, genotype, space=fixed)[0] == plain(job(genotype))
+    assert plain.surrogate_trace == ()
+
+
+def test_surrogates_of_a_space_that_does_not_say_their_range_are_not_searched(data: SearchData) -> None:
+    silent = Space({"a": Choice([1])}, build=lambda genotype, input_shape, classes: None)
+    with pytest.raises(EvonasError, match="no `surrogate_width`"):
+        TrainingEvaluator(silent, data, training=Training(search_surrogates_every=5))

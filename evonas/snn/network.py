@@ -32,12 +32,27 @@ class Network(nn.Module):
         self.neurons = nn.ModuleDict(
             {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )
+        self._spiking: dict[str, list[Neuron]] = {}
+        for layer in plan.populations:
+            if layer.dynamics.is_spiking:
+                stage = "x".join(map(str, layer.shape[1:]))
+                self._spiking.setdefault(stage, []).append(cast(Neuron, self.neurons[layer.name]))
 
     def train_neurons(self) -> None:
         """Let every time constant and threshold be trained."""
         for neuron in self.neurons.values():
             assert isinstance(neuron, Neuron)
             neuron.make_trainable(*PARAMETERS[neuron.dynamics.kind])
+
+    @property
+    def surrogate_widths(self) -> dict[str, float]:
+        """Stage to the width of its surrogate gradient. A stage is all spiking neurons of one resolution."""
+        return {stage: neurons[0].dynamics.surrogate.width for stage, neurons in self._spiking.items()}
+
+    def set_surrogate_width(self, stage: str, width: float) -> None:
+        """Give the surrogate gradient of a stage this width. Spikes stay what they are, only training changes."""
+        for neuron in self._spiking[stage]:
+            neuron.set_surrogate_width(width)
 
     @overload
     def forward(self, data: Tensor, *, record: Literal[False] = False) -> Tensor: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from norse.torch.functional.iaf import IAFParameters
@@ -51,6 +52,15 @@ class Neuron(nn.Module):
                 known = ", ".join(PARAMETERS[self.dynamics.kind]) or "nothing"
                 raise SpaceError(f"A neuron of kind {self.dynamics.kind} cannot train {name!r}, it depends on {known}.")
             self.get_parameter(name).requires_grad_(True)
+
+    def set_surrogate_width(self, width: float) -> None:
+        """Give the surrogate gradient this width.
+
+        Raises:
+            SpaceError: If it is not positive.
+        """
+        self.dynamics = replace(self.dynamics, surrogate=replace(self.dynamics.surrogate, width=width))
+        self._last = None
 
     def forward(self, current: Tensor, *, updates: Tensor | None = None) -> Tensor:
         """Return `(time, batch, ...)` spikes in {0, 1}, potentials (readout) or rates (analog).

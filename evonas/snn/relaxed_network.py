@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -30,16 +30,29 @@ class RelaxedNetwork(nn.Module):
 
     Args:
         plan: All populations and connections.
-        surrogate: The surrogate gradient of all spikes.
+        surrogate: The surrogate gradient of all spikes, as long as no stage is given another width.
     """
 
     def __init__(self, plan: RelaxedPlan, *, surrogate: Surrogate) -> None:
         super().__init__()
         self.plan = plan
-        self.surrogate = surrogate
+        self._surrogates = dict.fromkeys(sorted(set(plan.stage.values())), surrogate)
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.plan.connections})
         self._weights = _Products(plan, dict(plan.weight))
         self._presences = _Products(plan, dict(plan.presence))
+
+    def surrogate(self, stage: int) -> Surrogate:
+        """Return the surrogate gradient of the spikes of a stage."""
+        return self._surrogates[stage]
+
+    @property
+    def surrogate_widths(self) -> dict[str, float]:
+        """Stage to the width of its surrogate gradient."""
+        return {str(stage): surrogate.width for stage, surrogate in self._surrogates.items()}
+
+    def set_surrogate_width(self, stage: str, width: float) -> None:
+        """Give the surrogate gradient of a stage this width."""
+        self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
 
     def forward(self, data: Tensor, mixture: Mixture, *, counter: ExpectedCounter | None = None) -> Tensor:
         """Return `(batch, classes)` logits.
@@ -186,7 +199,7 @@ class _Run:
     def _neurons(self, stage: int, device: torch.device) -> MixedNeurons:
         if stage not in self._stages:
             self._stages[stage] = MixedNeurons(
-                self.mixture, stage, surrogate=self.network.surrogate, time_steps=self.time_steps, device=device
+                self.mixture, stage, surrogate=self.network.surrogate(stage), time_steps=self.time_steps, device=device
             )
         return self._stages[stage]
 
