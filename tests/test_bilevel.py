@@ -29,7 +29,15 @@ def data() -> SearchData:
     return SearchData(train, Samples(np.empty((0, 1, 1, 8, 8), np.float32), np.empty(0, np.int64)), 10)
 
 
-def found(data: SearchData, *, seed: int = 0, price: float = 0.5, objective: PriceFunction | None = None, **relaxation):
+def found(
+    data: SearchData,
+    *,
+    seed: int = 0,
+    price: float = 0.5,
+    objective: PriceFunction | None = None,
+    training: Training = Training(),
+    **relaxation,
+):
     return differentiable_search(
         space,
         data,
@@ -37,7 +45,7 @@ def found(data: SearchData, *, seed: int = 0, price: float = 0.5, objective: Pri
         price=price,
         objective_price=objective,
         relaxation=Relaxation(**{"warm_up": 1, "epochs": 2, "batch_size": 16, **relaxation}),
-        training=Training(),
+        training=training,
         seed=seed,
         device=torch.device("cpu"),
     )
@@ -55,6 +63,18 @@ def test_the_same_seed_finds_the_same_and_another_seed_something_else(data):
     torch.rand(7)  # whatever the worker did before
     assert same(found(data, proposals=2), first)
     assert found(data, seed=1, proposals=2).trace != first.trace
+
+
+def test_surrogates_are_searched_while_the_weights_are_trained(data):
+    training = Training(search_surrogates_every=2)
+    first = found(data, training=training)
+    assert same(found(data, training=training), first)
+    assert found(data, training=training).surrogate_trace == first.surrogate_trace
+    assert len(first.surrogate_trace) == 1 + 9 // 2  # 3 steps an epoch, 3 epochs
+    assert all(0.25 <= width <= 4.0 for entry in first.surrogate_trace for width in entry.values())
+    assert len({width for entry in first.surrogate_trace for width in entry.values()}) > 1
+    assert first.trace != found(data).trace
+    assert found(data).surrogate_trace == ()
 
 
 @pytest.mark.parametrize("paths", ["drawn", "all"])
