@@ -199,6 +199,15 @@ def test_a_network_that_cannot_be_planned_is_left_to_its_evaluation(tmp_path: Pa
     assert hardware.refuse(Genotype({})) is None
 
 
+def test_a_search_of_surrogates_is_checked_and_leaves_no_key_where_it_is_off(tmp_path: Path) -> None:
+    searched = write(tmp_path, training={"search_surrogates_every": 50})
+    assert resolve(searched).file.settings()["training.search_surrogates_every"] == 50
+    assert any("training.search_surrogates_every" in fault for fault in faults(searched, "search.space=toys:unplanned"))
+    assert any("got 0" in fault for fault in faults(write(tmp_path, training={"search_surrogates_every": 0})))
+    # an archive from before there was this key can be resumed
+    assert "training.search_surrogates_every" not in resolve(write(tmp_path)).file.settings()
+
+
 def test_a_space_and_an_objective_of_the_working_directory_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,8 @@ def test_a_genotype_with_an_inactive_variable_is_refused() -> None:
         lambda: Real(0.0, 1.0, step=2.0),
         lambda: LogReal(0.0, 1.0),
         lambda: Space({"a": Choice([1])}, rules=[Rule(("b",), lambda values: True)]),
+        lambda: Space({"a": Choice([1])}, surrogate_width="a"),
+        lambda: Space({"a": Choice([1])}, surrogate_width="b"),
     ],
 )
 def test_a_variable_or_rule_that_makes_no_sense_is_refused(make: object) -> None:
@@ -136,3 +138,8 @@ def test_a_variable_or_rule_that_makes_no_sense_is_refused(make: object) -> None
 def test_the_size_of_a_finite_space_is_the_number_of_its_assignments() -> None:
     assert small_space().size == 24
     assert json.loads(small_space().sample(np.random.default_rng(0)).to_json()).keys() == {"a", "b", "c"}
+
+
+def test_the_widths_of_surrogate_gradients_are_the_range_of_the_variable_that_is_named() -> None:
+    assert Space({"w": LogReal(0.5, 2.0)}, surrogate_width="w").surrogate_widths == (0.5, 2.0)
+    assert small_space().surrogate_widths is None

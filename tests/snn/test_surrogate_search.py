@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from evonas.errors import EvonasError
-from evonas.snn.dynamics import Surrogate
+from evonas.snn.dynamics import Dynamics, Surrogate
+from evonas.snn.network import Network
+from evonas.snn.plan import INPUT, Draft, Incoming, Plan
 from evonas.snn.surrogate_search import Range, SurrogateSearch, samples_from
 from evonas.snn.surrogates import spike
 
@@ -115,3 +117,35 @@ def test_samples_are_those_of_this_batch_and_the_next_round_the_end() -> None:
     assert samples_from(order, first=0, batch_size=2).tolist() == [4, 2, 0, 1]
     assert samples_from(order, first=4, batch_size=2).tolist() == [3, 4, 2, 0]
     assert sorted(samples_from(order, first=3, batch_size=9).tolist()) == [0, 1, 2, 3, 4]
+
+
+def plan(widths: tuple[float, float]) -> Plan:
+    """Return two layers of neurons, the second of half the resolution."""
+    first, second = (Dynamics("lif", surrogate=Surrogate("super", width)) for width in widths)
+    draft = Draft((1, 8, 8), time_steps=3)
+    draft.add("first", first, incoming=[Incoming("a", (INPUT,), "conv", channels=2, kernel=3)])
+    draft.add("second", second, incoming=[Incoming("b", ("first",), "conv", channels=2, kernel=3, stride=2)])
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("c", ("second",), "linear", channels=3)])
+    return draft.finish()
+
+
+def gradients(network: Network) -> tuple[Tensor, list[Tensor]]:
+    data = torch.rand(1, 6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    logits = network(data)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return logits, list(torch.autograd.grad(logits.square().sum(), trained))
+
+
+@pytest.mark.parametrize(("stage", "widths"), [("8x8", (2.0, 1.0)), ("4x4", (1.0, 2.0))])
+def test_a_stage_with_another_width_trains_like_a_network_that_was_built_with_it(
+    stage: str, widths: tuple[float, float]
+) -> None:
+    network, other = Network(plan((1.0, 1.0))), Network(plan(widths))
+    other.load_state_dict(network.state_dict())
+    logits, before = gradients(network)  # what neurons remember of their numbers must not outlive the width
+    network.set_surrogate_width(stage, 2.0)
+    assert network.surrogate_widths == other.surrogate_widths == {"8x8": widths[0], "4x4": widths[1]}
+    again, after = gradients(network)
+    assert torch.equal(logits, again)
+    assert not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert all(torch.equal(new, built) for new, built in zip(after, gradients(other)[1], strict=True))
