@@ -281,7 +281,7 @@ class _Search:
             answers = self.network(self.inputs[:, index], mixture)
             return nn.functional.cross_entropy(answers, self.labels[index], reduction="none")
 
-        search.move(losses, samples, learning_rate=self.schedule.get_last_lr()[0])
+        search.move(losses, samples, learning_rate=float(self.schedule.get_last_lr()[0]))
 
     def _step_of_weights(self, index: Tensor, temperature: float) -> float:
         mixture = self._mixture_for_weights(temperature)

@@ -126,7 +126,7 @@ class TrainingEvaluator:
                 if search is not None and search.is_due(step):
                     first = (step - 1) % batches * settings.batch_size
                     samples = samples_from(order, first=first, batch_size=settings.batch_size)
-                    search.move(partial(self._losses, network), samples, learning_rate=schedule.get_last_lr()[0])
+                    search.move(partial(self._losses, network), samples, learning_rate=float(schedule.get_last_lr()[0]))
                 loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
