@@ -88,7 +88,7 @@ def test_a_wrong_context_is_refused(context, message):
 def test_the_surrogate_of_the_context_is_used_and_kept():
     given = {"nodes": 1, "layers": 2, "channels": 4, "surrogate": "tanh", "surrogate_width": 0.5}
     relaxed = space.relax(given, SHAPE, CLASSES)
-    assert relaxed.network.surrogate.method == "tanh"
+    assert relaxed.network.surrogate(0).method == "tanh"
     logits = relaxed.logits(generator=torch.Generator().manual_seed(0))
     logits.leave_out("analog")
     genotype = relaxed.discretise(logits.mixture())
