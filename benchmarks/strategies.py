@@ -7,8 +7,8 @@ Tasks: the digits, and 2,000 images of Fashion-MNIST at 14 x 14 pixels where the
 a folder that holds `fashion-mnist`. Objectives: accuracy and energy on Loihi 1. Where both strategies search together,
 their shares follow success. Each run keeps its archive in a folder of its own, so that the same command goes on where
 it was stopped. Cost is counted over all jobs, searches with their
-warm-up and failures included, in sample-steps: one time step of one sample in a training step. In a search many of them
-belong to two networks at once, so the cost in multiply-accumulates is told as well.
+warm-up and failures included, in sample-steps: one time step of one sample in a training step, three of them in a step
+of a search's choices, which sees two networks at once. The predicted multiply-accumulates are told as well.
 
     cost_to_evolution_hypervolume      cost at which both together have the final hypervolume of evolution alone, over
                                        the cost of the latter: median over seeds, the worse of the tasks
@@ -129,6 +129,11 @@ def rows_of(resolved: ResolvedRun, folder: Path) -> tuple[Row, ...]:
     return tuple(seen)
 
 
+def cost_of(row: Row, *, unit: str) -> float:
+    """Return what the job of a row has cost: counted sample-steps, predicted multiply-accumulates."""
+    return row.evaluation.sample_steps if unit == "sample_steps" else row.job.cost
+
+
 def curve(rows: Sequence[Row], objectives: Sequence[Objective], *, top: int, corners: Reference) -> Curve:
     """Return how a run went on."""
     spent = dict.fromkeys(UNITS, 0.0)
@@ -137,7 +142,7 @@ def curve(rows: Sequence[Row], objectives: Sequence[Objective], *, top: int, cor
     volumes: list[float] = []
     for row in rows:
         for unit in UNITS:
-            spent[unit] += getattr(row.job, unit)
+            spent[unit] += cost_of(row, unit=unit)
             costs[unit].append(spent[unit])
         is_new = row.is_feasible and row.job.rung == top and row.costs is not None
         if is_new and row.costs is not None:
@@ -175,8 +180,8 @@ def _told(label: str, rows: Sequence[Row]) -> str:
     searches = [row for row in rows if row.job.kind == "search"]
     shares = []
     for unit in UNITS:
-        whole = sum(getattr(row.job, unit) for row in rows)
-        shares.append(sum(getattr(row.job, unit) for row in searches) / whole if whole else 0.0)
+        whole = sum(cost_of(row, unit=unit) for row in rows)
+        shares.append(sum(cost_of(row, unit=unit) for row in searches) / whole if whole else 0.0)
     seconds = sum(row.evaluation.seconds for row in rows)
     failed = sum(row.is_failure for row in rows)
     return (

@@ -31,16 +31,24 @@ from evonas.errors import ArchiveError
 from evonas.header import FORMAT_VERSION, Header, check_format
 from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
 from evonas.objective import Objective
+from evonas.record import from_record, to_record
 from evonas.space import Genotype
 from evonas.stored import Stored
+from evonas.trained import Trained
 
 _FORMAT = "evonas archive"
 _JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float,
         "sample_steps": float, "start": float, "seed": int, "parents": tuple[int, ...]}  # fmt: skip
 _EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
-_WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str}
+_WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
+            "warm": str, "trained": str}  # fmt: skip
 _ROWS: dict[str, Any] = {**_JOB, **_EVALUATION, **_WRITTEN}
-_SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
+_SINCE: dict[int, dict[str, Any]] = {
+    2: {"degree": 0.0, "sample_steps": 0.0, "start": 0.0},
+    3: {"warm": "[]", "trained": ""},
+}
+"""Columns that older formats have not, and what stands for them."""
+
 _POPULATIONS = get_type_hints(Population)
 _CONNECTIONS = get_type_hints(Connection)
 _MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}
@@ -149,6 +157,8 @@ def _write_evaluations(file: h5py.File, evaluations: Sequence[Evaluation]) -> No
     columns["settings"] = [json.dumps(dict(job.settings)) for job in jobs]
     columns["outcome"] = [evaluation.outcome.name for evaluation in evaluations]
     columns["proposals"] = [json.dumps([dict(genotype) for genotype in row.proposals]) for row in evaluations]
+    columns["warm"] = [json.dumps([to_record(one) for one in row.warm]) for row in evaluations]
+    columns["trained"] = ["" if row.trained is None else json.dumps(row.trained.to_json()) for row in evaluations]
     columns["own_measurement"] = [_own(evaluation) for evaluation in evaluations]
     write_table(file.create_group("rows"), _ROWS, columns=columns)
 
@@ -179,7 +189,8 @@ def _write_parts(group: h5py.Group, types: Mapping[str, Any], *, parts: Sequence
 def _read_evaluations(file: h5py.File) -> list[Evaluation]:
     measurements = _read_measurements(file)
     table = file["rows"]
-    missing = {name: value for name, value in _SINCE_2.items() if int(file.attrs["format_version"]) < 2}
+    written = int(file.attrs["format_version"])
+    missing = {name: value for since, columns in _SINCE.items() if written < since for name, value in columns.items()}
     columns = read_table(table, {name: type_ for name, type_ in _ROWS.items() if name not in missing})
     columns |= {name: [value] * len(columns["slot"]) for name, value in missing.items()}
     evaluations = []
@@ -198,6 +209,8 @@ def _read_evaluations(file: h5py.File) -> list[Evaluation]:
                 **{name: row[name] for name in _EVALUATION},
                 measurement=json.loads(own) if own else measurements.get(job.slot),
                 proposals=tuple(Genotype(genotype) for genotype in json.loads(row["proposals"])),
+                warm=tuple(from_record(record) for record in json.loads(row["warm"])),
+                trained=Trained.from_json(json.loads(row["trained"])) if row["trained"] else None,
             )
         )
     return evaluations

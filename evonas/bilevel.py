@@ -23,6 +23,7 @@ from evonas.snn.mixture import Mixture
 from evonas.snn.relaxation import RelaxedSpace
 from evonas.snn.surrogate_search import Searchable, SurrogateSearch, samples_from
 from evonas.space import Genotype, Scalar, Space
+from evonas.trained import DUEL, FORWARD, Trained
 
 Paths = Literal["drawn", "all"]
 
@@ -116,14 +117,13 @@ class Found:
         genotypes: The decoded network, then those that were drawn.
         weights: Key of each genotype to the trained weights of its branches, as a state of its network.
         trace: One entry an epoch, those of the warm-up first.
-        surrogate_trace: Stage to the width of its surrogate gradient, at the beginning and after each search of
-            widths; empty where none are searched.
+        trained: What the search took, and which widths of surrogate gradients it came by.
     """
 
     genotypes: tuple[Genotype, ...]
     weights: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
     trace: tuple[Epoch, ...]
-    surrogate_trace: tuple[Mapping[str, float], ...] = ()
+    trained: Trained
 
 
 def differentiable_search(
@@ -183,7 +183,7 @@ def differentiable_search(
     trace = search.run()
     genotypes = search.genotypes()
     weights = {genotype.key: relaxed.weights_of(genotype) for genotype in genotypes}
-    return Found(genotypes, weights, trace, () if search.surrogates is None else tuple(search.surrogates.trace))
+    return Found(genotypes, weights, trace, search.trained)
 
 
 class _Search:
@@ -208,6 +208,7 @@ class _Search:
         self.network = relaxed.network.to(device).train()
         self.surrogates = None if search_surrogates is None else search_surrogates(self.network)
         self.steps = 0
+        self.sample_steps = 0.0
         self.logits: Logits = relaxed.logits(generator=generator)
         if not is_multiplying_priced(objective):
             self.logits.leave_out("analog")
@@ -243,6 +244,11 @@ class _Search:
             drawn = self.logits.network(temperature=temperature, generator=self.generator)
             found[self.relaxed.discretise(drawn)] = None
         return tuple(found)
+
+    @property
+    def trained(self) -> Trained:
+        """What the training took so far."""
+        return Trained(self.sample_steps, () if self.surrogates is None else tuple(self.surrogates.trace))
 
     def _epoch(self, epoch: int) -> Epoch:
         """Train for one epoch; those below 0 are the warm-up."""
@@ -281,7 +287,12 @@ class _Search:
             answers = self.network(self.inputs[:, index], mixture)
             return nn.functional.cross_entropy(answers, self.labels[index], reduction="none")
 
+        before = search.samples
         search.move(losses, samples, learning_rate=float(self.schedule.get_last_lr()[0]))
+        self._count(search.samples - before, mixture)
+
+    def _count(self, samples: float, mixture: Mixture) -> None:
+        self.sample_steps += samples * self.network.time_steps(mixture)
 
     def _step_of_weights(self, index: Tensor, temperature: float) -> float:
         mixture = self._mixture_for_weights(temperature)
@@ -292,6 +303,7 @@ class _Search:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
         self.of_weights.step()
         self.schedule.step()
+        self._count(len(index), mixture)
         return loss.item()
 
     def _step_of_logits(self, index: Tensor, temperature: float) -> tuple[float, float]:
@@ -309,6 +321,7 @@ class _Search:
             logits.grad = gradient
         self.of_logits.step()
         self.logits.keep_bounds()
+        self._count(DUEL * len(index), mixture)
         return loss.item(), objective.item()
 
     @torch.no_grad()
@@ -318,6 +331,7 @@ class _Search:
         for _ in range(REFERENCE_NETWORKS):
             mixture = self.logits.network(temperature=self.relaxation.first_temperature, generator=self.generator)
             self.network(self.inputs[:, index], mixture, counter=self.counter)
+            self._count(FORWARD * len(index), mixture)
             objectives.append(float(self.objective(self.counter.counts())))
         return max(_mean(objectives), torch.finfo(torch.float32).tiny)
 

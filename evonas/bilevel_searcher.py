@@ -4,42 +4,57 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from evonas.bilevel import Relaxation, differentiable_search
+from evonas.bilevel import Found, Relaxation, differentiable_search
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training
-from evonas.measurement import Job
+from evonas.measurement import Evaluation, Job
+from evonas.returned import Returned
 from evonas.snn.expected_counts import PriceFunction
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import context_of
+from evonas.workers import attempt
+
+Warm = Callable[[Job, Mapping[str, Tensor]], Returned]
 
 
 class BilevelSearcher:
-    """Does search jobs: `searcher(job)` returns the genotypes that `job` proposes.
+    """Does search jobs: `searcher(job)` returns what `job` proposes, tried with its weights if `job` says so.
 
-    They depend on the run's seed and the settings of the job alone, on one kind of device with one number of threads.
+    All depends on the run's seed and the settings of the job alone, on one kind of device with one number of threads.
 
     Args:
         space: A space with `relax`.
         data: Training samples; those for validation are not read.
         price: The priced objective as a function of expected counts.
         training: How weights are trained; the schedule is that of the search.
+        warm: `warm(job, weights)` measures the network of a job from the weights of the search on.
         device: Where to train.
     """
 
     def __init__(
-        self, space: Space, data: SearchData, *, price: PriceFunction, training: Training, device: str = "cpu"
+        self,
+        space: Space,
+        data: SearchData,
+        *,
+        price: PriceFunction,
+        training: Training,
+        warm: Warm,
+        device: str = "cpu",
     ) -> None:
         self._space = space
         self._data = data
         self._price = price
         self._training = training
+        self._warm = warm
         self._device = torch.device(device)
 
-    def __call__(self, job: Job) -> Sequence[Genotype]:
+    def __call__(self, job: Job) -> Returned:
         """Return the genotypes that `job` proposes.
 
         Raises:
@@ -63,10 +78,28 @@ class BilevelSearcher:
             seed=_seed(job),
             device=self._device,
         )
-        return found.genotypes
+        epochs = int(told.get("warm_epochs", 0))
+        warm = tuple(self._tried(genotype, found, job, epochs) for genotype in found.genotypes if epochs)
+        sample_steps = found.trained.sample_steps + sum(one.sample_steps for one in warm)
+        trained = replace(found.trained, sample_steps=sample_steps)
+        return Returned(proposals=found.genotypes, warm=warm, trained=trained)
+
+    def _tried(self, genotype: Genotype, found: Found, search: Job, epochs: int) -> Evaluation:
+        """Return what came of training a network of the search on; a failure is its outcome, not that of the search."""
+        job = Job(
+            search.slot,
+            "warm",
+            genotype,
+            search.strategy,
+            parents=(search.slot,),
+            epochs=epochs,
+            seed=search.seed,
+        )
+        return attempt(lambda job: self._warm(job, found.weights[genotype.key]), job)
 
 
 def _seed(job: Job) -> int:
-    """Return a seed made of the run's seed and of all that the job is told."""
-    told = json.dumps([job.seed, dict(job.settings)], sort_keys=True)
+    """Return a seed made of the run's seed and of all that the search is told; what comes after it is left out."""
+    settings = {name: value for name, value in job.settings.items() if name != "warm_epochs"}
+    told = json.dumps([job.seed, settings], sort_keys=True)
     return int(hashlib.sha256(told.encode()).hexdigest()[:15], 16)

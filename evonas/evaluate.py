@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -13,11 +13,13 @@ from torch import nn
 from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Job, Measurement
+from evonas.returned import Returned
 from evonas.snn.activity import Recorder
 from evonas.snn.memory import keep_freed_memory
 from evonas.snn.network import Network
 from evonas.snn.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
 from evonas.space import Space
+from evonas.trained import Trained
 
 NORM_MOMENTUM = 0.1
 """Weight of a new batch in the running statistics of the batch norms, once there have been ten."""
@@ -48,7 +50,7 @@ class Training:
 
 
 class TrainingEvaluator:
-    """Builds, trains and measures: `evaluator(job)` returns a `Measurement`.
+    """Builds, trains and measures: `evaluator(job)` returns a `Measurement` and what the training took.
 
     The result depends on the run's seed and the genotype alone, on one kind of device with one number of threads:
     training at a higher rung repeats that of the lower rung exactly and goes on.
@@ -59,10 +61,6 @@ class TrainingEvaluator:
         training: How to train.
         threads: Threads of torch in this process; results on other numbers of threads differ in the last bits.
         device: Where to train.
-
-    Attributes:
-        surrogate_trace: Widths of surrogate gradients in the last training, by stage, at its beginning and after each
-            search; empty where none are searched.
 
     Raises:
         EvonasError: If the space has no `build`, or does not say which widths may be searched where they are.
@@ -77,7 +75,6 @@ class TrainingEvaluator:
         torch.set_num_threads(threads)
         keep_freed_memory()
         self._build = space.build
-        self.surrogate_trace: tuple[Mapping[str, float], ...] = ()
         self._data = data
         self._training = training
         self._device = torch.device(device)
@@ -89,23 +86,47 @@ class TrainingEvaluator:
         """Kind of device, as it is stored with each row."""
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
 
-    def __call__(self, job: Job) -> Measurement:
+    def __call__(self, job: Job) -> Returned:
         """Return the measurement of the network of `job` after `job.epochs` epochs.
 
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
         """
-        seed = int(job.genotype.key, 16) ^ job.seed
-        torch.manual_seed(seed % 2**63)
-        network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
+        network = self._network(job)
+        trained = self._fit(network, job, settings=self._training)
+        return Returned(self._measure(network), trained=trained)
+
+    def warm(self, job: Job, weights: Mapping[str, torch.Tensor]) -> Returned:
+        """Return the measurement of the network of `job`, trained for `job.epochs` epochs from these weights on.
+
+        The learning rate falls to 0 over these epochs. Not to be compared with what `evaluator(job)` returns.
+
+        Args:
+            job: The network, and how long to train it.
+            weights: All state of its operations, by name in the network.
+
+        Raises:
+            EvonasError: If weights are missing, or are not those of this network.
+            TrainingDivergedError: If the loss is no longer a finite number.
+        """
+        network = self._network(job)
+        own = {name for name in network.state_dict() if not name.startswith("neurons.")}
+        if own != set(weights):
+            differing = ", ".join(sorted(own ^ set(weights)))
+            raise EvonasError(f"The weights are not those of the network of {job.genotype.key}: {differing} differ.")
+        network.load_state_dict(weights, strict=False)
+        trained = self._fit(network, job, settings=replace(self._training, epochs=job.epochs))
+        return Returned(self._measure(network), trained=trained)
+
+    def _network(self, job: Job) -> Network:
+        torch.manual_seed(_seed(job) % 2**63)
+        network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
         if self._training.train_neurons:
             network.train_neurons()
-        self._fit(network, job.epochs, seed)
-        return self._measure(network)
+        return network
 
-    def _fit(self, network: Network, epochs: int, seed: int) -> None:
+    def _fit(self, network: Network, job: Job, *, settings: Training) -> Trained:
         inputs, labels = self._train
-        settings = self._training
         groups = [[_side_by_side(group)] for group in parameter_groups(network)]
         flat = [parameter for group in groups for parameter in group]
         gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
@@ -115,30 +136,34 @@ class TrainingEvaluator:
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         network.train()
         search = None if self._search is None else self._search(network)
-        step = 0
-        for epoch in range(epochs):
-            shuffle = torch.Generator().manual_seed((seed + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
+        step, samples = 0, 0
+        for epoch in range(job.epochs):
+            shuffle = torch.Generator().manual_seed((_seed(job) + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
             order = torch.randperm(len(labels), generator=shuffle).to(self._device)
             for index in order.split(settings.batch_size):
-                step += 1
+                step, samples = step + 1, samples + len(index)
                 for norm in norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
                     norm.momentum = max(1 / step, NORM_MOMENTUM)
                 if search is not None and search.is_due(step):
                     first = (step - 1) % batches * settings.batch_size
-                    samples = samples_from(order, first=first, batch_size=settings.batch_size)
-                    search.move(partial(self._losses, network), samples, learning_rate=float(schedule.get_last_lr()[0]))
+                    looked_at = samples_from(order, first=first, batch_size=settings.batch_size)
+                    rate = float(schedule.get_last_lr()[0])
+                    search.move(partial(self._losses, network), looked_at, learning_rate=rate)
                 loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
                 if not torch.isfinite(loss):
-                    raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {epochs}.")
+                    raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {job.epochs}.")
                 for gradient in gradients:
                     gradient.zero_()
                 loss.backward()
                 length = nn.utils.clip_grad_norm_(flat, settings.clip_norm)
                 if not torch.isfinite(length):
-                    raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {epochs}.")
+                    raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {job.epochs}.")
                 optimizer.step()
                 schedule.step()
-        self.surrogate_trace = () if search is None else tuple(search.trace)
+        steps = network.plan.time_steps
+        if search is None:
+            return Trained(float(samples * steps))
+        return Trained((samples + search.samples) * steps, tuple(search.trace))
 
     def _losses(self, network: Network, samples: torch.Tensor) -> torch.Tensor:
         inputs, labels = self._train
@@ -166,6 +191,10 @@ class TrainingEvaluator:
             silent=activity.is_silent,
             activity=activity,
         )
+
+
+def _seed(job: Job) -> int:
+    return int(job.genotype.key, 16) ^ job.seed
 
 
 def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from evonas.errors import ArchiveError, ChangedRunError
 
-FORMAT_VERSION = 2
-READ_VERSIONS = (1, 2)
-"""Format 1 is format 2 without the columns `degree`, `sample_steps` and `start`."""
+FORMAT_VERSION = 3
+READ_VERSIONS = (1, 2, 3)
+"""Format 2 is format 3 without `warm` and `trained`, format 1 lacks `degree`, `sample_steps` and `start` as well."""
 
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
 
@@ -102,7 +102,7 @@ def check_format(format_version: Any, *, path: object) -> None:
         ArchiveError: If it cannot.
     """
     if format_version not in READ_VERSIONS:
-        known = " and ".join(map(str, READ_VERSIONS))
+        known = f"{', '.join(map(str, READ_VERSIONS[:-1]))} and {READ_VERSIONS[-1]}"
         raise ArchiveError(
             f"{path} is written in archive format {format_version}; this evonas reads formats {known} only. "
             "Use the version of evonas that wrote it, or another output folder. Nothing was changed."

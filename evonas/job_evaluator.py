@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from evonas.errors import EvonasError
 from evonas.measurement import Job
+from evonas.returned import Returned
 from evonas.space import Genotype
 from evonas.workers import Evaluate
 
@@ -14,7 +15,7 @@ from evonas.workers import Evaluate
 class Searcher(Protocol):
     """Whoever does the `search` jobs of a strategy."""
 
-    def __call__(self, job: Job) -> Sequence[Genotype]:
+    def __call__(self, job: Job) -> Returned | Sequence[Genotype]:
         """Return the genotypes that `job` proposes. What it raises becomes the outcome of the row."""
 
 

@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Any, Literal
 
 from evonas.space import Genotype, Scalar
+from evonas.trained import Trained
 
 Shape = tuple[int, int, int]
-Kind = Literal["evaluate", "search"]
+Kind = Literal["evaluate", "search", "warm"]
 
 
 class Outcome(Enum):
@@ -232,14 +233,15 @@ class Job:
 
     Attributes:
         slot: Position in the run, from 0 in the order in which jobs start in virtual time.
-        kind: `"evaluate"` a genotype, or `"search"`: a job that searches and proposes genotypes.
+        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes; `"warm"`: evaluate a
+            genotype with the weights of the search that proposes it, as a part of that search.
         genotype: The network to evaluate; empty for a `search` job.
         strategy: Name of the strategy that proposed it.
         parents: Slots of the rows that it was made from.
         rung: Rung of the ladder, from 0.
         epochs: Epochs of training at that rung; those of a `search` job stand in its settings.
         cost: Predicted cost, in any unit that is the same for all jobs of a run.
-        sample_steps: Samples of the whole training times their time steps; 0 where nothing is trained.
+        sample_steps: Predicted samples of the whole training times their time steps; 0 where nothing is trained.
         start: Virtual time at which it starts, in the same unit.
         seed: Seed of the run.
         settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
@@ -272,6 +274,9 @@ class Evaluation:
         message: What happened, for people; empty on success.
         measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
         proposals: Genotypes that a `search` job proposes.
+        warm: What each of these did with the weights of the search, trained on for a little; empty where this was not
+            asked for. A fidelity of its own: no rows, and compared with none.
+        trained: What the training took, None where nobody counted.
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
@@ -284,6 +289,8 @@ class Evaluation:
     message: str = ""
     measurement: Measurement | Mapping[str, Any] | None = None
     proposals: tuple[Genotype, ...] = ()
+    warm: tuple[Evaluation, ...] = ()
+    trained: Trained | None = None
     seconds: float = 0.0
     host: str = ""
     device: str = ""
@@ -292,11 +299,15 @@ class Evaluation:
 
     def same_result(self, other: Evaluation) -> bool:
         """Return whether both rows say the same, whoever computed them and however long it took."""
-        return (self.job, self.outcome, self.message, self.measurement, self.proposals, self.degree) == (
-            other.job,
-            other.outcome,
-            other.message,
-            other.measurement,
-            other.proposals,
-            other.degree,
-        )
+        return self._result == other._result
+
+    @property
+    def sample_steps(self) -> float:
+        """Sample-steps of the training: counted, or as they were predicted where nobody counted."""
+        return self.job.sample_steps if self.trained is None else self.trained.sample_steps
+
+    @property
+    def _result(self) -> tuple[Any, ...]:
+        warm = tuple(one._result for one in self.warm)
+        told = (self.job, self.outcome, self.message, self.measurement, self.degree)
+        return (*told, self.proposals, warm, self.trained)

@@ -10,10 +10,12 @@ from typing import Any
 from evonas.errors import ArchiveError
 from evonas.measurement import Evaluation, Job, Measurement, Outcome
 from evonas.space import Genotype
+from evonas.trained import Trained
 
 _JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "sample_steps", "start", "seed")
 _EVALUATION = ("message", "seconds", "host", "device", "retries", "degree")
 _SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
+_SINCE_3: dict[str, Any] = {"warm": (), "trained": None}  # nor had formats 1 and 2 these
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -26,6 +28,8 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["outcome"] = evaluation.outcome.name
     record.update({name: getattr(evaluation, name) for name in _EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
+    record["warm"] = [to_record(one) for one in evaluation.warm]
+    record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
         record["measurement"] = measurement.to_json()
     elif measurement is not None:
@@ -39,7 +43,7 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
     Raises:
         KeyError: If a field is missing, or the outcome is not known.
     """
-    record = {**_SINCE_2, **record}
+    record = {**_SINCE_2, **_SINCE_3, **record}
     measured = record.get("measurement")
     return Evaluation(
         Job(
@@ -52,6 +56,8 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
         **{name: record[name] for name in _EVALUATION},
         measurement=record.get("own_measurement") if measured is None else Measurement.from_json(measured),
         proposals=tuple(Genotype(values) for values in record["proposals"]),
+        warm=tuple(from_record(one) for one in record["warm"]),
+        trained=None if record["trained"] is None else Trained.from_json(record["trained"]),
     )
 
 
@@ -65,7 +71,7 @@ def plain(evaluation: Evaluation) -> Evaluation:
         ArchiveError: If it succeeded without a measurement, or its measurement is no JSON object.
     """
     job, measurement = evaluation.job, evaluation.measurement
-    if measurement is None and job.kind == "evaluate" and evaluation.outcome is Outcome.MEASURED:
+    if measurement is None and job.kind != "search" and evaluation.outcome is Outcome.MEASURED:
         raise ArchiveError(
             f"The evaluation of slot {job.slot} ended well but has no measurement. Let evaluate return a measurement, "
             "or an outcome that says what failed."
@@ -82,6 +88,7 @@ def plain(evaluation: Evaluation) -> Evaluation:
             settings=dict(job.settings),
         ),
         measurement=measurement,
+        warm=tuple(plain(one) for one in evaluation.warm),
         message=_plain_text(evaluation.message),
         host=_plain_text(evaluation.host),
         device=_plain_text(evaluation.device),

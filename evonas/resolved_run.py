@@ -120,12 +120,12 @@ class MakeEvaluator:
         data = dataset.for_search(seed=file.search.seed)
         device = "cuda" if file.workers.num_gpus else "cpu"
         threads = max(1, int(file.workers.num_cpus))
-        return JobEvaluator(
-            TrainingEvaluator(space, data, training=training, threads=threads, device=device),
-            searchers=self._searchers(space, data, training=training, device=device),
-        )
+        evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
+        return JobEvaluator(evaluator, searchers=self._searchers(space, data, evaluator, training, device))
 
-    def _searchers(self, space: Space, data: SearchData, *, training: Any, device: str) -> dict[str, Searcher]:
+    def _searchers(
+        self, space: Space, data: SearchData, evaluator: Any, training: Any, device: str
+    ) -> dict[str, Searcher]:
         """Return what does the search jobs of each strategy that has any."""
         file = self.file
         searchers: dict[str, Searcher] = {}
@@ -135,7 +135,9 @@ class MakeEvaluator:
 
                 objectives, _ = objectives_of(file.objectives)
                 price = price_of(member.objective, file.objectives, objectives=objectives)
-                searchers[member.name] = BilevelSearcher(space, data, price=price, training=training, device=device)
+                searchers[member.name] = BilevelSearcher(
+                    space, data, price=price, training=training, warm=evaluator.warm, device=device
+                )
         return searchers
 
 

@@ -10,6 +10,7 @@ from evonas.data.dataset import SearchData
 from evonas.measurement import Cost
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.differentiable import context_of
+from evonas.trained import DUEL
 from evonas.view import Proposal
 
 DRAWN = 16
@@ -18,9 +19,6 @@ DRAWN = 16
 WEIGHTS_PART = 0.5
 """Part of the training samples that goes through one epoch of a search, once for weights and once for choices."""
 
-DUEL = 3
-"""Networks that a step of the choices costs: it sees two at once, and their counts."""
-
 
 class TrainingCost:
     """Predicts costs: `predict(proposal, epochs)` returns a `Cost`.
@@ -28,7 +26,7 @@ class TrainingCost:
     A sample-step is one time step of one sample that goes through a training step, forward and backward. A network
     costs `training samples x epochs x time steps` of them, and its dense multiply-accumulates for each sample. Each
     step of a search costs what networks of its sizes cost that are drawn at random: one for the weights, `DUEL` for
-    the choices.
+    the choices. Searches of surrogate gradients are left out.
 
     Args:
         space: What is searched.
@@ -47,8 +45,9 @@ class TrainingCost:
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
         told = proposal.settings
         steps = int(told["warm_up"]) + (1 + DUEL) * int(told["epochs"])
+        warm_epochs = int(told["proposals"]) * int(told.get("warm_epochs", 0))
         drawn = [
-            self._of_network(genotype, samples=self._samples * WEIGHTS_PART * steps)
+            self._of_network(genotype, samples=self._samples * (WEIGHTS_PART * steps + warm_epochs))
             for genotype in self._networks(context_of(told))
         ]
         return Cost(

@@ -6,31 +6,26 @@ import socket
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from evonas.errors import TrainingDivergedError, WorkersError
-from evonas.measurement import Evaluation, Job, Measurement, Outcome
-from evonas.space import Genotype
+from evonas.measurement import Evaluation, Job, Outcome
+from evonas.returned import Returned
 
 Evaluate = Callable[[Job], Any]
 """Returns the measurement of an `evaluate` job: a `Measurement` or a JSON object; of a `search` job the genotypes
-that it proposes. What it raises becomes the outcome of the row."""
+that it proposes; or a `Returned`, which holds more. What it raises becomes the outcome of the row."""
 
 
 def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
     """Return what came of `evaluate(job)`; whatever it raises is an outcome, never an exception."""
     began = time.monotonic()
-    outcome, message, measurement = Outcome.MEASURED, "", None
-    proposals: tuple[Genotype, ...] = ()
+    outcome, message, returned = Outcome.MEASURED, "", Returned()
     try:
-        result = evaluate(job)
-        if job.kind == "search":
-            proposals = _checked_proposals(result)
-        else:
-            measurement = _checked_measurement(result)
+        returned = Returned.of(evaluate(job), kind=job.kind)
     except TrainingDivergedError as error:
         outcome, message = Outcome.DIVERGED, str(error)
     except Exception as error:
@@ -40,24 +35,11 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
         job,
         outcome,
         message,
-        measurement=measurement,
-        proposals=proposals,
+        **vars(returned),
         seconds=time.monotonic() - began,
         host=socket.gethostname(),
         device=str(getattr(evaluate, "device", "cpu")),
     )
-
-
-def _checked_measurement(result: Any) -> Measurement | Mapping[str, Any]:
-    if not isinstance(result, Measurement | Mapping):
-        raise TypeError(f"evaluate returned {type(result).__name__}, expected a Measurement or a mapping")
-    return result
-
-
-def _checked_proposals(result: Any) -> tuple[Genotype, ...]:
-    if not isinstance(result, Sequence) or not all(isinstance(item, Genotype) for item in result):
-        raise TypeError(f"evaluate returned {result!r} for a search job, expected a sequence of genotypes")
-    return tuple(result)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

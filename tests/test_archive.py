@@ -29,6 +29,7 @@ from evonas.pareto import Reference, reference
 from evonas.search import Budget, search
 from evonas.space import Choice, Genotype, Space
 from evonas.strategies.random import RandomSearch
+from evonas.trained import Trained
 from evonas.workers import InlineWorkers
 
 SPACE = Space({"a": Choice(range(100))})
@@ -78,11 +79,15 @@ MEASUREMENTS = st.builds(Measurement, FLOATS, FLOATS, NUMBERS, NUMBERS, NUMBERS,
 OWN = st.dictionaries(TEXT, st.recursive(st.none() | SCALARS, st.lists, max_leaves=3), max_size=3)
 
 
+WIDTHS = st.dictionaries(TEXT, FLOATS, max_size=2)
+TRAINED = st.builds(Trained, FLOATS, st.lists(WIDTHS, max_size=2).map(tuple))
+
+
 @st.composite
-def evaluations(draw: Callable[..., Any]) -> Evaluation:
+def evaluations(draw: Callable[..., Any], *, warm: bool = True) -> Evaluation:
     job = Job(
         slot=0,
-        kind=draw(st.sampled_from(["evaluate", "search"])),
+        kind=draw(st.sampled_from(["evaluate", "search"])) if warm else "warm",
         genotype=draw(GENOTYPES),
         strategy=draw(TEXT),
         parents=draw(COUNTS),
@@ -102,6 +107,8 @@ def evaluations(draw: Callable[..., Any]) -> Evaluation:
         message=draw(TEXT),
         measurement=measurement,
         proposals=tuple(draw(st.lists(GENOTYPES, max_size=2))),
+        warm=tuple(draw(st.lists(evaluations(warm=False), max_size=2))) if warm else (),
+        trained=draw(st.none() | TRAINED),
         seconds=draw(FLOATS),
         host=draw(TEXT),
         device=draw(TEXT),
@@ -188,7 +195,7 @@ def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
     rows = [replace(row(0), measurement=measurement), row(1, outcome=Outcome.DIVERGED)]
     path = closed(tmp_path / "a.h5", rows, objectives=objectives, seed=3, settings={"search.space": "toy"})
     with h5py.File(path) as file:
-        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 2, 3)
+        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 3, 3)
         assert json.loads(file["run/settings"][()]) == {"search.space": "toy"}
         assert "numpy" in json.loads(file["run/versions"][()])[0]
         assert list(file["rows/outcome"].asstr()) == ["MEASURED", "DIVERGED"]
@@ -252,45 +259,50 @@ def test_another_format_version_is_refused_in_the_file_and_in_the_journal(tmp_pa
     path = closed(tmp_path / "a.h5", [row(0)])
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = 0
-    with pytest.raises(ArchiveError, match="archive format 0; this evonas reads formats 1 and 2 only"):
+    with pytest.raises(ArchiveError, match="archive format 0; this evonas reads formats 1, 2 and 3 only"):
         made(path)
     path.unlink()
-    header = {"header": {"format_version": 3}, "writer": "process 1 on here"}
+    header = {"header": {"format_version": 4}, "writer": "process 1 on here"}
     journal_of(path).write_bytes(encode(header))
-    with pytest.raises(ArchiveError, match="archive format 3"):
+    with pytest.raises(ArchiveError, match="archive format 4"):
         made(path)
     assert journal_of(path).read_bytes() == encode(header)
 
 
-def as_format_1(path: Path) -> None:
-    """Make the file and the journal what an evonas that knew no refused networks has written."""
+LACKING = {1: ("degree", "sample_steps", "start", "warm", "trained"), 2: ("warm", "trained")}
+"""Format to what it did not know yet: refused networks and starts, then warm starts and counted training."""
+
+
+def as_format(version: int, path: Path) -> None:
+    """Make the file and the journal what an older evonas has written."""
     with h5py.File(path, "r+") as file:
-        file.attrs["format_version"] = 1
+        file.attrs["format_version"] = version
         del file["run/format_version"]
-        file["run/format_version"] = "1"
-        for column in ("degree", "sample_steps", "start"):
+        file["run/format_version"] = str(version)
+        for column in LACKING[version]:
             del file[f"rows/{column}"]
     lines = [json.loads(text) for text in journal_module.read_journal(journal_of(path))]
     for line in lines:
         if "header" in line:
-            line["header"]["format_version"] = 1
+            line["header"]["format_version"] = version
         if "evaluation" in line:
-            for name in ("degree", "sample_steps", "start"):
+            for name in LACKING[version]:
                 del line["evaluation"][name]
     journal_of(path).write_bytes(b"".join(encode(line) for line in lines))
 
 
-def test_an_archive_of_format_1_is_opened_and_continued(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_archive_of_an_older_format_is_opened_and_continued(tmp_path: Path, version: int) -> None:
     path = closed(tmp_path / "a.h5", [row(0)])
     leave_a_journal(path, [row(1)])
-    as_format_1(path)
+    as_format(version, path)
     assert list(Archive.read(path).evaluations) == [row(0), row(1)]
     no = replace(row(2, outcome=Outcome.REFUSED), message="It is too large.", degree=0.5)
     with made(path, [no]):
         pass
     assert list(Archive.read(path).evaluations) == [row(0), row(1), no]
     with h5py.File(path) as file:
-        assert file.attrs["format_version"] == 2
+        assert file.attrs["format_version"] == 3
         assert file["rows/degree"][()].tolist() == [0.0, 0.0, 0.5]
 
 

@@ -14,6 +14,7 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, ProfileError, TrainingDivergedError
 from evonas.evaluate import Training
 from evonas.snn.expected_counts import ExpectedCounts, PriceFunction
+from evonas.snn.relaxed_network import RelaxedNetwork
 from evonas.space import Choice, Space
 from objectives import energy, spikes, synaptic_operations
 from spaces.spatial_temporal import LEVELS, space
@@ -69,12 +70,12 @@ def test_surrogates_are_searched_while_the_weights_are_trained(data):
     training = Training(search_surrogates_every=2)
     first = found(data, training=training)
     assert same(found(data, training=training), first)
-    assert found(data, training=training).surrogate_trace == first.surrogate_trace
-    assert len(first.surrogate_trace) == 1 + 9 // 2  # 3 steps an epoch, 3 epochs
-    assert all(0.25 <= width <= 4.0 for entry in first.surrogate_trace for width in entry.values())
-    assert len({width for entry in first.surrogate_trace for width in entry.values()}) > 1
+    assert found(data, training=training).trained.surrogate_widths == first.trained.surrogate_widths
+    assert len(first.trained.surrogate_widths) == 1 + 9 // 2  # 3 steps an epoch, 3 epochs
+    assert all(0.25 <= width <= 4.0 for entry in first.trained.surrogate_widths for width in entry.values())
+    assert len({width for entry in first.trained.surrogate_widths for width in entry.values()}) > 1
     assert first.trace != found(data).trace
-    assert found(data).surrogate_trace == ()
+    assert found(data).trained.surrogate_widths == ()
 
 
 @pytest.mark.parametrize("paths", ["drawn", "all"])
@@ -170,3 +171,22 @@ def test_all_faults_of_the_settings_are_told_at_once():
         Relaxation(epochs=0, warm_up=-1, weights_part=1.0, paths="some", logit_rate=0.0)
     for fault in ("epochs = 0", "warm_up = -1", "weights_part = 1.0", "paths = 'some'", "logit_rate = 0.0"):
         assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("every", [None, 2])
+def test_sample_steps_are_counted(data, monkeypatch, every):
+    seen = []
+    forward = RelaxedNetwork.forward
+
+    def counting(network, inputs, mixture, *, counter=None):
+        steps = inputs.shape[1] * network.time_steps(mixture)
+        is_choosing = counter is not None and torch.is_grad_enabled()
+        seen.append(steps * (3 if is_choosing else 1 if torch.is_grad_enabled() else 1 / 3))
+        return forward(network, inputs, mixture, counter=counter)
+
+    monkeypatch.setattr(RelaxedNetwork, "forward", counting)
+    trained = found(data, training=Training(search_surrogates_every=every)).trained
+    assert trained.sample_steps == pytest.approx(sum(seen))
+    # 48 samples an epoch and kind of step, of 2 to 8 time steps: three epochs for the weights, two for the choices
+    least = 48 * 2 * (3 + 2 * 3)
+    assert least < trained.sample_steps < 8 * least

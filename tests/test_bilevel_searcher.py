@@ -14,9 +14,11 @@ from evonas.archive import Archive
 from evonas.bilevel_searcher import BilevelSearcher
 from evonas.data import digits
 from evonas.data.dataset import SearchData
-from evonas.evaluate import Training
-from evonas.measurement import Job, Outcome
+from evonas.errors import TrainingDivergedError
+from evonas.evaluate import Training, TrainingEvaluator
+from evonas.measurement import Job, Measurement, Outcome
 from evonas.resolved_run import ResolvedRun, resolve
+from evonas.returned import Returned
 from evonas.space import Genotype
 from evonas.workers import InlineWorkers, attempt
 from objectives import energy
@@ -31,7 +33,9 @@ SIZES = {"context.nodes": 1, "context.layers": 2, "context.channels": 4}
 def searcher() -> BilevelSearcher:
     data = digits.read().for_search(seed=0)
     few = SearchData(data.train.take(np.arange(64)), data.validation.take(np.arange(16)), data.classes)
-    return BilevelSearcher(space, few, price=energy.expected(profile="loihi1_davies"), training=Training())
+    evaluator = TrainingEvaluator(space, few, training=Training())
+    price = energy.expected(profile="loihi1_davies")
+    return BilevelSearcher(space, few, price=price, training=Training(), warm=evaluator.warm)
 
 
 def job(**settings: object) -> Job:
@@ -50,8 +54,33 @@ def test_it_proposes_networks_of_the_sizes_that_it_is_told(searcher: BilevelSear
 def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(searcher: BilevelSearcher) -> None:
     first = searcher(job())
     assert searcher(replace(job(), slot=77)) == first
-    assert searcher(replace(job(), seed=1)) != first
-    assert searcher(job(seed=4)) != first
+    assert searcher(replace(job(), seed=1)).proposals != first.proposals
+    assert searcher(job(seed=4)).proposals != first.proposals
+
+
+def test_what_it_proposes_is_tried_with_its_weights_where_it_is_told_to(searcher: BilevelSearcher) -> None:
+    cold, row = attempt(searcher, job()), attempt(searcher, job(warm_epochs=2))
+    assert cold.warm == ()
+    assert row.proposals == cold.proposals == tuple(one.job.genotype for one in row.warm)
+    for one in row.warm:
+        assert (one.job.kind, one.job.epochs, one.job.parents, one.outcome) == ("warm", 2, (5,), Outcome.MEASURED)
+        assert isinstance(one.measurement, Measurement)
+        assert one.sample_steps == 2 * 64 * int(one.job.genotype["time_steps"])
+    assert row.sample_steps == pytest.approx(cold.sample_steps + sum(one.sample_steps for one in row.warm))
+    assert attempt(searcher, job(warm_epochs=2)).same_result(row)
+
+
+def test_a_warm_start_that_fails_is_told_with_the_network_and_the_search_is_none_the_worse(
+    searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(job: Job, weights: object) -> Returned:
+        raise TrainingDivergedError("The loss is nan.")
+
+    monkeypatch.setattr(searcher, "_warm", broken)
+    row = attempt(searcher, job(warm_epochs=1))
+    assert row.outcome is Outcome.MEASURED
+    assert len(row.proposals) == 2
+    assert [(one.outcome, one.message) for one in row.warm] == [(Outcome.DIVERGED, "The loss is nan.")] * 2
 
 
 def test_a_size_that_is_missing_makes_a_failed_row_that_names_it(searcher: BilevelSearcher) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.evaluate import Training, TrainingEvaluator
 from evonas.measurement import Job, Measurement
+from evonas.returned import Returned
+from evonas.snn.network import Network
 from evonas.space import Choice, Genotype, Space
 from spaces.spatial_temporal import space
 
@@ -38,6 +41,11 @@ def evaluator(data: SearchData, **training: object) -> TrainingEvaluator:
     return TrainingEvaluator(space, data, training=Training(**{"epochs": 2, "batch_size": 8, **training}))  # type: ignore[arg-type]
 
 
+def measured(returned: Returned) -> Measurement:
+    assert isinstance(returned.measurement, Measurement)
+    return returned.measurement
+
+
 def test_a_measurement_depends_on_the_seed_and_the_genotype_and_on_nothing_else(
     data: SearchData, genotype: Genotype
 ) -> None:
@@ -58,7 +66,7 @@ def test_a_higher_rung_repeats_the_lower_and_goes_on(data: SearchData, genotype:
 
 
 def test_a_measurement_holds_what_was_measured(data: SearchData, genotype: Genotype) -> None:
-    measurement = evaluator(data)(job(genotype))
+    measurement = measured(evaluator(data)(job(genotype)))
     assert 0 <= measurement.accuracy <= 1
     assert measurement.accuracy * 40 == pytest.approx(round(measurement.accuracy * 40))
     assert measurement.samples == measurement.activity.samples == 40
@@ -70,7 +78,7 @@ def test_a_measurement_holds_what_was_measured(data: SearchData, genotype: Genot
 
 def test_training_learns(data: SearchData, genotype: Genotype) -> None:
     measure = evaluator(data, epochs=12)
-    assert measure(job(genotype, epochs=12)).loss < measure(job(genotype, epochs=1)).loss
+    assert measured(measure(job(genotype, epochs=12))).loss < measured(measure(job(genotype, epochs=1))).loss
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(data: SearchData, genotype: Genotype) -> None:
@@ -95,14 +103,15 @@ def test_a_network_that_never_spikes_is_flagged_as_silent(data: SearchData, geno
         train=Samples(np.zeros_like(data.train.inputs), data.train.labels),
         validation=Samples(np.zeros_like(data.validation.inputs), data.validation.labels),
     )
-    measurement = evaluator(dark, learning_rate=1e-9)(job(genotype))
+    measurement = measured(evaluator(dark, learning_rate=1e-9)(job(genotype)))
     assert measurement.silent
     assert measurement.activity.spikes == 0
-    assert not evaluator(data)(job(genotype)).silent
+    assert not measured(evaluator(data)(job(genotype))).silent
 
 
 def test_trained_neurons_are_parameters_and_change_the_result(data: SearchData, genotype: Genotype) -> None:
-    plain, trained = evaluator(data)(job(genotype)), evaluator(data, train_neurons=True)(job(genotype))
+    plain = measured(evaluator(data)(job(genotype)))
+    trained = measured(evaluator(data, train_neurons=True)(job(genotype)))
     assert trained.parameters > plain.parameters
     assert trained.loss != plain.loss
 
@@ -116,7 +125,9 @@ def trained(data: SearchData, genotype: Genotype, *, epochs: int = 2, space: Spa
     measure = TrainingEvaluator(
         space, data, training=Training(epochs=2, batch_size=8, learning_rate=2e-2, search_surrogates_every=3)
     )
-    return measure(job(genotype, epochs=epochs)), measure.surrogate_trace
+    returned = measure(job(genotype, epochs=epochs))
+    assert returned.trained is not None
+    return returned.measurement, returned.trained.surrogate_widths
 
 
 def test_searched_surrogates_are_the_same_for_the_same_seed_and_move_within_the_range(
@@ -129,7 +140,7 @@ def test_searched_surrogates_are_the_same_for_the_same_seed_and_move_within_the_
     assert all(0.25 <= width <= 4.0 for width in widths)
     assert set(trace[0].values()) == {genotype["surrogate_width"]}
     assert len(set(widths)) > 1
-    assert measurement != evaluator(data, learning_rate=2e-2)(job(genotype))
+    assert measurement != evaluator(data, learning_rate=2e-2)(job(genotype)).measurement
 
 
 def test_searched_surrogates_of_a_higher_rung_repeat_those_of_the_lower(data: SearchData, genotype: Genotype) -> None:
@@ -143,12 +154,58 @@ def test_a_search_of_surrogates_that_cannot_move_leaves_the_training_bitwise(
 ) -> None:
     fixed = copy(space)
     fixed.surrogate_widths = (float(genotype["surrogate_width"]),) * 2
-    plain = evaluator(data, learning_rate=2e-2)
-    assert trained(data, genotype, space=fixed)[0] == plain(job(genotype))
-    assert plain.surrogate_trace == ()
+    plain = evaluator(data, learning_rate=2e-2)(job(genotype))
+    assert trained(data, genotype, space=fixed)[0] == plain.measurement
+    assert plain.trained is not None
+    assert plain.trained.surrogate_widths == ()
 
 
 def test_surrogates_of_a_space_that_does_not_say_their_range_are_not_searched(data: SearchData) -> None:
     silent = Space({"a": Choice([1])}, build=lambda genotype, input_shape, classes: None)
     with pytest.raises(EvonasError, match="no `surrogate_width`"):
         TrainingEvaluator(silent, data, training=Training(search_surrogates_every=5))
+
+
+def test_sample_steps_are_counted(data: SearchData, genotype: Genotype, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    run = Network.run
+
+    def counting(network: Network, inputs: torch.Tensor, **options: Any) -> torch.Tensor:
+        if network.training:
+            seen.append(inputs.shape[1] * network.plan.time_steps * (1.0 if torch.is_grad_enabled() else 1 / 3))
+        return run(network, inputs, **options)
+
+    monkeypatch.setattr(Network, "run", counting)
+    steps = 2 * len(data.train.labels) * int(genotype["time_steps"])
+    plain = evaluator(data)(job(genotype)).trained
+    assert plain is not None
+    assert plain.sample_steps == steps == sum(seen)
+    seen.clear()
+    searched = evaluator(data, search_surrogates_every=3)(job(genotype)).trained
+    assert searched is not None
+    assert searched.sample_steps == pytest.approx(sum(seen))
+    assert searched.sample_steps > 1.5 * steps
+
+
+def weights_of(genotype: Genotype, *, seed: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    assert space.build is not None
+    state = space.build(genotype, (1, 8, 8), 10).state_dict()
+    return {name: value for name, value in state.items() if not name.startswith("neurons.")}
+
+
+def test_a_warm_start_begins_with_the_weights_and_has_a_schedule_of_its_own(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measure = evaluator(data)
+    own_draw = weights_of(genotype, seed=(int(genotype.key, 16) ^ 0) % 2**63)
+    one_epoch = evaluator(data, epochs=1)(job(genotype, epochs=1))
+    assert measure.warm(job(genotype, epochs=1), own_draw) == one_epoch
+    assert measure.warm(job(genotype, epochs=1), weights_of(genotype, seed=1)) != one_epoch
+
+
+def test_weights_of_another_network_are_refused(data: SearchData, genotype: Genotype) -> None:
+    weights = weights_of(genotype, seed=0)
+    del weights["operations.stem/conv.conv.weight"]
+    with pytest.raises(EvonasError, match=r"operations.stem/conv.conv.weight differ"):
+        evaluator(data).warm(job(genotype), weights)

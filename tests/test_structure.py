@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors", "durable"},
     {"space"},
-    {"measurement", "objective", "refusal"},
+    {"trained"},
+    {"measurement", "objective", "refusal", "returned"},
     {"view"},
     {"pareto"},
     {"pareto_front", "ladder", "snn", "data", "strategies"},

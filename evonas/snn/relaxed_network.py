@@ -54,6 +54,11 @@ class RelaxedNetwork(nn.Module):
         """Give the surrogate gradient of a stage this width."""
         self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
 
+    def time_steps(self, mixture: Mixture) -> int:
+        """Return for how many time steps the network runs under this mixture: the most that are possible."""
+        options = zip(self.plan.widths.time_steps, mixture.time_steps.tolist(), strict=True)
+        return max(steps for steps, chance in options if chance)
+
     def forward(self, data: Tensor, mixture: Mixture, *, counter: ExpectedCounter | None = None) -> Tensor:
         """Return `(batch, classes)` logits.
 
@@ -63,9 +68,7 @@ class RelaxedNetwork(nn.Module):
             counter: Counts this batch.
         """
         widths = self.plan.widths
-        longest = max(
-            steps for steps, chance in zip(widths.time_steps, mixture.time_steps.tolist(), strict=True) if chance
-        )
+        longest = self.time_steps(mixture)
         values = factors(mixture, widths)
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:

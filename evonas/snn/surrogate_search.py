@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.errors import EvonasError
+from evonas.trained import FORWARD
 
 FACTOR = 2**0.5
 """From a width to its neighbours."""
@@ -75,6 +76,7 @@ class SurrogateSearch:
 
     Attributes:
         trace: Stage to width, at the beginning and after each move.
+        samples: Samples that went forward and backward so far; those that went forward only count `FORWARD`.
 
     Raises:
         EvonasError: If `every` is not positive.
@@ -86,6 +88,7 @@ class SurrogateSearch:
         self._network = network
         self._range = widths
         self._every = every
+        self.samples = 0.0
         for stage, width in network.surrogate_widths.items():
             network.set_surrogate_width(stage, widths.clamp(width))
         self.trace: list[Mapping[str, float]] = [dict(network.surrogate_widths)]
@@ -133,6 +136,7 @@ class SurrogateSearch:
 
     def _after_a_step(self, losses: Losses, steps: Tensor, judges: Tensor, learning_rate: float) -> Tensor:
         """Return the losses of `judges` after one step on `steps`, from the weights as they are."""
+        self.samples += len(steps) + FORWARD * len(judges)
         with _put_back(self._network):
             trained = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
             gradients = torch.autograd.grad(losses(steps).mean(), trained, allow_unused=True)

@@ -29,8 +29,8 @@ class AdaptiveMixture:
     """Gives each slot to the member that is furthest behind its weight; where it has nothing, to the next.
 
     A member's weight is its share times its success: the hypervolume by which its rows brought the front of their
-    rung forward, over the predicted cost of all its jobs, searches, failures and promotions included. Both fade with
-    the rows seen since. Cost is that of the virtual clock, in which a step of a network with more operations is more.
+    rung forward, over the cost of all its jobs, searches, failures and promotions included. Both fade with the rows
+    seen since. Cost is counted in sample-steps of training, where nothing is trained in the unit of the predicted cost.
 
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.
@@ -78,7 +78,7 @@ class _Ledger:
                 for member in sums:
                     sums[member] *= MEMORY
             self._gained[name] = self._gained.get(name, 0.0) + self._gain(row, view)
-            self._spent[name] = self._spent.get(name, 0.0) + row.job.cost
+            self._spent[name] = self._spent.get(name, 0.0) + (row.evaluation.sample_steps or row.job.cost)
             if not is_promotion(row.job, view):
                 self._slots[name] = self._slots.get(name, 0.0) + 1
 

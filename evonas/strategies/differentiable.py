@@ -15,7 +15,7 @@ import numpy as np
 from evonas.errors import RunFileError, SpaceError
 from evonas.measurement import Job, Outcome
 from evonas.objective import Objective
-from evonas.pareto import axes, front
+from evonas.pareto import axes, front, order
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
@@ -55,7 +55,11 @@ class Differentiable:
         searches: Search jobs that may be open at once.
         warm_up: Epochs of a search in which weights alone are trained.
         epochs: Epochs after these, in which weights and choices are trained in turns.
-        proposals: Networks that a search proposes.
+        proposals: Networks of a search that are evaluated.
+        candidates: Networks that a search tries out: each begins with its trained weights and is trained on for
+            `warm_epochs`, and the best `proposals` of them are evaluated. None: the first are evaluated, untried.
+        warm_epochs: Epochs for which candidates are trained on. What they come to is kept in the row of the search, and
+            compared with one another only: by feasibility, rank and crowding, as on a rung of the ladder.
         name: Stored with every row.
     """
 
@@ -67,6 +71,8 @@ class Differentiable:
     warm_up: int = 2
     epochs: int = 6
     proposals: int = 2
+    candidates: int | None = None
+    warm_epochs: int = 1
     name: str = "differentiable"
     _states: WeakKeyDictionary[View, _State] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
@@ -106,7 +112,7 @@ class Differentiable:
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that a search has proposed, else the next search; None while that has to wait."""
-        state = self._states.setdefault(view, _State(self.name))
+        state = self._states.setdefault(view, _State(self.name, self.proposals))
         state.fold(view)
         waiting = state.next_waiting(view)
         if waiting is not None:
@@ -129,6 +135,8 @@ class Differentiable:
         targets = [float(job.settings["target"]) for job in jobs if "target" in job.settings]
         gap = widest_gap(self._on_axis(view, _front(view)), targets)
         told: dict[str, Scalar] = {name: getattr(self, name) for name in ("warm_up", "epochs", "proposals")}
+        if self.candidates is not None:
+            told.update(proposals=self.candidates, warm_epochs=self.warm_epochs)
         told["seed"] = index
         parents: tuple[int, ...] = ()
         if index < self.first:
@@ -205,7 +213,10 @@ def _faults_of_numbers(options: Differentiable) -> Iterator[str]:
     is_pair = isinstance(prices, Sequence) and len(prices) == 2 and all(map(_is_number, prices))
     if not is_pair or not 0 < prices[0] <= prices[1] < math.inf:
         yield f"prices: got {prices!r}, expected the lowest and the highest price, such as [0.1, 3.0]"
-    for name, least in (("first", 1), ("searches", 1), ("epochs", 1), ("proposals", 1), ("warm_up", 0)):
+    leasts = {"first": 1, "searches": 1, "epochs": 1, "proposals": 1, "warm_up": 0, "warm_epochs": 1}
+    if options.candidates is not None:
+        leasts["candidates"] = options.proposals if isinstance(options.proposals, int) else 1
+    for name, least in leasts.items():
         value = getattr(options, name)
         if not isinstance(value, int) or not _is_number(value) or value < least:
             yield f"{name}: got {value!r}, expected a whole number from {least} on"
@@ -228,10 +239,11 @@ def _is_number(value: object) -> bool:
 class _State:
     """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, proposals: int) -> None:
         self.searches: list[Row] = []
         self.children: dict[int, list[Row]] = {}
         self._name = name
+        self._proposals = proposals
         self._waiting: list[tuple[Genotype, int]] = []
         self._folded = 0
         self._last_seen = 0
@@ -244,10 +256,18 @@ class _State:
             if _is_search(job, self._name):
                 self.searches.append(row)
                 self.children[job.slot] = []
-                self._waiting.extend((genotype, job.slot) for genotype in row.evaluation.proposals)
+                self._waiting.extend((genotype, job.slot) for genotype in self._chosen(row, view))
                 self._last_seen = self._folded
             elif job.rung == 0 and job.strategy == self._name and job.parents:
                 self.children[job.parents[0]].append(row)
+
+    def _chosen(self, search: Row, view: View) -> Sequence[Genotype]:
+        """Return the genotypes that a search proposes to be evaluated, the best first where it has tried them."""
+        if not search.evaluation.warm:
+            return search.evaluation.proposals
+        tried = [Row.of(one, view.objectives) for one in search.evaluation.warm]
+        best = order([row for row in tried if row.is_scored])[: self._proposals]
+        return [row.job.genotype for row in best]
 
     def next_waiting(self, view: View) -> tuple[Genotype, int] | None:
         """Return the first proposal of a search that nobody has evaluated yet, and the slot of the search."""
