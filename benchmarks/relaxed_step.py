@@ -1,0 +1,168 @@
+"""What a step of the differentiable search takes, against training one network: time and peak memory, on the digits.
+
+    python benchmarks/relaxed_step.py [--repeats N] [--json FILE]
+
+Both sides are whole runs of what a search job uses, in turns in one process, on one thread: `differentiable_search`,
+and the training of single networks of the same sizes, drawn at random. Runs of more and of fewer epochs of one kind,
+whose times are subtracted, tell what a step of that kind takes. Peak memory is that of a process of its own, above what
+it had before the run: weights, optimiser and gradients of all branches included.
+
+    weights_step_vs_network_..     a step of the weights, over the step of the median network of these sizes
+    choices_step_vs_network_..     the same of a step of the choices (a duel)
+    relaxed_step_vs_network        the dearer of both, in the worst of all sizes
+    memory_of_a_search_..          peak of a search, in MB
+    memory_of_a_network_..         the same of the training of the median network
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from table import Figure, publish
+from throughput import memory
+
+from evonas.bilevel import Relaxation, differentiable_search
+from evonas.data import digits
+from evonas.data.dataset import SearchData
+from evonas.evaluate import Training, TrainingEvaluator
+from evonas.measurement import Job
+from evonas.space import Genotype, Scalar
+from objectives import energy
+from spaces.spatial_temporal import space
+
+SIZES: Mapping[str, Mapping[str, Scalar]] = {
+    "small": {"nodes": 1, "layers": 2, "channels": 4},
+    "middle": {"nodes": 2, "layers": 3, "channels": 8},
+    "large": {"nodes": 3, "layers": 4, "channels": 16},
+}
+SAMPLES, BATCH = 512, 32
+NETWORKS = 16
+"""Networks whose median stands for one network of these sizes."""
+STEPS = SAMPLES // 2 // BATCH
+"""Steps of a kind in an epoch of a search: half of the samples are for each."""
+FURTHER = 3
+"""Epochs of one kind that the longer runs have beyond the shorter ones."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.memory_of:
+        side, name = options.memory_of
+        print_peak_memory(side, SIZES[name])
+        return
+    figures = [figure for name in SIZES for figure in of_sizes(name, repeats=options.repeats)]
+    worst = max(figure.value or 0.0 for figure in figures if "_step_" in figure.measure)
+    figures = [Figure("relaxed_step_vs_network", worst, unit="x", goal="<= 4"), *figures]
+    publish(figures, title=f"relaxed steps, {options.repeats} repeats", file=options.json)
+
+
+def print_peak_memory(side: str, sizes: Mapping[str, Scalar]) -> None:
+    """Print by how many MB a run raises the peak of this process."""
+    genotype = median_network(sizes)
+    work = (lambda: search(sizes)) if side == "search" else (lambda: train(genotype))
+    work()  # whatever loads late
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # gives back what the process has kept for its next tensors
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use
+    work()
+    print(memory("VmHWM") - before)
+
+
+def of_sizes(name: str, *, repeats: int) -> list[Figure]:
+    """Return the figures of networks of these sizes."""
+    sizes = SIZES[name]
+    weights, choices = [], []
+    for _ in range(repeats):
+        every = [train(genotype, epochs=1 + FURTHER) - train(genotype) for genotype in networks(sizes)]
+        one = statistics.median(every) / (FURTHER * SAMPLES // BATCH)
+        least = search(sizes)
+        weight = (search(sizes, warm_up=FURTHER) - least) / (FURTHER * STEPS)
+        both = (search(sizes, epochs=1 + FURTHER) - least) / (FURTHER * STEPS)
+        weights.append(weight / one)
+        choices.append((both - weight) / one)
+    middle = (statistics.median(weights), statistics.median(choices))
+    spans = [f"{min(ratios):.2f} to {max(ratios):.2f}" for ratios in (weights, choices)]
+    print(f"{name}: weights {middle[0]:.2f} x ({spans[0]}), choices {middle[1]:.2f} x ({spans[1]})", flush=True)
+    return [
+        Figure(f"weights_step_vs_network_{name}", middle[0], unit="x", goal=None),
+        Figure(f"choices_step_vs_network_{name}", middle[1], unit="x", goal=None),
+        Figure(f"memory_of_a_search_{name}", peak_memory("search", name), unit="MB", goal=None),
+        Figure(f"memory_of_a_network_{name}", peak_memory("network", name), unit="MB", goal=None),
+    ]
+
+
+def samples() -> SearchData:
+    """Return few samples, and hardly any for validation: what is measured is training."""
+    data = digits.read().for_search(seed=0)
+    return SearchData(data.train.take(np.arange(SAMPLES)), data.validation.take(np.arange(4)), data.classes)
+
+
+def networks(sizes: Mapping[str, Scalar]) -> list[Genotype]:
+    """Return random networks of these sizes, always the same."""
+    rng = np.random.default_rng(0)
+    variables = space.variables.items()
+    return [
+        space.canonical({**{name: variable.sample(rng) for name, variable in variables}, **sizes})
+        for _ in range(NETWORKS)
+    ]
+
+
+def median_network(sizes: Mapping[str, Scalar]) -> Genotype:
+    """Return the network with the median number of dense multiply-accumulates."""
+    data = samples()
+    assert space.operations is not None
+    ordered = sorted(networks(sizes), key=lambda one: space.operations(one, data.input_shape, data.classes))  # type: ignore[misc]
+    return ordered[NETWORKS // 2]
+
+
+def train(genotype: Genotype, *, epochs: int = 1) -> float:
+    """Return the seconds that the training of a network takes, with the validation of four samples."""
+    evaluator = TrainingEvaluator(space, samples(), training=Training(epochs=epochs, batch_size=BATCH))
+    began = time.perf_counter()
+    evaluator(Job(0, "evaluate", genotype, "benchmark", epochs=epochs))
+    return time.perf_counter() - began
+
+
+def search(sizes: Mapping[str, Scalar], *, warm_up: int = 0, epochs: int = 1) -> float:
+    """Return the seconds that a search takes."""
+    data = samples()
+    began = time.perf_counter()
+    differentiable_search(
+        space,
+        data,
+        context=sizes,
+        price=0.5,
+        objective_price=energy.expected(profile="loihi1_davies"),
+        relaxation=Relaxation(warm_up=warm_up, epochs=epochs, batch_size=BATCH),
+        training=Training(),
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    return time.perf_counter() - began
+
+
+def peak_memory(side: str, name: str) -> float:
+    """Return by how many MB a run raises the peak of a process of its own."""
+    command = [sys.executable, "-W", "ignore", __file__, "--memory-of", side, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+if __name__ == "__main__":
+    main()
