@@ -31,11 +31,12 @@ import torch
 from table import Figure, publish
 from throughput import memory
 
-from evonas.bilevel import Relaxation, differentiable_search
+from evonas.bilevel import differentiable_search
 from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training, TrainingEvaluator
 from evonas.measurement import Job
+from evonas.relaxation import Relaxation
 from evonas.space import Genotype, Scalar
 from objectives import energy
 from spaces.spatial_temporal import space

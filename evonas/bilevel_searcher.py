@@ -10,10 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from evonas.bilevel import Found, Relaxation, differentiable_search
+from evonas.bilevel import Found, differentiable_search
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training
 from evonas.measurement import Evaluation, Job
+from evonas.relaxation import Relaxation
 from evonas.returned import Returned
 from evonas.snn.expected_counts import PriceFunction
 from evonas.space import Genotype, Space

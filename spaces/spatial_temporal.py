@@ -19,7 +19,7 @@ from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scala
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
-    from evonas.snn.relaxation import RelaxedSpace
+    from evonas.snn.relaxed_space import RelaxedSpace
 
 NODES = 3
 LAYERS = 4

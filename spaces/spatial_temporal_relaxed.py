@@ -15,9 +15,9 @@ from evonas.snn.edge_law import NONE, best_two, pairs_of
 from evonas.snn.layer_path import DOWN, STAY, choosing, most_likely
 from evonas.snn.logits import Bounds
 from evonas.snn.mixture import KINDS, Mixture
-from evonas.snn.relaxation import RelaxedSpace, branches
 from evonas.snn.relaxed_network import RelaxedNetwork
 from evonas.snn.relaxed_plan import Widths, relax_trellis
+from evonas.snn.relaxed_space import RelaxedSpace, branches
 from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar
 from spaces.spatial_temporal import EDGES, LAYERS, LEVELS, NODES, cell_of, levels_of, space
 

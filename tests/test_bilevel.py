@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from evonas.bilevel import Found, Relaxation, differentiable_search
+from evonas.bilevel import Found, differentiable_search
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, ProfileError, TrainingDivergedError
 from evonas.evaluate import Training
+from evonas.relaxation import Relaxation
 from evonas.snn.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.relaxed_network import RelaxedNetwork
 from evonas.space import Choice, Space

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from evonas.bilevel import Relaxation, differentiable_search
+from evonas.bilevel import differentiable_search
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.evaluate import Training
+from evonas.relaxation import Relaxation
 from evonas.snn.dynamics import Surrogate
 from evonas.snn.edge_law import NONE, best_two, pairs_of
 from evonas.snn.layer_path import most_likely

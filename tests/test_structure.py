@@ -30,6 +30,7 @@ LAYERS = [
         "results",
         "evaluate",
         "bilevel",
+        "relaxation",
         "bilevel_searcher",
         "workers",
         "search",

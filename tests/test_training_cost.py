@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evonas.bilevel import Relaxation
 from evonas.data.dataset import Samples, SearchData
+from evonas.relaxation import Relaxation
 from evonas.space import Choice, Genotype, Integer, Space
 from evonas.training_cost import DUEL, WEIGHTS_PART, TrainingCost
 from evonas.view import Proposal

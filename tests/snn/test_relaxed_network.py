@@ -17,7 +17,7 @@ from evonas.snn.layer_path import most_likely
 from evonas.snn.logits import Logits
 from evonas.snn.mixed_neurons import Output, mixed
 from evonas.snn.mixture import KINDS
-from evonas.snn.relaxation import RelaxedSpace, branches
+from evonas.snn.relaxed_space import RelaxedSpace, branches
 from evonas.snn.trellis import Trellis, plan_trellis
 from evonas.snn.way import scanning
 from evonas.space import Genotype, Scalar
