@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searching import cost, work
-from toys import ListMemory, mixed_space
+from toys import ListMemory, measure, mixed_space
 
 from evonas.errors import EvonasError
 from evonas.ladder import Ladder
-from evonas.measurement import Cost
+from evonas.measurement import Cost, Job
+from evonas.returned import Returned
 from evonas.search import Budget, Predict, search
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
+from evonas.trained import Trained
 from evonas.view import Proposal, Strategy, View
 from evonas.workers import InlineWorkers, SimulatedWorkers
 
@@ -102,6 +104,15 @@ def test_of_two_equal_strategies_the_dear_one_gets_less() -> None:
 
     memory = run(AdaptiveMixture([(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)]), predict=predict)
     counts = names(memory, 16, 160)
+    assert counts["dear"] < counts["cheap"] / 2
+
+
+def test_what_was_counted_goes_before_what_was_predicted() -> None:
+    def counted(job: Job) -> Returned:
+        return Returned(measure(job), trained=Trained(8.0 if job.strategy == "dear" else 1.0))
+
+    members = [(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)]
+    counts = names(run(AdaptiveMixture(members), predict=cost, workers=InlineWorkers(counted)), 16, 160)
     assert counts["dear"] < counts["cheap"] / 2
 
 
