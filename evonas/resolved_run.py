@@ -17,9 +17,10 @@ from evonas.job_evaluator import JobEvaluator, Searcher
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
+from evonas.refusal import Refuse
 from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
 from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
-from evonas.search import Budget, Ending, Memory, Predict, Workers, search
+from evonas.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import Differentiable
 from evonas.training_cost import TrainingCost
@@ -71,22 +72,42 @@ class ResolvedRun:
         """Largest population of the strategies: so many first rows fix the reference points of the hypervolume."""
         return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
 
+    @property
+    def refuse(self) -> Refuse | None:
+        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
+        return self.hardware.refuse if self.hardware is not None and self.hardware.section.fit else None
+
     def predict(self) -> Predict:
         """Return what predicts the cost of a job from its proposal alone."""
         return TrainingCost(self.space, self.search_data)
 
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Return why the search of this run ended; its rows lie in `archive`."""
+        return self.search_by(
+            self.strategy, archive, ladder=self.ladder, refuse=self.refuse, workers=workers, on_row=on_row
+        )
+
+    def search_by(
+        self,
+        strategy: Strategy,
+        archive: Memory,
+        *,
+        ladder: Climb,
+        refuse: Refuse | None,
+        workers: Workers,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> Ending:
+        """Return why a search in the space and the budget of this run ended, whoever proposes, promotes and refuses."""
         return search(
             self.space,
             archive,
-            strategy=self.strategy,
+            strategy=strategy,
             workers=workers,
             budget=self.budget,
             parallel=self.file.search.parallel,
-            ladder=self.ladder,
+            ladder=ladder,
             predict=self.predict(),
-            refuse=None if self.hardware is None or not self.hardware.section.fit else self.hardware.refuse,
+            refuse=refuse,
             on_row=on_row,
         )
 
