@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evonas.chip import Chip, chip_of, refused_by_all
+from evonas.chip import Chip, chip_of
 from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.hardware import refused_by_all
 from evonas.lookup import LookupFault, look_up
 from evonas.refusal import Refuse
 from evonas.resolved_run import ResolvedRun, resolve
@@ -85,7 +86,8 @@ class ResolvedSweep:
         hardware = self.run.hardware
         if hardware is None or self.run.refuse is None:
             return None
-        return refused_by_all([cell.chip for cell in self.cells if cell.target], plan=hardware.plan)
+        checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
+        return refused_by_all(checks, plan=hardware.plan)
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:

@@ -19,7 +19,8 @@ from toys import small_space
 from typer.testing import Result
 
 from evonas.archive import Archive
-from evonas.chip import Chip, refused_by_all
+from evonas.chip import Chip
+from evonas.hardware import refused_by_all
 from evonas.likeness import likenesses, rank_correlation
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
@@ -272,7 +273,8 @@ def test_a_cell_without_a_network_says_what_stood_in_the_way() -> None:
 
 
 def test_a_network_is_refused_only_if_it_fits_on_none_of_the_chips() -> None:
-    refuse = refused_by_all([chip("small", 1.0, most_neurons=2), chip("large", 1.0, most_neurons=8)], plan=planned)
+    small, large = chip("small", 1.0, most_neurons=2), chip("large", 1.0, most_neurons=8)
+    refuse = refused_by_all({", on small": small.check, ", on large": large.check}, plan=planned)
     sizes = {size: Genotype({"neurons": size}) for size in (1, 5, 9)}
     assert refuse(sizes[1]) is None
     assert refuse(sizes[5]) is None
