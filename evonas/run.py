@@ -13,10 +13,10 @@ from rich.console import Console
 from evonas import report
 from evonas.archive import Archive
 from evonas.durable import write_text
-from evonas.errors import ChangedRunError, EvonasError, RunFileError
+from evonas.exit_codes import exit_codes
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.search import REFUSED_IN_A_ROW, Ending
-from evonas.session import carried_out, command, log
+from evonas.session import carried_out, command, log, resumable
 
 
 def run(
@@ -29,24 +29,13 @@ def run(
 ) -> None:
     """Search, or go on with a search: the same command resumes."""
     console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
+    with exit_codes(run_file, cannot="be run"), resumable("run"):
         resolved = resolve(run_file, overrides=tuple(set_ or ()))
         folder = output or Path("results") / run_file.stem
         if dry_run:
             _try_out(resolved, console)
         else:
             _search(resolved, folder=folder, console=console)
-    except (RunFileError, ChangedRunError) as error:
-        typer.echo(f"{run_file} cannot be run:\n{error}", err=True)
-        raise typer.Exit(2) from None
-    except EvonasError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command('run')}", err=True
-        )
-        raise typer.Exit(1) from None
 
 
 def _try_out(resolved: ResolvedRun, console: Console) -> None:

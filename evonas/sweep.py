@@ -14,10 +14,11 @@ from rich.table import Table
 
 from evonas.archive import Archive
 from evonas.durable import write_text
-from evonas.errors import ChangedRunError, EvonasError, RunFileError
+from evonas.errors import EvonasError
+from evonas.exit_codes import exit_codes
 from evonas.resolved_sweep import ResolvedSweep, resolve_sweep
 from evonas.search import Ending
-from evonas.session import carried_out, command
+from evonas.session import carried_out, command, resumable
 from evonas.sweep_table import Amount, Found, SweepTable, tabulated
 
 
@@ -42,21 +43,10 @@ def sweep(
 ) -> None:
     """Search for many chips and budgets at once, or go on with it: the same command resumes."""
     console = Console(width=None if sys.stdout.isatty() else 160, stderr=format_ is Format.json)
-    try:
+    with exit_codes(run_file, cannot="be swept"), resumable("sweep"):
         resolved = resolve_sweep(run_file, profiles=profiles, budgets=budget, overrides=set_ or ())
         folder = output or Path("results") / f"{run_file.stem}-sweep"
         table = _searched(resolved, folder=folder, console=console)
-    except (RunFileError, ChangedRunError) as error:
-        typer.echo(f"{run_file} cannot be swept:\n{error}", err=True)
-        raise typer.Exit(2) from None
-    except EvonasError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command('sweep')}", err=True
-        )
-        raise typer.Exit(1) from None
     if format_ is Format.json:
         typer.echo(table.to_json())
     else:

@@ -18,7 +18,7 @@ LAYERS = [
     {"measurement", "objective", "refusal", "returned"},
     {"view"},
     {"pareto"},
-    {"pareto_front", "ladder", "snn", "data", "strategies"},
+    {"pareto_front", "exit_codes", "ladder", "snn", "data", "strategies"},
     {
         "archive",
         "archive_file",
