@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
 from evonas import report
 from evonas.archive import Archive
+from evonas.dry_run import try_out
 from evonas.durable import write_text
 from evonas.exit_codes import exit_codes
 from evonas.resolved_run import ResolvedRun, resolve
@@ -33,24 +33,10 @@ def run(
         resolved = resolve(run_file, overrides=tuple(set_ or ()))
         folder = output or Path("results") / run_file.stem
         if dry_run:
-            _try_out(resolved, console)
+            hardware = resolved.hardware
+            try_out(resolved, checks=[] if hardware is None else [hardware.check], console=console)
         else:
             _search(resolved, folder=folder, console=console)
-
-
-def _try_out(resolved: ResolvedRun, console: Console) -> None:
-    genotype = resolved.space.sample(np.random.default_rng([resolved.file.search.seed, 0]))
-    network = resolved.build_one(genotype)
-    data = resolved.search_data
-    parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    for note in resolved.notes:
-        console.print(f"Note: {note}")
-    console.print(
-        f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
-        f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
-    )
-    if resolved.hardware is not None:
-        console.print(f"Network {genotype.key} {resolved.hardware.fit(genotype)}.")
 
 
 def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:

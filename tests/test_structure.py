@@ -39,7 +39,7 @@ LAYERS = [
     {"ray_workers", "lookup", "runfile", "progress", "pick"},
     {"hardware", "resolved_strategies"},
     {"resolved_run"},
-    {"question", "session", "chip"},
+    {"question", "session", "dry_run", "chip"},
     {"bill", "resolved_sweep", "likeness"},
     {"report", "page", "sweep_table"},
     {"run", "front", "sweep", "profiles"},
