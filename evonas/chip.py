@@ -1,4 +1,4 @@
-"""A chip of a sweep: what can be said of networks there, and what is refused because no chip of several can hold it."""
+"""A chip of a sweep: what can be said of networks there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from evonas.errors import ProfileError, RunFileError
 from evonas.hardware import Fit
 from evonas.lookup import look_up, option_faults
 from evonas.objective import Objective
-from evonas.refusal import Refusal, Refuse
 from evonas.runfile import HardwareSection, ObjectiveSection
-from evonas.space import Genotype
 
 
 @dataclass(frozen=True)
@@ -86,26 +84,3 @@ def chip_of(
 
 def _taken(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}
-
-
-def refused_by_all(chips: Sequence[Chip], *, plan: Callable[[Genotype], Any]) -> Refuse:
-    """Return what refuses the networks that fit on none of the chips, for the reasons of the chip they miss least.
-
-    Args:
-        chips: Those that networks are sought for.
-        plan: Returns what the network of a genotype consists of.
-    """
-    checks = {chip.name: chip.check for chip in chips}
-
-    def refuse(genotype: Genotype) -> Refusal | None:
-        try:
-            planned = plan(genotype)
-        except Exception:
-            return None  # what cannot be planned cannot be built either: its evaluation records the error
-        fits = {name: check(planned) for name, check in checks.items()}
-        if not all(fit.violations for fit in fits.values()):
-            return None
-        name, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
-        return Refusal(tuple(f"{violation}, on {name}" for violation in nearest.violations), nearest.degree)
-
-    return refuse

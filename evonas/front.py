@@ -14,7 +14,8 @@ from evonas import report
 from evonas.archive import Archive
 from evonas.bill import Bill, bill
 from evonas.durable import write_text
-from evonas.errors import EvonasError, RunFileError
+from evonas.errors import RunFileError
+from evonas.exit_codes import exit_codes
 from evonas.measurement import Measurement
 from evonas.pareto_front import Front
 from evonas.pick import pick
@@ -52,15 +53,9 @@ def front(
     ] = False,
 ) -> None:
     """Print the Pareto front of a run, also for another chip or another budget: nothing is trained again."""
-    try:
+    with exit_codes(folder, cannot="be shown"):
         file = read_run_file(folder)
         question, results, picked = _answer(folder, file, profile=profile, budgets=budget or [], wanted=wanted)
-    except RunFileError as error:
-        typer.echo(f"{folder} cannot be shown:\n{error}", err=True)
-        raise typer.Exit(2) from None
-    except EvonasError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
     found, rows = results.front(), results.rows if all_ else None
     cost = None if picked is None else _bill(picked, question)
     if format_ is Format.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from evonas.data.dataset import SearchData
 from evonas.lookup import make_named
-from evonas.refusal import Refusal
+from evonas.refusal import Refusal, Refuse
 from evonas.runfile import HardwareSection
 from evonas.space import Genotype, Space
 
@@ -56,12 +56,7 @@ class Hardware:
 
     def refuse(self, genotype: Genotype) -> Refusal | None:
         """Return why the network of a genotype is not trained, None where it fits as far as that can be checked."""
-        try:
-            planned = self.plan(genotype)
-        except Exception:
-            return None  # what cannot be planned cannot be built either: its evaluation records the error
-        fit = self.check(planned)
-        return Refusal(tuple(fit.violations), fit.degree) if fit.violations else None
+        return refused_by_all({"": self.check}, plan=self.plan)(genotype)
 
     def notes(self, space: Space) -> list[str]:
         """Return what is not checked, of a network of `space` drawn as an example."""
@@ -76,6 +71,28 @@ class Hardware:
             return ""
         rule, count = min(rules.items(), key=lambda entry: (-entry[1], entry[0]))
         return f"{rule} ({count:,} of {len(refusals):,} refused networks)"
+
+
+def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Refuse:
+    """Return what refuses the networks that fit on none of several chips, for the reasons of the one they miss least.
+
+    Args:
+        checks: Say whether a planned network fits, by what their reasons end with, such as `", on loihi2"`.
+        plan: Returns what the network of a genotype consists of.
+    """
+
+    def refuse(genotype: Genotype) -> Refusal | None:
+        try:
+            planned = plan(genotype)
+        except Exception:
+            return None  # what cannot be planned cannot be built either: its evaluation records the error
+        fits = {where: check(planned) for where, check in checks.items()}
+        if not all(fit.violations for fit in fits.values()):
+            return None
+        where, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
+        return Refusal(tuple(f"{violation}{where}" for violation in nearest.violations), nearest.degree)
+
+    return refuse
 
 
 def hardware_of(

@@ -17,9 +17,10 @@ from evonas.job_evaluator import JobEvaluator, Searcher
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
+from evonas.refusal import Refuse
 from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
 from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
-from evonas.search import Budget, Ending, Memory, Predict, Workers, search
+from evonas.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import Differentiable
 from evonas.training_cost import TrainingCost
@@ -38,7 +39,7 @@ class ResolvedRun:
         space: The space that it names.
         objectives: In the order of the run file.
         strategy: The strategy, or a mixture of several.
-        dataset: The data set, of which the search is given `search_data` only.
+        search_data: Training and validation samples; the test samples are nowhere in a run.
         hardware: The chip that networks have to fit on, None where the run file names none.
         notes: What is allowed, but perhaps not meant.
     """
@@ -47,14 +48,9 @@ class ResolvedRun:
     space: Space
     objectives: tuple[Objective, ...]
     strategy: Strategy
-    dataset: DataSet
+    search_data: SearchData
     hardware: Hardware | None
     notes: tuple[str, ...]
-
-    @property
-    def search_data(self) -> SearchData:
-        """Training and validation samples."""
-        return self.dataset.for_search(seed=self.file.search.seed)
 
     @property
     def ladder(self) -> Ladder:
@@ -71,22 +67,42 @@ class ResolvedRun:
         """Largest population of the strategies: so many first rows fix the reference points of the hypervolume."""
         return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
 
+    @property
+    def refuse(self) -> Refuse | None:
+        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
+        return self.hardware.refuse if self.hardware is not None and self.hardware.section.fit else None
+
     def predict(self) -> Predict:
         """Return what predicts the cost of a job from its proposal alone."""
         return TrainingCost(self.space, self.search_data)
 
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Return why the search of this run ended; its rows lie in `archive`."""
+        return self.search_by(
+            self.strategy, archive, ladder=self.ladder, refuse=self.refuse, workers=workers, on_row=on_row
+        )
+
+    def search_by(
+        self,
+        strategy: Strategy,
+        archive: Memory,
+        *,
+        ladder: Climb,
+        refuse: Refuse | None,
+        workers: Workers,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> Ending:
+        """Return why a search in the space and the budget of this run ended, whoever proposes, promotes and refuses."""
         return search(
             self.space,
             archive,
-            strategy=self.strategy,
+            strategy=strategy,
             workers=workers,
             budget=self.budget,
             parallel=self.file.search.parallel,
-            ladder=self.ladder,
+            ladder=ladder,
             predict=self.predict(),
-            refuse=None if self.hardware is None or not self.hardware.section.fit else self.hardware.refuse,
+            refuse=refuse,
             on_row=on_row,
         )
 
@@ -155,17 +171,16 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     space, space_faults = space_of(file.search.space)
     objectives, objective_faults = objectives_of(file.objectives)
     strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
-    dataset, data_faults = _dataset(file)
+    search_data, data_faults = _search_data(file)
     if space is not None and not objective_faults:
         strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
-    data_of_search = None if dataset is None else dataset.for_search(seed=file.search.seed)
-    hardware, hardware_faults = hardware_of(file.hardware, space=space, data=data_of_search)
+    hardware, hardware_faults = hardware_of(file.hardware, space=space, data=search_data)
     space_faults += _widths_faults(file, space)
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
-    if faults or space is None or strategy is None or dataset is None:
+    if faults or space is None or strategy is None or search_data is None:
         raise RunFileError(faults)
     notes = [*_notes(file, objectives), *([] if hardware is None else hardware.notes(space))]
-    return ResolvedRun(file, space, objectives, strategy, dataset, hardware, tuple(notes))
+    return ResolvedRun(file, space, objectives, strategy, search_data, hardware, tuple(notes))
 
 
 def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
@@ -252,15 +267,17 @@ def bound_faults(objective: Objective) -> list[str]:
 
 def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:
     section = file.data
-    dataset: DataSet | None
-    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
+    return make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
+
+
+def _search_data(file: RunFile) -> tuple[SearchData | None, list[str]]:
+    dataset, faults = _dataset(file)
     if dataset is None:
         return None, faults
     try:
-        dataset.for_search(seed=file.search.seed)
+        return dataset.for_search(seed=file.search.seed), []
     except DataError as error:
         return None, [f"data: {error}"]
-    return dataset, []
 
 
 def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:

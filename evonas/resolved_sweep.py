@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evonas.chip import Chip, chip_of, refused_by_all
+from evonas.chip import Chip, chip_of
 from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.hardware import refused_by_all
 from evonas.lookup import LookupFault, look_up
 from evonas.refusal import Refuse
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.runfile import HardwareSection, ObjectiveSection
-from evonas.search import Ending, Memory, Workers, search
+from evonas.search import Ending, Memory, Workers
 from evonas.strategies.targets import SharedLadder, Target, Targets
 from evonas.view import Row
 
@@ -74,27 +75,19 @@ class ResolvedSweep:
 
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Return why the search ended; its rows lie in `archive`."""
-        run = self.run
-        return search(
-            run.space,
-            archive,
-            strategy=self.strategy,
-            workers=workers,
-            budget=run.budget,
-            parallel=run.file.search.parallel,
-            ladder=SharedLadder(run.ladder, self.strategy),
-            predict=run.predict(),
-            refuse=self.refuse,
-            on_row=on_row,
+        ladder = SharedLadder(self.run.ladder, self.strategy)
+        return self.run.search_by(
+            self.strategy, archive, ladder=ladder, refuse=self.refuse, workers=workers, on_row=on_row
         )
 
     @property
     def refuse(self) -> Refuse | None:
         """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
         hardware = self.run.hardware
-        if hardware is None or not hardware.section.fit:
+        if hardware is None or self.run.refuse is None:
             return None
-        return refused_by_all([cell.chip for cell in self.cells if cell.target], plan=hardware.plan)
+        checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
+        return refused_by_all(checks, plan=hardware.plan)
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:

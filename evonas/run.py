@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
 from evonas import report
 from evonas.archive import Archive
+from evonas.dry_run import try_out
 from evonas.durable import write_text
-from evonas.errors import ChangedRunError, EvonasError, RunFileError
+from evonas.exit_codes import exit_codes
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.search import REFUSED_IN_A_ROW, Ending
-from evonas.session import carried_out, command, log
+from evonas.session import carried_out, command, log, resumable
 
 
 def run(
@@ -29,39 +29,14 @@ def run(
 ) -> None:
     """Search, or go on with a search: the same command resumes."""
     console = Console(width=None if sys.stdout.isatty() else 120)
-    try:
+    with exit_codes(run_file, cannot="be run"), resumable("run"):
         resolved = resolve(run_file, overrides=tuple(set_ or ()))
         folder = output or Path("results") / run_file.stem
         if dry_run:
-            _try_out(resolved, console)
+            hardware = resolved.hardware
+            try_out(resolved, checks=[] if hardware is None else [hardware.check], console=console)
         else:
             _search(resolved, folder=folder, console=console)
-    except (RunFileError, ChangedRunError) as error:
-        typer.echo(f"{run_file} cannot be run:\n{error}", err=True)
-        raise typer.Exit(2) from None
-    except EvonasError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command('run')}", err=True
-        )
-        raise typer.Exit(1) from None
-
-
-def _try_out(resolved: ResolvedRun, console: Console) -> None:
-    genotype = resolved.space.sample(np.random.default_rng([resolved.file.search.seed, 0]))
-    network = resolved.build_one(genotype)
-    data = resolved.search_data
-    parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    for note in resolved.notes:
-        console.print(f"Note: {note}")
-    console.print(
-        f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
-        f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
-    )
-    if resolved.hardware is not None:
-        console.print(f"Network {genotype.key} {resolved.hardware.fit(genotype)}.")
 
 
 def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:

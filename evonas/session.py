@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 import tomli_w
+import typer
 from rich.console import Console
 
 from evonas.archive import Archive
@@ -89,6 +91,22 @@ def carried_out(
             workers.close()
         log.info("%s %d new rows.", ending.value, len(archive.rows) - stored)
     return archive, ending
+
+
+@contextmanager
+def resumable(door: str) -> Iterator[None]:
+    """Tell whoever stops a session how to go on.
+
+    Raises:
+        typer.Exit: With code 1, if it was stopped.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command(door)}", err=True
+        )
+        raise typer.Exit(1) from None
 
 
 def command(door: str) -> str:

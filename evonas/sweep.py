@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from evonas.archive import Archive
+from evonas.dry_run import try_out
 from evonas.durable import write_text
-from evonas.errors import ChangedRunError, EvonasError, RunFileError
+from evonas.errors import EvonasError
+from evonas.exit_codes import exit_codes
 from evonas.resolved_sweep import ResolvedSweep, resolve_sweep
 from evonas.search import Ending
-from evonas.session import carried_out, command
-from evonas.sweep_table import Amount, Found, SweepTable, tabulated
+from evonas.session import carried_out, command, resumable
+from evonas.sweep_table import Amount, SweepTable, tabulated
 
 
 class Format(StrEnum):
@@ -39,29 +42,35 @@ def sweep(
         list[str] | None, typer.Option("--set", help="section.key=value over the run file; may be repeated.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="For people, or for programs.")] = Format.table,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and build one network.")] = False,
 ) -> None:
     """Search for many chips and budgets at once, or go on with it: the same command resumes."""
     console = Console(width=None if sys.stdout.isatty() else 160, stderr=format_ is Format.json)
-    try:
+    with exit_codes(run_file, cannot="be swept"), resumable("sweep"):
         resolved = resolve_sweep(run_file, profiles=profiles, budgets=budget, overrides=set_ or ())
+        if dry_run:
+            _try_out(resolved, console)
+            return
         folder = output or Path("results") / f"{run_file.stem}-sweep"
         table = _searched(resolved, folder=folder, console=console)
-    except (RunFileError, ChangedRunError) as error:
-        typer.echo(f"{run_file} cannot be swept:\n{error}", err=True)
-        raise typer.Exit(2) from None
-    except EvonasError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command('sweep')}", err=True
-        )
-        raise typer.Exit(1) from None
     if format_ is Format.json:
         typer.echo(table.to_json())
     else:
         _show(table, console)
     console.print(f"Results: {folder}   Resume or extend: {command('sweep')}", soft_wrap=True)
+
+
+def _try_out(resolved: ResolvedSweep, console: Console) -> None:
+    try_out(resolved.run, checks=[chip.check for chip in resolved.chips], console=console)
+    console.print(f"{resolved.run.budget.evaluations} evaluations would seek the best network of each cell:")
+    sought = [
+        f"- {cell.chip.name} at most {_budget(cell.budget)}"
+        if cell.target is not None
+        else f"- none on {cell.chip.name}: {cell.why_not.rstrip('.')}."
+        for cell in resolved.cells
+    ]
+    for line in dict.fromkeys(sought):  # why there is none is the same for each budget
+        console.print(line, markup=False, highlight=False)
 
 
 def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console) -> SweepTable:
@@ -114,7 +123,7 @@ def _without(table: SweepTable) -> dict[tuple[str, str], list[str]]:
     budgets: dict[tuple[str, str], list[str]] = {}
     for found in table.found:
         if found.reason:
-            budgets.setdefault((found.profile, found.reason), []).append(_budget(found))
+            budgets.setdefault((found.profile, found.reason), []).append(_budget(found.budget))
     return budgets
 
 
@@ -135,7 +144,7 @@ def best_networks(table: SweepTable) -> Table:
     for found in table.found:
         accuracy = "-" if found.accuracy is None else f"{found.accuracy:.3f} ± {found.accuracy_error:.3f}"
         amounts = [_amount((found.amounts or {}).get(name)) for name in table.units]
-        cells = [found.profile, _budget(found), str(found.feasible), found.key or "none", accuracy, *amounts]
+        cells = [found.profile, _budget(found.budget), str(found.feasible), found.key or "none", accuracy, *amounts]
         result.add_row(*map(escape, cells), found.fit or "-")
     return result
 
@@ -156,8 +165,8 @@ def rank_correlations(table: SweepTable, *, quantity: str) -> Table:
     return result
 
 
-def _budget(found: Found) -> str:
-    return ", ".join(f"{name} {bound:g}" for name, bound in found.budget.items())
+def _budget(bounds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
 
 
 def _amount(amount: Amount | None) -> str:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomli_w
 
+from evonas.data.dataset import DataSet, Samples, SearchData
 from evonas.errors import RunFileError
 from evonas.resolved_run import resolve
 from evonas.space import Genotype
@@ -42,6 +44,29 @@ def test_a_right_run_file_is_resolved(tmp_path: Path) -> None:
     assert resolved.strategy.name == "evolution"
     assert resolved.pop_size == 4
     assert len(resolved.search_data.train) == 1797 - 2 * 359
+
+
+def test_the_data_are_split_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split, seeds = DataSet.for_search, []
+
+    def counted(self: DataSet, *, seed: int) -> SearchData:
+        seeds.append(seed)
+        return split(self, seed=seed)
+
+    monkeypatch.setattr(DataSet, "for_search", counted)
+    resolved = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"}), overrides=("search.seed=5",))
+    resolved.predict()
+    resolved.build_one(resolved.space.sample(np.random.default_rng(0)))
+    assert seeds == [5]
+
+
+def test_data_that_cannot_be_split_are_a_fault_of_the_run_file(tmp_path: Path) -> None:
+    (told,) = faults(write(tmp_path, data={"name": f"{__name__}:read_one"}))
+    assert told == "data: 1 samples are too few to split into training and validation."
+
+
+def read_one() -> DataSet:
+    return DataSet(Samples(np.zeros((1, 1, 1, 2, 2), np.float32), np.zeros(1, np.int64)), classes=1)
 
 
 def test_several_strategies_share_the_slots_as_the_run_file_says(tmp_path: Path) -> None:

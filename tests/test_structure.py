@@ -18,7 +18,7 @@ LAYERS = [
     {"measurement", "objective", "refusal", "returned"},
     {"view"},
     {"pareto"},
-    {"pareto_front", "ladder", "snn", "data", "strategies"},
+    {"pareto_front", "exit_codes", "ladder", "snn", "data", "strategies"},
     {
         "archive",
         "archive_file",
@@ -40,7 +40,7 @@ LAYERS = [
     {"ray_workers", "lookup", "runfile", "progress", "pick"},
     {"hardware", "resolved_strategies"},
     {"resolved_run"},
-    {"question", "session", "chip"},
+    {"question", "session", "dry_run", "chip"},
     {"bill", "resolved_sweep", "likeness"},
     {"report", "page", "sweep_table"},
     {"run", "front", "sweep", "profiles"},

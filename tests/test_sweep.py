@@ -19,7 +19,8 @@ from toys import small_space
 from typer.testing import Result
 
 from evonas.archive import Archive
-from evonas.chip import Chip, refused_by_all
+from evonas.chip import Chip
+from evonas.hardware import refused_by_all
 from evonas.likeness import likenesses, rank_correlation
 from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
@@ -151,6 +152,43 @@ def test_all_wrong_arguments_are_told_at_once_and_nothing_is_written(tmp_path: P
     assert evonas("sweep", run_file, "--budget", "energy=1").exit_code == 2
 
 
+def test_a_dry_run_builds_a_network_tells_what_would_be_sought_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file = write_run_file(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
+    said = swept(run_file, tmp_path / "none", "--dry-run", "--set", "hardware.profile=odin28")
+    assert said.exit_code == 0, said.output
+    text = " ".join(said.output.split())
+    assert "Note: hardware.profile = odin28 is not used here" in text
+    assert "The run file is right: 72 training and 24 validation samples" in text
+    assert text.count("parameters.") == 1
+    assert "6 evaluations would seek the best network of each cell" in text
+    sought = ("loihi1_davies", "sram45_int8", "truenorth28")
+    assert all(f"- {chip_name} at most energy {bound}" in text for chip_name in sought for bound in ("1e-09", "2e-05"))
+    assert text.count("- none on loihi2: loihi2 has no energy of any operation") == 1
+    assert "loihi2 at most" not in text
+    for chip_name in CHIPS.split(","):
+        assert sum(text.count(f" {verdict} on {chip_name}") for verdict in ("fits", "does not fit", "unchecked")) == 1
+    without = swept(run_file, tmp_path / "none", "--dry-run", "--format", "json")
+    assert (without.exit_code, without.stdout) == (0, ""), "what people read never mixes with what programs read"
+    assert {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_a_dry_run_of_what_is_wrong_tells_every_fault_and_writes_nothing(tmp_path: Path) -> None:
+    run_file = write_run_file(tmp_path)
+    wrong = ("--set", "search.evaluations=0", "--set", "objectives.2.name=charge")
+    more = ("--profiles", "nope,loihi1_davies", "--budget", "energy=x", "--output", tmp_path / "none")
+    said = evonas("sweep", run_file, *more, *wrong, "--dry-run")
+    assert said.exit_code == 2
+    assert said.output == evonas("sweep", run_file, *more, *wrong).output
+    for fault in ("search.evaluations: input should be", "objectives.2.name", "There is no profile 'nope'", "got 'x'"):
+        assert fault in said.output
+    assert not (tmp_path / "none").exists()
+
+
 def test_what_a_sweep_cannot_do_with_a_run_file_is_told(tmp_path: Path) -> None:
     run_file = write_run_file(tmp_path)
 
@@ -272,7 +310,8 @@ def test_a_cell_without_a_network_says_what_stood_in_the_way() -> None:
 
 
 def test_a_network_is_refused_only_if_it_fits_on_none_of_the_chips() -> None:
-    refuse = refused_by_all([chip("small", 1.0, most_neurons=2), chip("large", 1.0, most_neurons=8)], plan=planned)
+    small, large = chip("small", 1.0, most_neurons=2), chip("large", 1.0, most_neurons=8)
+    refuse = refused_by_all({", on small": small.check, ", on large": large.check}, plan=planned)
     sizes = {size: Genotype({"neurons": size}) for size in (1, 5, 9)}
     assert refuse(sizes[1]) is None
     assert refuse(sizes[5]) is None

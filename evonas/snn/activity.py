@@ -82,13 +82,13 @@ class Recorder:
         )
 
     def _connection(self, planned: PlannedConnection) -> Connection:
-        counts = _joined([self._nonzero[name] for name in planned.sources])
+        counts = joined([self._nonzero[name] for name in planned.sources])
         weight = _weight(self._network.operations[planned.name])
         reach = fan_out(planned, weight=weight).to(counts.device)
         delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
         nothing = units = unrolled = (0,) * self._network.plan.time_steps
         if planned.element == "graded":
-            sizes = _joined([self._sizes[name] for name in planned.sources])
+            sizes = joined([self._sizes[name] for name in planned.sources])
             units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
             unrolled = self._at_each_step((sizes * reach).flatten(1).sum(1).round().long().tolist())
         return Connection(
@@ -121,8 +121,11 @@ class Recorder:
         return tuple(counts) * self._network.plan.time_steps if len(counts) == 1 else tuple(counts)
 
 
-def _joined(maps: Sequence[Tensor]) -> Tensor:
-    """Return the `(time, channels, height, width)` maps of several sources, concatenated along channels."""
+def joined(maps: Sequence[Tensor]) -> Tensor:
+    """Return the `(time, channels, height, width)` maps of several sources, concatenated along channels.
+
+    A map of one time step is static: it counts at each.
+    """
     time = max(len(part) for part in maps)
     return torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
 

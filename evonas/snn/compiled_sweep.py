@@ -22,8 +22,8 @@ SOURCE = Path(__file__).with_name("sweep.cpp")
 KINDS = ("lif", "box", "box_subtract", "integrate", "readout")
 
 WORTH_THREADS = 32768
-"""Updates of neurons; with fewer, waking further threads takes longer than computing. All of torch's or one: the pool
-would end and start threads if their number changed."""
+"""Updates of neurons, or elements; with fewer, waking further threads takes longer than computing. All of
+torch's or one: the pool would end and start threads if their number changed."""
 
 _Pointer = ctypes.c_void_p
 

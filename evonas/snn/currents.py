@@ -14,7 +14,7 @@ from evonas.snn.way import way
 
 
 def summed(operations: Sequence[Operation], images: Sequence[Tensor], *, batch: int) -> Tensor:
-    """Return the `(time, batch, ...)` current that `operations` make of `outputs`: its time is 1 where all are static.
+    """Return the `(time, batch, ...)` current that `operations` make of `images`: its time is 1 where all are static.
 
     In training on a CPU, the batch norms are computed with the sum in one compiled pass. Its currents are torch's up to
     rounding: the sums over the batch are added in another order. In evaluation they are torch's to the last bit.

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d
 
 from evonas.errors import EvonasError
+from evonas.snn.compiled_sweep import WORTH_THREADS
 from evonas.snn.compiler import compiled
 
 SOURCE = Path(__file__).with_name("event_convolution.cpp")
@@ -26,9 +27,6 @@ FEWEST_CHANNELS = 16
 
 MOST_SPIKES = 0.3
 """Part of the elements that may be spikes; with more, a dense convolution is about as fast."""
-
-WORTH_THREADS = 32768
-"""Elements; with fewer, waking further threads takes longer than computing."""
 
 _log = logging.getLogger(__name__)
 _INTEGERS = (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evonas.errors import UnpriceableError
-from evonas.snn.activity import fan_out
+from evonas.snn.activity import fan_out, joined
 from evonas.snn.mixed_neurons import Output
 from evonas.snn.plan import INPUT, PlannedConnection
 from evonas.snn.relaxed_plan import RelaxedPlan
@@ -150,8 +150,7 @@ def _together(rates: list[Tensor | None]) -> Tensor | None:
     if not known:
         return None
     assert len(known) == len(rates)  # they are of one stage, and so of the same kinds
-    time = max(len(part) for part in known)
-    return torch.cat([part.expand(time, *part.shape[1:]) for part in known], dim=1)
+    return joined(known)
 
 
 def total_spikes(counts: ExpectedCounts) -> Tensor:
