@@ -19,7 +19,8 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.optimize import minimize
 from tabulated import Tabulated
 
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.search import Budget, search
 from evonas.space import Choice, Integer, LogReal, Real

@@ -35,7 +35,7 @@ from evonas.bilevel import differentiable_search
 from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training, TrainingEvaluator
-from evonas.measurement import Job
+from evonas.job import Job
 from evonas.relaxation import Relaxation
 from evonas.space import Genotype, Scalar
 from objectives import energy

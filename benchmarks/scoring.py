@@ -28,9 +28,11 @@ from table import Figure, publish
 from evonas import Archive, Objective
 from evonas.archive_file import write_archive
 from evonas.errors import ProfileError
+from evonas.evaluation import Evaluation, Outcome
 from evonas.header import Header, versions
+from evonas.job import Job
 from evonas.journal import encode
-from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
+from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.record import to_record
 from evonas.results import Results
 from evonas.snn.dynamics import SPIKING

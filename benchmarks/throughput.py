@@ -42,7 +42,7 @@ from torch import Tensor, nn
 
 from evonas.data import digits
 from evonas.evaluate import Training, TrainingEvaluator
-from evonas.measurement import Job
+from evonas.job import Job
 from evonas.snn.dynamics import Dynamics
 from evonas.snn.memory import keep_freed_memory
 from evonas.snn.neurons import Neuron

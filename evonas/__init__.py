@@ -16,8 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evonas.archive import Archive
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Cost, Job
 from evonas.ladder import Ladder
-from evonas.measurement import Activity, Cost, Evaluation, Job, Measurement, Outcome
+from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.refusal import Refusal
 from evonas.search import Budget, search

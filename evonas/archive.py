@@ -11,9 +11,9 @@ from typing import Any
 
 from evonas.archive_file import read_archive, remove_unfinished, write_archive
 from evonas.errors import ArchiveError
+from evonas.evaluation import Evaluation
 from evonas.header import Header, versions
 from evonas.journal import Journal, read_journal
-from evonas.measurement import Evaluation
 from evonas.objective import Objective
 from evonas.pareto_front import Front
 from evonas.record import plain, to_record

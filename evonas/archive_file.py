@@ -28,8 +28,10 @@ import numpy as np
 from evonas.archive_table import read_table, write_table
 from evonas.durable import sync_folder
 from evonas.errors import ArchiveError
+from evonas.evaluation import Evaluation, Outcome
 from evonas.header import FORMAT_VERSION, Header, check_format
-from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
+from evonas.job import Job
+from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
 from evonas.record import from_record, to_record
 from evonas.space import Genotype

@@ -13,7 +13,8 @@ from torch import Tensor
 from evonas.bilevel import Found, differentiable_search
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training
-from evonas.measurement import Evaluation, Job
+from evonas.evaluation import Evaluation
+from evonas.job import Job
 from evonas.relaxation import Relaxation
 from evonas.returned import Returned
 from evonas.snn.expected_counts import PriceFunction

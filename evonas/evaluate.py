@@ -12,7 +12,8 @@ from torch import nn
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
-from evonas.measurement import Job, Measurement
+from evonas.job import Job
+from evonas.measurement import Measurement
 from evonas.returned import Returned
 from evonas.snn.activity import Recorder
 from evonas.snn.memory import keep_freed_memory

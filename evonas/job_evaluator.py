@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from evonas.errors import EvonasError
-from evonas.measurement import Job
+from evonas.job import Job
 from evonas.returned import Returned
 from evonas.space import Genotype
 from evonas.workers import Evaluate

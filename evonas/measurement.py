@@ -3,33 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Literal
-
-from evonas.space import Genotype, Scalar
-from evonas.trained import Trained
+from dataclasses import dataclass
+from typing import Any
 
 Shape = tuple[int, int, int]
-Kind = Literal["evaluate", "search", "warm"]
-
-
-class Outcome(Enum):
-    """How a job ended. The value is the sentence that people read; success is the empty sentence."""
-
-    MEASURED = ""
-    DIVERGED = "The training diverged: its loss is no longer a finite number."
-    NOT_FINITE = "An objective of the measurement is no finite number, or could not be computed."
-    CRASHED = "The evaluation raised an error."
-    OUT_OF_MEMORY = "The evaluation ran out of memory."
-    TIME_LIMIT = "The evaluation took longer than the time limit."
-    WORKER_LOST = "The worker died during the evaluation, and so did those that tried it again."
-    REFUSED = "The network was refused before its evaluation."
-
-    @property
-    def is_machine_made(self) -> bool:
-        """Whether another machine, or the same on another day, might have ended otherwise."""
-        return self in (Outcome.OUT_OF_MEMORY, Outcome.TIME_LIMIT, Outcome.WORKER_LOST)
 
 
 @dataclass(frozen=True)
@@ -211,103 +188,3 @@ class Measurement:
 
 def _with_tuples(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a job is predicted to cost.
-
-    Attributes:
-        operations: What the virtual clock runs on: dense multiply-accumulates over the whole training, or any other
-            unit that is the same for all jobs of a run.
-        sample_steps: Samples that go through a training step, forward and backward, times their time steps.
-    """
-
-    operations: float = 1.0
-    sample_steps: float = 0.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to do.
-
-    Attributes:
-        slot: Position in the run, from 0 in the order in which jobs start in virtual time.
-        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes; `"warm"`: evaluate a
-            genotype with the weights of the search that proposes it, as a part of that search.
-        genotype: The network to evaluate; empty for a `search` job.
-        strategy: Name of the strategy that proposed it.
-        parents: Slots of the rows that it was made from.
-        rung: Rung of the ladder, from 0.
-        epochs: Epochs of training at that rung; those of a `search` job stand in its settings.
-        cost: Predicted cost, in any unit that is the same for all jobs of a run.
-        sample_steps: Predicted samples of the whole training times their time steps; 0 where nothing is trained.
-        start: Virtual time at which it starts, in the same unit.
-        seed: Seed of the run.
-        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
-    """
-
-    slot: int
-    kind: Kind
-    genotype: Genotype
-    strategy: str
-    parents: tuple[int, ...] = ()
-    rung: int = 0
-    epochs: int = 1
-    cost: float = 1.0
-    sample_steps: float = 0.0
-    start: float = 0.0
-    seed: int = 0
-    settings: Mapping[str, Scalar] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A row of the archive: a job and what came of it.
-
-    `seconds`, `host`, `device` and `retries` tell how it was made and are no part of the result:
-    `same_result` leaves them out.
-
-    Attributes:
-        job: What was to be done.
-        outcome: How it ended.
-        message: What happened, for people; empty on success.
-        measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
-        proposals: Genotypes that a `search` job proposes.
-        warm: What each of these did with the weights of the search, trained on for a little; empty where this was not
-            asked for. A fidelity of its own: no rows, and compared with none.
-        trained: What the training took, None where nobody counted.
-        seconds: Wall-clock seconds on the worker.
-        host: Name of the machine.
-        device: Kind of device, such as `"cpu"` or the name of the GPU.
-        retries: Workers that were lost before this result came.
-        degree: By how much a refused network misses what it would have to keep; 0 for all others.
-    """
-
-    job: Job
-    outcome: Outcome
-    message: str = ""
-    measurement: Measurement | Mapping[str, Any] | None = None
-    proposals: tuple[Genotype, ...] = ()
-    warm: tuple[Evaluation, ...] = ()
-    trained: Trained | None = None
-    seconds: float = 0.0
-    host: str = ""
-    device: str = ""
-    retries: int = 0
-    degree: float = 0.0
-
-    def same_result(self, other: Evaluation) -> bool:
-        """Return whether both rows say the same, whoever computed them and however long it took."""
-        return self._result == other._result
-
-    @property
-    def sample_steps(self) -> float:
-        """Sample-steps of the training: counted, or as they were predicted where nobody counted."""
-        return self.job.sample_steps if self.trained is None else self.trained.sample_steps
-
-    @property
-    def _result(self) -> tuple[Any, ...]:
-        warm = tuple(one._result for one in self.warm)
-        told = (self.job, self.outcome, self.message, self.measurement, self.degree)
-        return (*told, self.proposals, warm, self.trained)

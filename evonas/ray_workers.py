@@ -16,7 +16,8 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 
 from evonas.errors import WorkersError
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.workers import Evaluate, attempt
 
 log = logging.getLogger("evonas")

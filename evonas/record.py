@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from evonas.errors import ArchiveError
-from evonas.measurement import Evaluation, Job, Measurement, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
+from evonas.measurement import Measurement
 from evonas.space import Genotype
 from evonas.trained import Trained
 

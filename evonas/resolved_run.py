@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from evonas.data.dataset import DataSet, SearchData
 from evonas.errors import DataError, RunFileError
 from evonas.hardware import Hardware, hardware_of
-from evonas.job_evaluator import JobEvaluator, Searcher
+from evonas.job_evaluator import JobEvaluator
 from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
@@ -125,36 +126,28 @@ class MakeEvaluator:
 
     def __call__(self) -> Evaluate:
         """Return the evaluator."""
+        from evonas.bilevel_searcher import BilevelSearcher
         from evonas.evaluate import Training, TrainingEvaluator
 
         file = self.file
-        dataset, faults = _dataset(file)
-        if dataset is None:
+        data, faults = _search_data(file)
+        if data is None:
             raise RunFileError(faults)
         space = look_up(file.search.space, folder="spaces", attribute="space")
         training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
-        data = dataset.for_search(seed=file.search.seed)
         device = "cuda" if file.workers.num_gpus else "cpu"
         threads = max(1, int(file.workers.num_cpus))
         evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
-        return JobEvaluator(evaluator, searchers=self._searchers(space, data, evaluator, training, device))
+        make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
+        return JobEvaluator(evaluator, searchers={name: make(price=price) for name, price in _prices(file)})
 
-    def _searchers(
-        self, space: Space, data: SearchData, evaluator: Any, training: Any, device: str
-    ) -> dict[str, Searcher]:
-        """Return what does the search jobs of each strategy that has any."""
-        file = self.file
-        searchers: dict[str, Searcher] = {}
-        for _, member in members_of(file.strategies)[0]:
-            if isinstance(member, Differentiable):
-                from evonas.bilevel_searcher import BilevelSearcher
 
-                objectives, _ = objectives_of(file.objectives)
-                price = price_of(member.objective, file.objectives, objectives=objectives)
-                searchers[member.name] = BilevelSearcher(
-                    space, data, price=price, training=training, warm=evaluator.warm, device=device
-                )
-        return searchers
+def _prices(file: RunFile) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each strategy that has search jobs, and the arithmetic of what it prices."""
+    objectives, _ = objectives_of(file.objectives)
+    for _, member in members_of(file.strategies)[0]:
+        if isinstance(member, Differentiable):
+            yield member.name, price_of(member.objective, file.objectives, objectives=objectives)
 
 
 def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
@@ -265,13 +258,10 @@ def bound_faults(objective: Objective) -> list[str]:
     return faults
 
 
-def _dataset(file: RunFile) -> tuple[DataSet | None, list[str]]:
-    section = file.data
-    return make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
-
-
 def _search_data(file: RunFile) -> tuple[SearchData | None, list[str]]:
-    dataset, faults = _dataset(file)
+    section = file.data
+    dataset: DataSet | None
+    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
     if dataset is None:
         return None, faults
     try:

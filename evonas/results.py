@@ -9,7 +9,7 @@ from typing import Any
 
 from evonas import pareto
 from evonas.errors import ArchiveError
-from evonas.measurement import Evaluation, Outcome
+from evonas.evaluation import Evaluation, Outcome
 from evonas.objective import Objective
 from evonas.pareto import Reference
 from evonas.pareto_front import Front

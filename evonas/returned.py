@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.measurement import Evaluation, Measurement
+from evonas.evaluation import Evaluation
+from evonas.measurement import Measurement
 from evonas.space import Genotype
 from evonas.trained import Trained
 

@@ -10,8 +10,9 @@ from enum import Enum
 from typing import Protocol
 
 from evonas.errors import EvonasError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Cost, Job
 from evonas.ladder import Ladder
-from evonas.measurement import Cost, Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.refusal import Refuse
 from evonas.space import Space

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.errors import ArchiveError
+from evonas.evaluation import Evaluation
 from evonas.header import Header
-from evonas.measurement import Evaluation
 from evonas.record import from_record
 
 

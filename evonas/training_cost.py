@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from evonas.data.dataset import SearchData
-from evonas.measurement import Cost
+from evonas.job import Cost
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.differentiable import context_of
 from evonas.trained import DUEL

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from evonas.errors import NotFiniteError
-from evonas.measurement import Evaluation, Job, Kind, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job, Kind
 from evonas.objective import Objective, Score, score
 from evonas.space import Genotype, Scalar, Space
 

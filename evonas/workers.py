@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from evonas.errors import TrainingDivergedError, WorkersError
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.returned import Returned
 
 Evaluate = Callable[[Job], Any]

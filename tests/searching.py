@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from toys import measure, mixed_space
 
-from evonas.measurement import Cost, Job
+from evonas.job import Cost, Job
 from evonas.space import Genotype
 from evonas.view import Proposal
 

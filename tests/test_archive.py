@@ -22,8 +22,10 @@ from toys import OBJECTIVES, measure_small, small_space
 from evonas import journal as journal_module
 from evonas.archive import Archive
 from evonas.errors import ArchiveError, ChangedRunError, UnpriceableError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.journal import encode
-from evonas.measurement import Activity, Connection, Evaluation, Job, Measurement, Outcome, Population
+from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
 from evonas.pareto import Reference, reference
 from evonas.search import Budget, search

@@ -18,7 +18,8 @@ import pytest
 
 from evonas.archive import Archive
 from evonas.errors import ArchiveError
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.space import Choice, Space
 

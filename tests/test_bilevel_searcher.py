@@ -16,7 +16,9 @@ from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.errors import TrainingDivergedError
 from evonas.evaluate import Training, TrainingEvaluator
-from evonas.measurement import Job, Measurement, Outcome
+from evonas.evaluation import Outcome
+from evonas.job import Job
+from evonas.measurement import Measurement
 from evonas.resolved_run import ResolvedRun, resolve
 from evonas.returned import Returned
 from evonas.space import Genotype

@@ -12,7 +12,8 @@ from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.evaluate import Training, TrainingEvaluator
-from evonas.measurement import Job, Measurement
+from evonas.job import Job
+from evonas.measurement import Measurement
 from evonas.returned import Returned
 from evonas.snn.network import Network
 from evonas.space import Choice, Genotype, Space

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from evonas.__main__ import app
 from evonas.archive import Archive
-from evonas.measurement import Activity, Evaluation, Job, Measurement, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
+from evonas.measurement import Activity, Measurement
 from evonas.resolved_run import objectives_of
 from evonas.runfile import parse
 from evonas.space import Choice, Space

@@ -5,8 +5,9 @@ from searching import SPACE, search_mixed
 from toys import measure
 
 from evonas.errors import EvonasError
+from evonas.evaluation import Outcome
+from evonas.job import Job
 from evonas.job_evaluator import JobEvaluator
-from evonas.measurement import Job, Outcome
 from evonas.space import Genotype
 from evonas.workers import attempt
 

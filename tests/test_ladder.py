@@ -4,8 +4,9 @@ import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space
 
 from evonas.errors import EvonasError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
 from evonas.search import Budget, search
 from evonas.space import Integer, Space
 from evonas.strategies.random import RandomSearch

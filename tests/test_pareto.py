@@ -11,7 +11,8 @@ from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from evonas.errors import EvonasError
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective, Score
 from evonas.pareto import Reference, front, hypervolume, order, ranking, reference
 from evonas.space import Genotype

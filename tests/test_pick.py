@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from evonas.archive import Archive
 from evonas.errors import RunFileError
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective, Score
 from evonas.pareto import front as nondominated
 from evonas.pareto_front import Front

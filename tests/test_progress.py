@@ -6,7 +6,8 @@ import io
 
 from rich.console import Console
 
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.progress import SearchProgress
 from evonas.space import Genotype
 from evonas.view import Row

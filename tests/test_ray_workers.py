@@ -12,7 +12,8 @@ from searching import cost, work
 from toys import ListMemory, measure, measure_badly, mixed_space, refuse_deep
 
 from evonas.errors import WorkersError
-from evonas.measurement import Cost, Job, Outcome
+from evonas.evaluation import Outcome
+from evonas.job import Cost, Job
 from evonas.search import Budget, search
 from evonas.space import Genotype
 from evonas.strategies.differentiable import Differentiable

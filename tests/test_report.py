@@ -7,7 +7,8 @@ import io
 from rich.console import Console
 
 from evonas import report
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.pareto_front import Front
 from evonas.space import Genotype

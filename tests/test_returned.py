@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.returned import Returned
 from evonas.space import Genotype
 from evonas.trained import Trained

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from evonas.__main__ import app
 from evonas.archive import Archive
-from evonas.measurement import Outcome
+from evonas.evaluation import Outcome
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from toys import ListMemory, measure, measure_badly, measure_small, mixed_space, refuse_deep, small_space
 
 from evonas.errors import EvonasError, WorkersError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Cost, Job
 from evonas.ladder import Ladder
-from evonas.measurement import Cost, Evaluation, Job, Outcome
 from evonas.refusal import Refusal, Refuse
 from evonas.search import Budget, Ending, VirtualClock, search
 from evonas.space import Genotype, Space

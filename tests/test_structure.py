@@ -14,8 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors", "durable"},
     {"space"},
-    {"trained"},
-    {"measurement", "objective", "refusal", "returned"},
+    {"trained", "measurement", "job", "evaluation", "returned", "objective", "refusal"},
     {"view"},
     {"pareto"},
     {"pareto_front", "exit_codes", "ladder", "snn", "data", "strategies"},

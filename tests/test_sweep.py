@@ -20,9 +20,10 @@ from typer.testing import Result
 
 from evonas.archive import Archive
 from evonas.chip import Chip
+from evonas.evaluation import Evaluation, Outcome
 from evonas.hardware import refused_by_all
+from evonas.job import Job
 from evonas.likeness import likenesses, rank_correlation
-from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.refusal import Refusal
 from evonas.resolved_sweep import Cell, resolve_sweep

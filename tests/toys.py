@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evonas.errors import TrainingDivergedError
-from evonas.measurement import Evaluation, Job
+from evonas.evaluation import Evaluation
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.refusal import Refusal
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from evonas.measurement import Outcome
+from evonas.evaluation import Outcome
 from evonas.pareto import Reference, hypervolume, nondominated, reference
 from evonas.strategies.mixture import check_members, first_proposal, is_promotion
 from evonas.view import Proposal, Row, Strategy, View

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from evonas.errors import RunFileError, SpaceError
-from evonas.measurement import Job, Outcome
+from evonas.evaluation import Outcome
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.pareto import axes, front, order
 from evonas.space import Genotype, Scalar, Space

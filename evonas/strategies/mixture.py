@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from evonas.errors import EvonasError
-from evonas.measurement import Job
+from evonas.job import Job
 from evonas.view import Proposal, Strategy, View
 
 

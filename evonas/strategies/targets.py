@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from evonas.errors import EvonasError
+from evonas.job import Job
 from evonas.ladder import Ladder
-from evonas.measurement import Job
 from evonas.objective import Objective, Score
 from evonas.view import Proposal, Row, Strategy, View
 

@@ -11,8 +11,8 @@ from searching import cost, work
 from toys import ListMemory, measure, mixed_space
 
 from evonas.errors import EvonasError
+from evonas.job import Cost, Job
 from evonas.ladder import Ladder
-from evonas.measurement import Cost, Job
 from evonas.returned import Returned
 from evonas.search import Budget, Predict, search
 from evonas.strategies.adaptive_mixture import AdaptiveMixture

@@ -14,8 +14,9 @@ from toys import OBJECTIVES, ListMemory, measure
 
 from evonas.archive import Archive
 from evonas.errors import RunFileError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
 from evonas.pareto import order
 from evonas.refusal import Refusal
 from evonas.returned import Returned

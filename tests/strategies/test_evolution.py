@@ -8,8 +8,9 @@ import pytest
 from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
 
 from evonas.errors import EvonasError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Score
 from evonas.pareto import Reference, hypervolume, order
 from evonas.refusal import Refusal

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from toys import OBJECTIVES, measure, mixed_space
 
-from evonas.measurement import Evaluation, Job, Outcome
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.objective import Objective
 from evonas.pareto import gains
 from evonas.space import Choice, Integer, Space

@@ -9,8 +9,9 @@ import pytest
 from toys import ListMemory, mixed_space
 
 from evonas.errors import EvonasError, UnpriceableError
+from evonas.evaluation import Evaluation, Outcome
+from evonas.job import Job
 from evonas.ladder import Ladder
-from evonas.measurement import Evaluation, Job, Outcome
 from evonas.objective import Objective
 from evonas.search import Budget, Ending, search
 from evonas.space import Choice, Integer, Space

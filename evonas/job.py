@@ -1,0 +1,59 @@
+"""Jobs: what to do, and what it is predicted to cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evonas.space import Genotype, Scalar
+
+Kind = Literal["evaluate", "search", "warm"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a job is predicted to cost.
+
+    Attributes:
+        operations: What the virtual clock runs on: dense multiply-accumulates over the whole training, or any other
+            unit that is the same for all jobs of a run.
+        sample_steps: Samples that go through a training step, forward and backward, times their time steps.
+    """
+
+    operations: float = 1.0
+    sample_steps: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do.
+
+    Attributes:
+        slot: Position in the run, from 0 in the order in which jobs start in virtual time.
+        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes; `"warm"`: evaluate a
+            genotype with the weights of the search that proposes it, as a part of that search.
+        genotype: The network to evaluate; empty for a `search` job.
+        strategy: Name of the strategy that proposed it.
+        parents: Slots of the rows that it was made from.
+        rung: Rung of the ladder, from 0.
+        epochs: Epochs of training at that rung; those of a `search` job stand in its settings.
+        cost: Predicted cost, in any unit that is the same for all jobs of a run.
+        sample_steps: Predicted samples of the whole training times their time steps; 0 where nothing is trained.
+        start: Virtual time at which it starts, in the same unit.
+        seed: Seed of the run.
+        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
+    """
+
+    slot: int
+    kind: Kind
+    genotype: Genotype
+    strategy: str
+    parents: tuple[int, ...] = ()
+    rung: int = 0
+    epochs: int = 1
+    cost: float = 1.0
+    sample_steps: float = 0.0
+    start: float = 0.0
+    seed: int = 0
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
