@@ -20,7 +20,7 @@ from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
 from evonas.refusal import Refuse
 from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
-from evonas.runfile import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.runfile import WEIGHT_BITS, HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import Differentiable
@@ -276,6 +276,13 @@ def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:
     others = [f"{one.name} on {one.profile}" for one in objectives if chip and one.profile not in (None, chip)]
     if others:
         notes.append(f"hardware.profile = {chip} says what fits, while objectives ask for {', '.join(others)}.")
+    for objective, section in zip(objectives, file.objectives, strict=True):
+        bits = section.options.get("weight_bits", WEIGHT_BITS)
+        if file.hardware is not None and objective.profile is not None and bits != file.hardware.weight_bits:
+            notes.append(
+                f"hardware.weight_bits = {file.hardware.weight_bits} says what fits, while {objective.name} is computed"
+                f" for weights of {bits} bits. Give the objective the same weight_bits if one network is meant."
+            )
     if file.workers.count is not None and file.workers.count > file.search.parallel:
         notes.append(
             f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "

@@ -20,6 +20,9 @@ Natural = Annotated[int, Field(ge=0, strict=True)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
 
+WEIGHT_BITS = 8
+"""Bits of a weight where nobody says: here as in the objectives."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,7 +71,7 @@ class HardwareSection(BaseModel):
 
     profile: Name
     fit: bool = Field(default=True, strict=True)
-    weight_bits: Positive = 8
+    weight_bits: Positive = WEIGHT_BITS
 
     @property
     def options(self) -> dict[str, Any]:

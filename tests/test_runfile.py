@@ -212,6 +212,16 @@ def test_what_the_chip_leaves_unchecked_and_an_objective_of_another_chip_are_not
     assert resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).notes == ()
 
 
+def test_weights_of_other_bits_in_the_check_and_in_an_objective_are_noted(tmp_path: Path) -> None:
+    four = resolve(write(tmp_path, hardware={"profile": "loihi1_davies", "weight_bits": 4}))
+    (note,) = four.notes
+    assert note.startswith("hardware.weight_bits = 4 says what fits, while energy is computed for weights of 8 bits.")
+    energy = {"name": "energy", "profile": "loihi1_davies", "weight_bits": 4}
+    hardware = {"profile": "loihi1_davies", "weight_bits": 4}
+    same = resolve(write(tmp_path, hardware=hardware, objectives=[{"name": "accuracy"}, energy]))
+    assert same.notes == ()
+
+
 def test_a_run_file_without_hardware_refuses_nothing_and_has_the_settings_of_older_archives(tmp_path: Path) -> None:
     resolved = resolve(write(tmp_path))
     assert resolved.hardware is None
