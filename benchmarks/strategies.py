@@ -11,7 +11,7 @@ warm-up and failures included, in sample-steps: one time step of one sample in a
 of a search's choices, which sees two networks at once. The predicted multiply-accumulates are told as well.
 
     cost_to_evolution_hypervolume      cost at which both together have the final hypervolume of evolution alone, over
-                                       the cost of the latter: median over seeds, the worse of the tasks
+                                       that at which evolution alone came to it: median over seeds, the worse task
     .._digits, .._fashion              the same for each task; .._operations_.. in multiply-accumulates
     hypervolume_.._..                  median over seeds at the cost that evolution alone has had in the end
     front_size_.., energy_span_..      networks on the front of the differentiable search alone, its dearest over its
@@ -205,13 +205,13 @@ def _of_curves(task: str, curves: Mapping[tuple[str, int], Curve], *, seeds: int
     print(f"\n{task}: hypervolume, median (least to most) of {seeds} seeds\n{columns(table)}\n")
     for unit, said in (("sample_steps", ""), ("cost", "operations_")):
         ratios = [
-            curves["both", seed].cost_of(curves["evolution", seed].volumes[-1], unit=unit) / ends[seed][unit]
-            for seed in range(seeds)
+            curves["both", seed].cost_of(goal, unit=unit) / curves["evolution", seed].cost_of(goal, unit=unit)
+            for seed, goal in enumerate(curves["evolution", seed].volumes[-1] for seed in range(seeds))
         ]
         middle = statistics.median(ratios)
         value = middle if math.isfinite(middle) else None
-        goal = "<= 0.7" if unit == "sample_steps" else None
-        figures.append(Figure(f"cost_to_evolution_hypervolume_{said}{task}", value, unit="x", goal=goal))
+        wanted = "<= 0.7" if unit == "sample_steps" else None
+        figures.append(Figure(f"cost_to_evolution_hypervolume_{said}{task}", value, unit="x", goal=wanted))
     return figures
 
 

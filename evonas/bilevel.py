@@ -123,9 +123,9 @@ def differentiable_search(
         search_surrogates=surrogate_search_of(space, training),
     )
     trace = search.run()
-    genotypes = search.genotypes()
-    weights = {genotype.key: relaxed.weights_of(genotype) for genotype in genotypes}
-    return Found(genotypes, weights, trace, search.trained)
+    found = search.found()
+    weights = {genotype.key: relaxed.weights_of(mixture) for genotype, mixture in found.items()}
+    return Found(tuple(found), weights, trace, search.trained)
 
 
 class _Search:
@@ -176,16 +176,20 @@ class _Search:
         return (*trace, *(self._epoch(epoch) for epoch in range(self.relaxation.epochs)))
 
     @torch.no_grad()
-    def genotypes(self) -> tuple[Genotype, ...]:
-        """Return the decoded network and different ones that are drawn, fewer where there are not so many."""
+    def found(self) -> dict[Genotype, Mixture]:
+        """Return the decoded network and different ones that are drawn, fewer where there are not so many.
+
+        Each comes with the mixture that it is decoded from.
+        """
         temperature = self.relaxation.last_temperature
-        found = {self.relaxed.discretise(self.logits.mixture(temperature=temperature)): None}
+        mixture = self.logits.mixture(temperature=temperature)
+        found = {self.relaxed.discretise(mixture): mixture}
         for _ in range(DRAWS):
             if len(found) == self.relaxation.proposals:
                 break
             drawn = self.logits.network(temperature=temperature, generator=self.generator)
-            found[self.relaxed.discretise(drawn)] = None
-        return tuple(found)
+            found.setdefault(self.relaxed.discretise(drawn), drawn)
+        return found
 
     @property
     def trained(self) -> Trained:
@@ -242,7 +246,9 @@ class _Search:
         _check_finite(loss, "weights")
         self.of_weights.zero_grad(set_to_none=True)  # branches that were not drawn have no gradient, and so no step
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
+        length = nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
+        if not torch.isfinite(length):
+            raise TrainingDivergedError(f"The gradient norm is {length} in a step of the weights.")
         self.of_weights.step()
         self.schedule.step()
         self._count(len(index), mixture)
@@ -259,9 +265,14 @@ class _Search:
         total = loss + self.price * objective / self.reference
         _check_finite(total, "logits")
         trained = [*self.logits.choices, *self.logits.numbers]
-        for logits, gradient in zip(trained, torch.autograd.grad(total, trained, allow_unused=True), strict=True):
-            logits.grad = gradient
+        before = [values.detach().clone() for values in trained]
+        for values, gradient in zip(trained, torch.autograd.grad(total, trained, allow_unused=True), strict=True):
+            values.grad = gradient
         self.of_logits.step()
+        with torch.no_grad():  # what was not contested stays, where the momentum of earlier steps would move it
+            for values, former in zip(trained, before, strict=True):
+                if values.grad is not None:
+                    values.copy_(torch.where(values.grad == 0, former, values))
         self.logits.keep_bounds()
         self._count(DUEL * len(index), mixture)
         return loss.item(), objective.item()

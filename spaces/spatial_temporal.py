@@ -111,7 +111,7 @@ def arrange(values: Assignment) -> Assignment:
     are possible. A move down from the last level is a stay.
     """
     arranged = dict(values)
-    cell = _in_first_order(_reading_the_last(_living(cell_of(values))))
+    cell = numbered(reading_the_last(_living(cell_of(values))))[0]
     arranged["nodes"] = len(cell)
     for node, edges in enumerate(cell):
         arranged[f"node{node}.b.op"] = "none"
@@ -141,14 +141,18 @@ def _living(cell: Cell) -> Cell:
     return tuple(living) or ((Edge("s1", "conv3"),),)
 
 
-def _reading_the_last(cell: Cell) -> Cell:
+def reading_the_last(cell: Cell) -> Cell:
+    """Return the cell, reading the last one where it read none but the one before."""
     if any(edge.source == "s1" for edges in cell for edge in edges):
         return cell
     return tuple(tuple(Edge(edge.source.replace("s0", "s1"), edge.operation) for edge in edges) for edges in cell)
 
 
-def _in_first_order(cell: Cell) -> Cell:
-    """Return the first, in the order of letters, of all numberings in which no node reads a later one."""
+def numbered(cell: Cell) -> tuple[Cell, tuple[int, ...]]:
+    """Return the first form, in the order of letters, of all in which no node reads a later one; which node is which.
+
+    Node `i` of the form is node `order[i]` of the cell.
+    """
     forms = []
     for order in permutations(range(len(cell))):
         names = {"s0": "s0", "s1": "s1"}
@@ -159,8 +163,9 @@ def _in_first_order(cell: Cell) -> Cell:
             form.append(tuple(sorted((names[edge.source], edge.operation) for edge in cell[node])))
             names[f"n{node}"] = f"n{index}"
         else:
-            forms.append(tuple(form))
-    return tuple(tuple(Edge(*edge) for edge in edges) for edges in min(forms))
+            forms.append((tuple(form), order))
+    first, order = min(forms)
+    return tuple(tuple(Edge(*edge) for edge in edges) for edges in first), order
 
 
 def _variables() -> dict[str, Variable]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evonas.errors import SpaceError
-from evonas.snn.cell import Edge
+from evonas.snn.cell import Cell, Edge
 from evonas.snn.dynamics import DT_MS, RESETS, Surrogate
 from evonas.snn.edge_law import NONE, best_two, pairs_of
 from evonas.snn.layer_path import DOWN, STAY, choosing, most_likely
@@ -19,7 +19,17 @@ from evonas.snn.relaxed_network import RelaxedNetwork
 from evonas.snn.relaxed_plan import Widths, relax_trellis
 from evonas.snn.relaxed_space import RelaxedSpace, branches
 from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar
-from spaces.spatial_temporal import EDGES, LAYERS, LEVELS, NODES, cell_of, levels_of, space
+from spaces.spatial_temporal import (
+    EDGES,
+    LAYERS,
+    LEVELS,
+    NODES,
+    cell_of,
+    levels_of,
+    numbered,
+    reading_the_last,
+    space,
+)
 
 CONTEXT = ("nodes", "layers", "channels")
 """What has to be given: the sizes."""
@@ -60,6 +70,7 @@ def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedS
         discretise=partial(discretise, context=given, time_steps=widths.time_steps),
         one_hot=partial(one_hot, time_steps=widths.time_steps),
         branches=lambda genotype: branches(cell_of(genotype), levels_of(genotype)),
+        branches_of=branches_of,
     )
 
 
@@ -92,20 +103,16 @@ def _bounds(name: str) -> tuple[float, float]:
 
 
 def discretise(mixture: Mixture, *, context: Values, time_steps: tuple[int, ...]) -> Genotype:
-    """Return the genotype of the most likely network; its constants are rounded to the resolution of the space.
+    """Return the genotype of the likeliest options; its constants are rounded to the resolution of the space.
 
-    A node gets its best pair of source and operation and the best from another source, unless "none" is likelier; the
-    levels are those of the most likely path. The canonical form then does what it does to all: a cell that reads only
-    the cell before the last reads the last.
+    A node gets its likeliest pair of source and operation and the likeliest from another source, unless "none" is
+    likelier; the levels are those of the most likely path. The canonical form then does what it does to all: nodes may
+    get other numbers, and a cell that reads only the cell before the last reads the last.
     """
     values: Assignment = {**_somewhere(), **context}
-    for node, chances in enumerate(mixture.edges):
-        pairs = pairs_of(node)
-        for letter, index in zip(EDGES, best_two(chances), strict=True):
-            source, operation = pairs[0][0], "none"
-            if index is not None:
-                source, operation = pairs[index]
-            values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = source, operation
+    for node, edges in enumerate(likeliest_cell(mixture)):
+        for letter, edge in zip(EDGES, edges, strict=False):
+            values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = edge.source, edge.operation
     level = 0
     for layer, reached in enumerate(most_likely(mixture.moves, levels=LEVELS), start=1):
         values[f"layer{layer}.move"] = "down" if reached > level else "stay"
@@ -118,6 +125,24 @@ def discretise(mixture: Mixture, *, context: Values, time_steps: tuple[int, ...]
     values["time_steps"] = time_steps[int(mixture.time_steps.argmax())]
     values["readout.tau_mem"] = mixture.readout_tau_mem_ms.item()
     return space.canonical(values)
+
+
+def likeliest_cell(mixture: Mixture) -> Cell:
+    """Return the likeliest edges of each node, its number that of the mixture."""
+    return tuple(
+        tuple(Edge(*pairs_of(node)[index]) for index in best_two(chances) if index is not None)
+        for node, chances in enumerate(mixture.edges)
+    )
+
+
+def branches_of(mixture: Mixture) -> tuple[dict[str, str], tuple[int, ...]]:
+    """Return where the connections of the network of `discretise(mixture)` come from; which node is which.
+
+    A cell that reads only the cell before the last, and now reads the last, has the branches from there.
+    """
+    cell = reading_the_last(likeliest_cell(mixture))
+    _, order = numbered(cell)
+    return branches(cell, most_likely(mixture.moves, levels=LEVELS), order=order), order
 
 
 def one_hot(genotype: Values, *, time_steps: tuple[int, ...]) -> Mixture:

@@ -129,6 +129,17 @@ def test_the_price_is_that_of_the_function_handed_in(data):
     assert asked
 
 
+def test_the_price_weighs_in_the_steps_of_the_choices(data):
+    def choices(price: float, scale: float) -> object:
+        def objective(counts: ExpectedCounts) -> torch.Tensor:
+            return scale * (1.0 + counts.spikes)
+
+        return found(data, price=price, objective=objective).trace[-1].entropy
+
+    assert choices(0.0, 1.0) != choices(5.0, 1.0)
+    assert choices(5.0, 1.0) == pytest.approx(choices(5.0, 1024.0)), "its unit does not matter"
+
+
 def test_a_chip_without_multiply_accumulates_gets_no_analog_neurons(data):
     for seed in range(3):
         result = found(data, seed=seed, objective=energy.expected(profile="loihi1_davies"), proposals=4)

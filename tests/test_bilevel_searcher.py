@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tomli_w
 import torch
 
+from evonas import bilevel_searcher
 from evonas.archive import Archive
 from evonas.bilevel_searcher import BilevelSearcher
 from evonas.data import digits
@@ -83,6 +85,22 @@ def test_a_warm_start_that_fails_is_told_with_the_network_and_the_search_is_none
     assert row.outcome is Outcome.MEASURED
     assert len(row.proposals) == 2
     assert [(one.outcome, one.message) for one in row.warm] == [(Outcome.DIVERGED, "The loss is nan.")] * 2
+
+
+def test_the_search_is_told_the_price_and_the_schedule(
+    searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+    search = bilevel_searcher.differentiable_search
+
+    def listening(*arguments: Any, **options: Any) -> Any:
+        told.update(options)
+        return search(*arguments, **options)
+
+    monkeypatch.setattr(bilevel_searcher, "differentiable_search", listening)
+    searcher(job(price=0.7, warm_up=0, epochs=2))
+    assert (told["price"], told["context"]) == (0.7, {"nodes": 1, "layers": 2, "channels": 4})
+    assert (told["relaxation"].warm_up, told["relaxation"].epochs, told["relaxation"].proposals) == (0, 2, 2)
 
 
 def test_a_size_that_is_missing_makes_a_failed_row_that_names_it(searcher: BilevelSearcher) -> None:

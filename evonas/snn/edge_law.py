@@ -47,13 +47,27 @@ def inclusion(logits: Tensor) -> Tensor:
     return torch.cat([first, first.new_zeros(1)]) + drawn_second
 
 
+def draw_two(logits: Tensor, *, generator: torch.Generator) -> tuple[int, int]:
+    """Return the index of the first draw and that of the second, the last index where that is "none".
+
+    Args:
+        logits: As for `inclusion`, without gradients.
+        generator: Of both draws.
+    """
+    first = int(torch.multinomial(torch.softmax(logits[:NONE], dim=0), 1, generator=generator))
+    own = first // len(OPERATIONS) * len(OPERATIONS)
+    others = logits.clone()
+    others[own : own + len(OPERATIONS)] = -torch.inf
+    return first, int(torch.multinomial(torch.softmax(others, dim=0), 1, generator=generator))
+
+
 def best_two(scores: Tensor) -> tuple[int, int | None]:
     """Return the pair with the highest score, and the one with the highest from another source (None: no edge).
 
     A pair keeps its source and its operation together: the two are never sorted on their own.
 
     Args:
-        scores: `(pairs + 1,)`, "none" as the last: probabilities, logits, or logits with noise.
+        scores: `(pairs + 1,)`, "none" as the last: probabilities or logits.
     """
     values = scores.tolist()
     order = sorted(range(len(values) - 1), key=lambda index: -values[index])

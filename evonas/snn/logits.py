@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.snn.dynamics import RESETS
-from evonas.snn.edge_law import NONE, best_two, inclusion, pairs_of
+from evonas.snn.edge_law import draw_two, inclusion, pairs_of
 from evonas.snn.layer_path import choosing
 from evonas.snn.mixture import KINDS, Mixture
 from evonas.snn.relaxed_plan import Widths
@@ -137,8 +137,9 @@ class Logits(nn.Module):
         Gumbel noise on the logits and the highest of them: draws from their softmax, without putting back.
         """
         nodes, layers = len(self.edges), len(self.moves)
+        rivals = int(contested == STRUCTURE)
+        masks = [_edges(values.detach(), rivals=rivals, generator=generator) for values in logits[:nodes]]
         noisy = [values.detach() + _gumbel(values.shape, generator) for values in logits]
-        masks = [_two_edges(values, rivals=int(contested == STRUCTURE)) for values in noisy[:nodes]]
         masks += [_top(values, 1) for values in noisy[nodes : nodes + layers]]
         if contested == STRUCTURE:
             masks[nodes + int(torch.randint(layers, (), generator=generator))] |= True
@@ -156,12 +157,12 @@ def _top(scores: Tensor, count: int) -> Tensor:
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
 
 
-def _two_edges(scores: Tensor, *, rivals: int) -> Tensor:
-    """Return which options of a node are drawn: two edges, or one and none, and then the highest of the others."""
-    first, second = best_two(scores)
-    mask = torch.zeros_like(scores, dtype=torch.bool)
-    mask[first] = mask[NONE if second is None else second] = True
-    rest = scores.masked_fill(mask, -torch.inf)
+def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:
+    """Return which options of a node are drawn, by the law of its edges, and then so many rivals among the others."""
+    first, second = draw_two(logits, generator=generator)
+    mask = torch.zeros_like(logits, dtype=torch.bool)
+    mask[first] = mask[second] = True
     if rivals:
+        rest = (logits + _gumbel(logits.shape, generator)).masked_fill(mask, -torch.inf)
         mask[rest.topk(rivals).indices] = True
     return mask

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from counted import activities, analog, edge, graded, layer, small, with_energy
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from evonas.measurement import Activity, Measurement
 from evonas.objective import score
 from objectives.band import Band
 from objectives.deployment import Deployment
-from objectives.energy import estimate, joules, objective
+from objectives.energy import estimate, expected, joules, objective
 from objectives.energy_estimate import EnergyEstimate, compose
 from objectives.profile import SHIPPED, Coefficient, Profile, load
 
@@ -430,3 +431,33 @@ def test_the_estimate_agrees_with_the_sum_written_out(profile: Profile, activity
         messages = sum(sum(part.inputs) for part in activity.connections if part.element == "binary") / 10
         slow += messages * (price["msg_out"] + 2 * price["hop"])
     assert estimate(activity, profile, assumed=NEAR).dynamic.nominal == pytest.approx(slow)
+
+
+@pytest.mark.parametrize(
+    ("profile", "most"),
+    # every neuron is taken for active at every step, which matters where active updates have a price of their own
+    [("arith45_fp32", 1.0), ("spinnaker2", 1.0), ("truenorth28", 1.0), ("loihi1_davies", 2.0)],
+)
+def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, most: float) -> None:
+    import torch
+
+    from evonas.snn.expected_counts import ExpectedCounter
+    from spaces.spatial_temporal import space
+
+    price, measured = expected(profile=profile), objective(profile=profile)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        drawn = {**space.fill({}, rng), "channels": 4, "surrogate": "super", "surrogate_width": 1.0}
+        genotype = space.canonical({**drawn, **{f"stage{stage}.kind": "lif_box" for stage in range(3)}})
+        torch.manual_seed(0)
+        network = space.build(genotype, (1, 8, 8), 10).eval()
+        relaxed = space.relax({name: genotype[name] for name in space.sizes}, (1, 8, 8), 10)
+        relaxed.take_weights(genotype, network)
+        data = torch.rand(1, 8, 1, 8, 8)
+        counter = ExpectedCounter(relaxed.network.plan)
+        with torch.no_grad():
+            _, activity = network(data, record=True)
+            relaxed.network.eval()(data, relaxed.one_hot(genotype), counter=counter)
+        measurement = Measurement(0.5, 1.0, 8, 0, activity.time_steps, False, activity)
+        exact = measured.score(measurement)
+        assert 0.999 * exact <= float(price(counter.counts())) <= 1.001 * most * exact

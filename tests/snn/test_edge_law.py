@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evonas.snn.cell import OPERATIONS
-from evonas.snn.edge_law import NONE, best_two, inclusion, pairs_of
+from evonas.snn.edge_law import NONE, best_two, draw_two, inclusion, pairs_of
 
 
 def drawn(logits: torch.Tensor) -> torch.Tensor:
@@ -56,6 +56,22 @@ def test_a_source_that_takes_all_of_the_probability_leaves_numbers_and_gradients
     assert chances.sum().item() == pytest.approx(2)
     chances[6].backward()
     assert bool(torch.isfinite(logits.grad).all())
+
+
+@pytest.mark.parametrize("spread", [0.001, 1.5])
+def test_draws_follow_the_law(spread):
+    generator = torch.Generator().manual_seed(1)
+    logits = spread * torch.randn(len(pairs_of(0)) + 1, dtype=torch.float64, generator=generator)
+    counts = torch.zeros_like(logits)
+    draws = 4000
+    for _ in range(draws):
+        first, second = draw_two(logits, generator=generator)
+        assert first != len(logits) - 1
+        assert first // len(OPERATIONS) != second // len(OPERATIONS)
+        counts[[first, second]] += 1
+    expected = inclusion(logits)
+    error = (expected * (1 - expected) / draws).sqrt()
+    assert bool(((counts / draws - expected).abs() < 4 * error + 1e-9).all())
 
 
 def test_the_best_two_keep_source_and_operation_together():
