@@ -19,7 +19,7 @@ from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
 from evonas.refusal import Refuse
-from evonas.resolved_strategies import members_of, misfits, price_of, strategy_of
+from evonas.resolved_strategies import members_of, misfits, price_notes, price_of, strategy_of
 from evonas.runfile import WEIGHT_BITS, HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
@@ -283,6 +283,7 @@ def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:
                 f"hardware.weight_bits = {file.hardware.weight_bits} says what fits, while {objective.name} is computed"
                 f" for weights of {bits} bits. Give the objective the same weight_bits if one network is meant."
             )
+    notes += price_notes(file, objectives=objectives)
     if file.workers.count is not None and file.workers.count > file.search.parallel:
         notes.append(
             f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "

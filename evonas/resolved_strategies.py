@@ -63,6 +63,18 @@ def misfits(file: RunFile, space: Space, *, objectives: Sequence[Objective]) -> 
             yield from (f"strategies.{index}.{fault}" for fault in faults)
 
 
+def price_notes(file: RunFile, *, objectives: Sequence[Objective]) -> Iterator[str]:
+    """Yield a sentence for each strategy whose price leaves out what its objective counts."""
+    for index, member in members_of(file.strategies)[0]:
+        if isinstance(member, Differentiable):
+            price = price_of(member.objective, file.objectives, objectives=objectives)
+            if uncounted := getattr(price, "uncounted", ()):
+                yield (
+                    f"strategies.{index}: the searches follow a simpler {member.objective}, which leaves out "
+                    f"{' and '.join(uncounted)}; the networks that they find are measured in full."
+                )
+
+
 def price_of(name: str, sections: Sequence[ObjectiveSection], *, objectives: Sequence[Objective]) -> Any:
     """Return the arithmetic of an objective on expected counts, which the differentiable search can follow.
 

@@ -7,7 +7,8 @@ A kind of operation that the chip cannot do at all makes the network infeasible 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from evonas.errors import ProfileError, RunFileError
 from evonas.measurement import Activity, Measurement
@@ -96,13 +97,14 @@ def objective(
     return Objective("energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band)
 
 
-def expected(*, profile: str, **_: object) -> PriceFunction:
-    """Return the same on expected counts, for the differentiable search; of the options the profile alone decides.
+def expected(*, profile: str, part: Part = "dynamic", **assumed: Any) -> PriceFunction:
+    """Return the same on expected counts, for the differentiable search; arguments as for `objective`.
 
     Raises:
         ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
     """
-    return expected_energy(profile)
+    found = expected_energy(profile, assumed=Deployment(**assumed))
+    return replace(found, uncounted=(*found.uncounted, "static power")) if part == "total" else found
 
 
 def joules(

@@ -1,58 +1,102 @@
 """Expected joules of a network that is drawn from a mixture: the coefficients of a profile times expected counts.
 
-A stand-in for `energy` where gradients are needed. What depends on where neurons are placed is simple here: each spike
-makes one message. Memory accesses and power are left out. The networks found are priced exactly when they are measured.
+A stand-in for `energy` where gradients are needed: it says which networks are cheaper, not how many joules they take.
+`ExpectedEnergy.uncounted` lists what it leaves out. The networks found are priced in full when they are measured.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evonas.errors import ProfileError, UnpriceableError
-from objectives.deployment import ASSUMED
+from objectives.deployment import Deployment
 from objectives.energy_estimate import PICO, priced
 from objectives.placement import Placement
-from objectives.profile import load
+from objectives.profile import Profile, load
 
 if TYPE_CHECKING:
-    from evonas.snn.expected_counts import ExpectedCounts, PriceFunction
+    from evonas.snn.expected_counts import ExpectedCounts
+
+_RULES = {
+    "crossbar-full": "that a spike reads a full row of synapses, zeros included",
+    "dense-rate": "operations on padding",
+}
 
 
-def expected_energy(profile: str) -> PriceFunction:
+@dataclass(frozen=True)
+class ExpectedEnergy:
+    """A function of expected counts to joules per sample: each spike makes one message, each neuron is always active.
+
+    Attributes:
+        chip: Name of the profile.
+        picojoules: Coefficients by what they are multiplied with: a field of `ExpectedCounts`.
+        steps_of_input: Whether multiply-accumulates of static data are done at every time step.
+        uncounted: What the energy of the run counts and this does not.
+    """
+
+    chip: str
+    picojoules: Mapping[str, float | None]
+    steps_of_input: bool
+    uncounted: tuple[str, ...]
+
+    def __call__(self, counts: ExpectedCounts) -> Any:
+        """Return joules.
+
+        Raises:
+            UnpriceableError: For multiply-accumulates behind the data where the chip has none, from which the search
+                learns to leave analog neurons out.
+        """
+        multiplying = self.picojoules["macs"]
+        if multiplying is None and counts.macs.item() > 0:
+            raise UnpriceableError(f"{self.chip} has no price for multiply-accumulates behind the data.")
+        picojoules: Any = 0.0
+        for name in ("events", "graded", "spikes", "neuron_steps", "time_steps"):
+            picojoules = picojoules + self.picojoules[name] * getattr(counts, name)
+        if multiplying is not None:
+            times = counts.time_steps if self.steps_of_input else 1.0
+            picojoules = picojoules + multiplying * (counts.macs + times * counts.input_macs)
+        return PICO * picojoules
+
+
+def expected_energy(profile: str, *, assumed: Deployment) -> ExpectedEnergy:
     """Return the function of expected counts to joules per sample.
-
-    It raises `UnpriceableError` for multiply-accumulates behind the data where the chip has none, from which the search
-    learns to leave analog neurons out.
 
     Args:
         profile: Name of a profile, or the path of its file.
+        assumed: What the profile leaves open.
 
     Raises:
         ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
     """
     chip = load(profile)
-    prices = {name: price.value for name, price in priced(chip, ASSUMED).items()}
+    prices = {name: price.value for name, price in priced(chip, assumed).items()}
     if chip.composition != "additive" or chip.rules["counts"] == "dense" or "synop" not in prices:
         raise ProfileError(
             f"{chip.id} cannot price a differentiable search: it has no energy for single synaptic events, or counts "
             "without regard to spikes. Use another profile, or another strategy."
         )
-    graded = prices.get("synop_graded", prices["synop"])
-    hops = Placement({}, 1, 1, 1).hops(ASSUMED)
-    of_spikes = sum(
-        prices.get(name, 0.0) * factor for name, factor in (("spike_out", 1), ("msg_out", 1), ("hop", hops))
+    hops = Placement({}, 1, 1, 1).hops(assumed)
+    of_messages = (("spike_out", 1), ("msg_out", 1), ("hop", hops))
+    addressing = prices.get("addr", 0.0)
+    return ExpectedEnergy(
+        chip.id,
+        {
+            "events": prices["synop"] + addressing,
+            "graded": prices.get("synop_graded", prices["synop"]) + addressing,
+            "spikes": sum(prices.get(name, 0.0) * factor for name, factor in of_messages),
+            "neuron_steps": prices.get("acc_neuron", 0.0) + prices.get("upd_neuron", 0.0),
+            "time_steps": prices.get("step", 0.0),
+            "macs": prices.get("mac"),
+        },
+        steps_of_input=assumed.static_first == "every-step",
+        uncounted=tuple(_uncounted(chip)),
     )
-    of_neurons = prices.get("acc_neuron", 0.0) + prices.get("upd_neuron", 0.0)
-    addressing, multiplying = prices.get("addr", 0.0), prices.get("mac")
 
-    def joules(counts: ExpectedCounts) -> Any:
-        picojoules: Any = (prices["synop"] + addressing) * counts.events + (graded + addressing) * counts.graded
-        picojoules = picojoules + of_spikes * counts.spikes + of_neurons * counts.neuron_steps
-        picojoules = picojoules + prices.get("step", 0.0) * counts.time_steps
-        if multiplying is not None:
-            picojoules = picojoules + multiplying * (counts.macs + counts.input_macs)
-        elif counts.macs.item() > 0:
-            raise UnpriceableError(f"{chip.id} has no price for multiply-accumulates behind the data.")
-        return PICO * picojoules
 
-    return joules
+def _uncounted(chip: Profile) -> Iterator[str]:
+    if chip.rules["counts"] in _RULES:
+        yield _RULES[chip.rules["counts"]]
+    if chip.memory:
+        yield "accesses to memory"

@@ -196,6 +196,16 @@ def test_a_file_that_is_missing_or_no_toml_is_told(tmp_path: Path) -> None:
     assert "not a TOML file" in faults(tmp_path / "bad.toml")[0]
 
 
+def test_what_the_price_of_a_search_leaves_out_is_noted(tmp_path: Path) -> None:
+    def notes(profile: str) -> tuple[str, ...]:
+        objectives = [{"name": "accuracy"}, {"name": "energy", "profile": profile}]
+        return resolve(write(tmp_path, strategies=[DIFFERENTIABLE], objectives=objectives)).notes
+
+    (note,) = notes("sram45_int8")
+    assert note.startswith("strategies.0: the searches follow a simpler energy, which leaves out accesses to memory;")
+    assert notes("loihi1_davies") == ()
+
+
 def test_more_workers_than_jobs_open_at_once_is_noted(tmp_path: Path) -> None:
     resolved = resolve(write(tmp_path, workers={"count": 9}))
     assert "the rest will idle" in resolved.notes[0]

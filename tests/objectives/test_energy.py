@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from counted import activities, analog, edge, graded, layer, small, with_energy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from evonas.errors import ProfileError, RunFileError, UnpriceableError
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
+from evonas.snn.expected_counts import ExpectedCounter, ExpectedCounts
 from objectives.band import Band
 from objectives.deployment import Deployment
 from objectives.energy import estimate, expected, joules, objective
 from objectives.energy_estimate import EnergyEstimate, compose
 from objectives.profile import SHIPPED, Coefficient, Profile, load
+from spaces.spatial_temporal import space
 
 ARITH = load("arith45_fp32")
 LOIHI = load("loihi1_davies")
@@ -439,11 +442,6 @@ def test_the_estimate_agrees_with_the_sum_written_out(profile: Profile, activity
     [("arith45_fp32", 1.0), ("spinnaker2", 1.0), ("truenorth28", 1.0), ("loihi1_davies", 2.0)],
 )
 def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, most: float) -> None:
-    import torch
-
-    from evonas.snn.expected_counts import ExpectedCounter
-    from spaces.spatial_temporal import space
-
     price, measured = expected(profile=profile), objective(profile=profile)
     rng = np.random.default_rng(0)
     for _ in range(5):
@@ -461,3 +459,23 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
         measurement = Measurement(0.5, 1.0, 8, 0, activity.time_steps, False, activity)
         exact = measured.score(measurement)
         assert 0.999 * exact <= float(price(counter.counts())) <= 1.001 * most * exact
+
+
+def test_expected_joules_follow_the_options_of_the_objective() -> None:
+    one = torch.ones(())
+    counts = ExpectedCounts(events=one, graded=0 * one, spikes=one, macs=0 * one, input_macs=one, time_steps=3 * one,
+                            neuron_steps=0 * one)  # fmt: skip
+    once, every = (expected(profile="arith45_fp32", static_first=when) for when in ("once", "every-step"))
+    mac = ARITH.energy["mac"].value
+    assert float(every(counts) - once(counts)) == pytest.approx(2 * mac * 1e-12)
+    near, far = (expected(profile="loihi1_davies", hops=hops) for hops in (1.0, 11.0))
+    assert float(far(counts) - near(counts)) == pytest.approx(10 * LOIHI.energy["hop"].value * 1e-12)
+    with pytest.raises(RunFileError, match="static_first"):
+        expected(profile="arith45_fp32", static_first="twice")
+
+
+def test_expected_joules_say_what_they_leave_out() -> None:
+    assert expected(profile="loihi1_davies").uncounted == ()
+    assert expected(profile="loihi1_davies", part="total").uncounted == ("static power",)
+    assert expected(profile="sram45_int8").uncounted == ("accesses to memory",)
+    assert expected(profile="odin28").uncounted == ("that a spike reads a full row of synapses, zeros included",)
