@@ -33,18 +33,16 @@ from evonas.header import FORMAT_VERSION, Header, check_format
 from evonas.job import Job
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
-from evonas.record import from_record, to_record
+from evonas.record import EVALUATION, JOB, from_record, to_record
 from evonas.space import Genotype
 from evonas.stored import Stored
 from evonas.trained import Trained
 
 _FORMAT = "evonas archive"
-_JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float,
-        "sample_steps": float, "start": float, "seed": int, "parents": tuple[int, ...]}  # fmt: skip
-_EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
+_JOB = {**JOB, "parents": tuple[int, ...]}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
             "warm": str, "trained": str}  # fmt: skip
-_ROWS: dict[str, Any] = {**_JOB, **_EVALUATION, **_WRITTEN}
+_ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
 _SINCE: dict[int, dict[str, Any]] = {
     2: {"degree": 0.0, "sample_steps": 0.0, "start": 0.0},
     3: {"warm": "[]", "trained": ""},
@@ -153,7 +151,7 @@ def _write_objectives(group: h5py.Group, values: Values) -> None:
 def _write_evaluations(file: h5py.File, evaluations: Sequence[Evaluation]) -> None:
     jobs = [evaluation.job for evaluation in evaluations]
     columns = {name: [getattr(job, name) for job in jobs] for name in _JOB}
-    columns |= {name: [getattr(evaluation, name) for evaluation in evaluations] for name in _EVALUATION}
+    columns |= {name: [getattr(evaluation, name) for evaluation in evaluations] for name in EVALUATION}
     columns["key"] = [job.genotype.key for job in jobs]
     columns["genotype"] = [job.genotype.to_json() for job in jobs]
     columns["settings"] = [json.dumps(dict(job.settings)) for job in jobs]
@@ -208,7 +206,7 @@ def _read_evaluations(file: h5py.File) -> list[Evaluation]:
             Evaluation(
                 job,
                 Outcome[row["outcome"]],
-                **{name: row[name] for name in _EVALUATION},
+                **{name: row[name] for name in EVALUATION},
                 measurement=json.loads(own) if own else measurements.get(job.slot),
                 proposals=tuple(Genotype(genotype) for genotype in json.loads(row["proposals"])),
                 warm=tuple(from_record(record) for record in json.loads(row["warm"])),

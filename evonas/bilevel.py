@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class Found:
         genotypes: The decoded network, then those that were drawn.
         weights: Key of each genotype to the trained weights of its branches, as a state of its network.
         trace: One entry an epoch, those of the warm-up first.
-        trained: What the search took, and which widths of surrogate gradients it came by.
+        trained: What the search took, its trace, and which widths of surrogate gradients it came by.
     """
 
     genotypes: tuple[Genotype, ...]
@@ -125,7 +125,8 @@ def differentiable_search(
     trace = search.run()
     found = search.found()
     weights = {genotype.key: relaxed.weights_of(mixture) for genotype, mixture in found.items()}
-    return Found(tuple(found), weights, trace, search.trained)
+    trained = replace(search.trained, epochs=tuple(map(asdict, trace)))
+    return Found(tuple(found), weights, trace, trained)
 
 
 class _Search:

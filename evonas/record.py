@@ -14,8 +14,11 @@ from evonas.measurement import Measurement
 from evonas.space import Genotype
 from evonas.trained import Trained
 
-_JOB = ("slot", "kind", "strategy", "rung", "epochs", "cost", "sample_steps", "start", "seed")
-_EVALUATION = ("message", "seconds", "host", "device", "retries", "degree")
+JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float, "sample_steps": float,
+       "start": float, "seed": int}  # fmt: skip
+EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
+"""Fields of jobs and evaluations that are written as they are, and their types."""
+
 _SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
 _SINCE_3: dict[str, Any] = {"warm": (), "trained": None}  # nor had formats 1 and 2 these
 
@@ -23,12 +26,12 @@ _SINCE_3: dict[str, Any] = {"warm": (), "trained": None}  # nor had formats 1 an
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
     """Return a JSON object that `from_record` reads back without loss."""
     job, measurement = evaluation.job, evaluation.measurement
-    record: dict[str, Any] = {name: getattr(job, name) for name in _JOB}
+    record: dict[str, Any] = {name: getattr(job, name) for name in JOB}
     record["genotype"] = dict(job.genotype)
     record["parents"] = job.parents
     record["settings"] = dict(job.settings)
     record["outcome"] = evaluation.outcome.name
-    record.update({name: getattr(evaluation, name) for name in _EVALUATION})
+    record.update({name: getattr(evaluation, name) for name in EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
     record["warm"] = [to_record(one) for one in evaluation.warm]
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
@@ -49,13 +52,13 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
     measured = record.get("measurement")
     return Evaluation(
         Job(
-            **{name: record[name] for name in _JOB},
+            **{name: record[name] for name in JOB},
             genotype=Genotype(record["genotype"]),
             parents=tuple(record["parents"]),
             settings=record["settings"],
         ),
         Outcome[record["outcome"]],
-        **{name: record[name] for name in _EVALUATION},
+        **{name: record[name] for name in EVALUATION},
         measurement=record.get("own_measurement") if measured is None else Measurement.from_json(measured),
         proposals=tuple(Genotype(values) for values in record["proposals"]),
         warm=tuple(from_record(one) for one in record["warm"]),

@@ -22,16 +22,22 @@ class Trained:
             this training. Samples that went forward only count `FORWARD`, those in a step of choices count `DUEL`.
         surrogate_widths: Stage to the width of its surrogate gradient, at the beginning and after each search of
             widths; empty where none are searched.
+        epochs: Of a search: what happened in each epoch, as `evonas.bilevel.Epoch` says it; empty for single networks.
     """
 
     sample_steps: float
     surrogate_widths: tuple[Mapping[str, float], ...] = ()
+    epochs: tuple[Mapping[str, float | None], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads back without loss."""
-        return {"sample_steps": self.sample_steps, "surrogate_widths": [dict(one) for one in self.surrogate_widths]}
+        return {
+            "sample_steps": self.sample_steps,
+            "surrogate_widths": [dict(one) for one in self.surrogate_widths],
+            "epochs": [dict(one) for one in self.epochs],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Trained:
         """Return what `to_json` wrote."""
-        return cls(data["sample_steps"], tuple(data["surrogate_widths"]))
+        return cls(data["sample_steps"], tuple(data["surrogate_widths"]), tuple(data["epochs"]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from evonas.data.dataset import SearchData
 from evonas.job import Cost
+from evonas.relaxation import Relaxation
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.differentiable import context_of
 from evonas.trained import DUEL
@@ -16,7 +17,7 @@ from evonas.view import Proposal
 DRAWN = 16
 """Networks whose mean cost stands for that of the networks that a search draws."""
 
-WEIGHTS_PART = 0.5
+WEIGHTS_PART = Relaxation.weights_part
 """Part of the training samples that goes through one epoch of a search, once for weights and once for choices."""
 
 

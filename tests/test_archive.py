@@ -82,7 +82,8 @@ OWN = st.dictionaries(TEXT, st.recursive(st.none() | SCALARS, st.lists, max_leav
 
 
 WIDTHS = st.dictionaries(TEXT, FLOATS, max_size=2)
-TRAINED = st.builds(Trained, FLOATS, st.lists(WIDTHS, max_size=2).map(tuple))
+EPOCHS = st.dictionaries(TEXT, st.none() | FLOATS, max_size=2)
+TRAINED = st.builds(Trained, FLOATS, st.lists(WIDTHS, max_size=2).map(tuple), st.lists(EPOCHS, max_size=2).map(tuple))
 
 
 @st.composite

@@ -50,6 +50,8 @@ def test_it_proposes_networks_of_the_sizes_that_it_is_told(searcher: BilevelSear
     row = attempt(searcher, job())
     assert row.outcome is Outcome.MEASURED
     assert len(set(row.proposals)) == 2
+    assert row.trained is not None
+    assert [epoch["logits_loss"] is None for epoch in row.trained.epochs] == [True, False]
     for genotype in row.proposals:
         assert (genotype["nodes"], genotype["layers"], genotype["channels"]) == (1, 2, 4)
         assert space.genotype(dict(genotype)) == genotype

@@ -122,7 +122,7 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"strategies": [DIFFERENTIABLE | {"objective": "spikes"}]}, "strategies.0.objective: got 'spikes', expected one of the objectives accuracy, energy"),
         ({"strategies": [DIFFERENTIABLE | {"objective": "accuracy"}]}, "strategies.0.objective: 'accuracy' has no price for a differentiable search: objectives.accuracy does not define 'expected'"),
         ({"strategies": [DIFFERENTIABLE | {"contexts": {"width": [4]}}]}, "strategies.0.contexts.width: the space has no such variable"),
-        ({"strategies": [DIFFERENTIABLE | {"contexts": {"time_steps": [4]}}]}, "strategies.0.contexts.time_steps: is no size, and searched; the sizes are nodes, layers, channels"),
+        ({"strategies": [DIFFERENTIABLE | {"contexts": {"time_steps": [4]}}]}, "strategies.0.contexts.time_steps: is no size of the space; the sizes are nodes, layers, channels"),
         ({"strategies": [DIFFERENTIABLE | {"contexts": {"channels": [5]}}]}, "strategies.0.contexts.channels: expected one of"),
         ({"strategies": [DIFFERENTIABLE | {"epoch": 4}]}, "strategies.0.epoch: unknown option; did you mean 'epochs'?"),
         ({"strategies": [{"name": "differentiable"}]}, "strategies.0.objective: missing; objective = … is needed here"),

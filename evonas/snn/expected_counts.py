@@ -19,6 +19,9 @@ from evonas.snn.relaxed_plan import RelaxedPlan
 class ExpectedCounts:
     """Expected counts of a sample, scalars. Where the mixture is one network they are those of its `Activity`.
 
+    In between they are a mean-field estimate, the rates of the mixed network times the probability of what carries
+    them, and not the mean over the networks that may be drawn.
+
     Gradients reach the probabilities and, through the surrogate gradients of the spikes, everything that decides on
     rates: nothing is detached but the outputs of analog neurons, whose number has no useful gradient.
 

@@ -37,6 +37,10 @@ class Bounds:
 class Logits(nn.Module):
     """Logits of all choices, and time constants and thresholds as they are; float64, on the CPU.
 
+    Constants are trained as numbers and rounded to the grid of the space in the end, not mixed of candidates: a
+    membrane has one decay, so that one scan and one spike train a population are enough, whatever the grid, and what is
+    found differs from what was trained by half a step of the grid at most.
+
     Args:
         widths: The sizes.
         bounds: What the constants may be; they start at the geometric mean.

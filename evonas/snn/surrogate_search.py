@@ -28,7 +28,7 @@ class Searchable(Protocol):
 
     @property
     def surrogate_widths(self) -> Mapping[str, float]:
-        """Stage to width; stages without spikes have none."""
+        """Stage to width; stages that can have no spikes have none."""
 
     def set_surrogate_width(self, stage: str, width: float) -> None:
         """Give the surrogate gradient of a stage this width."""

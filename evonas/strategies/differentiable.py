@@ -41,7 +41,8 @@ class Differentiable:
 
     The first prices cover the range, high ones with small networks and low ones with large ones. Each later search
     aims at the widest gap of the front on the axis of the priced objective: its price and sizes lie between those of
-    the searches whose networks landed on both sides. A gap that was aimed at before counts for less. What a search
+    the searches whose networks landed on both sides. A gap that was aimed at before counts for less. One search in
+    `ANYWHERE` has any price and sizes. What a search
     proposes is evaluated like any other network, from the lowest rung on, before the next search begins.
 
     Source: the search itself follows SpikeDHS (Che et al., NeurIPS 2022), one network under no price; the choice of
@@ -103,7 +104,7 @@ class Differentiable:
                 found.append(f"contexts.{name}: the space has no such variable; it has {', '.join(space.variables)}")
                 continue
             if space.sizes and name not in space.sizes:
-                found.append(f"contexts.{name}: is no size, and searched; the sizes are {', '.join(space.sizes)}")
+                found.append(f"contexts.{name}: is no size of the space; the sizes are {', '.join(space.sizes)}")
             for size in sizes:
                 try:
                     variable.canonical(size)

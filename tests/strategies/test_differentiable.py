@@ -106,6 +106,24 @@ def test_later_searches_aim_between_two_rows_of_the_front_and_fill_it() -> None:
     assert len(rates) >= 8
 
 
+def test_the_price_of_an_aimed_search_lies_between_those_that_landed_around_the_gap() -> None:
+    memory = ListMemory()
+    run(memory, evaluations=16, parallel=1)  # one after the other, so that each search has seen all rows before it
+    aimed = [row.job for row in rows(memory, "search") if "target" in row.job.settings]
+    assert len(aimed) >= 4
+    for job in aimed:
+        landed = [
+            (float(row.measurement["rate"]), float(memory.stored[row.job.parents[0]].job.settings["price"]))  # type: ignore[index]
+            for row in rows(memory, "evaluate")
+            if row.job.slot < job.slot
+        ]
+        target = float(job.settings["target"])
+        dear = max((one for one in landed if one[0] <= target), default=(0.0, 1.0))[1]
+        cheap = min((one for one in landed if one[0] > target), default=(0.0, 0.01))[1]
+        low, high = sorted((cheap, dear))
+        assert 0.99 * low <= float(job.settings["price"]) <= 1.01 * high
+
+
 def test_no_more_searches_are_open_than_it_says_and_waiting_proposals_go_first() -> None:
     class Watching:
         name = "differentiable"
