@@ -258,8 +258,26 @@ def test_every_logit_and_every_constant_gets_a_gradient(sizes):
         gradients = torch.autograd.grad(value, logits.choices, retain_graph=True)
         assert all(bool((gradient != 0).all()) for gradient in gradients if name == "the loss"), name
         assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients), name
+        assert all(bool((gradient != 0).any()) for gradient in gradients), name
         (constants,) = torch.autograd.grad(value, [logits.constants], retain_graph=True)
         assert bool((constants != 0).all()), name
+
+
+def test_over_many_duels_every_logit_and_every_constant_gets_a_gradient():
+    torch.manual_seed(0)
+    relaxed = space.relax({"nodes": 1, "layers": 2, "channels": 4}, SHAPE, CLASSES)
+    generator = torch.Generator().manual_seed(0)
+    logits = relaxed.logits(generator=generator)
+    data, labels = torch.rand(1, 4, *SHAPE), torch.randint(CLASSES, (4,))
+    trained = [*logits.choices, *logits.numbers]
+    had = [torch.zeros_like(values, dtype=torch.bool) for values in trained]
+    for _ in range(120):
+        answers = relaxed.network(data, logits.duel(generator=generator))
+        loss = torch.nn.functional.cross_entropy(answers, labels)
+        for ever, gradient in zip(had, torch.autograd.grad(loss, trained, allow_unused=True), strict=True):
+            if gradient is not None:
+                ever |= gradient != 0
+    assert all(bool(ever.all()) for ever in had)
 
 
 @cache
