@@ -11,6 +11,7 @@ it had before the run: weights, optimiser and gradients of all branches included
     choices_step_vs_network_..     the same of a step of the choices (a duel)
     relaxed_step_vs_network        the dearer of both, in the worst of all sizes
     memory_of_a_search_..          peak of a search, in MB
+    memory_of_a_whole_search_..    the same where each step sees the whole mixture; not of the largest, for its time
     memory_of_a_network_..         the same of the training of the median network
 """
 
@@ -36,7 +37,7 @@ from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.evaluate import Training, TrainingEvaluator
 from evonas.job import Job
-from evonas.relaxation import Relaxation
+from evonas.relaxation import Paths, Relaxation
 from evonas.space import Genotype, Scalar
 from objectives import energy
 from spaces.spatial_temporal import space
@@ -75,7 +76,12 @@ def main() -> None:
 def print_peak_memory(side: str, sizes: Mapping[str, Scalar]) -> None:
     """Print by how many MB a run raises the peak of this process."""
     genotype = median_network(sizes)
-    work = (lambda: search(sizes)) if side == "search" else (lambda: train(genotype))
+    works = {
+        "search": lambda: search(sizes),
+        "whole_search": lambda: search(sizes, paths="all"),
+        "network": lambda: train(genotype),
+    }
+    work = works[side]
     work()  # whatever loads late
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # gives back what the process has kept for its next tensors
@@ -103,8 +109,11 @@ def of_sizes(name: str, *, repeats: int) -> list[Figure]:
     return [
         Figure(f"weights_step_vs_network_{name}", middle[0], unit="x", goal=None),
         Figure(f"choices_step_vs_network_{name}", middle[1], unit="x", goal=None),
-        Figure(f"memory_of_a_search_{name}", peak_memory("search", name), unit="MB", goal=None),
-        Figure(f"memory_of_a_network_{name}", peak_memory("network", name), unit="MB", goal=None),
+        *(
+            Figure(f"memory_of_a_{side}_{name}", peak_memory(side, name), unit="MB", goal=None)
+            for side in ("search", "whole_search", "network")
+            if side != "whole_search" or name != "large"
+        ),
     ]
 
 
@@ -140,7 +149,7 @@ def train(genotype: Genotype, *, epochs: int = 1) -> float:
     return time.perf_counter() - began
 
 
-def search(sizes: Mapping[str, Scalar], *, warm_up: int = 0, epochs: int = 1) -> float:
+def search(sizes: Mapping[str, Scalar], *, warm_up: int = 0, epochs: int = 1, paths: Paths = "drawn") -> float:
     """Return the seconds that a search takes."""
     data = samples()
     began = time.perf_counter()
@@ -150,7 +159,7 @@ def search(sizes: Mapping[str, Scalar], *, warm_up: int = 0, epochs: int = 1) ->
         context=sizes,
         price=0.5,
         objective_price=energy.expected(profile="loihi1_davies"),
-        relaxation=Relaxation(warm_up=warm_up, epochs=epochs, batch_size=BATCH),
+        relaxation=Relaxation(warm_up=warm_up, epochs=epochs, batch_size=BATCH, paths=paths),
         training=Training(),
         seed=0,
         device=torch.device("cpu"),
