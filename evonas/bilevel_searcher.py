@@ -88,6 +88,7 @@ class BilevelSearcher:
 
     def _tried(self, genotype: Genotype, found: Found, search: Job, epochs: int) -> Evaluation:
         """Return what came of training a network of the search on; a failure is its outcome, not that of the search."""
+        time_steps = int(genotype.get("time_steps", self._data.train.inputs.shape[1]))
         job = Job(
             search.slot,
             "warm",
@@ -95,6 +96,7 @@ class BilevelSearcher:
             search.strategy,
             parents=(search.slot,),
             epochs=epochs,
+            sample_steps=float(epochs * len(self._data.train) * time_steps),
             seed=search.seed,
         )
         return attempt(lambda job: self._warm(job, found.weights[genotype.key]), job)
