@@ -17,9 +17,9 @@ from evonas.evaluation import Evaluation
 from evonas.job import Job
 from evonas.relaxation import Relaxation
 from evonas.returned import Returned
+from evonas.search_settings import SearchSettings
 from evonas.snn.expected_counts import PriceFunction
 from evonas.space import Genotype, Space
-from evonas.strategies.differentiable import context_of
 from evonas.workers import attempt
 
 Warm = Callable[[Job, Mapping[str, Tensor]], Returned]
@@ -63,25 +63,24 @@ class BilevelSearcher:
             TrainingDivergedError: If a loss is no longer a finite number.
             EvonasError: If the settings do not fit the space or the data.
         """
-        told = job.settings
+        told = SearchSettings.of(job.settings)
         found = differentiable_search(
             self._space,
             self._data,
-            context=context_of(told),
-            price=float(told["price"]),
+            context=told.context,
+            price=told.price,
             objective_price=self._price,
             relaxation=Relaxation(
-                warm_up=int(told["warm_up"]),
-                epochs=int(told["epochs"]),
-                proposals=int(told["proposals"]),
+                warm_up=told.warm_up,
+                epochs=told.epochs,
+                proposals=told.proposals,
                 batch_size=self._training.batch_size,
             ),
             training=self._training,
             seed=_seed(job),
             device=self._device,
         )
-        epochs = int(told.get("warm_epochs", 0))
-        warm = tuple(self._tried(genotype, found, job, epochs) for genotype in found.genotypes if epochs)
+        warm = tuple(self._tried(one, found, job, told.warm_epochs) for one in found.genotypes if told.warm_epochs)
         sample_steps = found.trained.sample_steps + sum(one.sample_steps for one in warm)
         trained = replace(found.trained, sample_steps=sample_steps)
         return Returned(proposals=found.genotypes, warm=warm, trained=trained)

@@ -9,8 +9,8 @@ import numpy as np
 from evonas.data.dataset import SearchData
 from evonas.job import Cost
 from evonas.relaxation import Relaxation
+from evonas.search_settings import SearchSettings
 from evonas.space import Genotype, Scalar, Space
-from evonas.strategies.differentiable import context_of
 from evonas.trained import DUEL
 from evonas.view import Proposal
 
@@ -44,13 +44,10 @@ class TrainingCost:
         """Return the predicted cost of a job; `epochs` are those of an `evaluate` job."""
         if proposal.kind == "evaluate":
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
-        told = proposal.settings
-        steps = int(told["warm_up"]) + (1 + DUEL) * int(told["epochs"])
-        warm_epochs = int(told["proposals"]) * int(told.get("warm_epochs", 0))
-        drawn = [
-            self._of_network(genotype, samples=self._samples * (WEIGHTS_PART * steps + warm_epochs))
-            for genotype in self._networks(context_of(told))
-        ]
+        told = SearchSettings.of(proposal.settings)
+        steps = told.warm_up + (1 + DUEL) * told.epochs
+        samples = self._samples * (WEIGHTS_PART * steps + told.proposals * told.warm_epochs)
+        drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(told.context)]
         return Cost(
             sum(cost.operations for cost in drawn) / len(drawn), sum(cost.sample_steps for cost in drawn) / len(drawn)
         )

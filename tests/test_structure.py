@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors", "durable"},
     {"space"},
-    {"trained", "measurement", "job", "evaluation", "returned", "objective", "refusal"},
+    {"trained", "search_settings", "measurement", "job", "evaluation", "returned", "objective", "refusal"},
     {"view"},
     {"pareto"},
     {"pareto_front", "exit_codes", "ladder", "snn", "data", "strategies"},

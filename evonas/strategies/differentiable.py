@@ -17,13 +17,11 @@ from evonas.evaluation import Outcome
 from evonas.job import Job
 from evonas.objective import Objective
 from evonas.pareto import axes, front, order
+from evonas.search_settings import SearchSettings
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
 from evonas.view import Proposal, Row, View
-
-CONTEXT = "context."
-"""What the names of sizes begin with in the settings of a search job."""
 
 ANYWHERE = 4
 """After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""
@@ -123,23 +121,18 @@ class Differentiable:
         running = [job for job in view.open.values() if _is_search(job, self.name)]
         if len(running) >= self.searches or state.has_to_wait(view):
             return None
-        told, parents = self._next_settings(view, state, running)
-        return Proposal(Genotype({}), self.name, kind="search", settings=told, parents=parents)
+        told, parents = self._next_search(view, state, running)
+        return Proposal(Genotype({}), self.name, kind="search", settings=told.to_job(), parents=parents)
 
-    def _next_settings(
-        self, view: View, state: _State, running: Sequence[Job]
-    ) -> tuple[dict[str, Scalar], tuple[int, ...]]:
+    def _next_search(self, view: View, state: _State, running: Sequence[Job]) -> tuple[SearchSettings, tuple[int, ...]]:
         """Return what the next search is told, and the slots of the rows between which it aims."""
         rng = view.generator()
         prices = Prices(self.prices[0], self.prices[1], contexts=self._sizes(view.space))
         index = len(state.searches) + len(running)
         jobs = [*(row.job for row in state.searches), *running]
-        targets = [float(job.settings["target"]) for job in jobs if "target" in job.settings]
-        gap = widest_gap(self._on_axis(view, _front(view)), targets)
-        told: dict[str, Scalar] = {name: getattr(self, name) for name in ("warm_up", "epochs", "proposals")}
-        if self.candidates is not None:
-            told.update(proposals=self.candidates, warm_epochs=self.warm_epochs)
-        told["seed"] = index
+        targets = [SearchSettings.of(job.settings).target for job in jobs]
+        gap = widest_gap(self._on_axis(view, _front(view)), [target for target in targets if target is not None])
+        target: float | None = None
         parents: tuple[int, ...] = ()
         if index < self.first:
             aim = prices.spread(index)
@@ -148,8 +141,17 @@ class Differentiable:
         else:
             target, parents = gap
             aim = prices.between(target, self._landings(view, state), rng=rng)
-            told["target"] = target
-        return {"price": aim.price, **{CONTEXT + name: size for name, size in aim.context.items()}, **told}, parents
+        told = SearchSettings(
+            aim.price,
+            aim.context,
+            self.warm_up,
+            self.epochs,
+            proposals=self.proposals if self.candidates is None else self.candidates,
+            warm_epochs=0 if self.candidates is None else self.warm_epochs,
+            seed=index,
+            target=target,
+        )
+        return told, parents
 
     def _sizes(self, space: Space) -> dict[str, Sequence[Scalar]]:
         """Return the sizes of every variable that a search keeps fixed."""
@@ -161,7 +163,8 @@ class Differentiable:
         for row in state.searches:
             found = self._on_axis(view, state.children.get(row.job.slot, []))
             if found:
-                aim = Aim(float(row.job.settings["price"]), context_of(row.job.settings))
+                told = SearchSettings.of(row.job.settings)
+                aim = Aim(told.price, told.context)
                 landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
         return landings
 
@@ -173,11 +176,6 @@ class Differentiable:
         place = [objective.name for objective in view.objectives].index(self.objective)
         costs = axes(np.array([row.costs for row in priced]), view.objectives)[:, place]
         return [(float(cost), row.job.slot) for cost, row in zip(costs, priced, strict=True)]
-
-
-def context_of(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return the sizes that a search job with these settings keeps fixed, by name of the variable."""
-    return {name.removeprefix(CONTEXT): size for name, size in settings.items() if name.startswith(CONTEXT)}
 
 
 def widest_gap(costs: Sequence[tuple[float, int]], targets: Sequence[float]) -> tuple[float, tuple[int, int]] | None:
