@@ -36,12 +36,7 @@ def inclusion(logits: Tensor) -> Tensor:
         logits: `(pairs + 1,)`; the pairs of one source side by side. Pairs of two sources, or one pair and "none", must
             be possible.
     """
-    pairs = logits[:NONE].unflatten(0, (-1, len(OPERATIONS)))
-    first = torch.softmax(logits[:NONE], dim=0)
-    sources = len(pairs)
-    own = torch.eye(sources, dtype=torch.bool).repeat_interleave(len(OPERATIONS), dim=1)
-    own = torch.cat([own, torch.zeros(sources, 1, dtype=torch.bool)], dim=1).to(logits.device)
-    second = torch.softmax(logits.expand(sources, -1).masked_fill(own, -torch.inf), dim=1)
+    first, second = _draws(logits)
     of_source = first.unflatten(0, (-1, len(OPERATIONS))).sum(1)
     drawn_second = torch.where(of_source[:, None] > 0, of_source[:, None] * second, 0.0).sum(0)
     return torch.cat([first, first.new_zeros(1)]) + drawn_second
@@ -54,11 +49,18 @@ def draw_two(logits: Tensor, *, generator: torch.Generator) -> tuple[int, int]:
         logits: As for `inclusion`, without gradients.
         generator: Of both draws.
     """
-    first = int(torch.multinomial(torch.softmax(logits[:NONE], dim=0), 1, generator=generator))
-    own = first // len(OPERATIONS) * len(OPERATIONS)
-    others = logits.clone()
-    others[own : own + len(OPERATIONS)] = -torch.inf
-    return first, int(torch.multinomial(torch.softmax(others, dim=0), 1, generator=generator))
+    chances, after = _draws(logits)
+    first = int(torch.multinomial(chances, 1, generator=generator))
+    return first, int(torch.multinomial(after[first // len(OPERATIONS)], 1, generator=generator))
+
+
+def _draws(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `(pairs,)` probabilities of the first draw, and `(sources, pairs + 1)` of the second after each source."""
+    sources = (len(logits) - 1) // len(OPERATIONS)
+    own = torch.eye(sources, dtype=torch.bool).repeat_interleave(len(OPERATIONS), dim=1)
+    own = torch.cat([own, torch.zeros(sources, 1, dtype=torch.bool)], dim=1).to(logits.device)
+    second = torch.softmax(logits.expand(sources, -1).masked_fill(own, -torch.inf), dim=1)
+    return torch.softmax(logits[:NONE], dim=0), second
 
 
 def best_two(scores: Tensor) -> tuple[int, int | None]:
