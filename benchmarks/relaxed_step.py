@@ -21,16 +21,14 @@ import argparse
 import ctypes
 import gc
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from peak_memory import raised_by, told_by
 from table import Figure, publish
-from throughput import memory
 
 from evonas.bilevel import differentiable_search
 from evonas.data import digits
@@ -85,10 +83,7 @@ def print_peak_memory(side: str, sizes: Mapping[str, Scalar]) -> None:
     work()  # whatever loads late
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # gives back what the process has kept for its next tensors
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use
-    work()
-    print(memory("VmHWM") - before)
+    print(raised_by(work))
 
 
 def of_sizes(name: str, *, repeats: int) -> list[Figure]:
@@ -165,9 +160,7 @@ def search(sizes: Mapping[str, Scalar], *, warm_up: int = 0, epochs: int = 1, pa
 
 def peak_memory(side: str, name: str) -> float:
     """Return by how many MB a run raises the peak of a process of its own."""
-    command = [sys.executable, "-W", "ignore", __file__, "--memory-of", side, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return told_by(__file__, "--memory-of", side, name)
 
 
 if __name__ == "__main__":

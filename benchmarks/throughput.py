@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -29,6 +27,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from peak_memory import raised_by, told_by
 from spiking_peers import (
     Load,
     NorseNetwork,
@@ -153,9 +152,7 @@ def against_peers(size: int, *, rounds: int, suffix: str) -> list[Figure]:
 
 def peak_memory(side: str, *, size: int) -> float:
     """Return by how many MB the training of `side` raises the peak of a fresh process."""
-    command = [sys.executable, "-W", "ignore", __file__, "--memory-of", side, "--size", str(size)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+    return told_by(__file__, "--memory-of", side, "--size", str(size))
 
 
 def print_peak_memory(side: str, *, size: int) -> None:
@@ -164,17 +161,7 @@ def print_peak_memory(side: str, *, size: int) -> None:
     small, load = Load(size=8, channels=4, batch=2), Load(size)
     training_step(networks(small, device="cpu", sides=(side,))[side], *small.data())()  # whatever loads late
     step = training_step(networks(load, device="cpu", sides=(side,))[side], *load.data())
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is in use
-    for _ in range(3):
-        step()
-    print(memory("VmHWM") - before)
-
-
-def memory(name: str) -> float:
-    """Return a line of Linux' own account of this process in MB."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+    print(raised_by(lambda: [step() for _ in range(3)]))
 
 
 def against_the_reference(*, rounds: int, count: int) -> list[Figure]:
