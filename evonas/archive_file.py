@@ -33,7 +33,7 @@ from evonas.header import FORMAT_VERSION, Header, check_format
 from evonas.job import Job
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
-from evonas.record import EVALUATION, JOB, from_record, to_record
+from evonas.record import EVALUATION, JOB, SINCE_2, from_record, to_record
 from evonas.space import Genotype
 from evonas.stored import Stored
 from evonas.trained import Trained
@@ -44,7 +44,7 @@ _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "propo
             "warm": str, "trained": str}  # fmt: skip
 _ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
 _SINCE: dict[int, dict[str, Any]] = {
-    2: {"degree": 0.0, "sample_steps": 0.0, "start": 0.0},
+    2: SINCE_2,
     3: {"warm": "[]", "trained": ""},
 }
 """Columns that older formats have not, and what stands for them."""

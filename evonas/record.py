@@ -19,7 +19,9 @@ JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "c
 EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
 """Fields of jobs and evaluations that are written as they are, and their types."""
 
-_SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}  # format 1 had none of these
+SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}
+"""Fields that format 1 had not, and what stands for them."""
+
 _SINCE_3: dict[str, Any] = {"warm": (), "trained": None}  # nor had formats 1 and 2 these
 
 
@@ -48,7 +50,7 @@ def from_record(record: Mapping[str, Any]) -> Evaluation:
     Raises:
         KeyError: If a field is missing, or the outcome is not known.
     """
-    record = {**_SINCE_2, **_SINCE_3, **record}
+    record = {**SINCE_2, **_SINCE_3, **record}
     measured = record.get("measurement")
     return Evaluation(
         Job(
