@@ -19,11 +19,10 @@ from evonas.ladder import Ladder
 from evonas.lookup import LookupFault, look_up, make_named
 from evonas.objective import Objective
 from evonas.refusal import Refuse
-from evonas.resolved_strategies import members_of, misfits, price_notes, price_of, strategy_of
+from evonas.resolved_strategies import misfits, price_notes, prices_of, strategy_of
 from evonas.runfile import WEIGHT_BITS, HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.space import Genotype, Space
-from evonas.strategies.differentiable import Differentiable
 from evonas.training_cost import TrainingCost
 from evonas.view import Row, Strategy
 from evonas.workers import Evaluate
@@ -139,15 +138,8 @@ class MakeEvaluator:
         threads = max(1, int(file.workers.num_cpus))
         evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
         make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
-        return JobEvaluator(evaluator, searchers={name: make(price=price) for name, price in _prices(file)})
-
-
-def _prices(file: RunFile) -> Iterator[tuple[str, Any]]:
-    """Yield the name of each strategy that has search jobs, and the arithmetic of what it prices."""
-    objectives, _ = objectives_of(file.objectives)
-    for _, member in members_of(file.strategies)[0]:
-        if isinstance(member, Differentiable):
-            yield member.name, price_of(member.objective, file.objectives, objectives=objectives)
+        prices = prices_of(file, objectives=objectives_of(file.objectives)[0])
+        return JobEvaluator(evaluator, searchers={member.name: make(price=price) for _, member, price in prices})
 
 
 def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:

@@ -65,14 +65,23 @@ def misfits(file: RunFile, space: Space, *, objectives: Sequence[Objective]) -> 
 
 def price_notes(file: RunFile, *, objectives: Sequence[Objective]) -> Iterator[str]:
     """Yield a sentence for each strategy whose price leaves out what its objective counts."""
+    for index, member, price in prices_of(file, objectives=objectives):
+        if uncounted := getattr(price, "uncounted", ()):
+            yield (
+                f"strategies.{index}: the searches follow a simpler {member.objective}, which leaves out "
+                f"{' and '.join(uncounted)}; the networks that they find are measured in full."
+            )
+
+
+def prices_of(file: RunFile, *, objectives: Sequence[Objective]) -> Iterator[tuple[int, Differentiable, Any]]:
+    """Yield each strategy that has search jobs with the index of its section, and the arithmetic of what it prices.
+
+    Raises:
+        RunFileError: If one of them prices an objective that has no such arithmetic.
+    """
     for index, member in members_of(file.strategies)[0]:
         if isinstance(member, Differentiable):
-            price = price_of(member.objective, file.objectives, objectives=objectives)
-            if uncounted := getattr(price, "uncounted", ()):
-                yield (
-                    f"strategies.{index}: the searches follow a simpler {member.objective}, which leaves out "
-                    f"{' and '.join(uncounted)}; the networks that they find are measured in full."
-                )
+            yield index, member, price_of(member.objective, file.objectives, objectives=objectives)
 
 
 def price_of(name: str, sections: Sequence[ObjectiveSection], *, objectives: Sequence[Objective]) -> Any:
