@@ -154,12 +154,18 @@ def test_the_counts_of_one_network_are_those_of_its_activity(seed):
     assert counts.time_steps.item() == activity.time_steps
 
 
+def heard(relaxed: RelaxedSpace) -> list[str]:
+    """Return a list to which each operation adds its name whenever it computes."""
+    called: list[str] = []
+    for name, operation in relaxed.network.operations.items():
+        operation.register_forward_hook(lambda *_, name=name: called.append(name))
+    return called
+
+
 def test_branches_without_weight_are_not_computed():
     for genotype in genotypes(5, seed=4):
         relaxed = relaxed_for(genotype)
-        called: list[str] = []
-        for name, operation in relaxed.network.operations.items():
-            operation.register_forward_hook(lambda *_, name=name, called=called: called.append(name))
+        called = heard(relaxed)
         relaxed.network(torch.rand(1, 2, *SHAPE), relaxed.one_hot(genotype))
         assert sorted(called) == sorted(relaxed.branches(genotype).values())
 
@@ -168,9 +174,7 @@ def test_a_drawn_network_is_one_network_and_nothing_else_is_computed():
     relaxed = space.relax({"nodes": 3, "layers": 4, "channels": 4}, SHAPE, CLASSES)
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
-    called: list[str] = []
-    for name, operation in relaxed.network.operations.items():
-        operation.register_forward_hook(lambda *_, name=name: called.append(name))
+    called = heard(relaxed)
     for _ in range(8):
         drawn = logits.network(generator=generator)
         weights = [*drawn.edges, *drawn.moves, drawn.kinds, drawn.resets, drawn.time_steps]
@@ -187,9 +191,7 @@ def test_a_duel_computes_little_more_than_a_network():
     relaxed = space.relax({"nodes": 2, "layers": 3, "channels": 4}, SHAPE, CLASSES)
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
-    called: list[str] = []
-    for name, operation in relaxed.network.operations.items():
-        operation.register_forward_hook(lambda *_, name=name: called.append(name))
+    called = heard(relaxed)
 
     def operations(mixture: Mixture) -> int:
         called.clear()
