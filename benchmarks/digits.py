@@ -23,13 +23,13 @@ from pathlib import Path
 from table import Figure, publish
 
 from evonas import Archive
+from evonas.engine.pareto import Reference, front, hypervolume, reference
+from evonas.engine.ray_workers import RayWorkers
+from evonas.engine.view import Row
 from evonas.objective import Objective
-from evonas.pareto import Reference, front, hypervolume, reference
-from evonas.ray_workers import RayWorkers
-from evonas.resolved_run import ResolvedRun, resolve
+from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
-from evonas.view import Row
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "digits.toml"
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from table import Figure, publish
 
 from evonas import Archive
-from evonas.ray_workers import RayWorkers
-from evonas.resolved_run import resolve
+from evonas.engine.ray_workers import RayWorkers
+from evonas.runfile.resolve import resolve
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "digits.toml"
 

@@ -19,12 +19,12 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.optimize import minimize
 from tabulated import Tabulated
 
-from evonas.evaluation import Evaluation, Outcome
-from evonas.job import Job
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.search import Budget, search
+from evonas.engine.view import Row, Strategy
 from evonas.objective import Objective
-from evonas.search import Budget, search
 from evonas.space import Choice, Integer, LogReal, Real
-from evonas.view import Row, Strategy
 
 
 class TableMemory:

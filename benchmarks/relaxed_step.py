@@ -30,13 +30,13 @@ import torch
 from peak_memory import raised_by, told_by
 from table import Figure, publish
 
-from evonas.bilevel import differentiable_search
 from evonas.data import digits
 from evonas.data.dataset import SearchData
-from evonas.evaluate import Training, TrainingEvaluator
-from evonas.job import Job
-from evonas.relaxation import Paths, Relaxation
+from evonas.engine.job import Job
 from evonas.space import Genotype, Scalar
+from evonas.training.bilevel_search import differentiable_search
+from evonas.training.bilevel_settings import Paths, Relaxation
+from evonas.training.trainer import Training, TrainingEvaluator
 from objectives import energy
 from spaces.spatial_temporal import space
 

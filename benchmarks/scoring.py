@@ -26,21 +26,21 @@ import numpy as np
 from table import Figure, publish
 
 from evonas import Archive, Objective
-from evonas.archive_file import write_archive
+from evonas.architecture.neuron import SPIKING
+from evonas.architecture.plan import INPUT, Plan, PlannedConnection
+from evonas.archive.contents import Stored
+from evonas.archive.hdf5_file import write_archive
+from evonas.archive.journal import encode
+from evonas.archive.record import to_record
+from evonas.archive.results import Results
+from evonas.archive.run_header import Header, versions
+from evonas.chips.profile import SHIPPED, names
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
 from evonas.errors import ProfileError
-from evonas.evaluation import Evaluation, Outcome
-from evonas.header import Header, versions
-from evonas.job import Job
-from evonas.journal import encode
 from evonas.measurement import Activity, Connection, Measurement, Population
-from evonas.record import to_record
-from evonas.results import Results
-from evonas.snn.dynamics import SPIKING
-from evonas.snn.plan import INPUT, Plan, PlannedConnection
 from evonas.space import Genotype
-from evonas.stored import Stored
 from objectives import energy, fit, latency
-from objectives.profile import SHIPPED, names
 from spaces.spatial_temporal import LEVELS, plan, space
 
 SAMPLES = 359

@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from evonas.snn.dynamics import Dynamics
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Draft, Incoming
 from evonas.snn.network import Network
-from evonas.snn.plan import INPUT, Draft, Incoming
 
 LAYERS, TIME_STEPS, BATCH, IN_CHANNELS, CLASSES = 4, 5, 32, 2, 10
 

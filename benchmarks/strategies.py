@@ -33,12 +33,12 @@ import tomli_w
 from table import Figure, columns, publish
 
 from evonas import Archive
+from evonas.engine.pareto import Reference, front, hypervolume, reference
+from evonas.engine.ray_workers import RayWorkers
+from evonas.engine.view import Row
 from evonas.objective import Objective
-from evonas.pareto import Reference, front, hypervolume, reference
-from evonas.ray_workers import RayWorkers
-from evonas.resolved_run import ResolvedRun, resolve
-from evonas.runfile import FREE_SETTINGS
-from evonas.view import Row
+from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.schema import FREE_SETTINGS
 
 EVOLUTION = {"name": "evolution", "pop_size": 16}
 DIFFERENTIABLE = {"name": "differentiable", "objective": "energy"}

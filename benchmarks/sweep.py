@@ -27,12 +27,12 @@ from pathlib import Path
 from table import Figure, columns, publish
 
 from evonas import Archive
-from evonas.ray_workers import RayWorkers
-from evonas.resolved_run import ResolvedRun, resolve
-from evonas.resolved_sweep import Cell, ResolvedSweep, resolve_sweep
-from evonas.session import Search
-from evonas.sweep_table import Found, found_in
-from evonas.view import Row
+from evonas.cli.session import Search
+from evonas.engine.ray_workers import RayWorkers
+from evonas.engine.view import Row
+from evonas.report.sweep_table import Found, found_in
+from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.sweep import Cell, ResolvedSweep, resolve_sweep
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "digits.toml"
 PROFILES = ("loihi1_davies", "spinnaker1", "seneca22", "sram45_int8")

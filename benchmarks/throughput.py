@@ -39,13 +39,13 @@ from spiking_peers import (
 from table import Figure, columns, publish
 from torch import Tensor, nn
 
+from evonas.architecture.neuron import Dynamics
 from evonas.data import digits
-from evonas.evaluate import Training, TrainingEvaluator
-from evonas.job import Job
-from evonas.snn.dynamics import Dynamics
-from evonas.snn.memory import keep_freed_memory
+from evonas.engine.job import Job
+from evonas.snn.kernels.backend import scanning
 from evonas.snn.neurons import Neuron
-from evonas.snn.way import scanning
+from evonas.training.glibc_memory import keep_freed_memory
+from evonas.training.trainer import Training, TrainingEvaluator
 from spaces.spatial_temporal import space
 
 SIDES: Mapping[str, Callable[[Load], nn.Module | None]] = {

@@ -15,24 +15,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evonas.archive import Archive
-from evonas.evaluation import Evaluation, Outcome
-from evonas.job import Cost, Job
-from evonas.ladder import Ladder
+from evonas.archive.archive import Archive
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Cost, Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.rejection import Refusal
+from evonas.engine.search import Budget, search
+from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
-from evonas.refusal import Refusal
-from evonas.search import Budget, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
-from evonas.workers import InlineWorkers, SimulatedWorkers
 
 if TYPE_CHECKING:
-    from evonas.ray_workers import RayWorkers
+    from evonas.engine.ray_workers import RayWorkers
 
 __all__ = [
     "Activity",
@@ -68,7 +68,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # importing Ray takes seconds, so it waits until somebody asks for its workers
     if name == "RayWorkers":
-        from evonas.ray_workers import RayWorkers
+        from evonas.engine.ray_workers import RayWorkers
 
         return RayWorkers
     raise AttributeError(f"module 'evonas' has no attribute {name!r}")

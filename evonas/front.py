@@ -10,19 +10,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evonas import report
-from evonas.archive import Archive
-from evonas.bill import Bill, bill
-from evonas.durable import write_text
+from evonas.archive.archive import Archive
+from evonas.archive.atomic_file import write_text
+from evonas.archive.pareto_front import Front
+from evonas.archive.results import Results
+from evonas.cli.exit_codes import exit_codes
+from evonas.engine.view import Row
 from evonas.errors import RunFileError
-from evonas.exit_codes import exit_codes
 from evonas.measurement import Measurement
-from evonas.pareto_front import Front
-from evonas.pick import pick
-from evonas.question import Question, ask
-from evonas.results import Results
-from evonas.runfile import RunFile, parse, read
-from evonas.view import Row
+from evonas.report import tables
+from evonas.report.cost_breakdown import Bill, bill
+from evonas.report.pick import pick
+from evonas.report.rescoring import Question, ask
+from evonas.runfile.schema import RunFile, parse, read
 
 
 class Format(StrEnum):
@@ -62,11 +62,11 @@ def front(
         whole = None if picked is None else {**found.network(picked), "bill": None if cost is None else cost.to_json()}
         typer.echo(found.to_json(rows=rows, picked=whole))
     elif format_ is Format.csv:
-        typer.echo(report.to_csv(found, rows=rows if picked is None else [picked]), nl=False)
+        typer.echo(tables.to_csv(found, rows=rows if picked is None else [picked]), nl=False)
     else:
         console = Console(width=None if sys.stdout.isatty() else 200)
         if picked is None:
-            console.print(report.table(found, rows=rows))
+            console.print(tables.table(found, rows=rows))
         else:
             console.print("\n".join(_told(picked, found, cost)), markup=False, highlight=False)
     left_out = question.left_out(results)
@@ -142,11 +142,11 @@ def _told(row: Row, found: Front, cost: Bill | None) -> list[str]:
     if row.score is not None and row.score.reason:
         lines.append(f"  infeasible: {row.score.reason}")
     lines += ["Genotype", *(f"  {name} = {value}" for name, value in whole["genotype"].items())]
-    return lines if cost is None else [*lines, *report.bill_lines(cost)]
+    return lines if cost is None else [*lines, *tables.bill_lines(cost)]
 
 
 def _write_page(folder: Path, question: Question, *, results: Results, picked: Row | None) -> None:
-    from evonas.page import page  # plotly, which no other output needs
+    from evonas.report.html import page  # plotly, which no other output needs
 
     drawn = picked or (pick(results, "knee") if results.front().rows else None)
     cost = None if drawn is None else _bill(drawn, question)

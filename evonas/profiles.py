@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evonas.chips.coverage import coverage
+from evonas.chips.profile import load, names
 from evonas.errors import ProfileError
-from evonas.lookup import LookupFault, look_up
 
 
 class Format(StrEnum):
@@ -25,22 +26,22 @@ class Format(StrEnum):
 
 
 def profiles(
-    names: Annotated[
+    chosen: Annotated[
         list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Names or .toml files; by default all, briefly.")
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="For people, or for programs.")] = Format.table,
 ) -> None:
     """Print the chips: what an estimate counts there, what it does not, and where the numbers come from."""
     try:
-        found = [described(name) for name in names or known()]
-    except (ProfileError, LookupFault) as error:
+        found = [described(name) for name in chosen or known()]
+    except ProfileError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     if format_ is Format.json:
         typer.echo(json.dumps(found, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else 200)
-    if not names:
+    if not chosen:
         console.print(overview(found))
         return
     for chip in found:
@@ -49,7 +50,7 @@ def profiles(
 
 def known() -> list[str]:
     """Return the names of the profiles, those of the working directory among them."""
-    return list(look_up("profile", folder="objectives", attribute="names")())
+    return list(names())
 
 
 def described(name: str) -> dict[str, Any]:
@@ -58,9 +59,7 @@ def described(name: str) -> dict[str, Any]:
     Raises:
         ProfileError: If there is no such profile, or it is wrong.
     """
-    chip = look_up("profile", folder="objectives", attribute="load")(name)
-    description: dict[str, Any] = look_up("coverage", folder="objectives", attribute="coverage")(chip)
-    return description
+    return coverage(load(name))
 
 
 def overview(chips: list[dict[str, Any]]) -> Table:

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from evonas import report
-from evonas.archive import Archive
-from evonas.dry_run import try_out
-from evonas.durable import write_text
-from evonas.exit_codes import exit_codes
-from evonas.resolved_run import ResolvedRun, resolve
-from evonas.search import REFUSED_IN_A_ROW, Ending
-from evonas.session import carried_out, command, log, resumable
+from evonas.archive.archive import Archive
+from evonas.archive.atomic_file import write_text
+from evonas.cli.dry_run import try_out
+from evonas.cli.exit_codes import exit_codes
+from evonas.cli.session import carried_out, command, log, resumable
+from evonas.engine.search import REFUSED_IN_A_ROW, Ending
+from evonas.report import tables
+from evonas.runfile.resolve import ResolvedRun, resolve
 
 
 def run(
@@ -45,8 +45,8 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
         refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
         log.info("Most often it was: %s.", resolved.hardware.most_common_reason(refused))
     front = archive.front()
-    write_text(folder / "front.csv", report.to_csv(front))
-    console.print(report.table(front))
+    write_text(folder / "front.csv", tables.to_csv(front))
+    console.print(tables.table(front))
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
     refusals = f"; {front.refused} networks were refused before training" if front.refused else ""
     console.print(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")

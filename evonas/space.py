@@ -221,7 +221,7 @@ class Space:
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype.
         relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
-            `evonas.snn.relaxed_space.RelaxedSpace`. Needed for the differentiable search only.
+            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only.
         sizes: Variables that `relax` has to be given, for they are the same in all networks of one search.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.

@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evonas.archive import Archive
-from evonas.dry_run import try_out
-from evonas.durable import write_text
+from evonas.archive.archive import Archive
+from evonas.archive.atomic_file import write_text
+from evonas.cli.dry_run import try_out
+from evonas.cli.exit_codes import exit_codes
+from evonas.cli.session import carried_out, command, resumable
+from evonas.engine.search import Ending
 from evonas.errors import EvonasError
-from evonas.exit_codes import exit_codes
-from evonas.resolved_sweep import ResolvedSweep, resolve_sweep
-from evonas.search import Ending
-from evonas.session import carried_out, command, resumable
-from evonas.sweep_table import Amount, SweepTable, tabulated
+from evonas.report.sweep_table import Amount, SweepTable, tabulated
+from evonas.runfile.sweep import ResolvedSweep, resolve_sweep
 
 
 class Format(StrEnum):

@@ -1,76 +1,12 @@
-"""Seconds per sample on a chip, from the loads of its cores at every time step."""
+"""Seconds per sample on a chip, to be minimised."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from evonas.errors import ProfileError
-from evonas.measurement import Activity, Measurement
+from evonas.chips.deployment import Deployment, Pipeline, Split, Weights
+from evonas.chips.latency import check_time, estimate, gaps, seconds
+from evonas.chips.profile import load
+from evonas.measurement import Measurement
 from evonas.objective import Objective
-from evonas.snn.dynamics import DT_MS
-from objectives.band import Band, End
-from objectives.deployment import ASSUMED, Deployment, Pipeline, Split, Weights
-from objectives.operations import check_possible
-from objectives.placed import Placed
-from objectives.profile import Profile, load
-from objectives.time_models import barrier, cycles, event, roofline, ticks
-
-_MODELS: Mapping[str, Callable[[Placed, End], list[float]]] = {
-    "async-barrier": barrier,
-    "tick": ticks,
-    "tick+cycles": ticks,
-    "cycles": cycles,
-    "event": event,
-    "roofline": roofline,
-}
-_NEEDED = {
-    "async-barrier": ("synop", "acc_neuron", "sync_by_tiles"),
-    "tick": ("tick_us",),
-    "tick+cycles": ("tick_us", "cyc", "clock_mhz_max"),
-    "cycles": ("cycles_per_synop", "clock_mhz"),
-    "event": ("event_layer_us",),
-    "roofline": ("peak_ops_per_s", "bytes_per_s"),
-}
-_WISHED = {
-    "async-barrier": ("upd_neuron", "spike_out", "msg_out", "msg_in"),
-    "tick": ("pipeline_ticks_per_layer",),
-    "tick+cycles": ("pipeline_ticks_per_layer",),
-    "cycles": ("cycles_per_spike", "cycles_per_tick_leak"),
-    "event": (),
-    "roofline": ("launch_us",),
-}
-_TEXTS = {
-    "upd_neuron": "updates of active neurons",
-    "spike_out": "spikes sent",
-    "msg_out": "messages sent",
-    "msg_in": "messages received",
-    "pipeline_ticks_per_layer": "ticks until a spike has passed all layers",
-    "cycles_per_spike": "cycles of a spike",
-    "cycles_per_tick_leak": "cycles of the leak at every step",
-    "launch_us": "launches of the layers",
-}
-
-
-@dataclass(frozen=True)
-class LatencyEstimate:
-    """How long a sample takes, as far as the profile tells.
-
-    Attributes:
-        profile: Id of the profile.
-        model: Its model of time.
-        seconds: From the first input of a sample to its answer (`event`: from the last input).
-        busy: How long the sample occupies the chip: what static power is paid for.
-        parts: Nominal seconds of each time step (`cycles`: of the sample, `roofline`: of each layer).
-        uncounted: What takes time and has none in the profile, for people.
-    """
-
-    profile: str
-    model: str
-    seconds: Band
-    busy: Band
-    parts: tuple[float, ...]
-    uncounted: tuple[str, ...]
 
 
 def objective(
@@ -98,7 +34,7 @@ def objective(
     """
     assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split, pipeline=pipeline, clock_mhz=clock_mhz)
     chip = load(profile)
-    _check(chip)
+    check_time(chip)
 
     def score(measurement: Measurement) -> float:
         return seconds(measurement.activity, chip, assumed=assumed)
@@ -108,81 +44,3 @@ def objective(
         return found.low, found.high
 
     return Objective("latency", score, unit="s/sample", log=True, profile=chip.id, uncounted=gaps(chip), band=band)
-
-
-def seconds(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> float:
-    """Return the nominal seconds of a sample: those of `estimate`, several times as fast.
-
-    Raises:
-        UnpriceableError: If the chip cannot do what the network needs, or not in the time that it has for it.
-        ProfileError: If the profile says too little of time.
-    """
-    _check(profile)
-    return sum(_MODELS[profile.time["model"]](_feasible(activity, profile, assumed), "value"))
-
-
-def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> LatencyEstimate:
-    """Return how long a sample takes.
-
-    Raises:
-        UnpriceableError: If the chip cannot do what the network needs, or not in the time that it has for it.
-        ProfileError: If the profile says too little of time.
-    """
-    _check(profile)
-    placed = _feasible(activity, profile, assumed)
-    model = _MODELS[profile.time["model"]]
-    parts = model(placed, "value")
-    band = Band(sum(model(placed, "low")), sum(parts), sum(model(placed, "high")))
-    waiting = _waiting(placed)
-    busy = band + Band(waiting, waiting, waiting)
-    return LatencyEstimate(profile.id, profile.time["model"], band, busy, tuple(parts), gaps(profile))
-
-
-def busy_seconds(placed: Placed) -> float:
-    """Return the nominal seconds for which a sample occupies the chip.
-
-    Raises:
-        UnpriceableError: If the chip cannot do it in the time that it has for it.
-        ProfileError: If the profile says too little of time.
-    """
-    _check(placed.profile)
-    return sum(_MODELS[placed.profile.time["model"]](placed, "value")) + _waiting(placed)
-
-
-def _waiting(placed: Placed) -> float:
-    """Return the seconds in which a chip without time steps waits for the events of a sample."""
-    return placed.activity.time_steps * DT_MS * 1e-3 if placed.profile.time["model"] == "event" else 0.0
-
-
-def has_time(profile: Profile) -> bool:
-    """Return whether the profile says enough for a latency."""
-    return all(key in profile.time for key in ("model", *_NEEDED.get(profile.time.get("model", ""), ())))
-
-
-def gaps(profile: Profile) -> tuple[str, ...]:
-    """Return what a latency on this chip leaves out, for people."""
-    model = profile.time.get("model", "")
-    missing = [f"{_TEXTS[key]} (the profile has no time.{key})" for key in _WISHED.get(model, ())
-               if key not in profile.time]  # fmt: skip
-    if model == "async-barrier":
-        missing.append("hops of messages, and their waiting for each other")
-        missing.append("exchange with a host, which may take 300 us a step")
-    if model == "tick" and not any(key in profile.time for key in ("synop", "acc_neuron")):
-        missing.append("whether the work of a core fits into a tick (the profile has no times of operations)")
-    return tuple(missing)
-
-
-def _check(profile: Profile) -> None:
-    if not profile.time:
-        raise ProfileError(f"{profile.id} has no [time]: nothing can be said about its latency. Choose another chip.")
-    lacking = [key for key in _NEEDED[profile.time["model"]] if key not in profile.time]
-    if lacking:
-        raise ProfileError(
-            f"{profile.id} has the time model {profile.time['model']} without {', '.join(lacking)}, which it needs. "
-            "Fill in what the machine at hand can do, in a profile of your own."
-        )
-
-
-def _feasible(activity: Activity, profile: Profile, assumed: Deployment) -> Placed:
-    check_possible(activity, profile)  # what the chip cannot do has no time either
-    return Placed(activity, profile, assumed)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from evonas.expected_counts import PriceFunction
 from evonas.objective import Objective
-
-if TYPE_CHECKING:
-    from evonas.snn.expected_counts import PriceFunction
 
 
 def objective() -> Objective:

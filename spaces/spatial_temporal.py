@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from evonas.snn.cell import OPERATIONS, Cell, Edge
-from evonas.snn.dynamics import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
-from evonas.snn.plan import Plan
-from evonas.snn.trellis import Trellis, plan_trellis
+from evonas.architecture.cell import OPERATIONS
+from evonas.architecture.cell_form import (
+    EDGES,
+    LAYERS,
+    LEVELS,
+    NODES,
+    cell_of,
+    levels_of,
+    living,
+    numbered,
+    reading_the_last,
+)
+from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
+from evonas.architecture.plan import Plan
+from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scalar, Space, Variable
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
-    from evonas.snn.relaxed_space import RelaxedSpace
-
-NODES = 3
-LAYERS = 4
-LEVELS = 3
-EDGES = ("a", "b")
+    from evonas.snn.relaxed.space import RelaxedSpace
 
 Values = Mapping[str, Scalar]
 
@@ -46,7 +51,7 @@ def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedS
     """Return all networks of the sizes in `context` as one, which the differentiable search can train."""
     from spaces import spatial_temporal_relaxed  # needs torch
 
-    return spatial_temporal_relaxed.relax(context, input_shape, classes)
+    return spatial_temporal_relaxed.relax(space, context, input_shape=input_shape, classes=classes)
 
 
 def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
@@ -80,27 +85,6 @@ def _dynamics(values: Values, stage: int) -> Dynamics:
     return Dynamics(kind, **constants, reset=str(values.get(f"stage{stage}.reset", "value")), surrogate=surrogate)
 
 
-def levels_of(values: Values) -> tuple[int, ...]:
-    """Return the level of each cell: each move down adds one, up to the last."""
-    levels, level = [], 0
-    for layer in range(1, int(values["layers"]) + 1):
-        level = min(level + (values[f"layer{layer}.move"] == "down"), LEVELS - 1)
-        levels.append(level)
-    return tuple(levels)
-
-
-def cell_of(values: Values) -> Cell:
-    """Return the edges that are there, node by node."""
-    return tuple(
-        tuple(
-            Edge(str(values[f"node{node}.{letter}.from"]), str(values[f"node{node}.{letter}.op"]))
-            for letter in EDGES
-            if values[f"node{node}.{letter}.op"] != "none"
-        )
-        for node in range(int(values["nodes"]))
-    )
-
-
 def arrange(values: Assignment) -> Assignment:
     """Return the assignment in the one form that all assignments of the same network share.
 
@@ -111,7 +95,7 @@ def arrange(values: Assignment) -> Assignment:
     are possible. A move down from the last level is a stay.
     """
     arranged = dict(values)
-    cell = numbered(reading_the_last(_living(cell_of(values))))[0]
+    cell = numbered(reading_the_last(living(cell_of(values))))[0]
     arranged["nodes"] = len(cell)
     for node, edges in enumerate(cell):
         arranged[f"node{node}.b.op"] = "none"
@@ -123,49 +107,6 @@ def arrange(values: Assignment) -> Assignment:
         arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
         level = reached
     return arranged
-
-
-def _living(cell: Cell) -> Cell:
-    """Return the nodes that have an edge from something alive, numbered anew, each with edges from two sources."""
-    names = {"s0": "s0", "s1": "s1"}
-    living: list[tuple[Edge, ...]] = []
-    for node, edges in enumerate(cell):
-        alive = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
-        if len(alive) == 2 and alive[0][0] == alive[1][0]:
-            sources = list(names.values())  # oldest first
-            following = sources[(sources.index(alive[1][0]) + 1) % len(sources)]
-            alive = sorted([alive[0], (following, alive[1][1])])
-        if alive:
-            names[f"n{node}"] = f"n{len(living)}"
-            living.append(tuple(Edge(source, operation) for source, operation in alive))
-    return tuple(living) or ((Edge("s1", "conv3"),),)
-
-
-def reading_the_last(cell: Cell) -> Cell:
-    """Return the cell, reading the last one where it read none but the one before."""
-    if any(edge.source == "s1" for edges in cell for edge in edges):
-        return cell
-    return tuple(tuple(Edge(edge.source.replace("s0", "s1"), edge.operation) for edge in edges) for edges in cell)
-
-
-def numbered(cell: Cell) -> tuple[Cell, tuple[int, ...]]:
-    """Return the first form, in the order of letters, of all in which no node reads a later one; which node is which.
-
-    Node `i` of the form is node `order[i]` of the cell.
-    """
-    forms = []
-    for order in permutations(range(len(cell))):
-        names = {"s0": "s0", "s1": "s1"}
-        form = []
-        for index, node in enumerate(order):
-            if any(edge.source not in names for edge in cell[node]):
-                break
-            form.append(tuple(sorted((names[edge.source], edge.operation) for edge in cell[node])))
-            names[f"n{node}"] = f"n{index}"
-        else:
-            forms.append((tuple(form), order))
-    first, order = min(forms)
-    return tuple(tuple(Edge(*edge) for edge in edges) for edges in first), order
 
 
 def _variables() -> dict[str, Variable]:

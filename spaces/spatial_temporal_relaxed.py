@@ -8,18 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from evonas.errors import SpaceError
-from evonas.snn.cell import Cell, Edge
-from evonas.snn.dynamics import DT_MS, RESETS, Surrogate
-from evonas.snn.edge_law import NONE, best_two, pairs_of
-from evonas.snn.layer_path import DOWN, STAY, choosing, most_likely
-from evonas.snn.logits import Bounds
-from evonas.snn.mixture import KINDS, Mixture
-from evonas.snn.relaxed_network import RelaxedNetwork
-from evonas.snn.relaxed_plan import Widths, relax_trellis
-from evonas.snn.relaxed_space import RelaxedSpace, branches
-from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar
-from spaces.spatial_temporal import (
+from evonas.architecture.cell import Cell, Edge
+from evonas.architecture.cell_form import (
     EDGES,
     LAYERS,
     LEVELS,
@@ -28,8 +18,17 @@ from spaces.spatial_temporal import (
     levels_of,
     numbered,
     reading_the_last,
-    space,
 )
+from evonas.architecture.neuron import DT_MS, RESETS, Surrogate
+from evonas.errors import SpaceError
+from evonas.snn.relaxed.edge_distribution import NONE, best_two, pairs_of
+from evonas.snn.relaxed.logits import Bounds
+from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.network import RelaxedNetwork
+from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing, most_likely
+from evonas.snn.relaxed.plan import Widths, relax_trellis
+from evonas.snn.relaxed.space import RelaxedSpace, branches
+from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar, Space
 
 CONTEXT = ("nodes", "layers", "channels")
 """What has to be given: the sizes."""
@@ -38,15 +37,16 @@ FIXED = ("surrogate", "surrogate_width")
 """What may be given, for it changes the gradients and not the network."""
 
 STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th")
-"""In the order of `evonas.snn.mixture.CONSTANTS`."""
+"""In the order of `evonas.snn.relaxed.mixture.CONSTANTS`."""
 
 Values = Mapping[str, Scalar]
 
 
-def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
+def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
     """Return all networks of the space that have these sizes, as one.
 
     Args:
+        space: The joint space: its variables give the ranges.
         context: `nodes`, `layers` and `channels`; `surrogate` and `surrogate_width` if not the default.
         input_shape: As for `build`.
         classes: Number of classes.
@@ -54,27 +54,29 @@ def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedS
     Raises:
         SpaceError: If a size is missing, or something else is given.
     """
-    given = _checked(context)
+    given = _checked(context, space)
     widths = Widths(
         nodes=int(given["nodes"]),
         layers=int(given["layers"]),
         levels=LEVELS,
         channels=int(given["channels"]),
-        time_steps=tuple(range(*_range("time_steps"))),
+        time_steps=tuple(range(*_range(space, "time_steps"))),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(widths, input_shape=input_shape, classes=classes), surrogate=surrogate)
     return RelaxedSpace(
         network=network,
-        bounds=Bounds(tuple(_bounds(f"stage0.{name}") for name in STAGE_CONSTANTS), _bounds("readout.tau_mem")),
-        discretise=partial(discretise, context=given, time_steps=widths.time_steps),
+        bounds=Bounds(
+            tuple(_bounds(space, f"stage0.{name}") for name in STAGE_CONSTANTS), _bounds(space, "readout.tau_mem")
+        ),
+        discretise=partial(discretise, space=space, context=given, time_steps=widths.time_steps),
         one_hot=partial(one_hot, time_steps=widths.time_steps),
         branches=lambda genotype: branches(cell_of(genotype), levels_of(genotype)),
         branches_of=branches_of,
     )
 
 
-def _checked(context: Values) -> dict[str, Scalar]:
+def _checked(context: Values, space: Space) -> dict[str, Scalar]:
     """Return the context with its defaults."""
     faults = [f"{name} is missing" for name in CONTEXT if name not in context]
     faults += [f"{name} is no size of the search" for name in context if name not in (*CONTEXT, *FIXED)]
@@ -90,19 +92,19 @@ def _checked(context: Values) -> dict[str, Scalar]:
     return given
 
 
-def _range(name: str) -> tuple[int, int]:
+def _range(space: Space, name: str) -> tuple[int, int]:
     variable = space.variables[name]
     assert isinstance(variable, Integer)
     return variable.low, variable.high + 1
 
 
-def _bounds(name: str) -> tuple[float, float]:
+def _bounds(space: Space, name: str) -> tuple[float, float]:
     variable = space.variables[name]
     assert isinstance(variable, Real | LogReal)
     return variable.low, variable.high
 
 
-def discretise(mixture: Mixture, *, context: Values, time_steps: tuple[int, ...]) -> Genotype:
+def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: tuple[int, ...]) -> Genotype:
     """Return the genotype of the likeliest options; its constants are rounded to the resolution of the space.
 
     A node gets its likeliest pair of source and operation and the likeliest from another source, unless "none" is

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from evonas.chips.profile import Coefficient, Profile
 from evonas.measurement import Activity, Connection, Population
-from objectives.profile import Coefficient, Profile
 
 
 def layer(name: str, **changes: Any) -> Population:

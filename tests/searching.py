@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from toys import measure, mixed_space
 
-from evonas.job import Cost, Job
+from evonas.engine.job import Cost, Job
+from evonas.engine.view import Proposal
 from evonas.space import Genotype
-from evonas.view import Proposal
 
 SPACE = mixed_space()
 

@@ -1,98 +1,103 @@
-"""The order of imports and the doors of foreign libraries, as they are written down in the README."""
+"""The walls of the house: what each wing may import, where each foreign library has its door, and no circle."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
-LAYERS = [
-    {"errors", "durable"},
-    {"space"},
-    {"trained", "search_settings", "measurement", "job", "evaluation", "returned", "objective", "refusal"},
-    {"view"},
-    {"pareto"},
-    {"pareto_front", "exit_codes", "ladder", "snn", "data", "strategies"},
-    {
-        "archive",
-        "archive_file",
-        "archive_table",
-        "journal",
-        "record",
-        "header",
-        "stored",
-        "results",
-        "evaluate",
-        "bilevel",
-        "relaxation",
-        "bilevel_searcher",
-        "workers",
-        "search",
-        "training_cost",
-        "job_evaluator",
-    },
-    {"ray_workers", "lookup", "runfile", "progress", "pick"},
-    {"hardware", "resolved_strategies"},
-    {"resolved_run"},
-    {"question", "session", "dry_run", "chip"},
-    {"bill", "resolved_sweep", "likeness"},
-    {"report", "page", "sweep_table"},
-    {"run", "front", "sweep", "profiles"},
-    {"__main__", "__init__"},
-]
-"""Modules import from their own line and those above."""
+VALUES = {"errors", "space", "objective", "measurement", "expected_counts"}
+"""Modules at the top of `evonas` that everybody may import."""
+
+WINGS = {
+    "architecture": VALUES,
+    "data": VALUES,
+    "engine": VALUES,
+    "strategies": VALUES | {"engine"},
+    "archive": VALUES | {"engine"},
+    "snn": VALUES | {"architecture"},
+    "chips": VALUES | {"architecture"},
+    "training": VALUES | {"architecture", "snn", "data", "engine"},
+    "runfile": VALUES | {"engine", "strategies", "training", "chips", "data"},
+    "report": VALUES | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target"},
+    "cli": VALUES | {"engine", "archive", "runfile"},
+    "doors": VALUES | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors"},
+    "objectives": VALUES | {"chips"},
+    "spaces": VALUES | {"architecture", "snn", "spaces"},
+}
+"""What each wing may import beside itself: wings, or single modules of them."""
 
 DOORS = {
-    "ray": {"evonas/ray_workers.py"},
-    "h5py": {"evonas/archive_file.py", "evonas/archive_table.py"},
-    "pymoo": {"evonas/strategies/evolution.py", "evonas/strategies/mating.py", "evonas/pareto.py"},
-    "moocore": {"evonas/pareto.py"},
+    "ray": {"evonas/engine/ray_workers.py"},
+    "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py"},
+    "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
+    "moocore": {"evonas/engine/pareto.py"},
     "norse": {"evonas/snn"},
-    "torch": {"evonas/snn", "evonas/evaluate.py", "evonas/bilevel.py", "evonas/bilevel_searcher.py"},
+    "torch": {"evonas/snn", "evonas/training", "spaces"},
     "sklearn": {"evonas/data"},
-    "scipy": {"evonas/strategies/forecast.py", "evonas/likeness.py"},
-    "pydantic": {"evonas/runfile.py", "evonas/resolved_run.py"},
-    "plotly": {"evonas/page.py"},
+    "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py"},
+    "pydantic": {"evonas/runfile"},
+    "plotly": {"evonas/report/html.py"},
+    "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",
+              "evonas/__main__.py"},
+    "rich": {"evonas/cli", "evonas/report", "evonas/run.py", "evonas/front.py", "evonas/sweep.py",
+             "evonas/profiles.py"},
     "torchvision": set(),
-}
-"""Where a foreign library may be imported."""
+}  # fmt: skip
+"""Where a foreign library may be imported: files, and folders with all that is in them."""
 
 FILES = sorted(path for folder in ("evonas", "spaces", "objectives") for path in (ROOT / folder).rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Return every module that is imported anywhere in a file: for types alone and inside of functions as well."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in whole}
+    return frozenset(names)
 
 
-def layer(name: str) -> int:
-    return next(index for index, modules in enumerate(LAYERS) if name in modules)
+def wing(module: str) -> str:
+    """Return the wing of a module, or a value's own name."""
+    parts = module.split(".")
+    if parts[0] != "evonas":
+        return parts[0]
+    if len(parts) == 1:
+        return "doors"
+    return parts[1] if parts[1] in WINGS or parts[1] in VALUES else "doors"
+
+
+def ours(path: Path) -> Iterator[str]:
+    return (name for name in imported(path) if name.split(".")[0] in ("evonas", "spaces", "objectives"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_one_way(path: Path) -> None:
-    relative = path.relative_to(ROOT)
-    for name in imported(path):
-        parts = name.split(".")
-        if relative.parts[0] == "evonas":
-            assert parts[0] not in ("spaces", "objectives"), f"{relative} imports {name}: it is loaded by name"
-        if relative.parts[0] == "evonas" and parts[0] == "evonas" and len(parts) > 1 and parts[1].islower():
-            if path.name == "__init__.py" and relative.parts[1] == "__init__.py":
-                continue
-            if not any(parts[1] in modules for modules in LAYERS):
-                continue  # a name of the package itself
-            own = relative.parts[1].removesuffix(".py")
-            assert layer(parts[1]) <= layer(own), f"{relative} imports {name} from a later layer"
+def test_a_wing_imports_only_what_it_may(path: Path) -> None:
+    own = wing(module_name(path))
+    may = WINGS.get(own, VALUES)
+    for name in ours(path):
+        target = wing(name)
+        is_allowed = target == own or target in may or name.removeprefix("evonas.") in may
+        assert is_allowed, f"{path.relative_to(ROOT)} imports {name}, and {own} may not import {target}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -102,18 +107,39 @@ def test_a_foreign_library_is_imported_at_its_doors_only(path: Path) -> None:
         doors = DOORS.get(name.split(".")[0])
         if doors is not None:
             allowed = any(str(relative) == door or door in map(str, relative.parents) for door in doors)
-            allowed = allowed or (relative.parts[0] == "spaces" and name.split(".")[0] == "torch")
             assert allowed, f"{relative} imports {name}"
 
 
-def test_every_module_has_its_place_in_the_layers() -> None:
-    known = set().union(*LAYERS)
-    modules = {
-        path.relative_to(ROOT).parts[1].removesuffix(".py")
-        for path in FILES
-        if path.parts[-2:] and path.is_relative_to(ROOT / "evonas")
-    }
-    assert modules <= known, f"without a place: {sorted(modules - known)}"
+def test_no_imports_run_in_a_circle() -> None:
+    finished: set[str] = set()
+
+    def walk(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, f"in a circle: {' -> '.join([*trail[trail.index(module) :], module])}"
+        if module not in finished:
+            for name in ours(MODULES[module]):
+                if name in MODULES:
+                    walk(name, (*trail, module))
+            finished.add(module)
+
+    for module in MODULES:
+        walk(module, ())
+
+
+def test_every_folder_is_a_wing() -> None:
+    folders = {path.name for path in (ROOT / "evonas").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(WINGS) - {"doors", "objectives", "spaces"}
+
+
+def test_only_values_and_doors_lie_at_the_top() -> None:
+    doors = {"__init__", "__main__", "run", "front", "sweep", "profiles"}
+    assert {path.stem for path in (ROOT / "evonas").glob("*.py")} == VALUES | doors
+
+
+def test_objectives_and_spaces_hold_nothing_else() -> None:
+    import importlib
+
+    for path in (ROOT / "objectives").glob("*.py"):
+        assert hasattr(importlib.import_module(f"objectives.{path.stem}"), "objective"), f"{path.name} is no objective"
 
 
 @pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run", "evonas.sweep", "evonas.profiles"])

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from evonas.engine.evaluation import Evaluation
+from evonas.engine.job import Job
+from evonas.engine.rejection import Refusal
+from evonas.engine.view import Row
 from evonas.errors import TrainingDivergedError
-from evonas.evaluation import Evaluation
-from evonas.job import Job
 from evonas.objective import Objective
-from evonas.refusal import Refusal
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
-from evonas.view import Row
 
 OBJECTIVES = (
     Objective("error", lambda m: m["error"], direction="min"),

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
+from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
-from evonas.snn.plan import INPUT, PlannedConnection, PlannedPopulation
-
-if TYPE_CHECKING:
-    from evonas.snn.network import Network
 
 
 class Recorder:
-    """Counts over any number of batches: hand it to `Network.run`, then ask for the `activity`.
+    """Counts over any number of batches: hand it to `Network.forward`, then ask for the `activity`.
 
     Only maps of counts are kept: how often each element was not zero, by time step. Because all connections are
     linear, events follow from these maps and the fan-out of each input element, once, at the end.
 
     Args:
-        network: The network that will run. Its weights must not change between the first batch and `activity`.
+        plan: What the network that will run consists of.
+        operations: Its operations by name. Their weights must not change between the first batch and `activity`.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, plan: Plan, operations: Mapping[str, nn.Module]) -> None:
+        self._plan = plan
+        self._operations = operations
         self._samples = 0
         self._nonzero: dict[str, Tensor] = {}
         self._sizes: dict[str, Tensor] = {}
-        self._graded = {name for edge in network.plan.connections if edge.element == "graded" for name in edge.sources}
+        self._graded = {name for edge in plan.connections if edge.element == "graded" for name in edge.sources}
         self._updates: dict[str, Tensor] = {}
 
     def see(self, name: str, output: Tensor) -> None:
@@ -45,11 +43,10 @@ class Recorder:
         if name == INPUT:
             self._samples += output.shape[1]
 
-    def updates(self, name: str) -> Tensor:
+    def updates(self, name: str, *, device: torch.device | None = None) -> Tensor:
         """Return the `(time,)` active updates of population `name` so far, for its neurons to count on."""
         if name not in self._updates:
-            plan, device = self._network.plan, next(self._network.parameters()).device
-            self._updates[name] = torch.zeros(plan.time_steps, dtype=torch.int64, device=device)
+            self._updates[name] = torch.zeros(self._plan.time_steps, dtype=torch.int64, device=device)
         return self._updates[name]
 
     def activity(self) -> Activity:
@@ -59,8 +56,8 @@ class Recorder:
             EvonasError: If nothing was seen.
         """
         if not self._samples:
-            raise EvonasError("The recorder has seen no sample: hand it to Network.run first.")
-        plan = self._network.plan
+            raise EvonasError("The recorder has seen no sample: hand it to Network.forward first.")
+        plan = self._plan
         return Activity(
             samples=self._samples,
             time_steps=plan.time_steps,
@@ -83,10 +80,10 @@ class Recorder:
 
     def _connection(self, planned: PlannedConnection) -> Connection:
         counts = joined([self._nonzero[name] for name in planned.sources])
-        weight = _weight(self._network.operations[planned.name])
+        weight = _weight(self._operations[planned.name])
         reach = fan_out(planned, weight=weight).to(counts.device)
         delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
-        nothing = units = unrolled = (0,) * self._network.plan.time_steps
+        nothing = units = unrolled = (0,) * self._plan.time_steps
         if planned.element == "graded":
             sizes = joined([self._sizes[name] for name in planned.sources])
             units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
@@ -118,7 +115,7 @@ class Recorder:
 
     def _at_each_step(self, counts: Sequence[int]) -> tuple[int, ...]:
         """Return one count a time step; what is static is listed at each."""
-        return tuple(counts) * self._network.plan.time_steps if len(counts) == 1 else tuple(counts)
+        return tuple(counts) * self._plan.time_steps if len(counts) == 1 else tuple(counts)
 
 
 def joined(maps: Sequence[Tensor]) -> Tensor:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast, overload
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from evonas.measurement import Activity
+from evonas.architecture.neuron import PARAMETERS
+from evonas.architecture.plan import INPUT, Plan
 from evonas.snn.activity import Recorder
-from evonas.snn.currents import summed
-from evonas.snn.dynamics import PARAMETERS
+from evonas.snn.kernels.input_current import summed
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import Operation, make_operation
-from evonas.snn.plan import INPUT, Plan
 
 
 class Network(nn.Module):
@@ -54,24 +53,16 @@ class Network(nn.Module):
         for neuron in self._spiking[stage]:
             neuron.set_surrogate_width(width)
 
-    @overload
-    def forward(self, data: Tensor, *, record: Literal[False] = False) -> Tensor: ...
-    @overload
-    def forward(self, data: Tensor, *, record: Literal[True]) -> tuple[Tensor, Activity]: ...
-    def forward(self, data: Tensor, *, record: bool = False) -> Tensor | tuple[Tensor, Activity]:
+    def recorder(self) -> Recorder:
+        """Return a recorder of what this network does, to hand to `forward`."""
+        return Recorder(self.plan, dict(self.operations.items()))
+
+    def forward(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
         """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
 
         Args:
             data: `(time, batch, c, h, w)`; a static image has time 1 and is repeated where it meets a stateful neuron.
-            record: Return the exact counts of this batch as well. `Recorder` counts over several batches.
-        """
-        if not record:
-            return self.run(data)
-        recorder = Recorder(self)
-        return self.run(data, recorder=recorder), recorder.activity()
-
-    def run(self, data: Tensor, *, recorder: Recorder | None = None) -> Tensor:
-        """Return `(batch, classes)` logits, and let `recorder` see what happens on the way.
+            recorder: Sees what happens on the way, and counts it over any number of batches.
 
         Raises:
             ValueError: If the data does not have the planned shape, or neither 1 nor all time steps.
@@ -85,7 +76,7 @@ class Network(nn.Module):
         for population in self.plan.populations:
             operations = [cast(Operation, self.operations[edge.name]) for edge in population.incoming]
             current = summed(operations, [joined(images, edge.sources) for edge in population.incoming], batch=batch)
-            updates = None if recorder is None else recorder.updates(population.name)
+            updates = None if recorder is None else recorder.updates(population.name, device=current.device)
             output = self.neurons[population.name](current, updates=updates)
             images[(population.name,)] = output.flatten(0, 1)
             if recorder is not None:

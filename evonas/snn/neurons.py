@@ -13,10 +13,10 @@ from norse.torch.functional.lif_box import LIFBoxParameters
 from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import Tensor, nn
 
+from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
-from evonas.snn.dynamics import DT_MS, PARAMETERS, Dynamics
-from evonas.snn.neuron_law import Constants, Law, NeuronParameters, read
-from evonas.snn.scan import scan
+from evonas.snn.kernels.neuron_step import Constants, Law, NeuronParameters, read
+from evonas.snn.kernels.scan import scan
 
 
 class Neuron(nn.Module):

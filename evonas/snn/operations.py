@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
-from evonas.snn.event_convolution import convolve
-from evonas.snn.plan import PlannedConnection
+from evonas.architecture.plan import PlannedConnection
+from evonas.snn.kernels.event_convolution import convolve
 
 
 class Scale(NamedTuple):

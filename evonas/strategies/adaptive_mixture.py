@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from evonas.evaluation import Outcome
-from evonas.pareto import Reference, hypervolume, nondominated, reference
+from evonas.engine.evaluation import Outcome
+from evonas.engine.pareto import Reference, hypervolume, nondominated, reference
+from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.strategies.mixture import check_members, first_proposal, is_promotion
-from evonas.view import Proposal, Row, Strategy, View
 
 MEMORY = 0.98
 """What a row seen counts for when the next one is seen: half after 34 rows."""

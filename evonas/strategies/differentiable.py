@@ -12,16 +12,16 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from evonas.engine.evaluation import Outcome
+from evonas.engine.job import Job
+from evonas.engine.pareto import axes, front, order
+from evonas.engine.search_job import SearchSettings
+from evonas.engine.view import Proposal, Row, View
 from evonas.errors import RunFileError, SpaceError
-from evonas.evaluation import Outcome
-from evonas.job import Job
 from evonas.objective import Objective
-from evonas.pareto import axes, front, order
-from evonas.search_settings import SearchSettings
 from evonas.space import Genotype, Scalar, Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
-from evonas.view import Proposal, Row, View
 
 ANYWHERE = 4
 """After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""

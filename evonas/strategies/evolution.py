@@ -9,13 +9,13 @@ import numpy as np
 from pymoo.core.individual import Individual
 from pymoo.core.population import Population
 
+from evonas.engine.pareto import order, ranking
+from evonas.engine.view import Proposal, Row, View
 from evonas.errors import EvonasError
-from evonas.pareto import order, ranking
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
 from evonas.strategies.random import Unknown
 from evonas.strategies.screening import Screening
-from evonas.view import Proposal, Row, View
 
 PAIRS = 4
 """Pairs of parents that are mated at once."""

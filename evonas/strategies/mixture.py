@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
+from evonas.engine.job import Job
+from evonas.engine.view import Proposal, Strategy, View
 from evonas.errors import EvonasError
-from evonas.job import Job
-from evonas.view import Proposal, Strategy, View
 
 
 @dataclass(frozen=True)

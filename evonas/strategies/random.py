@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from evonas.engine.view import Proposal, View
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
-from evonas.view import Proposal, View
 
 DRAWS = 100
 """Draws in a row that give known networks only, after which a space is held to be nearly exhausted."""

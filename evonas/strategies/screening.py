@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evonas.pareto import axes, gains, nondominated
+from evonas.engine.pareto import axes, gains, nondominated
+from evonas.engine.view import Row, View
 from evonas.space import Genotype, Space
-from evonas.strategies.forecast import Forecast, Kernel, has_distances, likeliest_kernel, position
-from evonas.view import Row, View
+from evonas.strategies.gaussian_process import Forecast, Kernel, has_distances, likeliest_kernel, position
 
 MOST_ROWS = 400
 """Rows that a forecast is made of at most: its cost grows with their cube."""

@@ -7,17 +7,18 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 from torch import nn
 
+from evonas.architecture.cell import Edge
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Draft, Incoming, PlannedConnection
+from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection
-from evonas.snn.activity import Recorder, fan_out
-from evonas.snn.cell import Edge
-from evonas.snn.currents import summed
-from evonas.snn.dynamics import Dynamics
+from evonas.snn.activity import fan_out
+from evonas.snn.kernels.input_current import summed
 from evonas.snn.network import Network
-from evonas.snn.plan import INPUT, Draft, Incoming, PlannedConnection
-from evonas.snn.trellis import Trellis, plan_trellis
 
 
 def planned(**given) -> PlannedConnection:
@@ -164,7 +165,7 @@ def test_the_counts_of_a_whole_network_equal_brute_force(kind, analog_stem):
     data = torch.rand(1, 2, 1, 5, 4, generator=torch.Generator().manual_seed(2)).relu()
     data[..., 0] = 0
     with torch.no_grad():
-        _, activity = network(data, record=True)
+        _, activity = recorded(network, data)
     seen = inputs_of(network, data)
     for edge in activity.connections:
         expected = brute_force(edge, seen[edge.name], 3)
@@ -182,7 +183,7 @@ def test_populations_count_spikes_and_active_updates_of_each_step():
     stem = network.plan.populations[0]
     with torch.no_grad():
         network.operations["stem/conv"].norm.running_mean.zero_()  # zero data make zero current
-        _, activity = network(data, record=True)
+        _, activity = recorded(network, data)
         current = summed([network.operations["stem/conv"]], [data[0]], batch=2)
         spikes = network.neurons["stem"](current)
     population = activity.populations[0]
@@ -195,7 +196,7 @@ def test_populations_count_spikes_and_active_updates_of_each_step():
 
 def test_state_alone_keeps_a_neuron_active():
     network = small_network("lif_box")
-    recorder = Recorder(network)
+    recorder = network.recorder()
     current = torch.zeros(3, 1, 2)
     current[0, 0, 0] = 0.1
     current[1, 0, 1] = 0.1
@@ -204,7 +205,7 @@ def test_state_alone_keeps_a_neuron_active():
 
 
 def test_the_readout_never_spikes_and_has_one_state_variable():
-    _, activity = small_network()(torch.rand(1, 2, 1, 5, 4), record=True)
+    _, activity = recorded(small_network(), torch.rand(1, 2, 1, 5, 4))
     readout = activity.populations[-1]
     assert (readout.kind, readout.state, readout.shape) == ("readout", 1, (3, 1, 1))
     assert readout.spikes == (0, 0, 0)
@@ -216,7 +217,7 @@ def test_static_layers_are_listed_at_each_step_and_counted_once():
     network = small_network(analog_stem=True)
     data = torch.rand(1, 2, 1, 5, 4)
     with torch.no_grad():
-        _, activity = network(data, record=True)
+        _, activity = recorded(network, data)
     stem = activity.populations[0]
     assert stem.static
     assert len(set(stem.spikes)) == 1
@@ -231,7 +232,7 @@ def test_a_concatenation_is_free_and_delivers_the_events_of_its_parts():
     network = small_network()
     data = torch.rand(1, 2, 1, 5, 4)
     with torch.no_grad():
-        _, activity = network(data, record=True)
+        _, activity = recorded(network, data)
     by_name = {population.name: population for population in activity.populations}
     for edge in activity.connections:
         if edge.kernel == 1 and edge.groups == 1 and edge.sources != (INPUT,):
@@ -244,10 +245,10 @@ def test_counts_add_up_over_batches():
     network = small_network()
     data = torch.rand(1, 6, 1, 5, 4)
     with torch.no_grad():
-        _, whole = network(data, record=True)
-        recorder = Recorder(network)
+        _, whole = recorded(network, data)
+        recorder = network.recorder()
         for part in data.split(4, dim=1):
-            network.run(part, recorder=recorder)
+            network(part, recorder)
     assert recorder.activity() == whole
     assert whole.samples == 6
 
@@ -256,7 +257,7 @@ def test_recording_does_not_change_the_logits():
     network = small_network()
     data = torch.rand(1, 6, 1, 5, 4)
     with torch.no_grad():
-        logits, activity = network(data, record=True)
+        logits, activity = recorded(network, data)
         assert torch.equal(logits, network(data))
     assert isinstance(activity, Activity)
 
@@ -266,7 +267,7 @@ def test_event_frames_make_graded_events():
     trellis = Trellis((0, 0), channels=2, stages=(Dynamics("lif"),), readout_tau_mem_ms=2.0, time_steps=3)
     network = Network(plan_trellis(trellis, cell, input_shape=(3, 2, 5, 4), classes=3))
     frames = torch.randint(0, 3, (3, 2, 2, 5, 4)).float()
-    _, activity = network(frames, record=True)
+    _, activity = recorded(network, frames)
     first = activity.connections[0]
     assert (first.element, first.static) == ("graded", False)
     assert sum(first.graded) > 0 == sum(first.macs) + sum(first.events)
@@ -281,7 +282,7 @@ def test_event_frames_make_graded_events():
 
 def test_a_recorder_that_has_seen_nothing_says_so():
     with pytest.raises(EvonasError, match="has seen no sample"):
-        Recorder(small_network()).activity()
+        small_network().recorder().activity()
 
 
 def test_data_of_another_shape_are_refused():

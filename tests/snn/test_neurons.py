@@ -13,14 +13,14 @@ from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters, lif_f
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters, lif_box_feed_forward_step
 from norse.torch.functional.reset import reset_subtract, reset_value
 
+from evonas.architecture.neuron import SURROGATES, Dynamics, Surrogate
 from evonas.errors import EvonasError, SpaceError
-from evonas.snn import scan as scan_module
-from evonas.snn.dynamics import SURROGATES, Dynamics, Surrogate
-from evonas.snn.neuron_law import DT_SECONDS
+from evonas.snn.kernels import scan as scan_module
+from evonas.snn.kernels.backend import scanning
+from evonas.snn.kernels.neuron_step import DT_SECONDS
+from evonas.snn.kernels.scan import looped_scan
+from evonas.snn.kernels.surrogates import spike, with_surrogates
 from evonas.snn.neurons import Neuron
-from evonas.snn.scan import looped_scan
-from evonas.snn.surrogates import spike, with_surrogates
-from evonas.snn.way import scanning
 
 NORSE_METHODS = ("super", "triangle", "tanh", "circ", "heavi_erfc")
 KINDS = ("lif", "lif_box", "integrate_and_fire", "readout")

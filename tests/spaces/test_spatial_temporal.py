@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from recorded import recorded
 
 from evonas.measurement import Activity
 from evonas.space import Choice, Genotype, Integer
@@ -42,7 +43,7 @@ def with_statistics(genotype: Genotype) -> torch.nn.Module:
 def answers(genotype: Genotype) -> tuple[torch.Tensor, Activity, torch.Tensor]:
     """Logits and counts of random data, and the gradient at the stem."""
     network = with_statistics(genotype)
-    logits, activity = network(torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(2)), record=True)
+    logits, activity = recorded(network, torch.rand(1, 16, *SHAPE, generator=torch.Generator().manual_seed(2)))
     (logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(3))).sum().backward()
     return logits.detach(), activity, network.operations["stem/conv"].conv.weight.grad
 
@@ -203,7 +204,7 @@ def test_every_assignment_is_a_network_whose_cost_is_known_before_it_is_built(sh
         torch.manual_seed(0)
         network = space.build(genotype, shape, 4)
         with torch.no_grad():
-            logits, activity = network(torch.rand(1, 2, *shape), record=True)
+            logits, activity = recorded(network, torch.rand(1, 2, *shape))
         assert logits.shape == (2, 4)
         steps = int(genotype["time_steps"])
         assert activity.time_steps == steps
@@ -218,7 +219,7 @@ def test_event_frames_are_computed_at_every_step():
     for genotype in genotypes(5, seed=11, channels=4, time_steps=3):
         network = space.build(genotype, (3, 2, 8, 8), CLASSES)
         with torch.no_grad():
-            _, activity = network(torch.rand(3, 2, 2, 8, 8), record=True)
+            _, activity = recorded(network, torch.rand(3, 2, 2, 8, 8))
         assert not any(edge.static for edge in activity.connections)
         assert operations(genotype, (3, 2, 8, 8), CLASSES) == 3 * sum(edge.dense for edge in activity.connections)
 
@@ -257,7 +258,7 @@ def test_most_random_networks_spike_before_training():
         torch.manual_seed(0)
         network = space.build(genotype, SHAPE, CLASSES)
         with torch.no_grad():
-            _, activity = network(torch.rand(1, 16, *SHAPE), record=True)
+            _, activity = recorded(network, torch.rand(1, 16, *SHAPE))
         last = activity.connections[-1]
         silent += sum(last.events) + sum(last.macs) == 0
     assert silent <= 1

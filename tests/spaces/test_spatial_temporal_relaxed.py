@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.errors import SpaceError
-from evonas.snn.edge_law import best_two, pairs_of
-from evonas.snn.mixture import KINDS
+from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
+from evonas.snn.relaxed.mixture import KINDS
 from spaces.spatial_temporal import LEVELS, NODES, space
 
 SHAPE, CLASSES = (1, 8, 8), 10

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from searching import cost, work
 from toys import ListMemory, measure, mixed_space
 
+from evonas.engine.job import Cost, Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.returned import Returned
+from evonas.engine.search import Budget, Predict, search
+from evonas.engine.training_log import Trained
+from evonas.engine.view import Proposal, Strategy, View
+from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import EvonasError
-from evonas.job import Cost, Job
-from evonas.ladder import Ladder
-from evonas.returned import Returned
-from evonas.search import Budget, Predict, search
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
-from evonas.trained import Trained
-from evonas.view import Proposal, Strategy, View
-from evonas.workers import InlineWorkers, SimulatedWorkers
 
 
 @dataclass(frozen=True)

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from searching import SPACE, cost, work
 from toys import OBJECTIVES, ListMemory, measure
 
-from evonas.archive import Archive
+from evonas.archive.archive import Archive
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.pareto import order
+from evonas.engine.rejection import Refusal
+from evonas.engine.returned import Returned
+from evonas.engine.search import Budget, Ending, search
+from evonas.engine.view import Row, Strategy
+from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import RunFileError
-from evonas.evaluation import Evaluation, Outcome
-from evonas.job import Job
-from evonas.ladder import Ladder
-from evonas.pareto import order
-from evonas.refusal import Refusal
-from evonas.returned import Returned
-from evonas.search import Budget, Ending, search
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.prices import Aim, Landing, Prices
-from evonas.view import Row, Strategy
-from evonas.workers import InlineWorkers, SimulatedWorkers
 
 CONTEXTS = {"layers": [1, 2, 3, 4, 5, 6]}
 ALONE = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS, searches=1)

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
 
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.pareto import Reference, hypervolume, order
+from evonas.engine.rejection import Refusal
+from evonas.engine.search import Budget, Ending, search
+from evonas.engine.view import Proposal, Row, View
+from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError
-from evonas.evaluation import Evaluation, Outcome
-from evonas.job import Job
-from evonas.ladder import Ladder
 from evonas.objective import Score
-from evonas.pareto import Reference, hypervolume, order
-from evonas.refusal import Refusal
-from evonas.search import Budget, Ending, search
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space
 from evonas.strategies.evolution import Evolution, _State
 from evonas.strategies.mating import Rates
 from evonas.strategies.random import RandomSearch
-from evonas.view import Proposal, Row, View
-from evonas.workers import InlineWorkers
 
 
 class Watcher:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import pytest
 from toys import ListMemory, measure, mixed_space
 
+from evonas.engine.ladder import Ladder
+from evonas.engine.search import Budget, Ending, search
+from evonas.engine.view import Proposal, Strategy, View
+from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError
-from evonas.ladder import Ladder
-from evonas.search import Budget, Ending, search
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
-from evonas.view import Proposal, Strategy, View
-from evonas.workers import InlineWorkers
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from toys import ListMemory, measure, measure_small, mixed_space, small_space
 
-from evonas.search import Budget, Ending, search
+from evonas.engine.search import Budget, Ending, search
+from evonas.engine.workers import InlineWorkers
 from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
 from evonas.strategies.random import RandomSearch, listed
-from evonas.workers import InlineWorkers
 
 
 @pytest.mark.parametrize("parallel", [1, 7])

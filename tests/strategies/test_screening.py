@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from toys import OBJECTIVES, measure, mixed_space
 
-from evonas.evaluation import Evaluation, Outcome
-from evonas.job import Job
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.pareto import gains
+from evonas.engine.view import Row, View
 from evonas.objective import Objective
-from evonas.pareto import gains
 from evonas.space import Choice, Integer, Space
-from evonas.strategies.forecast import Forecast, Kernel, has_distances, likeliest_kernel, position
+from evonas.strategies.gaussian_process import Forecast, Kernel, has_distances, likeliest_kernel, position
 from evonas.strategies.screening import Screening
-from evonas.view import Row, View
 
 
 def test_places_are_as_far_apart_as_the_genotypes_differ() -> None:

@@ -1,0 +1,1 @@
+"""What a network consists of, without torch: shared by spaces, spiking networks and chips."""

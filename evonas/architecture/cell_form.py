@@ -1,0 +1,80 @@
+"""Cells and layer paths as values of a genotype, and the one form that all values of the same cell share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+
+from evonas.architecture.cell import Cell, Edge
+from evonas.space import Scalar
+
+NODES = 3
+LAYERS = 4
+LEVELS = 3
+EDGES = ("a", "b")
+
+Values = Mapping[str, Scalar]
+
+
+def levels_of(values: Values) -> tuple[int, ...]:
+    """Return the level of each cell: each move down adds one, up to the last."""
+    levels, level = [], 0
+    for layer in range(1, int(values["layers"]) + 1):
+        level = min(level + (values[f"layer{layer}.move"] == "down"), LEVELS - 1)
+        levels.append(level)
+    return tuple(levels)
+
+
+def cell_of(values: Values) -> Cell:
+    """Return the edges that are there, node by node."""
+    return tuple(
+        tuple(
+            Edge(str(values[f"node{node}.{letter}.from"]), str(values[f"node{node}.{letter}.op"]))
+            for letter in EDGES
+            if values[f"node{node}.{letter}.op"] != "none"
+        )
+        for node in range(int(values["nodes"]))
+    )
+
+
+def living(cell: Cell) -> Cell:
+    """Return the nodes that have an edge from something alive, numbered anew, each with edges from two sources."""
+    names = {"s0": "s0", "s1": "s1"}
+    living: list[tuple[Edge, ...]] = []
+    for node, edges in enumerate(cell):
+        alive = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
+        if len(alive) == 2 and alive[0][0] == alive[1][0]:
+            sources = list(names.values())  # oldest first
+            following = sources[(sources.index(alive[1][0]) + 1) % len(sources)]
+            alive = sorted([alive[0], (following, alive[1][1])])
+        if alive:
+            names[f"n{node}"] = f"n{len(living)}"
+            living.append(tuple(Edge(source, operation) for source, operation in alive))
+    return tuple(living) or ((Edge("s1", "conv3"),),)
+
+
+def reading_the_last(cell: Cell) -> Cell:
+    """Return the cell, reading the last one where it read none but the one before."""
+    if any(edge.source == "s1" for edges in cell for edge in edges):
+        return cell
+    return tuple(tuple(Edge(edge.source.replace("s0", "s1"), edge.operation) for edge in edges) for edges in cell)
+
+
+def numbered(cell: Cell) -> tuple[Cell, tuple[int, ...]]:
+    """Return the first form, in the order of letters, of all in which no node reads a later one; which node is which.
+
+    Node `i` of the form is node `order[i]` of the cell.
+    """
+    forms = []
+    for order in permutations(range(len(cell))):
+        names = {"s0": "s0", "s1": "s1"}
+        form = []
+        for index, node in enumerate(order):
+            if any(edge.source not in names for edge in cell[node]):
+                break
+            form.append(tuple(sorted((names[edge.source], edge.operation) for edge in cell[node])))
+            names[f"n{node}"] = f"n{index}"
+        else:
+            forms.append((tuple(form), order))
+    first, order = min(forms)
+    return tuple(tuple(Edge(*edge) for edge in edges) for edges in first), order

@@ -1,0 +1,1 @@
+"""Every evaluation on disk, and what is read from it."""

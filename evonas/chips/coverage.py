@@ -1,0 +1,128 @@
+"""Coverage: what an estimate of energy on a chip counts, what it leaves out, and what it takes for granted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evonas.chips import latency
+from evonas.chips.deployment import ASSUMED, Deployment
+from evonas.chips.operation_counts import HOST_MACS
+from evonas.chips.profile import Coefficient, Profile
+
+_TEXTS = {
+    "synop": "synaptic events",
+    "acc_neuron": "neuron updates at every step",
+    "upd_neuron": "updates of active neurons",
+    "spike_out": "spikes sent",
+    "step": "time steps",
+    "msg_out": "messages between cores",
+    "hop": "hops between cores",
+}
+UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
+"""Coefficients that no estimate uses: nothing learns on the chip, and all layers are on one."""
+
+_POWER = {
+    "io_idle": "idle power of the pads",
+    "pixel_idle": "idle power of the pixels",
+    "host_active": "power of the host (counted on request)",
+}
+
+
+def gaps(profile: Profile, assumed: Deployment, *, part: str = "dynamic") -> dict[str, str]:
+    """Return what an estimate on this chip leaves out, as texts by coefficient or topic."""
+    missing = "the profile has no energy."
+    found: dict[str, str] = {}
+    if profile.composition == "additive" and profile.rules["counts"] != "dense":
+        found = {name: f"{text} ({missing}{name})" for name, text in _TEXTS.items() if name not in profile.energy}
+    if profile.composition == "power-time" and "dynamic_run" not in profile.power:
+        found["dynamic_run"] = "power of working cores beyond idle ones (the profile has no power.dynamic_run)"
+    if profile.rules.get("neuron_update_ops") == "ignored":
+        for name in ("acc_neuron", "upd_neuron"):
+            found[name] = f"{_TEXTS[name]} (ignored by the convention of the profile)"
+        if "add" in profile.energy:
+            found["add"] = "bias additions (ignored by the convention of the profile)"
+    if assumed.reset == "not-counted":
+        found["reset"] = "reset before a sample (" + (
+            "counted on request)" if "reset" in profile.energy else f"{missing}reset)"
+        )
+    if "offchip_spike" in profile.energy:
+        found["offchip_spike"] = "spikes between chips (all layers are taken to be on one)"
+    if "mac" not in profile.energy:
+        found[HOST_MACS] = "MACs of a static first layer (the host computes it)"
+    if not profile.memory and profile.scope == "arithmetic-only":
+        found["memory"] = "memory accesses"
+    return {**found, **_of_power(profile, assumed, part)}
+
+
+def _of_power(profile: Profile, assumed: Deployment, part: str) -> dict[str, str]:
+    if profile.scope == "all-in":
+        return {}
+    if not profile.power:
+        return {"power": "static power (none is given)"}
+    if part == "dynamic":
+        return {"power": "static power (it is in the total)"}
+    found = {
+        name: text
+        for name, text in _POWER.items()
+        if name in profile.power and not (name == "host_active" and assumed.host == "active")
+    }
+    if "board_idle" in profile.power:
+        found["board_idle"] = "idle chips of the board that the network does not use"
+    return found
+
+
+def notes(profile: Profile, assumed: Deployment) -> tuple[str, ...]:
+    """Return what an estimate on this chip takes for granted."""
+    found = []
+    if any(name in profile.energy for name in ("msg_out", "hop")):
+        hops = "2 hops a message" if assumed.hops is None else f"{assumed.hops:g} hops a message"
+        found.append(f"Messages follow from a placement by layers, {hops} unless many tiles are used.")
+    if "synop_conv" in profile.energy:
+        found.append(
+            "Weights of convolutions are shared and priced so."
+            if assumed.weights == "shared"
+            else "Weights of convolutions are unshared, at the price of any synapse."
+        )
+    if "synop_graded" not in profile.energy and not profile.fit.get("graded_spikes", False):
+        found.append("Graded events are sent as so many unit events.")
+    return tuple(found)
+
+
+def coverage(profile: Profile) -> dict[str, Any]:
+    """Return what people want to know of a chip: a JSON object."""
+    ignored = set(gaps(profile, ASSUMED)) - {"reset"}  # on request
+    energy = {
+        name: {**_told(price), "counted": price.inside is None and name not in {*UNUSED, *ignored}}
+        for name, price in profile.energy.items()
+    }
+    never = [f"all_in.{name}" for name in profile.all_in]
+    never += [f"energy_alternative.{name}" for name in profile.energy_alternative]
+    has_time = latency.has_time(profile)
+    return {
+        "id": profile.id,
+        "name": profile.name,
+        "class": profile.family,
+        "scope": profile.scope,
+        "composition": profile.composition,
+        "counts": profile.rules["counts"],
+        "energy": energy,
+        "power": {name: _told(price) for name, price in profile.power.items()},
+        "memory": bool(profile.memory),
+        "never_summed": never,
+        "not_counted": list(gaps(profile, ASSUMED, part="total").values()),
+        "latency": profile.time["model"] if has_time else None,
+        "latency_not_counted": list(latency.gaps(profile)) if has_time else [],
+        "fit": sorted(profile.fit),
+        "uncertainty": [profile.uncertainty.low, profile.uncertainty.high] if profile.uncertainty else None,
+        "sources": dict(profile.references),
+    }
+
+
+def _told(price: Coefficient) -> dict[str, Any]:
+    return {
+        "value": price.value,
+        "low": price.low,
+        "high": price.high,
+        "kind": price.kind,
+        "source": price.source,
+    }

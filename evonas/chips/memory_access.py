@@ -1,0 +1,119 @@
+"""Memory: joules of the reads and writes that operations cause, in memories as large as what they hold.
+
+Source: the accounting of Lemaire et al. (ICONIP 2022), corrected: events are exact, one element is charged its bits and
+not a whole word, and the price of a word grows with the logarithm of the memory's size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from evonas.chips.band import Band, End, at
+from evonas.chips.deployed_network import Placed
+from evonas.chips.topology import Layer, size
+from evonas.measurement import Activity, Connection
+
+QUEUE = 1024
+"""Events that a layer's queue holds."""
+
+WORD = 64
+_PICO = 1e-12
+
+
+class Accesses(NamedTuple):
+    """Reads and writes of values in one memory.
+
+    Attributes:
+        amount: Accesses per sample.
+        values: Values that the memory holds.
+        bits: Bits of a value.
+    """
+
+    amount: float
+    values: float
+    bits: int
+
+    def nominal(self, memory: Mapping[str, Any]) -> float:
+        """Return the nominal joules of all of them."""
+        return self.amount * _word(memory, self.values * self.bits / 8, "value") * self.bits / WORD * _PICO
+
+    def joules(self, memory: Mapping[str, Any]) -> Band:
+        """Return the joules of all of them."""
+        nbytes, factor = self.values * self.bits / 8, self.amount * self.bits / WORD * _PICO
+        return Band(_word(memory, nbytes, "low"), _word(memory, nbytes, "value"), _word(memory, nbytes, "high")).times(
+            factor
+        )
+
+
+def access(memory: Mapping[str, Any], *, values: float, bits: int) -> Band:
+    """Return joules of one access to a value of `bits` in a memory that holds so many `values`."""
+    return Accesses(1.0, values, bits).joules(memory)
+
+
+def _word(memory: Mapping[str, Any], nbytes: float, end: End) -> float:
+    """Return pJ a word: linear in the logarithm of the size, clamped at both ends of the table."""
+    if nbytes > memory.get("dram_above_bytes", math.inf):
+        return at(memory["dram_pj_per_64b"], end)
+    table = memory["sram_pj_per_64b"]["v"]
+    if nbytes <= table[0][0]:
+        return float(table[0][1])
+    for (small, cheap), (large, dear) in pairwise(table):
+        if nbytes <= large:
+            return float(cheap + (dear - cheap) * math.log2(nbytes / small) / math.log2(large / small))
+    return float(table[-1][1])
+
+
+Stored = dict[str, dict[str, list[Accesses]]]
+"""Accesses by layer and what is accessed."""
+
+
+def accesses(placed: Placed, operations: Mapping[str, Mapping[str, float]]) -> Stored:
+    """Return accesses per sample by layer and what is accessed: weights, state, events, biases, activations.
+
+    Every synaptic event reads a weight (constants need none) and reads and writes a potential. Every step sweeps over
+    all state, except that of neurons without leak, which only change when something arrives.
+    """
+    activity, memory, once = placed.activity, placed.profile.memory, placed.assumed.static_first == "once"
+    spikes = {name: sum(counts) / activity.samples for name, counts in placed.sent.items()}
+    result: Stored = {}
+    for layer in placed.topology.layers:
+        counts = operations[layer.name]
+        events = sum([sum(edge.events) + sum(edge.unrolled) for edge in layer.edges]) / activity.samples
+        sources = dict.fromkeys([name for edge in layer.edges if edge.element != "real" for name in edge.sources])
+        moved = sum([spikes[name] for name in sources]) + counts.get("spike_out", 0.0)
+        result[layer.name] = parts = {
+            "weights": _weights(activity, layer, memory, once=once),
+            "events": [Accesses(moved, QUEUE, memory["event_bits"])],
+        }
+        if layer.state:
+            parts["state"] = [_state(layer, memory, events=events, steps=activity.time_steps)]
+            biases = sum([edge.biases for edge in layer.all_edges])
+            if biases:
+                parts["biases"] = [Accesses(activity.time_steps * layer.neurons, biases, memory["state_bits"])]
+        if counts.get("mac"):
+            parts["activations"] = [_activations(layer, memory, macs=counts["mac"])]
+    return result
+
+
+def _weights(activity: Activity, layer: Layer[Connection], memory: Mapping[str, Any], *, once: bool) -> list[Accesses]:
+    found = []
+    for edge in layer.all_edges:
+        reads = sum(edge.events) + sum(edge.unrolled)
+        reads += sum(edge.macs[:1] if once and edge.static else edge.macs) / memory.get("ann_reuse", 1)
+        if edge.weights and reads:
+            found.append(Accesses(reads / activity.samples, edge.weights, memory["weight_bits"]))
+    return found
+
+
+def _state(layer: Layer[Connection], memory: Mapping[str, Any], *, events: float, steps: int) -> Accesses:
+    values = layer.state * layer.neurons
+    sweep = values * steps if layer.kind != "integrate_and_fire" else 0
+    return Accesses(2 * (events + sweep), values, memory["state_bits"])
+
+
+def _activations(layer: Layer[Connection], memory: Mapping[str, Any], *, macs: float) -> Accesses:
+    inputs = max([size(edge.in_shape) for edge in layer.all_edges if edge.element == "real"], default=0)
+    return Accesses(macs / memory.get("ann_reuse", 1), inputs, memory["weight_bits"])

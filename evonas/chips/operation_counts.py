@@ -1,0 +1,153 @@
+"""The operations of a sample by layer, named like the coefficients that price them, counted as the profile's rule says.
+
+`exact` counts are what was measured. `dense` is what a machine does that knows no spikes: every synapse once a sample.
+`dense-rate` is the convention of papers: dense operations, padding included, times the rate of the input.
+`crossbar-full` is a core that reads a full row of synapses for every spike, zeros included.
+"""
+
+from __future__ import annotations
+
+from evonas.chips.deployment import Deployment
+from evonas.chips.profile import Profile
+from evonas.chips.topology import is_static_input, size
+from evonas.chips.traffic import sent
+from evonas.errors import UnpriceableError
+from evonas.measurement import Activity, Connection
+
+HOST_MACS = "host_macs"
+"""Multiply-accumulates of a static input on a chip that has none: work of the host, counted but never priced."""
+
+Operations = dict[str, dict[str, float]]
+
+_KINDS = {
+    "synop": ("synaptic events", "Nothing can be said about spiking layers there: choose a profile with it."),
+    "synop_graded": ("graded events", "Feed the layer with binary spikes, or choose a profile with it."),
+    "mac": ("multiply-accumulates", "Put spiking neurons before the layer, or choose a profile with it."),
+}
+
+
+def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> Operations:
+    """Return operations per sample, by population (connections belong to their target) and name of the coefficient.
+
+    Raises:
+        UnpriceableError: If the network does a kind of operation that has no price on this chip at all.
+    """
+    rule = profile.rules["counts"]
+    if rule == "dense":
+        return _dense(activity, profile)
+    layers = _neurons(activity, assumed)
+    unpriced: dict[str, list[str]] = {}
+    for edge in activity.connections:
+        for name, count in _needs(edge, profile, assumed=assumed, samples=activity.samples):
+            price = _price(name, edge, profile, assumed)
+            if price is None:
+                unpriced.setdefault(name, []).append(edge.name)
+            else:
+                counts = layers[edge.target]
+                counts[price] = counts.get(price, 0.0) + count / activity.samples
+    if unpriced:
+        raise UnpriceableError(" ".join(_unpriced(name, edges, profile) for name, edges in unpriced.items()))
+    if rule == "crossbar-full":
+        _fill_rows(layers, activity, profile)
+    if "addr" in profile.energy:
+        for counts in layers.values():
+            counts["addr"] = sum(counts.get(name, 0.0) for name in ("synop", "synop_conv", "synop_graded"))
+    return layers
+
+
+def check_possible(activity: Activity, profile: Profile) -> None:
+    """Return if the chip can do what the network needs, whatever it costs.
+
+    Raises:
+        UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do.
+    """
+    if "mac" not in profile.energy:
+        real = [edge.name for edge in activity.connections if edge.element == "real" and not is_static_input(edge)]
+        if real:
+            raise UnpriceableError(_unpriced("mac", real, profile))
+
+
+def _neurons(activity: Activity, assumed: Deployment) -> Operations:
+    layers: Operations = {}
+    for population in activity.populations:
+        once = assumed.static_first == "once" and population.static
+        spikes = population.spikes[:1] if once else population.spikes
+        layers[population.name] = counts = {"spike_out": sum(spikes) / activity.samples}
+        if population.state:
+            counts["acc_neuron"] = activity.time_steps * population.neurons
+            counts["upd_neuron"] = sum(population.updates) / activity.samples
+    return layers
+
+
+def _needs(edge: Connection, profile: Profile, *, assumed: Deployment, samples: int) -> list[tuple[str, float]]:
+    """Return what an edge needs, totals over the samples, by the class of its input and not by a batch's values."""
+    once = assumed.static_first == "once" and edge.static
+    if profile.rules["counts"] == "dense-rate":
+        dense = _with_padding(edge)
+        if edge.element == "real":
+            return [("mac", dense * samples * (1 if once else len(edge.macs)))]
+        return [("synop", dense * sum(edge.inputs) / size(edge.in_shape))]
+    needs: list[tuple[str, float]] = []
+    events, graded, macs = sum(edge.events), sum(edge.graded), sum(edge.macs[:1] if once else edge.macs)
+    if edge.element == "binary" or events:
+        needs.append(("synop", events))
+    if edge.element == "graded" or graded:
+        has_graded = "synop_graded" in profile.energy or profile.fit.get("graded_spikes", False)
+        needs.append(("synop_graded", graded) if has_graded else ("synop", sum(edge.unrolled)))
+    if edge.element == "real" or macs:
+        needs.append(("mac", macs))
+    return needs
+
+
+def _price(name: str, edge: Connection, profile: Profile, assumed: Deployment) -> str | None:
+    """Return the name under which an operation is counted, or None where this chip cannot do it."""
+    if name == "synop" and assumed.weights == "shared" and edge.operation == "conv" and "synop_conv" in profile.energy:
+        return "synop_conv"
+    if name in profile.energy:
+        return name
+    if name == "mac":
+        return HOST_MACS if is_static_input(edge) else None
+    return name if profile.composition == "power-time" else None
+
+
+def _unpriced(name: str, edges: list[str], profile: Profile) -> str:
+    kind, advice = _KINDS[name]
+    where = ", ".join(edges[:3]) + (f" and {len(edges) - 3} more" if len(edges) > 3 else "")
+    return f"{profile.id} has no price for {kind} (energy.{name}), which {where} would need. {advice}"
+
+
+def _dense(activity: Activity, profile: Profile) -> Operations:
+    """Return every synapse and every neuron once: the machine computes one sample as it comes, without time steps."""
+    if "mac" not in profile.energy:
+        raise UnpriceableError(_unpriced("mac", [edge.name for edge in activity.connections], profile))
+    layers: Operations = {
+        population.name: {"mac": 0.0, "acc_neuron": float(population.neurons)} for population in activity.populations
+    }
+    for edge in activity.connections:
+        layers[edge.target]["mac"] += edge.dense
+    return layers
+
+
+def _with_padding(edge: Connection) -> int:
+    """Return the (input, target) pairs of an edge as papers count them, those with padding among them."""
+    if edge.operation == "linear":
+        return edge.dense
+    return size(edge.out_shape) * (edge.in_shape[0] // edge.groups) * edge.kernel**2
+
+
+def _fill_rows(layers: Operations, activity: Activity, profile: Profile) -> None:
+    """Replace synaptic events by a full row of the crossbar for each spike, at the first layer that reads it."""
+    row = profile.fit["neurons_per_core"]
+    spikes = sent(activity, profile)
+    for counts in layers.values():
+        if "synop" in counts:
+            counts["synop"] = 0.0
+    seen: set[str] = set()
+    for edge in activity.connections:
+        if is_static_input(edge):
+            continue
+        for source in edge.sources:
+            if source not in seen:
+                counts = layers[edge.target]
+                counts["synop"] = counts.get("synop", 0.0) + row * sum(spikes[source]) / activity.samples
+                seen.add(source)

@@ -1,0 +1,256 @@
+"""Models of time: how long a sample takes on machines that wait for each other, tick, count cycles or follow events.
+
+All loads are means over the samples at one time step: a mean over the steps as well would miss that a step lasts as
+long as its busiest core, and was too low by a third on a network that was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from evonas.architecture.neuron import DT_MS
+from evonas.architecture.plan import INPUT
+from evonas.chips.band import End
+from evonas.chips.deployed_network import Placed
+from evonas.chips.operation_counts import operations
+from evonas.chips.profile import Profile
+from evonas.chips.topology import size
+from evonas.chips.traffic import summed, table
+from evonas.errors import UnpriceableError
+
+
+@dataclass(frozen=True)
+class Loads:
+    """What the cores of all layers do, at each of a layer's own time steps; `(layers, time)` unless said otherwise.
+
+    Attributes:
+        cores: `(layers, 1)` cores that share the layer evenly.
+        neurons: `(layers, 1)` neurons with state.
+        updates: Active updates (U).
+        spikes: Spikes (K).
+        sent: Messages out.
+        events: Synaptic events (S).
+        received: Messages in.
+    """
+
+    cores: np.ndarray
+    neurons: np.ndarray
+    updates: np.ndarray
+    spikes: np.ndarray
+    sent: np.ndarray
+    events: np.ndarray
+    received: np.ndarray
+
+
+_WORK = ("acc_neuron", "upd_neuron", "spike_out", "msg_out", "synop", "msg_in")
+
+
+def work_ns(placed: Placed, end: End = "value") -> dict[str, float]:
+    """Return the ns of each kind of work of a core, 0 where the profile has none."""
+    return {key: placed.number(key, end) for key in _WORK}
+
+
+def core_ns(loads: Loads, ns: Mapping[str, float]) -> np.ndarray:
+    """Return `(layers, time)` ns that each core of a layer needs.
+
+    The halves of a core that update neurons and deliver synaptic events work at the same time.
+
+    Args:
+        loads: What the cores do.
+        ns: The ns of each kind of work, from `work_ns`.
+    """
+    soma = loads.neurons * ns["acc_neuron"] + loads.updates * ns["upd_neuron"] + loads.spikes * ns["spike_out"]
+    synapse = loads.events * ns["synop"] + loads.received * ns["msg_in"]
+    needed: np.ndarray = np.maximum(soma + loads.sent * ns["msg_out"], synapse) / loads.cores
+    return needed
+
+
+def core_ns_by_step(placed: Placed, ns: Mapping[str, float]) -> np.ndarray:
+    """Return `(layers, time)` ns that each core of a layer needs at each time step of the chip.
+
+    Where a spike is seen one step later, each layer is as many steps behind as it is deep: it waits before its first
+    step and after its last, in which its neurons are updated and nothing else happens.
+    """
+    loads, steps = _loads(placed), placed.activity.time_steps
+    working, waiting = core_ns(loads, ns), loads.neurons * ns["acc_neuron"] / loads.cores
+    if placed.assumed.pipeline == "within-step":
+        return working
+    needed: np.ndarray = waiting.repeat(steps + max(placed.topology.longest - 1, 0), axis=1)
+    for row, layer in enumerate(placed.topology.layers):
+        behind = placed.topology.depth[layer.name] - 1
+        needed[row, behind : behind + steps] = working[row]
+    return needed
+
+
+def _loads(placed: Placed) -> Loads:
+    activity, layers, messages = placed.activity, placed.topology.layers, placed.traffic
+    steps, samples = activity.time_steps, activity.samples
+    graded = "synop_graded" in placed.profile.energy
+    targets = [row for row, layer in enumerate(layers) for _ in layer.edges]
+    edges = [edge for layer in layers for edge in layer.edges]
+    delivered = table([edge.events for edge in edges], steps=steps)
+    delivered += table([edge.graded if graded else edge.unrolled for edge in edges], steps=steps)
+    events = np.zeros((len(layers), steps), np.int64)
+    np.add.at(events, np.array(targets, np.int64), delivered)
+    nothing = (0,) * steps
+    updates = [part.updates if part.state else nothing for part in activity.populations]
+    places = placed.placement.places
+    return Loads(
+        cores=np.array([places[layer.name].cores for layer in layers])[:, None],
+        neurons=np.array([layer.neurons if layer.state else 0 for layer in layers])[:, None],
+        updates=table(updates, steps=steps) / samples,
+        spikes=messages.spikes / samples,
+        sent=messages.sent_out / samples,
+        events=events / samples,
+        received=messages.received / samples,
+    )
+
+
+def barrier(placed: Placed, end: End) -> list[float]:
+    """Return the seconds of each time step of a machine whose cores wait for each other at its end."""
+    steps = placed.profile.time.get("sync_by_tiles", [])
+    sync = next((ns for tiles, ns in steps if placed.placement.tiles <= tiles), steps[-1][1] if steps else 0.0)
+    if placed.placement.chips > 1:
+        sync += placed.number("sync_multichip_ns", end)
+    overhead = sync + placed.number("step_overhead", end)
+    busiest = core_ns_by_step(placed, work_ns(placed, end)).max(axis=0, initial=0.0)
+    return [(needed + overhead) * 1e-9 for needed in busiest.tolist()]
+
+
+def ticks(placed: Placed, end: End) -> list[float]:
+    """Return the seconds of each tick, those that fill the pipeline at the end.
+
+    Raises:
+        UnpriceableError: If some core has more work in a tick than fits in it.
+    """
+    tick = placed.number("tick_us", end) * 1e-6
+    work = work_ns(placed)
+    if any(work.values()):
+        _check_ticks(placed, core_ns_by_step(placed, work))
+    if placed.profile.time["model"] == "tick+cycles":
+        _check_clock(placed)
+    filling = placed.topology.longest * placed.number("pipeline_ticks_per_layer")
+    return [tick] * placed.activity.time_steps + [tick * filling] * bool(filling)
+
+
+def _check_ticks(placed: Placed, needed: np.ndarray) -> None:
+    busiest = needed.max(axis=0, initial=0.0)
+    late = np.flatnonzero(busiest * 1e-9 > placed.number("tick_us") * 1e-6)
+    if late.size:
+        step = int(late[0])
+        where = placed.topology.layers[int(needed[:, step].argmax())].name
+        raise UnpriceableError(
+            f"{placed.profile.id} cannot keep its tick of {placed.number('tick_us'):g} us: a core of {where} has "
+            f"{busiest[step] * 1e-3:,.1f} us of work in step {step + 1}. Spread the layer or make it spike less."
+        )
+
+
+@dataclass(frozen=True)
+class PoolCounts:
+    """Inputs, hidden neurons and readouts of a core that has one pool of neurons."""
+
+    inputs: int
+    hidden: int
+    readouts: int
+
+
+def pool_cycles(profile: Profile, counts: PoolCounts, *, spikes_in: float, spikes: float, events: float) -> float:
+    """Return the clock cycles of a time step of a core that has one pool of neurons.
+
+    Source: the cycle model that the vendor of Xylo publishes in rockpool (`power_cycles_model.py`), with exact events
+    between hidden neurons in place of a mean fan-out times a rate.
+
+    Args:
+        profile: The chip.
+        counts: How large the network is.
+        spikes_in: Inputs that are not zero.
+        spikes: Hidden neurons that spike.
+        events: Synaptic events between hidden neurons.
+    """
+    cycle = profile.time["cyc"]
+    return float(
+        cycle["in_spk"] * spikes_in * counts.hidden
+        + cycle["in_fix"] * counts.inputs
+        + cycle["hid_syn"] * events
+        + cycle["hid_fix"] * counts.hidden
+        + spikes * (cycle["out_spk_fix"] + cycle["out_syn"] * counts.readouts)
+        + cycle["neu_fix"] * counts.hidden
+        + cycle["neu_spk"] * spikes
+        + cycle["out_fix"] * counts.readouts
+    )
+
+
+def _pool_cycles_by_step(placed: Placed) -> list[float]:
+    activity, samples, layers = placed.activity, placed.activity.samples, placed.topology.layers
+    hidden = [layer for layer in layers if layer.kind != "readout"]
+    counts = PoolCounts(
+        placed.topology.sizes.get(INPUT, 0),
+        sum([layer.neurons for layer in hidden]),
+        sum([layer.neurons for layer in layers if layer.kind == "readout"]),
+    )
+    nothing = (0,) * activity.time_steps
+    arriving = placed.sent.get(INPUT, nothing)
+    spiking = [population.spikes for population in activity.populations if population.kind != "readout"]
+    among = [edge.events for layer in hidden for edge in layer.edges if INPUT not in edge.sources]
+    by_step = zip(arriving, summed(nothing, *spiking), summed(nothing, *among), strict=True)
+    return [
+        pool_cycles(placed.profile, counts, spikes_in=data / samples, spikes=spikes / samples, events=events / samples)
+        for data, spikes, events in by_step
+    ]
+
+
+def _check_clock(placed: Placed) -> None:
+    cycles = max(_pool_cycles_by_step(placed))
+    needed = (placed.number("clock_margin") or 1.0) * cycles / placed.number("tick_us")  # cycles a us are MHz
+    limit = placed.assumed.clock_mhz or placed.number("clock_mhz_max")
+    if needed > limit:
+        raise UnpriceableError(
+            f"{placed.profile.id} would need a clock of {needed:,.0f} MHz for {cycles:,.0f} cycles in a time step of "
+            f"{placed.number('tick_us'):g} us, and {limit:g} MHz is the most. Make the network smaller or spike less."
+        )
+
+
+def cycles(placed: Placed, end: End) -> list[float]:
+    """Return the seconds of a sample on a core that does one thing after the other."""
+    counts = operations(placed.activity, placed.profile, assumed=placed.assumed)
+    events = sum(count.get("synop", 0.0) for count in counts.values())
+    spikes = sum([sum(part) for part in placed.sent.values()]) / placed.activity.samples
+    needed = placed.number("cycles_per_synop", end) * events + placed.number("cycles_per_spike", end) * spikes
+    needed += placed.number("cycles_per_tick_leak", end) * placed.activity.time_steps
+    clock = placed.assumed.clock_mhz or placed.number("clock_mhz")
+    return [needed / (clock * 1e6)]
+
+
+def event(placed: Placed, end: End) -> list[float]:
+    """Return the seconds from the last event of a sample to the answer.
+
+    Raises:
+        UnpriceableError: If events come faster than a core can take them.
+    """
+    per_layer = placed.number("event_layer_us", end) * 1e-6
+    lasts = placed.activity.time_steps * DT_MS * 1e-3
+    messages = placed.traffic.received.sum(axis=1).tolist()
+    for layer, received in zip(placed.topology.layers, messages, strict=True):
+        share = received / placed.activity.samples / lasts * placed.number("event_layer_us") * 1e-6
+        if share >= 1:
+            raise UnpriceableError(
+                f"{placed.profile.id} cannot keep up with the events into {layer.name}: they would take {share:.1f} "
+                "times the time in which they come. Make the layers before it spike less."
+            )
+    return [placed.topology.longest * per_layer]
+
+
+def roofline(placed: Placed, end: End) -> list[float]:
+    """Return the seconds of each layer: its operations or its bytes, whichever takes longer, and a launch."""
+    seconds = []
+    steps = 1 if placed.profile.rules["counts"] == "dense" else placed.activity.time_steps
+    for layer in placed.topology.layers:
+        edges = layer.all_edges
+        moved = sum(edge.weights + size(edge.in_shape) for edge in edges) + layer.neurons
+        arithmetic = sum(edge.dense for edge in edges) / placed.number("peak_ops_per_s")
+        transfer = moved * placed.assumed.weight_bits / 8 / placed.number("bytes_per_s")
+        seconds.append(steps * (max(arithmetic, transfer) + placed.number("launch_us", end) * 1e-6))
+    return seconds

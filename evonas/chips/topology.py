@@ -1,0 +1,119 @@
+"""The topology of a network: its layers, what each reads and how large that is, from a plan or from stored counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar, overload
+
+from evonas.architecture.plan import INPUT, Plan, PlannedConnection
+from evonas.measurement import Activity, Connection, Shape
+
+Network = Activity | Plan
+"""A measured network, or one that is only planned: both tell shapes, fan-in and weights."""
+
+Edge = Connection | PlannedConnection
+E_co = TypeVar("E_co", bound=Edge, covariant=True)
+
+
+class Layer(NamedTuple, Generic[E_co]):
+    """The neurons of one layer and the connections into it.
+
+    Attributes:
+        name: Unique in its network.
+        kind: Of neuron, as in `evonas.measurement.Population`.
+        shape: `(channels, height, width)`.
+        neurons: Number of neurons.
+        state: State variables per neuron.
+        reset: What a spike does to the membrane, `""` where counts are all that is stored.
+        edges: What delivers its current on the chip.
+        host_edges: What the host computes: the real numbers of a static input.
+    """
+
+    name: str
+    kind: str
+    shape: Shape
+    neurons: int
+    state: int
+    reset: str
+    edges: tuple[E_co, ...]
+    host_edges: tuple[E_co, ...]
+
+    @property
+    def all_edges(self) -> tuple[E_co, ...]:
+        """The connections on the chip, and those of the host."""
+        return self.edges + self.host_edges
+
+    @property
+    def fan_in(self) -> int:
+        """Most inputs of a neuron from all connections on the chip."""
+        return sum(edge.fan_in for edge in self.edges)
+
+
+@dataclass(frozen=True)
+class Topology(Generic[E_co]):
+    """The layers of a network.
+
+    Attributes:
+        layers: In the order in which they compute.
+        sizes: Elements of each source by its name, those of the data among them where the chip reads it.
+        depth: Layers on the longest way from the data to each, itself among them, by its name.
+    """
+
+    layers: tuple[Layer[E_co], ...]
+    sizes: Mapping[str, int]
+    depth: Mapping[str, int]
+
+    @property
+    def longest(self) -> int:
+        """Layers on the longest way from the data to a readout."""
+        return max(self.depth.values(), default=0)
+
+
+def size(shape: Shape) -> int:
+    """Return the number of elements."""
+    channels, height, width = shape
+    return channels * height * width
+
+
+def is_static_input(edge: Edge) -> bool:
+    """Return whether the edge reads the real numbers of a static input, which a host can take over."""
+    return edge.static and edge.element == "real" and edge.sources == (INPUT,)
+
+
+@overload
+def topology(network: Activity) -> Topology[Connection]: ...
+@overload
+def topology(network: Plan) -> Topology[PlannedConnection]: ...
+def topology(network: Network) -> Topology[Any]:
+    """Return the layers of a network as a chip sees them."""
+    populations: tuple[Any, ...] = network.populations
+    sizes = {population.name: size(population.shape) for population in populations}
+    on_chip: dict[str, list[Any]] = {name: [] for name in sizes}
+    on_host: dict[str, list[Any]] = {name: [] for name in sizes}
+    depth: dict[str, int] = {}
+    for edge in network.connections:  # in the order in which they compute, so that all sources are known
+        if is_static_input(edge):
+            on_host[edge.target].append(edge)
+            depth.setdefault(edge.target, 1)
+            continue
+        on_chip[edge.target].append(edge)
+        deepest = depth.get(edge.target, 1)
+        for name in edge.sources:
+            if name == INPUT and INPUT not in sizes:
+                sizes[INPUT] = size(edge.in_shape) - sum([sizes[other] for other in edge.sources if other != INPUT])
+            if depth.get(name, 0) >= deepest:
+                deepest = depth[name] + 1
+        depth[edge.target] = deepest
+    layers = []
+    for population in populations:
+        name = population.name
+        if isinstance(network, Plan):
+            dynamics = population.dynamics
+            kind, state, reset = dynamics.kind, dynamics.state_variables, dynamics.reset
+        else:
+            kind, state, reset = population.kind, population.state, ""
+        edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
+        depth.setdefault(name, 1)
+        layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
+    return Topology(tuple(layers), sizes, depth)

@@ -1,0 +1,1 @@
+"""What the commands share: sessions, progress, exit codes."""

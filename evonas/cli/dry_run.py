@@ -1,0 +1,36 @@
+"""A dry run: one network of a resolved run is built, to see that it can be; nothing is evaluated, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from evonas.runfile.chip_constraint import Fit
+from evonas.runfile.resolve import ResolvedRun
+
+
+def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console: Console) -> None:
+    """Build one network, and tell what there is to say of it and of the run.
+
+    Args:
+        run: What would be searched.
+        checks: Say whether a planned network fits on the chips that matter; not asked where the space has no `plan`.
+        console: Where it is told.
+    """
+    genotype = run.space.sample(np.random.default_rng([run.file.search.seed, 0]))
+    network = run.build_one(genotype)
+    data = run.search_data
+    parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    for note in run.notes:
+        console.print(f"Note: {note}", markup=False)
+    console.print(
+        f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
+        f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
+    )
+    if run.space.plan is not None:
+        planned = run.space.plan(genotype, data.input_shape, data.classes)
+        for check in checks:
+            console.print(f"Network {genotype.key} {check(planned)}.", markup=False)

@@ -1,0 +1,83 @@
+"""Evaluations: a job and what came of it, equal if they say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from evonas.engine.job import Job
+from evonas.engine.training_log import Trained
+from evonas.measurement import Measurement
+from evonas.space import Genotype
+
+
+class Outcome(Enum):
+    """How a job ended. The value is the sentence that people read; success is the empty sentence."""
+
+    MEASURED = ""
+    DIVERGED = "The training diverged: its loss is no longer a finite number."
+    NOT_FINITE = "An objective of the measurement is no finite number, or could not be computed."
+    CRASHED = "The evaluation raised an error."
+    OUT_OF_MEMORY = "The evaluation ran out of memory."
+    TIME_LIMIT = "The evaluation took longer than the time limit."
+    WORKER_LOST = "The worker died during the evaluation, and so did those that tried it again."
+    REFUSED = "The network was refused before its evaluation."
+
+    @property
+    def is_machine_made(self) -> bool:
+        """Whether another machine, or the same on another day, might have ended otherwise."""
+        return self in (Outcome.OUT_OF_MEMORY, Outcome.TIME_LIMIT, Outcome.WORKER_LOST)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A row of the archive: a job and what came of it.
+
+    `seconds`, `host`, `device` and `retries` tell how it was made and are no part of the result:
+    `same_result` leaves them out.
+
+    Attributes:
+        job: What was to be done.
+        outcome: How it ended.
+        message: What happened, for people; empty on success.
+        measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
+        proposals: Genotypes that a `search` job proposes.
+        warm: What each of these did with the weights of the search, trained on for a little; empty where this was not
+            asked for. A fidelity of its own: no rows, and compared with none.
+        trained: What the training took, None where nobody counted.
+        seconds: Wall-clock seconds on the worker.
+        host: Name of the machine.
+        device: Kind of device, such as `"cpu"` or the name of the GPU.
+        retries: Workers that were lost before this result came.
+        degree: By how much a refused network misses what it would have to keep; 0 for all others.
+    """
+
+    job: Job
+    outcome: Outcome
+    message: str = ""
+    measurement: Measurement | Mapping[str, Any] | None = None
+    proposals: tuple[Genotype, ...] = ()
+    warm: tuple[Evaluation, ...] = ()
+    trained: Trained | None = None
+    seconds: float = 0.0
+    host: str = ""
+    device: str = ""
+    retries: int = 0
+    degree: float = 0.0
+
+    def same_result(self, other: Evaluation) -> bool:
+        """Return whether both rows say the same, whoever computed them and however long it took."""
+        return self._result == other._result
+
+    @property
+    def sample_steps(self) -> float:
+        """Sample-steps of the training: counted, or as they were predicted where nobody counted."""
+        return self.job.sample_steps if self.trained is None else self.trained.sample_steps
+
+    @property
+    def _result(self) -> tuple[Any, ...]:
+        warm = tuple(one._result for one in self.warm)
+        told = (self.job, self.outcome, self.message, self.measurement, self.degree)
+        return (*told, self.proposals, warm, self.trained)

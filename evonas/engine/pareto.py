@@ -1,0 +1,227 @@
+"""What is better in several objectives at once: order, front and hypervolume of rows.
+
+Everything that pymoo and moocore are shown passes `_matrix`, which lets finite numbers through and nothing else:
+a NaN becomes the only optimum in their sorting and can end the process in their hypervolume.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pymoo.indicators.hv import HV
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from evonas.engine.view import Row
+from evonas.errors import EvonasError
+from evonas.objective import Objective
+
+_CROWDING = get_crowding_function("cd")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The two corners between which a hypervolume is measured, in each objective's own unit and direction.
+
+    Attributes:
+        ideal: `(objectives,)` values that scale to 0.
+        ref_point: `(objectives,)` values that scale to 1; what is not better in every objective adds nothing.
+    """
+
+    ideal: tuple[float, ...]
+    ref_point: tuple[float, ...]
+
+
+def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[Row]:
+    """Return `rows`, best first, without any random number and whatever their order was.
+
+    Feasible rows come by non-dominated rank, within a rank by crowding distance, the loneliest first; then the
+    infeasible ones by violation, those refused before their evaluation by degree, failures last. Ties go to the lower
+    slot.
+
+    Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002,
+    section III, with its constrained domination (definition 1, section VI).
+
+    Args:
+        rows: Rows of one rung.
+        objectives: Where given, crowding is measured in decades on the axes that say `log`.
+
+    Raises:
+        EvonasError: If a feasible row has a cost that is not a finite number.
+    """
+    return [row for row, _, _ in ranking(rows, objectives=objectives)]
+
+
+def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[tuple[Row, int, float]]:
+    """Return `order(rows)`, each row with its rank from 0 and its crowding distance (`inf` at the ends of a rank).
+
+    All others stand behind the last rank, one rank for each violation or degree, with crowding distance 0.
+    """
+    by_slot = sorted(rows, key=lambda row: row.job.slot)
+    feasible = [row for row in by_slot if row.is_feasible]
+    infeasible = sorted((row for row in by_slot if not row.is_feasible), key=_behind)
+    ranked: list[tuple[Row, int, float]] = []
+    costs = _matrix([row.costs for row in feasible])
+    on_axes = axes(costs, objectives)
+    fronts = NonDominatedSorting().do(costs)
+    for rank, members in enumerate(fronts):
+        distances = _CROWDING.do(on_axes[members])
+        best_first = sorted(range(len(members)), key=lambda i: -distances[i])  # stable: members are in slot order
+        ranked.extend((feasible[members[i]], rank, float(distances[i])) for i in best_first)
+    places = {place: i for i, place in enumerate(sorted({_behind(row) for row in infeasible}))}
+    ranked.extend((row, len(fronts) + places[_behind(row)], 0.0) for row in infeasible)
+    return ranked
+
+
+def _behind(row: Row) -> tuple[bool, float]:
+    """Return by what rows that are not feasible are sorted: measured ones first, failures last."""
+    return not row.is_scored, row.violation
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """Return the feasible rows that no other row dominates, in slot order; rows of equal costs stay together."""
+    feasible = sorted((row for row in rows if row.is_feasible), key=lambda row: row.job.slot)
+    costs = _matrix([row.costs for row in feasible])
+    kept = NonDominatedSorting().do(costs, only_non_dominated_front=True)
+    return [feasible[i] for i in kept]
+
+
+def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference: Reference) -> float:
+    """Return the part of the box between `reference.ideal` and `reference.ref_point` that `costs` dominate, in [0, 1].
+
+    Each axis is scaled to [0, 1], in decades where its objective says `log`, and what lies outside is moved onto
+    the border: a point beyond the ideal counts as the ideal, one beyond the reference point adds nothing. Zero has
+    no logarithm: on a logarithmic axis it lies infinitely far towards small values, and so do negative values.
+
+    Args:
+        costs: `(points, objectives)`, as in `Row.costs`: signed so that less is better. May be empty.
+        objectives: What the columns are.
+        reference: The corners of the box.
+
+    Raises:
+        EvonasError: If a cost is not a finite number.
+    """
+    points = _matrix(costs)
+    if not len(points):
+        return 0.0
+    scaled = np.empty_like(points)
+    for i, objective in enumerate(objectives):
+        ends = np.array([reference.ideal[i], reference.ref_point[i]])
+        low, high = _axis(ends, objective)
+        scaled[:, i] = np.clip((_axis(objective.sign * points[:, i], objective) - low) / (high - low), 0.0, 1.0)
+    return float(HV(ref_point=np.ones(scaled.shape[1])).do(scaled))
+
+
+def nondominated(costs: ArrayLike) -> np.ndarray:
+    """Return the indices of the `(points, objectives)` costs that no other point dominates."""
+    points = _matrix(costs)
+    return np.asarray(NonDominatedSorting().do(points, only_non_dominated_front=True), dtype=int)
+
+
+def gains(front: ArrayLike, candidates: ArrayLike, *, ref_point: np.ndarray) -> np.ndarray:
+    """Return the `(candidates,)` hypervolume that each candidate alone would add to `front`, up to `ref_point`.
+
+    Args:
+        front: `(points, objectives)` costs, less is better.
+        candidates: `(candidates, objectives)` costs.
+        ref_point: `(objectives,)` costs; what is not better in every objective adds nothing.
+    """
+    points, added = _matrix(front), _matrix(candidates)
+    if points.shape[1] == 1:
+        best = min(float(points.min()), float(ref_point[0]))
+        return np.maximum(best - added[:, 0], 0.0)
+    volume = HV(ref_point=ref_point)
+    before = volume.do(points)
+    return np.array([volume.do(np.vstack([points, point])) - before for point in added])
+
+
+def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference:
+    """Return the corners for hypervolumes: from bounds and `best` where there are some, else from `rows`.
+
+    The reference point is the bound on the bad side, else the worst value seen. The ideal is `best`, else the best
+    value seen (or the reference point, where that is better) bettered by the range that was seen; where that is zero,
+    by the distance to the reference point, else by the magnitude of the value, else by 1. On a logarithmic axis
+    it is bettered by a decade, and what is not positive has no place: such bounds, `best` and values do not count,
+    and where no value is left, the reference point is 1. A `best` that is not better than the reference point
+    stays, and the reference point goes to what is worse by the magnitude of `best`, else by 1, or by a decade.
+
+    Args:
+        objectives: What is traded.
+        rows: The first rows of the search (`pop_size` of them); those without a value in every objective do not count.
+
+    Raises:
+        EvonasError: If an objective has no bound on its bad side, and there is no row.
+    """
+    costs = _matrix([row.costs for row in rows if row.costs is not None])
+    corners = []
+    for i, objective in enumerate(objectives):
+        bound = objective.at_most if objective.direction == "min" else objective.at_least
+        if bound is None and not len(costs):
+            raise EvonasError(
+                f"Objective {objective.name} has no reference point: no row is scored yet and it has no bound. Give it "
+                f"{'at_most' if objective.direction == 'min' else 'at_least'}, or ask again after the first rows."
+            )
+        corners.append(_corners(objective, bound, seen=objective.sign * costs[:, i] if len(costs) else np.empty(0)))
+    return Reference(tuple(ideal for ideal, _ in corners), tuple(worst for _, worst in corners))
+
+
+def _corners(objective: Objective, bound: float | None, *, seen: np.ndarray) -> tuple[float, float]:
+    sign, best = objective.sign, objective.best
+    if objective.log:
+        seen = seen[seen > 0]
+        bound = bound if bound is not None and bound > 0 else None
+        best = best if best is not None and best > 0 else None
+    if bound is None:
+        bound = float(sign * (sign * seen).max()) if len(seen) else 1.0
+    if best is None:
+        top = float(sign * (sign * np.append(seen, bound)).min())
+        span = float(np.ptp(seen)) if len(seen) else 0.0
+        return _bettered(top, objective, by=span or abs(bound - top) or abs(top) or 1.0), bound
+    if sign * best >= sign * bound:
+        return best, _bettered(best, objective, by=-(abs(best) or 1.0))
+    return best, bound
+
+
+def _bettered(value: float, objective: Objective, *, by: float) -> float:
+    """Return what is better than `value`, worse where `by` is negative: by a decade on a logarithmic axis."""
+    return value * 10.0 ** math.copysign(1.0, -objective.sign * by) if objective.log else value - objective.sign * by
+
+
+def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
+    """Return `values` in decades where the objective says `log`; what has no logarithm becomes `-inf`."""
+    if not objective.log:
+        return values
+    decades = np.full(values.shape, -math.inf)
+    np.log10(values, out=decades, where=values > 0)
+    return decades
+
+
+def axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
+    """Return `(points, objectives)` costs, in decades where an objective says `log`.
+
+    What has no logarithm stands at the smallest value that has one.
+    """
+    axes = costs.copy()
+    for i, objective in enumerate(objectives):
+        if objective.log and len(costs):
+            decades = _axis(objective.sign * costs[:, i], objective)
+            finite = decades[np.isfinite(decades)]
+            axes[:, i] = np.maximum(decades, finite.min()) if len(finite) else 0.0
+    return axes
+
+
+def _matrix(costs: ArrayLike | Sequence[tuple[float, ...] | None]) -> np.ndarray:
+    """Return `(points, objectives)` finite numbers: the only gate to pymoo and moocore."""
+    if len(costs) == 0:  # type: ignore[arg-type]
+        return np.empty((0, 0))
+    matrix = np.asarray(costs, dtype=float)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise EvonasError(
+            f"Costs must be a table of finite numbers, got {matrix[~np.isfinite(matrix)][:3]} in shape {matrix.shape}. "
+            "A failed evaluation has no costs: leave its row out."
+        )
+    return np.ascontiguousarray(matrix)

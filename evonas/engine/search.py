@@ -1,0 +1,243 @@
+"""The search: the loop, the virtual clock that makes it reproducible, and the budget that ends it."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Cost, Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.rejection import Refuse
+from evonas.engine.view import Proposal, Row, Strategy, View
+from evonas.errors import EvonasError
+from evonas.objective import Objective
+from evonas.space import Space
+
+Predict = Callable[[Proposal, int], Cost]
+"""Returns what a proposal is predicted to cost with so many epochs of training, from the proposal alone."""
+
+REFUSED_IN_A_ROW = 2000
+"""Networks that are refused one after the other before a search is given up."""
+
+
+class Ending(Enum):
+    """Why a search ended. The value is the sentence that people read."""
+
+    BUDGET_SPENT = "The budget of evaluations is spent."
+    TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
+    ONLY_REFUSED = (
+        f"The last {REFUSED_IN_A_ROW:,} networks were all refused before their evaluation; the search gives up."
+    )
+    EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
+
+
+class Workers(Protocol):
+    """Whoever runs jobs."""
+
+    def start(self, job: Job) -> None:
+        """Take `job` and return at once; it runs as soon as a worker is free, in the order of starting."""
+
+    def next(self) -> Evaluation:
+        """Return the evaluation of any started job that has not been returned yet; wait for one if need be."""
+
+    def close(self) -> None:
+        """Stop all work and give every resource back."""
+
+
+class Memory(Protocol):
+    """What the loop needs of an archive."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is traded."""
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Keep a row; it is safe on disk when this returns."""
+
+    def get(self, slot: int) -> Row | None:
+        """Return the row of a slot, or None where there is none yet."""
+
+
+class Climb(Protocol):
+    """What the loop needs of a ladder."""
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs of training at each rung."""
+
+    def promotion(self, view: View) -> Proposal | None:
+        """Return the next network to climb, or None. A pure function of the view, like a strategy."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop.
+
+    Attributes:
+        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; refused networks cost nothing.
+        seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
+            in them depends on the machine.
+    """
+
+    evaluations: int
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.evaluations < 1 or (self.seconds is not None and self.seconds <= 0):
+            raise EvonasError(f"A budget needs evaluations >= 1 and seconds > 0, got {self}.")
+
+
+class VirtualClock:
+    """Time as it would pass on `parallel` equal workers on which every job takes its predicted cost."""
+
+    def __init__(self, parallel: int) -> None:
+        if parallel < 1:
+            raise EvonasError(f"parallel is {parallel}, expected 1 or more jobs open at once.")
+        self.now = 0.0
+        self._parallel = parallel
+        self._endings: list[tuple[float, int, Job]] = []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more job can be open."""
+        return len(self._endings) < self._parallel
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is open."""
+        return not self._endings
+
+    @property
+    def next_ending(self) -> Job:
+        """The open job that ends next in virtual time; of several that end together, that of the lowest slot."""
+        return self._endings[0][2]
+
+    def open(self, job: Job) -> None:
+        """Start `job` now."""
+        heapq.heappush(self._endings, (self.now + job.cost, job.slot, job))
+
+    def advance(self) -> None:
+        """Go on to the end of `next_ending`, which is then no longer open."""
+        self.now = heapq.heappop(self._endings)[0]
+
+
+def search(
+    space: Space,
+    archive: Memory,
+    *,
+    strategy: Strategy,
+    workers: Workers,
+    budget: Budget,
+    parallel: int = 1,
+    ladder: Climb | None = None,
+    predict: Predict | None = None,
+    refuse: Refuse | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> Ending:
+    """Return why the search ended; its result lies in `archive`.
+
+    What a proposal sees does not depend on real time: the loop runs as if on `parallel` equal workers on which
+    every job takes its predicted cost. So the archive is the same, row by row, for any number of real workers and
+    after any number of restarts. Resuming is replaying: the rows of the archive are seen again as they were the first
+    time, and only what is missing is proposed and run, so that another machine may go on where one has ended.
+
+    Args:
+        space: What may vary.
+        archive: Where rows are kept, and read from on resuming.
+        strategy: What proposes.
+        workers: Who evaluates. Not closed here.
+        budget: When to stop.
+        parallel: Jobs open at once in virtual time; part of the result. More real workers than this idle.
+        ladder: Epochs of training by rung; by default one rung of one epoch.
+        predict: `predict(proposal, epochs)` returns the predicted cost of a job; by default all are equal.
+        refuse: Says which networks are not evaluated at all; by default none. A refused network is a row that ends at
+            once in virtual time, takes no worker and costs no budget.
+        on_row: Called with each row as it is seen, in virtual order; replayed rows included.
+
+    Raises:
+        ArchiveError: If a row cannot be kept.
+    """
+    ladder = ladder or Ladder()
+    clock = VirtualClock(parallel)
+    view = View(space, archive.objectives, seed=archive.seed)
+    evaluations, refused, began, out_of_time = 0, 0, time.monotonic(), False
+    while True:
+        while clock.has_room and evaluations < budget.evaluations:
+            stored = archive.get(view.slot)
+            if stored is not None and stored.job.start <= clock.now:
+                job = stored.job
+            else:
+                out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
+                proposal = None if out_of_time else ladder.promotion(view)
+                if proposal is None and not out_of_time and refused < REFUSED_IN_A_ROW:
+                    proposal = strategy.propose(view)
+                if proposal is None:
+                    break
+                job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
+                job = _started(job, workers=workers, archive=archive, refuse=refuse)
+            view.start(job)
+            row = archive.get(job.slot)
+            if row is not None and row.is_refused:
+                refused += 1
+                _see(row, view=view, on_row=on_row)
+            else:
+                refused = 0 if job.rung == 0 else refused  # a promotion says nothing of what the strategy finds
+                evaluations += job.kind == "evaluate"
+                clock.open(job)
+        if clock.is_idle:
+            break
+        job = clock.next_ending
+        while (row := archive.get(job.slot)) is None:
+            archive.add(workers.next())
+        clock.advance()
+        _see(row, view=view, on_row=on_row)
+    if evaluations >= budget.evaluations:
+        return Ending.BUDGET_SPENT
+    if refused >= REFUSED_IN_A_ROW:
+        return Ending.ONLY_REFUSED
+    return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
+
+
+def _started(job: Job, *, workers: Workers, archive: Memory, refuse: Refuse | None) -> Job:
+    """Return the job as it is started: on a worker, or as a refused row that is there at once and costs nothing."""
+    refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+    if refusal is None:
+        workers.start(job)
+        return job
+    job = replace(job, cost=0.0, sample_steps=0.0)
+    archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
+    return job
+
+
+def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
+    view.see(row)
+    if on_row is not None:
+        on_row(row)
+
+
+def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Climb, predict: Predict | None) -> Job:
+    epochs = ladder.epochs[proposal.rung]
+    cost = Cost() if predict is None else predict(proposal, epochs)
+    return Job(
+        slot=slot,
+        kind=proposal.kind,
+        genotype=proposal.genotype,
+        strategy=proposal.strategy,
+        parents=proposal.parents,
+        rung=proposal.rung,
+        epochs=epochs,
+        cost=cost.operations,
+        sample_steps=cost.sample_steps,
+        start=start,
+        seed=seed,
+        settings=proposal.settings,
+    )

@@ -1,0 +1,44 @@
+"""What a training took, counted, and what it searched on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FORWARD = 1 / 3
+"""What a sample counts for that goes forward only."""
+
+DUEL = 3
+"""What a sample counts for in a step of the choices of a relaxed network: it sees two networks at once, and counts."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training took, and what it searched on the way.
+
+    Attributes:
+        sample_steps: Samples that went forward and backward, times the time steps that they ran for: exactly those of
+            this training. Samples that went forward only count `FORWARD`, those in a step of choices count `DUEL`.
+        surrogate_widths: Stage to the width of its surrogate gradient, at the beginning and after each search of
+            widths; empty where none are searched.
+        epochs: Of a search: what happened in each epoch, as `evonas.training.bilevel_search.Epoch` says it; empty
+            for single networks.
+    """
+
+    sample_steps: float
+    surrogate_widths: tuple[Mapping[str, float], ...] = ()
+    epochs: tuple[Mapping[str, float | None], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back without loss."""
+        return {
+            "sample_steps": self.sample_steps,
+            "surrogate_widths": [dict(one) for one in self.surrogate_widths],
+            "epochs": [dict(one) for one in self.epochs],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Trained:
+        """Return what `to_json` wrote."""
+        return cls(data["sample_steps"], tuple(data["surrogate_widths"]), tuple(data["epochs"]))

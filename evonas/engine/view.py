@@ -1,0 +1,167 @@
+"""What a proposal sees and what it says: rows finished in virtual time, jobs open, the next slot, its generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job, Kind
+from evonas.errors import NotFiniteError
+from evonas.objective import Objective, Score, score
+from evonas.space import Genotype, Scalar, Space
+
+
+@dataclass(frozen=True)
+class Row:
+    """An evaluation and its score under the objectives of the archive that it was read from.
+
+    Attributes:
+        evaluation: The stored row. Where an objective is not a finite number its outcome is `NOT_FINITE`.
+        score: None for failures and for `search` rows, so that no comparison ever sees them.
+        costs: `(objectives,)` the values with their signs, all to be minimised; None unless every objective has one.
+    """
+
+    evaluation: Evaluation
+    score: Score | None
+    costs: tuple[float, ...] | None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, objectives: Sequence[Objective]) -> Row:
+        """Return the row of `evaluation` as `objectives` see it."""
+        if evaluation.measurement is None:
+            return cls(evaluation, None, None)
+        try:
+            result = score(evaluation.measurement, objectives)
+        except Exception as error:  # a user's objective may raise anything; the row is then a failure, told as such
+            message = str(error) if isinstance(error, NotFiniteError) else f"{type(error).__name__}: {error}"
+            return cls(replace(evaluation, outcome=Outcome.NOT_FINITE, message=message), None, None)
+        costs = tuple(
+            objective.sign * value
+            for objective, value in zip(objectives, result.values, strict=True)
+            if value is not None
+        )
+        return cls(evaluation, result, costs if len(costs) == len(objectives) else None)
+
+    @property
+    def job(self) -> Job:
+        """What was to be done."""
+        return self.evaluation.job
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the row can be compared with others at all: measured, if perhaps infeasible."""
+        return self.score is not None
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether the row may stand on a front: measured, every objective finite, every bound kept."""
+        return self.score is not None and self.score.is_feasible
+
+    @property
+    def violation(self) -> float:
+        """Sum of the relative violations of the bounds; its degree for a refused network, `inf` for a failure."""
+        if self.is_refused:
+            return self.evaluation.degree
+        return float("inf") if self.score is None else self.score.violation
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the network was refused before its evaluation, which is no failure."""
+        return self.evaluation.outcome is Outcome.REFUSED
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the job did not end as it should."""
+        return self.evaluation.outcome not in (Outcome.MEASURED, Outcome.REFUSED)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a strategy wants done next.
+
+    Attributes:
+        genotype: The network to evaluate; empty for a `search` job.
+        parents: Slots of the rows that it was made from.
+        rung: Rung of the ladder at which to evaluate it.
+        kind: `"evaluate"` or `"search"`.
+        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
+        strategy: Name of the strategy; a mixture fills in the name of the member that proposed.
+    """
+
+    genotype: Genotype
+    strategy: str
+    parents: tuple[int, ...] = ()
+    rung: int = 0
+    kind: Kind = "evaluate"
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class View:
+    """The state of a search in virtual time. It only grows, so what is derived from it may be kept as a fold.
+
+    Attributes:
+        space: The space that is searched.
+        objectives: What is traded.
+        rows: Rows seen, in the order of their virtual ends. Append-only.
+        refused: Those of them that were refused before their evaluation. Append-only.
+        open: Jobs that run now, by slot.
+        slot: The next slot.
+        seed: Seed of the run.
+    """
+
+    def __init__(self, space: Space, objectives: Sequence[Objective], *, seed: int) -> None:
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.rows: list[Row] = []
+        self.refused: list[Row] = []
+        self.open: dict[int, Job] = {}
+        self.slot = 0
+        self.seed = seed
+        self._known: set[tuple[str, int]] = set()
+        self._scored: dict[int, list[Row]] = {}
+
+    def generator(self) -> np.random.Generator:
+        """Return a new generator that depends on the run's seed and the next slot only."""
+        return np.random.default_rng([self.seed, self.slot])
+
+    def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
+        """Return whether this network was proposed at this rung before, be it open, measured, refused or failed."""
+        return (genotype.key, rung) in self._known
+
+    def scored(self, rung: int) -> Sequence[Row]:
+        """Return the scored `evaluate` rows of a rung, in the order of their virtual ends. Append-only."""
+        return self._scored.setdefault(rung, [])
+
+    def start(self, job: Job) -> None:
+        """Note that `job` has taken the next slot."""
+        self.open[job.slot] = job
+        self.slot += 1
+        if job.kind == "evaluate":
+            self._known.add((job.genotype.key, job.rung))
+
+    def see(self, row: Row) -> None:
+        """Note that the job of `row`, an open one, has ended."""
+        del self.open[row.job.slot]
+        self.rows.append(row)
+        if row.is_refused:
+            self.refused.append(row)
+        if row.is_scored:
+            self._scored.setdefault(row.job.rung, []).append(row)
+
+
+class Strategy(Protocol):
+    """Something that proposes. It is a pure function of the view: no state but folds over what the view holds."""
+
+    @property
+    def name(self) -> str:
+        """Short name, stored with every row."""
+
+    def propose(self, view: View) -> Proposal | None:
+        """Return what to do next, or None where nothing can be proposed until more rows are seen.
+
+        None while no job is open means that the strategy has nothing left to propose.
+        """

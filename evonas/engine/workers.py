@@ -1,0 +1,151 @@
+"""Workers: whoever runs jobs. Here those of this process; those of a cluster are in `evonas.engine.ray_workers`."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.returned import Returned
+from evonas.errors import TrainingDivergedError, WorkersError
+
+Evaluate = Callable[[Job], Any]
+"""Returns the measurement of an `evaluate` job: a `Measurement` or a JSON object; of a `search` job the genotypes
+that it proposes; or a `Returned`, which holds more. What it raises becomes the outcome of the row."""
+
+
+def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
+    """Return what came of `evaluate(job)`; whatever it raises is an outcome, never an exception."""
+    began = time.monotonic()
+    outcome, message, returned = Outcome.MEASURED, "", Returned()
+    try:
+        returned = Returned.of(evaluate(job), kind=job.kind)
+    except TrainingDivergedError as error:
+        outcome, message = Outcome.DIVERGED, str(error)
+    except Exception as error:
+        outcome = Outcome.OUT_OF_MEMORY if _is_out_of_memory(error) else Outcome.CRASHED
+        message = _told(error)
+    return Evaluation(
+        job,
+        outcome,
+        message,
+        **vars(returned),
+        seconds=time.monotonic() - began,
+        host=socket.gethostname(),
+        device=str(getattr(evaluate, "device", "cpu")),
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch's CPU allocator raises a plain RuntimeError; torch itself is not imported here
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
+
+
+def _told(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}, line {where.lineno})"
+
+
+class LazyEvaluate:
+    """An `evaluate` that is made when the first job comes, so that a finished run loads neither torch nor data."""
+
+    def __init__(self, make_evaluate: Callable[[], Evaluate]) -> None:
+        self._make_evaluate = make_evaluate
+        self._evaluate: Evaluate | None = None
+
+    @property
+    def device(self) -> str:
+        """Kind of device of what was made."""
+        return str(getattr(self._evaluate, "device", "cpu"))
+
+    def __call__(self, job: Job) -> Any:
+        """Return what the evaluate that was made returns."""
+        if self._evaluate is None:
+            self._evaluate = self._make_evaluate()
+        return self._evaluate(job)
+
+
+class InlineWorkers:
+    """One worker in this process, for tests, debugging and cheap evaluations. It has no time limit.
+
+    Args:
+        evaluate: What a job is.
+    """
+
+    def __init__(self, evaluate: Evaluate) -> None:
+        self._evaluate = evaluate
+        self._waiting: deque[Job] = deque()
+
+    def start(self, job: Job) -> None:
+        """Take `job`; it runs when `next` is called."""
+        self._waiting.append(job)
+
+    def next(self) -> Evaluation:
+        """Run the job that was started first, and return its evaluation."""
+        if not self._waiting:
+            raise WorkersError("No job is started, so that none can end: call start() before next().")
+        return attempt(self._evaluate, self._waiting.popleft())
+
+    def close(self) -> None:
+        """Forget the jobs that have not run."""
+        self._waiting.clear()
+
+
+class SimulatedWorkers:
+    """`count` workers in this process whose jobs end in the order of random durations, for tests and simulations.
+
+    Args:
+        evaluate: What a job is.
+        count: Number of workers.
+        rng: Source of the durations.
+        duration: `duration(job, rng)` returns how long a job takes, in any unit; by default log-normal, sigma 1.
+
+    Attributes:
+        now: Simulated time at which the job that `next` returned last has ended.
+        busy: Simulated time that all started jobs take together.
+    """
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        *,
+        count: int,
+        rng: np.random.Generator,
+        duration: Callable[[Job, np.random.Generator], float] | None = None,
+    ) -> None:
+        self._evaluate = evaluate
+        self._rng = rng
+        self._duration = duration or (lambda job, rng: float(rng.lognormal(sigma=1.0)))
+        self._free_at = [0.0] * count
+        self._running: list[tuple[float, Job]] = []
+        self.now = 0.0
+        self.busy = 0.0
+
+    def start(self, job: Job) -> None:
+        """Take `job`, which runs on the worker that is free first."""
+        worker = int(np.argmin(self._free_at))
+        takes = self._duration(job, self._rng)
+        self.busy += takes
+        self._free_at[worker] = max(self._free_at[worker], self.now) + takes
+        self._running.append((self._free_at[worker], job))
+
+    def next(self) -> Evaluation:
+        """Return the evaluation of the job that ends first in simulated time."""
+        if not self._running:
+            raise WorkersError("No job is started, so that none can end: call start() before next().")
+        first = min(range(len(self._running)), key=lambda index: self._running[index][0])
+        ends, job = self._running.pop(first)
+        self.now = max(self.now, ends)
+        return attempt(self._evaluate, job)
+
+    def close(self) -> None:
+        """Forget the jobs that have not run."""
+        self._running.clear()

@@ -1,0 +1,75 @@
+"""Pick: one network of a front, by its key, as the best in one objective, or as the knee."""
+
+from __future__ import annotations
+
+import difflib
+
+import numpy as np
+
+from evonas.archive.pareto_front import Front
+from evonas.archive.results import Results
+from evonas.engine.pareto import axes
+from evonas.engine.view import Row
+from evonas.errors import RunFileError
+
+
+def pick(results: Results, wanted: str) -> Row:
+    """Return the network that is asked for.
+
+    Args:
+        results: What is picked from.
+        wanted: `"knee"` or `"best:OBJECTIVE"` of the front, or the key of any measured network or how only one begins.
+
+    Raises:
+        RunFileError: If there is no such network.
+    """
+    front = results.front()
+    if wanted == "knee" or wanted.startswith("best:"):
+        name = wanted.partition(":")[2]
+        names = [objective.name for objective in front.objectives]
+        if wanted != "knee" and name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            raise RunFileError([f"--pick {wanted}: there is no objective {name!r}; {hint}"])
+        if not front.rows:
+            raise RunFileError([f"--pick {wanted}: the front is empty; --all shows what became of the networks"])
+        return knee(front) if wanted == "knee" else _best(front, names.index(name))
+    matching = [row for row in results.rows if row.is_scored and row.job.genotype.key.startswith(wanted)]
+    keys = sorted({row.job.genotype.key for row in matching})
+    if len(keys) != 1 or not wanted:
+        found = f"{len(keys)} networks begin so: {', '.join(keys[:5])}" if keys else "no measured network begins so"
+        raise RunFileError([f"--pick {wanted}: {found}; expected knee, best:OBJECTIVE or a key that --all shows"])
+    return max(matching, key=lambda row: row.job.rung)
+
+
+def knee(front: Front) -> Row:
+    """Return the network that lies furthest before the plane through the best ones in each objective.
+
+    Each axis runs from 0, the best value on the front, to 1, the worst, in decades where its objective says `log`. With
+    two objectives the plane is the line between the ends of the front. Ties go to the lower slot.
+
+    Source: I. Das, On characterizing the "knee" of the Pareto curve based on normal-boundary intersection, Structural
+    Optimization 18, 1999: the largest distance to the hull of the individual minima. It departs from the paper in
+    taking that distance at the networks that are there, and in taking the plane of equal sums where these minima span
+    no plane that falls on every axis.
+    """
+    costs = axes(np.array([row.costs for row in front.rows]), front.objectives)
+    low, span = costs.min(0), np.ptp(costs, axis=0)
+    scaled = (costs - low)[:, span > 0] / span[span > 0]
+    distances = -scaled @ _normal(scaled)
+    return front.rows[int(np.argmax(distances.round(12)))]
+
+
+def _normal(scaled: np.ndarray) -> np.ndarray:
+    """Return the `(objectives,)` direction that stands on the plane through the best point of each axis."""
+    equal = np.ones(scaled.shape[1])
+    ends = np.array([min(scaled.tolist(), key=lambda point: (point[i], sum(point))) for i in range(len(equal))])
+    try:
+        normal = np.linalg.solve(ends, equal) if len(ends) else equal
+    except np.linalg.LinAlgError:
+        return equal
+    return normal / np.linalg.norm(normal) if (normal > 1e-9).all() and np.isfinite(normal).all() else equal
+
+
+def _best(front: Front, index: int) -> Row:
+    return min(front.rows, key=lambda row: (row.costs or ())[index])

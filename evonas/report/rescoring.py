@@ -1,0 +1,194 @@
+"""A question asked to a finished run: its own objectives, or those of another chip and other budgets."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evonas.archive.results import Results
+from evonas.chips.fit import Fit, checker
+from evonas.chips.profile import load
+from evonas.errors import ProfileError, RunFileError, UnpriceableError
+from evonas.objective import Objective
+from evonas.runfile.lookup import LookupFault, look_up, members
+from evonas.runfile.resolve import bound_faults, objectives_of
+from evonas.runfile.schema import ObjectiveSection, RunFile
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a run is asked.
+
+    Attributes:
+        objectives: What its networks are compared by. With a chip given, the first that depends on one has no value
+            for a network that does not fit there.
+        profile: The chip that a network is priced on, None where neither the question nor the run names one.
+        is_moved: Whether the question, and not the run, names the chip.
+        energy: Options of the objective `energy`, without the profile.
+        check: Returns whether counted activity fits on the chip; None without a chip.
+    """
+
+    objectives: tuple[Objective, ...]
+    profile: str | None
+    is_moved: bool
+    energy: Mapping[str, Any]
+    check: Callable[[Any], Fit] | None
+
+    def left_out(self, results: Results) -> str:
+        """Return how many measured networks have no value on the chip, and why; empty where all have one."""
+        networks = [row for row in results.rows if row.is_scored and row.job.rung == results.header.top_rung]
+        without = [row for row in networks if row.costs is None]
+        if not without:
+            return ""
+        reasons: Counter[str] = Counter()
+        for row in without:
+            measurement: Any = row.evaluation.measurement
+            moved = self.check if self.is_moved else None
+            broken = () if moved is None else moved(measurement.activity).violations
+            if broken:
+                reasons.update(sorted({f"does not fit: {rule.partition(': ')[0]}" for rule in broken}))
+            elif row.score is not None:
+                reasons[row.score.reason.partition(", which ")[0]] += 1
+        told = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
+        return f"{len(without)} of {len(networks)} networks are left out: {told}."
+
+
+def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = ()) -> Question:
+    """Return the question that a command asks.
+
+    Args:
+        file: The run file of the run.
+        profile: Another chip: that of every objective that takes one; where none does, energy on it is added.
+        budgets: `NAME=VALUE`: the hard bound of an objective, which is added where the run does not have it.
+
+    Raises:
+        RunFileError: With everything that is wrong with the command.
+    """
+    bounds, faults = _bounds(budgets)
+    if profile is not None and (fault := _profile_fault(profile)):
+        faults.append(f"--profile: {fault}")
+        profile = None
+    sections = list(file.objectives) if profile is None else _moved(file.objectives, profile)
+    chips = [section.options["profile"] for section in sections if "profile" in section.options]
+    chip = next(iter(chips), None if file.hardware is None else file.hardware.profile)
+    added, wrong = _added(bounds, known=[one.name for one in objectives_of(tuple(sections))[0]], chip=chip)
+    faults += wrong
+    sections += added
+    objectives, wrong = objectives_of(tuple(sections))
+    faults += [f"--profile: {fault.partition(': ')[2]}" if profile else fault for fault in wrong]
+    bounded = [_within(objective, bounds.get(objective.name)) for objective in objectives]
+    faults += [f"--budget {one.name}: {fault}" for one in bounded if one.name in bounds for fault in bound_faults(one)]
+    if faults:
+        raise RunFileError(faults)
+    energy = next((section.options for section in sections if section.name == "energy"), {})
+    energy = {name: value for name, value in energy.items() if name != "profile"}
+    check = None if chip is None else _checker(chip, file, energy)
+    if profile is not None and check is not None:
+        index = next(index for index, section in enumerate(sections) if _takes_profile(section.name))
+        bounded[index] = _where_it_fits(bounded[index], check)
+    return Question(tuple(bounded), chip, profile is not None, energy, check)
+
+
+def _moved(sections: Sequence[ObjectiveSection], profile: str) -> list[ObjectiveSection]:
+    """Return the objectives on another chip; energy is added where none depends on one."""
+    if not any(_takes_profile(section.name) for section in sections):
+        sections = (*sections, ObjectiveSection(name="energy"))
+    return [_on(section, profile) if _takes_profile(section.name) else section for section in sections]
+
+
+def _added(
+    bounds: Mapping[str, float], *, known: Sequence[str], chip: str | None
+) -> tuple[list[ObjectiveSection], list[str]]:
+    """Return the objectives that bounds name and the run does not have, and a sentence for each fault."""
+    sections, faults = [], []
+    for name in [name for name in bounds if name not in known]:
+        if name not in _objectives():
+            there = ", ".join(sorted({*known, *_objectives()}))
+            faults.append(f"--budget {name}: there is no such objective; there are {there}")
+        elif _takes_profile(name) and chip is None:
+            faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
+        else:
+            section = ObjectiveSection.model_validate({"name": name, "as": name})
+            sections.append(_on(section, chip) if chip is not None and _takes_profile(name) else section)
+    return sections, faults
+
+
+def _profile_fault(profile: str) -> str:
+    try:
+        load(profile)
+    except ProfileError as error:
+        return str(error)
+    return ""
+
+
+def _bounds(budgets: Sequence[str]) -> tuple[dict[str, float], list[str]]:
+    bounds: dict[str, float] = {}
+    faults = []
+    for budget in budgets:
+        name, _, text = budget.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not name or not math.isfinite(value):
+            faults.append(f"--budget: got {budget!r}, expected NAME=NUMBER, such as energy=2e-5")
+        elif name in bounds:
+            faults.append(f"--budget {name}: given twice; one bound is enough")
+        else:
+            bounds[name] = value
+    return bounds, faults
+
+
+def _within(objective: Objective, bound: float | None) -> Objective:
+    """Return the objective with a bound on its bad side."""
+    if bound is None:
+        return objective
+    return replace(objective, at_most=bound) if objective.direction == "min" else replace(objective, at_least=bound)
+
+
+def _where_it_fits(objective: Objective, check: Callable[[Any], Fit]) -> Objective:
+    """Return the objective without a value for networks that do not fit on its chip."""
+
+    def score(measurement: Any) -> float:
+        fit = check(measurement.activity)
+        if fit.violations:
+            raise UnpriceableError(str(fit))
+        return objective.score(measurement)
+
+    return replace(objective, score=score)
+
+
+def _on(section: ObjectiveSection, profile: str) -> ObjectiveSection:
+    return ObjectiveSection.model_validate({**section.model_dump(by_alias=True, exclude_none=True), "profile": profile})
+
+
+def _takes_profile(name: str) -> bool:
+    try:
+        make = look_up(name, folder="objectives", attribute="objective")
+    except LookupFault:
+        return False  # told with all other faults when it is made
+    return "profile" in inspect.signature(make).parameters
+
+
+def _objectives() -> list[str]:
+    """Return the names of all objectives that are known."""
+    names = []
+    for name in members("objectives"):
+        try:
+            look_up(name, folder="objectives", attribute="objective")
+        except LookupFault:
+            continue
+        names.append(name)
+    return names
+
+
+def _checker(chip: str, file: RunFile, energy: Mapping[str, Any]) -> Callable[[Any], Fit]:
+    """Return the check of fit, with what the run file says of how networks are put on a chip."""
+    options = {name: energy[name] for name in ("weights", "weight_bits", "split") if name in energy}
+    if file.hardware is not None:
+        options = {"weight_bits": file.hardware.weight_bits, **file.hardware.options}
+    return checker(profile=chip, **options)

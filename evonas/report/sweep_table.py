@@ -1,0 +1,235 @@
+"""The table of a sweep: for each chip and budget the best network or why there is none, and how alike chips rank."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evonas.engine.view import Row
+from evonas.objective import Objective, score
+from evonas.report.rank_correlation import Likeness, likenesses
+from evonas.runfile.sweep import Cell, ResolvedSweep
+from evonas.strategies.multi_target import best_first
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An estimate and the ends of its band."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep has found for one chip and budget.
+
+    Attributes:
+        profile: The chip, as it was named.
+        budget: Upper bounds by name of the objective.
+        feasible: Fully trained networks that fit on the chip and keep every bound.
+        key: The best network of them, None where there is none.
+        slot: Its slot.
+        epochs: Epochs of its training.
+        accuracy: Its accuracy on the validation data.
+        accuracy_error: Binomial standard error of the accuracy, from the number of validation samples.
+        amounts: Estimates on the chip by name, such as `"energy"` and `"latency"`.
+        fit: Verdict of the fit.
+        reason: Why there is no network; empty where there is one.
+    """
+
+    profile: str
+    budget: Mapping[str, float]
+    feasible: int
+    key: str | None = None
+    slot: int | None = None
+    epochs: int | None = None
+    accuracy: float | None = None
+    accuracy_error: float | None = None
+    amounts: Mapping[str, Amount] | None = None
+    fit: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """All that a sweep has found.
+
+    Attributes:
+        found: One for each cell.
+        likenesses: One for each quantity with a budget and each pair of chips.
+        units: Unit by name of a quantity.
+        scopes: What the energies of a chip include, by chip; energies of different scopes are not comparable.
+        evaluations: Networks trained, at any rung.
+        failed: How many of them failed.
+        refused: How many others were refused before training: they fit on no chip.
+    """
+
+    found: tuple[Found, ...]
+    likenesses: tuple[Likeness, ...]
+    units: Mapping[str, str]
+    scopes: Mapping[str, str]
+    evaluations: int
+    failed: int
+    refused: int
+
+    def to_json(self) -> str:
+        """Return the text of one JSON object with everything."""
+        content = {
+            "evaluations": self.evaluations,
+            "failed": self.failed,
+            "refused": self.refused,
+            "units": dict(self.units),
+            "scopes": dict(self.scopes),
+            "cells": [asdict(found) for found in self.found],
+            "rank_correlation": [{**asdict(likeness), "low": likeness.is_low} for likeness in self.likenesses],
+            "notes": self.notes(),
+        }
+        return json.dumps(content, allow_nan=False, indent=1)
+
+    def to_csv(self) -> str:
+        """Return one row a cell, units in the header."""
+        budgets, quantities = list(self.found[0].budget), list(self.units)
+        ends = ("value", "low", "high")
+        header = ["profile", *(f"{name} at most [{self.units[name]}]" for name in budgets), "feasible", "key", "slot"]
+        header += ["epochs", "accuracy", "accuracy_error"]
+        header += [f"{name} {end} [{self.units[name]}]".replace(" value", "") for name in quantities for end in ends]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*header, "fit", "reason"])
+        for found in self.found:
+            cells: list[object] = [found.profile, *(found.budget[name] for name in budgets), found.feasible]
+            cells += [found.key, found.slot, found.epochs, found.accuracy, found.accuracy_error]
+            for name in quantities:
+                amount = (found.amounts or {}).get(name)
+                cells += [getattr(amount, end) if amount else None for end in ends]
+            writer.writerow([*cells, found.fit, found.reason])
+        return text.getvalue()
+
+    def notes(self) -> list[str]:
+        """Return what has to be known to read the table, for people."""
+        notes = [
+            f"{a} and {b} rank {likeness.networks} networks differently by {likeness.quantity} (tau "
+            f"{likeness.tau:.2f}: {100 * (1 + (likeness.tau or 0)) / 2:.0f} % of the pairs stand in the same order)."
+            for likeness in self.likenesses
+            for a, b in [likeness.profiles]
+            if likeness.is_low
+        ]
+        if notes:
+            notes.append(
+                "Where two such profiles are different chips, each needs its own network. Where they are two models of "
+                "one chip, the ranking is made by the model and not by the chip: trust only what both models agree on."
+            )
+        if len(set(self.scopes.values())) > 1:
+            said = ", ".join(f"{name} {scope}" for name, scope in self.scopes.items())
+            notes.append(f"Joules of different scopes are not comparable from chip to chip: {said}.")
+        return notes
+
+
+def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
+    """Return the table of a sweep whose archive holds `rows`."""
+    networks = [row for row in rows if row.job.kind == "evaluate"]
+    evaluated = [row for row in networks if not row.is_refused]
+    chips = [chip for chip in sweep.chips if chip.priced]
+    quantities = dict.fromkeys([*sweep.budgets, "energy", "latency"])
+    units = {name: next((chip.priced[name].unit for chip in chips if name in chip.priced), None) for name in quantities}
+    return SweepTable(
+        tuple(found_in(cell, networks, top=sweep.run.ladder.top) for cell in sweep.cells),
+        tuple(likeness for name in sweep.budgets for likeness in likenesses(chips, evaluated, quantity=name)),
+        units={name: unit for name, unit in units.items() if unit is not None},
+        scopes={chip.name: chip.scope for chip in sweep.chips},
+        evaluations=len(evaluated),
+        failed=sum(row.is_failure for row in evaluated),
+        refused=len(networks) - len(evaluated),
+    )
+
+
+def found_in(cell: Cell, rows: Sequence[Row], *, top: int) -> Found:
+    """Return what `rows` hold for a cell; only those of the rung `top` are trained in full."""
+    if cell.target is None:
+        return Found(cell.chip.name, cell.budget, 0, reason=cell.why_not)
+    own = [cell.target.row(row) for row in rows]
+    feasible = sorted((row for row in own if row.is_feasible and row.job.rung == top), key=best_first)
+    if not feasible:
+        return Found(cell.chip.name, cell.budget, 0, reason=why_none(cell, own))
+    best = feasible[0]
+    measurement: Any = best.evaluation.measurement
+    accuracy = -best.costs[0] if best.costs else math.nan
+    return Found(
+        cell.chip.name,
+        cell.budget,
+        len(feasible),
+        key=best.job.genotype.key,
+        slot=best.job.slot,
+        epochs=best.job.epochs,
+        accuracy=accuracy,
+        accuracy_error=math.sqrt(accuracy * (1 - accuracy) / measurement.samples),
+        amounts={
+            name: _amount(objective, measurement)
+            for name, objective in cell.chip.priced.items()
+            if not _faults(objective, measurement)
+        },
+        fit=cell.chip.check(measurement.activity).verdict,
+    )
+
+
+def why_none(cell: Cell, rows: Sequence[Row]) -> str:
+    """Return why none of the rows, as its target sees them, is the network of a cell."""
+    assert cell.target is not None
+    ready = [row for row in rows if row.is_feasible]
+    if ready:
+        return (
+            f"{_counted(len(ready), 'network')} kept every bound after {_counted(ready[0].job.epochs, 'epoch')}, and "
+            "none was trained for longer and did: more evaluations will tell"
+        )
+    measured: list[Any] = [row.evaluation.measurement for row in rows if row.is_scored]
+    if not measured:
+        refused = Counter(row.evaluation.message for row in rows if row.is_refused)
+        said = f"; {refused.total()} were refused, such as: {refused.most_common(1)[0][0]}" if refused else ""
+        return f"no network has been measured{said}"
+    fits = [(measurement, cell.chip.check(measurement.activity)) for measurement in measured]
+    fitting = [measurement for measurement, fit in fits if not fit.violations]
+    if not fitting:
+        rules = Counter(rule for _, fit in fits for rule in {text.split(":")[0] for text in fit.violations})
+        rule, count = rules.most_common(1)[0]
+        example = next(text for _, fit in fits for text in fit.violations if text.split(":")[0] == rule)
+        return f"none of {len(measured)} networks fits; most often ({count} times): {example}"
+    for objective in cell.target.objectives:
+        reasons = [_faults(objective, measurement) for measurement in fitting]
+        if not all(reasons):
+            continue
+        values = [value for measurement in fitting if (value := _value(objective, measurement)) is not None]
+        if not values:
+            return f"{Counter(reasons).most_common(1)[0][0]} (like all {len(fitting)} networks that fit)"
+        best = min(values, key=lambda value: objective.sign * value)
+        bound = objective.at_most if objective.direction == "min" else objective.at_least
+        relation, extreme = ("<=", "smallest") if objective.direction == "min" else (">=", "largest")
+        asked = f"{objective.name} {relation} {bound:g} {objective.unit}".rstrip()
+        return f"none of {len(fitting)} networks that fit keeps {asked}: the {extreme} seen is {best:.3g}"
+    return f"each bound is kept by some of {len(fitting)} networks that fit, but all of them by none"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def _amount(objective: Objective, measurement: Any) -> Amount:
+    value = float(objective.score(measurement))
+    low, high = (value, value) if objective.band is None else objective.band(measurement)
+    return Amount(value, low, high)
+
+
+def _faults(objective: Objective, measurement: Any) -> str:
+    """Return why a network is infeasible by one objective; empty where it is not."""
+    return score(measurement, [objective]).reason
+
+
+def _value(objective: Objective, measurement: Any) -> float | None:
+    return score(measurement, [objective]).values[0]

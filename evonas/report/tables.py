@@ -1,0 +1,104 @@
+"""Reports: the front as a table for people and as CSV for programs, and the bill of a network in words."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from evonas.archive.pareto_front import Front
+from evonas.engine.view import Row
+from evonas.objective import Objective
+from evonas.report.cost_breakdown import Bill
+
+
+def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
+    """Return a table of the front, best value of the first objective first, or of any `rows` as they come."""
+    everything = rows is not None
+    shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
+    refused = f", {front.refused} more refused" if front.refused else ""
+    title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{refused}"
+    result = Table(title=None if everything else title)
+    for name in ("key", "slot", "strategy", "epochs"):
+        result.add_column(name)
+    for objective in front.objectives:
+        result.add_column(escape(_header(objective)), justify="right")
+    if everything:
+        result.add_column("kind")
+        result.add_column("outcome")
+    for row in shown:
+        cells = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
+        cells += [
+            _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
+        ]
+        if everything:
+            cells += [row.job.kind, _told(row)]
+        result.add_row(*map(escape, cells))  # a unit such as [s/sample] is no markup
+    return result
+
+
+def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
+    """Return the front, or any `rows`, as CSV: one row a network, units in the header, the genotype in columns."""
+    everything = rows is not None
+    shown = list(rows) if rows is not None else list(front.rows)
+    variables = sorted({name for row in shown for name in row.job.genotype})
+    header = ["key", "slot", "strategy", "epochs", *(_header(objective) for objective in front.objectives)]
+    header += ["kind", "outcome", "message"] if everything else []
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*header, *variables])
+    for row in shown:
+        job = row.job
+        cells: list[object] = [job.genotype.key, job.slot, job.strategy, job.epochs]
+        cells += ["" if value is None else repr(value) for value in _values(front, row)]
+        cells += [job.kind, row.evaluation.outcome.name.lower(), row.evaluation.message] if everything else []
+        writer.writerow([*cells, *(job.genotype.get(name, "") for name in variables)])
+    return text.getvalue()
+
+
+def bill_lines(bill: Bill) -> list[str]:
+    """Return what people read of a bill, line by line."""
+    if bill.energy is None:
+        lines = [f"Energy on {bill.profile}: none. {bill.unpriced}"]
+    else:
+        low, nominal, high = (f"{bill.energy[end]:.3g}" for end in ("low", "nominal", "high"))
+        lines = [f"Energy on {bill.profile} ({bill.part}, {bill.scope}): {nominal} J/sample, between {low} and {high}"]
+        for what, shares in (("term", bill.terms), ("layer", bill.layers)):
+            largest = sorted(shares.items(), key=lambda entry: -entry[1])
+            lines += [f"  by {what}: " + ", ".join(f"{name} {share:.1%}" for name, share in largest)]
+        lines += [f"  not counted: {text}" for text in bill.uncounted]
+    lines.append(f"Fit on {bill.profile}: {bill.fit['verdict']}")
+    lines += [f"  broken: {rule}" for rule in bill.fit["violations"]]
+    return lines + [f"  not checked: {rule}" for rule in bill.fit["unchecked"]]
+
+
+def _by_first_objective(row: Row) -> tuple[float, ...]:
+    return row.costs or ()
+
+
+def _values(front: Front, row: Row) -> Sequence[float | None]:
+    return row.score.values if row.score is not None else [None] * len(front.objectives)
+
+
+def _header(objective: Objective) -> str:
+    return f"{objective.name} [{objective.unit}]" if objective.unit else objective.name
+
+
+def _cell(objective: Objective, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if objective.log else f"{value:.4f}"
+
+
+def _told(row: Row) -> str:
+    if row.is_failure or row.is_refused:
+        return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
+    if row.score is not None and row.score.reason:
+        return f"infeasible: {row.score.reason}"
+    if row.job.kind == "search":
+        told = ", ".join(f"{name.removeprefix('context.')} {value}" for name, value in row.job.settings.items())
+        return f"{len(row.evaluation.proposals)} networks proposed ({told})"
+    return "measured"

@@ -1,0 +1,1 @@
+"""Run files: their form, what they name, and the run that they describe."""

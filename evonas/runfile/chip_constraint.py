@@ -1,0 +1,102 @@
+"""The hardware of a run: the chip that its networks have to fit on, and what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evonas.chips.fit import Fit, checker
+from evonas.data.dataset import SearchData
+from evonas.engine.rejection import Refusal, Refuse
+from evonas.runfile.lookup import make
+from evonas.runfile.schema import HardwareSection
+from evonas.space import Genotype, Space
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The chip of a run.
+
+    Attributes:
+        section: What the run file says of it.
+        check: Returns whether a planned network fits on the chip.
+        plan: Returns what the network of a genotype consists of.
+    """
+
+    section: HardwareSection
+    check: Callable[[Any], Fit]
+    plan: Callable[[Genotype], Any]
+
+    def fit(self, genotype: Genotype) -> Fit:
+        """Return whether the network of a genotype fits."""
+        return self.check(self.plan(genotype))
+
+    def refuse(self, genotype: Genotype) -> Refusal | None:
+        """Return why the network of a genotype is not trained, None where it fits as far as that can be checked."""
+        return refused_by_all({"": self.check}, plan=self.plan)(genotype)
+
+    def notes(self, space: Space) -> list[str]:
+        """Return what is not checked, of a network of `space` drawn as an example."""
+        unchecked = self.fit(space.sample(np.random.default_rng(0))).unchecked
+        return [f"What fits on {self.section.profile} is not checked for {'; '.join(unchecked)}."] if unchecked else []
+
+    def most_common_reason(self, genotypes: Iterable[Genotype]) -> str:
+        """Return the rule that most of these refused networks break, numbers left out, and by how many of them."""
+        refusals = [refusal for genotype in genotypes if (refusal := self.refuse(genotype)) is not None]
+        rules = Counter(rule for one in refusals for rule in {reason.partition(": ")[0] for reason in one.reasons})
+        if not rules:
+            return ""
+        rule, count = min(rules.items(), key=lambda entry: (-entry[1], entry[0]))
+        return f"{rule} ({count:,} of {len(refusals):,} refused networks)"
+
+
+def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Refuse:
+    """Return what refuses the networks that fit on none of several chips, for the reasons of the one they miss least.
+
+    Args:
+        checks: Say whether a planned network fits, by what their reasons end with, such as `", on loihi2"`.
+        plan: Returns what the network of a genotype consists of.
+    """
+
+    def refuse(genotype: Genotype) -> Refusal | None:
+        try:
+            planned = plan(genotype)
+        except Exception:
+            return None  # what cannot be planned cannot be built either: its evaluation records the error
+        fits = {where: check(planned) for where, check in checks.items()}
+        if not all(fit.violations for fit in fits.values()):
+            return None
+        where, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
+        return Refusal(tuple(f"{violation}{where}" for violation in nearest.violations), nearest.degree)
+
+    return refuse
+
+
+def hardware_of(
+    section: HardwareSection | None, *, space: Space | None, data: SearchData | None
+) -> tuple[Hardware | None, list[str]]:
+    """Return the chip that a run file names, None where it names none, and a sentence for each fault.
+
+    Args:
+        section: The section of the run file.
+        space: The space, None where it is wrong: only the section itself is then looked at.
+        data: What networks are built for, None where it is wrong.
+    """
+    if section is None:
+        return None, []
+    options = {"profile": section.profile, "weight_bits": section.weight_bits, **section.options}
+    check, faults = make(checker, options, key="hardware")
+    plan = None if space is None else space.plan
+    if space is not None and plan is None and section.fit:
+        faults.append(
+            "hardware.fit: true, but the space has no `plan`, so that nobody can tell what fits before training; "
+            "give it one, Space(…, plan=…), or set fit = false"
+        )
+    if check is None or plan is None or data is None:
+        return None, faults
+    shape, classes = data.input_shape, data.classes
+    return Hardware(section, check, lambda genotype: plan(genotype, shape, classes)), faults

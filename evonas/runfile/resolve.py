@@ -1,0 +1,284 @@
+"""A resolved run: the run file with everything that it names looked up, checked whole before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evonas.data.dataset import DataSet, SearchData
+from evonas.engine.ladder import Ladder
+from evonas.engine.rejection import Refuse
+from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
+from evonas.engine.view import Row, Strategy
+from evonas.engine.workers import Evaluate
+from evonas.errors import DataError, RunFileError
+from evonas.objective import Objective
+from evonas.runfile.chip_constraint import Hardware, hardware_of
+from evonas.runfile.lookup import LookupFault, look_up, make_named
+from evonas.runfile.schema import WEIGHT_BITS, HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
+from evonas.space import Genotype, Space
+from evonas.training.cost_model import TrainingCost
+from evonas.training.evaluator import JobEvaluator
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class ResolvedRun:
+    """Everything a search needs.
+
+    Attributes:
+        file: The run file.
+        space: The space that it names.
+        objectives: In the order of the run file.
+        strategy: The strategy, or a mixture of several.
+        search_data: Training and validation samples; the test samples are nowhere in a run.
+        hardware: The chip that networks have to fit on, None where the run file names none.
+        notes: What is allowed, but perhaps not meant.
+    """
+
+    file: RunFile
+    space: Space
+    objectives: tuple[Objective, ...]
+    strategy: Strategy
+    search_data: SearchData
+    hardware: Hardware | None
+    notes: tuple[str, ...]
+
+    @property
+    def ladder(self) -> Ladder:
+        """The ladder of epochs."""
+        return Ladder(self.file.ladder.epochs, self.file.ladder.keep)
+
+    @property
+    def budget(self) -> Budget:
+        """When to stop."""
+        return Budget(self.file.search.evaluations, self.file.search.seconds)
+
+    @property
+    def pop_size(self) -> int:
+        """Largest population of the strategies: so many first rows fix the reference points of the hypervolume."""
+        return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
+
+    @property
+    def refuse(self) -> Refuse | None:
+        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
+        return self.hardware.refuse if self.hardware is not None and self.hardware.section.fit else None
+
+    def predict(self) -> Predict:
+        """Return what predicts the cost of a job from its proposal alone."""
+        return TrainingCost(self.space, self.search_data)
+
+    def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
+        """Return why the search of this run ended; its rows lie in `archive`."""
+        return self.search_by(
+            self.strategy, archive, ladder=self.ladder, refuse=self.refuse, workers=workers, on_row=on_row
+        )
+
+    def search_by(
+        self,
+        strategy: Strategy,
+        archive: Memory,
+        *,
+        ladder: Climb,
+        refuse: Refuse | None,
+        workers: Workers,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> Ending:
+        """Return why a search in the space and the budget of this run ended, whoever proposes, promotes and refuses."""
+        return search(
+            self.space,
+            archive,
+            strategy=strategy,
+            workers=workers,
+            budget=self.budget,
+            parallel=self.file.search.parallel,
+            ladder=ladder,
+            predict=self.predict(),
+            refuse=refuse,
+            on_row=on_row,
+        )
+
+    def build_one(self, genotype: Genotype) -> Any:
+        """Return the network of `genotype`, to see that one can be built."""
+        data = self.search_data
+        assert self.space.build is not None
+        return self.space.build(genotype, data.input_shape, data.classes)
+
+    def make_evaluate(self) -> Callable[[], Evaluate]:
+        """Return the picklable function that makes an evaluator in a worker."""
+        return MakeEvaluator(self.file)
+
+
+@dataclass(frozen=True)
+class MakeEvaluator:
+    """Makes the evaluator of a run file; called once in each worker, which reads the data itself."""
+
+    file: RunFile
+
+    def __call__(self) -> Evaluate:
+        """Return the evaluator."""
+        from evonas.training.bilevel_searcher import BilevelSearcher
+        from evonas.training.trainer import Training, TrainingEvaluator
+
+        file = self.file
+        data, faults = _search_data(file)
+        if data is None:
+            raise RunFileError(faults)
+        space = look_up(file.search.space, folder="spaces", attribute="space")
+        training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
+        device = "cuda" if file.workers.num_gpus else "cpu"
+        threads = max(1, int(file.workers.num_cpus))
+        evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
+        make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
+        prices = prices_of(file, objectives=objectives_of(file.objectives)[0])
+        return JobEvaluator(evaluator, searchers={member.name: make(price=price) for _, member, price in prices})
+
+
+def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
+    """Return the run that a run file describes.
+
+    Raises:
+        RunFileError: With every fault of the file, of its form and of what it names.
+    """
+    data = read(path, overrides=overrides)
+    file, faults = parse(data)
+    if file is None:
+        faults += _faults_of_what_is_named(data)
+        raise RunFileError(faults)
+    space, space_faults = space_of(file.search.space)
+    objectives, objective_faults = objectives_of(file.objectives)
+    strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
+    search_data, data_faults = _search_data(file)
+    if space is not None and not objective_faults:
+        strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
+    hardware, hardware_faults = hardware_of(file.hardware, space=space, data=search_data)
+    space_faults += _widths_faults(file, space)
+    faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
+    if faults or space is None or strategy is None or search_data is None:
+        raise RunFileError(faults)
+    notes = [*_notes(file, objectives), *([] if hardware is None else hardware.notes(space))]
+    return ResolvedRun(file, space, objectives, strategy, search_data, hardware, tuple(notes))
+
+
+def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
+    """Return the faults of the names in those sections whose form is right, although another's is not."""
+    faults: list[str] = []
+    name = data.get("search", {}).get("space") if isinstance(data.get("search"), dict) else None
+    if isinstance(name, str):
+        faults += space_of(name)[1]
+    for index, objective in _right_sections(data, "objectives", ObjectiveSection):
+        faults += objectives_of((objective,), first=index)[1]
+    for index, strategy in _right_sections(data, "strategies", StrategySection):
+        faults += strategy_of((strategy,), first=index)[1]
+    with suppress(ValidationError):  # its form is wrong, which has been said
+        section = HardwareSection.model_validate(data["hardware"]) if "hardware" in data else None
+        faults += hardware_of(section, space=None, data=None)[1]
+    return faults
+
+
+def _right_sections(data: dict[str, Any], key: str, section: type[Section]) -> Iterator[tuple[int, Section]]:
+    items = data.get(key)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        try:
+            yield index, section.model_validate(item)
+        except ValidationError:
+            continue  # its form is wrong, which has been said
+
+
+def space_of(name: str) -> tuple[Space | None, list[str]]:
+    """Return the space that a run file names, and a sentence for each fault."""
+    try:
+        space = look_up(name, folder="spaces", attribute="space")
+    except LookupFault as fault:
+        return None, [f"search.space: {fault}, got {name!r}"]
+    if not isinstance(space, Space) or space.build is None:
+        return None, [f"search.space: {name!r} is no Space with a `build`, so that its networks cannot be trained"]
+    return space, []
+
+
+def _widths_faults(file: RunFile, space: Space | None) -> list[str]:
+    every = file.training.search_surrogates_every
+    if every is None or space is None or space.surrogate_widths is not None:
+        return []
+    return [
+        f"training.search_surrogates_every: got {every}, but the space {file.search.space!r} does not say which widths "
+        "surrogate gradients may have; leave the key out, or give the Space a `surrogate_width`"
+    ]
+
+
+def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> tuple[tuple[Objective, ...], list[str]]:
+    """Return the objectives that sections of a run file name, and a sentence for each fault."""
+    objectives: list[Objective] = []
+    faults: list[str] = []
+    for index, section in enumerate(sections, start=first):
+        key = f"objectives.{index}"
+        made, wrong = make_named(section.name, section.options, folder="objectives", attribute="objective", key=key)
+        faults += wrong
+        if made is None:
+            continue
+        objective = replace(
+            made,
+            name=section.as_ or made.name,
+            at_least=made.at_least if section.at_least is None else section.at_least,
+            at_most=made.at_most if section.at_most is None else section.at_most,
+        )
+        faults += [f"{key}.{fault}" for fault in bound_faults(objective)]
+        if objective.name in [other.name for other in objectives]:
+            faults.append(f'{key}.as: a second objective is called {objective.name!r}; give it a name with as = "…"')
+        objectives.append(objective)
+    return tuple(objectives), faults
+
+
+def bound_faults(objective: Objective) -> list[str]:
+    """Return a sentence for each bound of an objective that no network, or no two bounds, can keep."""
+    faults = []
+    least, most = objective.at_least, objective.at_most
+    if least is not None and most is not None and least > most:
+        faults.append(f"at_least: {least:g} is above at_most = {most:g}, so that no network can keep both")
+    if most is not None and objective.direction == "min" and (most < 0 or (objective.log and most == 0)):
+        faults.append(f"at_most: {most:g} {objective.unit} can never be kept; expected a bound above 0")
+    if least is not None and objective.direction == "max" and objective.best is not None and least > objective.best:
+        faults.append(f"at_least: {least:g} can never be reached; the best possible is {objective.best:g}")
+    return faults
+
+
+def _search_data(file: RunFile) -> tuple[SearchData | None, list[str]]:
+    section = file.data
+    dataset: DataSet | None
+    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
+    if dataset is None:
+        return None, faults
+    try:
+        return dataset.for_search(seed=file.search.seed), []
+    except DataError as error:
+        return None, [f"data: {error}"]
+
+
+def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:
+    notes = []
+    chip = None if file.hardware is None else Path(file.hardware.profile).stem
+    others = [f"{one.name} on {one.profile}" for one in objectives if chip and one.profile not in (None, chip)]
+    if others:
+        notes.append(f"hardware.profile = {chip} says what fits, while objectives ask for {', '.join(others)}.")
+    for objective, section in zip(objectives, file.objectives, strict=True):
+        bits = section.options.get("weight_bits", WEIGHT_BITS)
+        if file.hardware is not None and objective.profile is not None and bits != file.hardware.weight_bits:
+            notes.append(
+                f"hardware.weight_bits = {file.hardware.weight_bits} says what fits, while {objective.name} is computed"
+                f" for weights of {bits} bits. Give the objective the same weight_bits if one network is meant."
+            )
+    notes += price_notes(file, objectives=objectives)
+    if file.workers.count is not None and file.workers.count > file.search.parallel:
+        notes.append(
+            f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "
+            "will idle. Raise search.parallel (which changes the result) or lower workers.count."
+        )
+    return notes

@@ -1,0 +1,210 @@
+"""A resolved sweep: a resolved run, and what each chip and budget of the command asks of its networks."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evonas.engine.rejection import Refuse
+from evonas.engine.search import Ending, Memory, Workers
+from evonas.engine.view import Row
+from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.runfile.chip_constraint import refused_by_all
+from evonas.runfile.lookup import LookupFault, look_up
+from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.schema import HardwareSection, ObjectiveSection
+from evonas.runfile.sweep_chip import Chip, chip_of
+from evonas.strategies.multi_target import SharedLadder, Target, Targets
+
+MERIT = "accuracy"
+"""The objective that says which network is best."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the table: a chip and its budgets.
+
+    Attributes:
+        chip: The chip.
+        budget: Upper bounds by name of the objective.
+        target: What is sought, None where the chip has no value for one of the budgets.
+    """
+
+    chip: Chip
+    budget: Mapping[str, float]
+    target: Target | None
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing can be sought; empty where it can."""
+        return "; ".join(dict.fromkeys(self.chip.missing[name] for name in self.budget if name in self.chip.missing))
+
+
+@dataclass(frozen=True)
+class ResolvedSweep:
+    """Everything that a sweep needs.
+
+    Attributes:
+        run: What is searched; its own objectives are those that the archive stores values of.
+        chips: In the order of the command.
+        budgets: Upper bounds by name of the objective.
+        cells: Every chip with every combination of budgets.
+    """
+
+    run: ResolvedRun
+    chips: tuple[Chip, ...]
+    budgets: Mapping[str, tuple[float, ...]]
+    cells: tuple[Cell, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What must not change when a sweep is resumed, beside the settings of the run."""
+        bounds = {f"sweep.budget.{name}": list(values) for name, values in self.budgets.items()}
+        return {"sweep.profiles": [chip.name for chip in self.chips], **bounds}
+
+    @cached_property
+    def strategy(self) -> Targets:
+        """The strategy of the run, on behalf of all cells."""
+        return Targets([cell.target for cell in self.cells if cell.target], self.run.strategy)
+
+    def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
+        """Return why the search ended; its rows lie in `archive`."""
+        ladder = SharedLadder(self.run.ladder, self.strategy)
+        return self.run.search_by(
+            self.strategy, archive, ladder=ladder, refuse=self.refuse, workers=workers, on_row=on_row
+        )
+
+    @property
+    def refuse(self) -> Refuse | None:
+        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
+        hardware = self.run.hardware
+        if hardware is None or self.run.refuse is None:
+            return None
+        checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
+        return refused_by_all(checks, plan=hardware.plan)
+
+
+def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:
+    """Return the sweep of a run file over chips and budgets.
+
+    Args:
+        path: The run file.
+        profiles: Names or files of profiles, separated by commas.
+        budgets: `objective=value,value…`, each objective once; every combination of budgets is a cell of each chip.
+        overrides: `section.key=value` over the run file.
+
+    Raises:
+        RunFileError: With every fault of the run file and of the arguments.
+    """
+    faults: list[str] = []
+    run: ResolvedRun | None = None
+    try:
+        run = resolve(path, overrides=tuple(overrides))
+    except RunFileError as error:
+        faults += error.faults
+    bounds, budget_faults = _bounds(budgets)
+    sections = run.file.objectives if run else ()
+    chips, chip_faults = _chips(profiles, bounds, sections, hardware=run.file.hardware if run else None)
+    faults += [*budget_faults, *chip_faults]
+    if run is not None and MERIT not in [section.name for section in sections]:
+        faults.append(f"objectives: a sweep ranks networks by {MERIT}, which is missing; add a section with that name")
+    for index, section in enumerate(sections):
+        is_bound = section.at_most is not None or section.at_least is not None
+        if is_bound and "profile" in section.options and section.name not in bounds and section.name != "fit":
+            faults.append(
+                f"objectives.{index}: its bound is meant for one chip; give it as --budget {section.name}=… instead"
+            )
+    if bounds and chips and not chip_faults and not any(set(bounds) <= set(chip.priced) for chip in chips):
+        said = [f"{chip.name}: {'; '.join(chip.missing[name] for name in chip.missing)}" for chip in chips]
+        faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(said)})")
+    if faults or run is None:
+        raise RunFileError(faults)
+    if run.file.hardware is not None:
+        unused = f"hardware.profile = {run.file.hardware.profile} is not used here: "
+        run = replace(run, notes=(*run.notes, f"{unused}a sweep refuses what fits on none of its own chips."))
+    combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
+    cells = [Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined]
+    return ResolvedSweep(run, chips, bounds, tuple(cells))
+
+
+def _target(run: ResolvedRun, chip: Chip, budget: Mapping[str, float]) -> Target | None:
+    """Return what the run file trades, with what it prices on a chip priced on this one, within the budget."""
+    if not set(budget) <= set(chip.priced):
+        return None
+    pairs = list(zip(run.file.objectives, run.objectives, strict=True))
+    plain = [objective for section, objective in pairs if "profile" not in section.options]
+    merit = next(objective for section, objective in pairs if section.name == MERIT)
+    on_chip = dict.fromkeys([*(section.name for section, _ in pairs if "profile" in section.options), *budget])
+    traded = [replace(chip.priced[name], at_most=budget.get(name)) for name in on_chip if name in chip.priced]
+    objectives = (merit, *(objective for objective in plain if objective is not merit), *traded)
+    bounds = " ".join(f"{name}<={bound:g}" for name, bound in budget.items())
+    return Target(f"{chip.name} {bounds}", objectives, limits=(chip.fit,))
+
+
+def _bounds(budgets: Sequence[str]) -> tuple[dict[str, tuple[float, ...]], list[str]]:
+    """Return upper bounds by name of the objective, and a sentence for each fault of `--budget`."""
+    bounds: dict[str, tuple[float, ...]] = {}
+    faults = [] if budgets else ["--budget: missing; give one such as energy=1e-6,5e-6"]
+    for text in budgets:
+        name, _, listed = text.partition("=")
+        if name in bounds:
+            faults.append(f"--budget {text}: a second budget of {name}; give its values in one, separated by commas")
+        values = []
+        for word in listed.split(","):
+            value = _number(word)
+            if value is None:
+                faults.append(f"--budget {text}: got {word!r}, expected numbers above 0 such as energy=1e-6,5e-6")
+            elif value in values:
+                faults.append(f"--budget {text}: {word} stands there twice")
+            else:
+                values.append(value)
+        try:
+            takes = inspect.signature(look_up(name, folder="objectives", attribute="objective")).parameters
+        except LookupFault as fault:
+            faults.append(f"--budget {text}: {fault}, got {name!r}")
+            continue
+        if name == "fit":
+            faults.append(f"--budget {text}: what does not fit on a chip is left out in any case; leave this out")
+            continue
+        if "profile" not in takes:
+            faults.append(
+                f"--budget {text}: {name} takes no profile, so it is the same on every chip; bound it in the run "
+                "file, with at_most or at_least"
+            )
+            continue
+        bounds[name] = tuple(sorted(values))
+    return bounds, faults
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
+
+
+def _chips(
+    profiles: str, bounds: Mapping[str, Any], sections: Sequence[ObjectiveSection], *, hardware: HardwareSection | None
+) -> tuple[tuple[Chip, ...], list[str]]:
+    chips: list[Chip] = []
+    faults: list[str] = []
+    names = [name.strip() for name in profiles.split(",")]
+    for name in sorted(set(names), key=names.index):
+        if names.count(name) > 1:
+            faults.append(f"--profiles: {name} stands there {names.count(name)} times")
+        try:
+            chips.append(chip_of(name, sections, budgets=bounds, hardware=hardware))
+        except ProfileError as error:
+            faults.append(f"--profiles: {error}")
+        except RunFileError as error:
+            faults += [f"objectives on {name}: {fault}" for fault in error.faults]
+        except (LookupFault, EvonasError, TypeError, ValueError) as error:
+            faults.append(f"objectives on {name}: {error}")
+    return tuple(chips), faults

@@ -1,0 +1,87 @@
+"""A chip of a sweep: what can be said of networks there."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.chips.fit import Fit, checker
+from evonas.chips.profile import load
+from evonas.errors import ProfileError, RunFileError
+from evonas.objective import Objective
+from evonas.runfile.lookup import look_up, option_faults
+from evonas.runfile.schema import HardwareSection, ObjectiveSection
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What can be said of networks on one chip.
+
+    Attributes:
+        name: As it was given: the name of a profile, or the path of its file.
+        scope: What its energies include; energies of different scopes are not comparable.
+        priced: Objectives by name that have a value on this chip, without bounds.
+        missing: Why others have none, by name.
+        fit: By how much a network misses the chip, bounded to 0.
+        check: `check(network)` returns whether a planned network, or the activity of a measured one, fits.
+    """
+
+    name: str
+    scope: str
+    priced: Mapping[str, Objective]
+    missing: Mapping[str, str]
+    fit: Objective
+    check: Callable[[Any], Fit]
+
+
+def chip_of(
+    name: str, sections: Sequence[ObjectiveSection], *, budgets: Iterable[str], hardware: HardwareSection | None
+) -> Chip:
+    """Return what can be said of networks on a chip.
+
+    Args:
+        name: Name of its profile, or the path of the file.
+        sections: Objectives of a run file; options of those that depend on a chip hold for this one as well.
+        budgets: Objectives that are needed beside those, energy and latency.
+        hardware: What the run file says of how a network is put on a chip, if it does.
+
+    Raises:
+        ProfileError: If there is no such profile, or it is wrong.
+        RunFileError: If an option is wrong.
+    """
+    profile = load(name)
+    options: dict[str, dict[str, Any]] = {"energy": {}, "latency": {}, **{key: {} for key in budgets}}
+    assumed: dict[str, Any] = {}
+    for section in sections:
+        if "profile" in section.options:
+            own = {key: value for key, value in section.options.items() if key != "profile"}
+            options.setdefault(section.name, {}).update(own)
+            assumed = {**own, **assumed}
+    options.pop("fit", None)
+    priced, missing = {}, {}
+    for key, own in options.items():
+        make = look_up(key, folder="objectives", attribute="objective")
+        wrong = option_faults(make, {"profile": name, **own})
+        if wrong:
+            raise RunFileError([f"{key}.{fault}" for fault in wrong])
+        try:
+            priced[key] = make(profile=name, **{**_taken(make, assumed), **own})
+        except ProfileError as error:
+            missing[key] = str(error)
+    if hardware is not None:
+        assumed |= {"weight_bits": hardware.weight_bits, **hardware.options}
+    fit = look_up("fit", folder="objectives", attribute="objective")
+    return Chip(
+        name,
+        profile.scope,
+        priced,
+        missing,
+        fit=fit(profile=name, **_taken(fit, assumed)),
+        check=checker(profile=name, **_taken(checker, assumed)),
+    )
+
+
+def _taken(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in inspect.signature(function).parameters}

@@ -1,0 +1,231 @@
+"""All time steps forward, and all backward, in one compiled loop each; for float32 and float64 on CPUs."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evonas.architecture.neuron import SURROGATES
+from evonas.snn.kernels.compiler import compiled
+from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
+from evonas.snn.kernels.neuron_step import Constants, Law
+from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
+
+SOURCE = Path(__file__).with_name("scan.cpp")
+
+KINDS = ("lif", "box", "box_subtract", "integrate", "readout")
+
+WORTH_THREADS = 32768
+"""Updates of neurons, or elements; with fewer, waking further threads takes longer than computing. All of
+torch's or one: the pool would end and start threads if their number changed."""
+
+_Pointer = ctypes.c_void_p
+
+
+class _Constant(ctypes.Structure):
+    _fields_ = (("values", _Pointer), ("inner", ctypes.c_int64), ("size", ctypes.c_int64))
+
+
+class _Arguments(ctypes.Structure):
+    """`struct Sweep` of the source, field by field."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("kind", "surrogate", "time", "neurons", "threads")),
+        *((name, ctypes.c_int64) for name in ("current_stride", "gradient_stride", "in_gradient_stride")),
+        *((name, ctypes.c_double) for name in ("width", "temperature", "leak", "reset")),
+        *((name, _Constant) for name in ("mem", "syn", "threshold")),
+        *((name, _Pointer) for name in ("current", "potential", "synaptic", "outputs", "membranes", "gradient")),
+        *((name, _Pointer) for name in ("in_gradient", "potential_gradient", "synaptic_gradient")),
+        *((name, _Pointer) for name in ("mem_gradient", "syn_gradient", "threshold_gradient", "updates")),
+    )
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The order in which the elements of one time step lie in memory.
+
+    Attributes:
+        shape: `(batch, ...)` in the order of the program.
+        order: The same dimensions, in the order of memory; None where they agree.
+        strides: Elements from one to the next in each dimension, in the order of the program.
+    """
+
+    shape: tuple[int, ...]
+    order: tuple[int, ...] | None
+    strides: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Layout:
+        """Return that of a `(time, batch, ...)` tensor; the plain order where its elements do not lie side by side."""
+        shape = tuple(tensor.shape[1:])
+        return _dense(shape, tensor.stride()[1:]) or cls(shape, None, _strides(shape, tuple(range(len(shape)))))
+
+    def laid_out(self, tensor: Tensor) -> Tensor:
+        """Return a `(batch, ...)` tensor in this order; a copy where it lies otherwise."""
+        return self.steps(tensor.expand(self.shape)[None])[0]
+
+    def steps(self, tensor: Tensor) -> Tensor:
+        """Return a `(time, batch, ...)` tensor whose time steps lie in this order; its steps may be far apart."""
+        own = tensor.stride()[1:]
+        if own == self.strides or _dense(self.shape, own) == self:
+            return tensor
+        return self.empty(tensor, tensor.shape[0]).copy_(tensor)
+
+    def empty(self, like: Tensor, *time: int) -> Tensor:
+        """Return a new `(*time, batch, ...)` tensor that lies in this order."""
+        size = prod(self.shape)
+        return like.new_empty_strided((*time, *self.shape), (*(size for _ in time), *self.strides))
+
+    def constant(self, value: Tensor | None, kept: list[Tensor]) -> _Constant:
+        """Return how to read a constant that is to be broadcast; `kept` holds the memory that it points to."""
+        if value is None:
+            return _Constant(None, 1, 1)
+        full, inner = self.shape, 1
+        if value.numel() > 1:
+            value = value.reshape((1,) * (len(full) - value.ndim) + tuple(value.shape))
+            if self.order is not None:
+                value, full = value.permute(self.order), tuple(full[dim] for dim in self.order)
+            varying = [dim for dim, size in enumerate(value.shape) if size > 1]
+            block = range(varying[0], varying[-1] + 1)
+            if any(value.shape[dim] != full[dim] for dim in block):
+                value, block = value.expand(full), range(len(full))
+            inner = prod(full[block.stop :])
+        kept.append(value.contiguous())
+        return _Constant(kept[-1].data_ptr(), inner, kept[-1].numel())
+
+
+@lru_cache(maxsize=1024)
+def _dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> _Layout | None:
+    """Return the layout of elements with these strides, None where they do not lie side by side."""
+    varying = [dim for dim, size in enumerate(shape) if size > 1]
+    plain = tuple(range(len(shape)))
+    for order in (plain, tuple(sorted(plain, key=lambda dim: -strides[dim]))):
+        dense = _strides(shape, order)
+        if all(dense[dim] == strides[dim] for dim in varying):
+            return _Layout(shape, None if order == plain else order, dense)
+    return None
+
+
+def _strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+    strides, size = [0] * len(shape), 1
+    for dim in reversed(order):
+        strides[dim] = size
+        size *= shape[dim]
+    return tuple(strides)
+
+
+class CompiledSweep:
+    """The sweep of `sweep.cpp`, on as many threads as torch uses.
+
+    Raises:
+        EvonasError: If it cannot be compiled here.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(str(compiled(SOURCE)))
+        self._functions = {torch.float32: library.sweep_float, torch.float64: library.sweep_double}
+        for function in self._functions.values():
+            function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int)
+            function.restype = None
+
+    def takes(self, current: Tensor) -> bool:
+        """Return whether currents of this type and device can be swept."""
+        return current.device.type == "cpu" and current.dtype in self._functions and current.numel() > 0
+
+    def forward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
+        layout = _Layout.of(current)
+        kept: list[Tensor] = []
+        arguments = _arguments(law, constants, layout, time_steps, kept)
+        steps = layout.steps(current)
+        arguments.current, arguments.current_stride = steps.data_ptr(), _stride(steps)
+        _begin(arguments, start, layout, kept)
+        outputs = layout.empty(current, time_steps)
+        arguments.outputs = outputs.data_ptr()
+        membranes = outputs if law.kind == "readout" else layout.empty(current, time_steps) if keep else None
+        if keep and membranes is not outputs:
+            assert membranes is not None
+            arguments.membranes = membranes.data_ptr()
+        if updates is not None:
+            arguments.updates = updates.data_ptr()
+        self._functions[current.dtype](ctypes.byref(arguments), 0)
+        return outputs, membranes
+
+    def backward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor | None,
+        membranes: Tensor | None,
+        gradient: Tensor,
+        *,
+        start: Start,
+        static: bool,
+        wanted: Wanted,
+    ) -> Gradients:
+        """Return the gradients that are wanted."""
+        layout = _Layout.of(gradient if membranes is None else membranes)
+        kept: list[Tensor] = []
+        time_steps = gradient.shape[0]
+        arguments = _arguments(law, constants, layout, time_steps, kept)
+        if membranes is not None:
+            arguments.membranes = membranes.data_ptr()
+        steps = layout.steps(gradient)
+        arguments.gradient, arguments.gradient_stride = steps.data_ptr(), _stride(steps)
+        if current is not None:
+            kept.append(layout.steps(current))
+            arguments.current, arguments.current_stride = kept[-1].data_ptr(), _stride(kept[-1])
+            _begin(arguments, start, layout, kept)
+        g_current = layout.empty(gradient, 1 if static else time_steps)
+        arguments.in_gradient = g_current.data_ptr()
+        arguments.in_gradient_stride = 0 if static else arguments.neurons
+        others = [layout.empty(gradient) if needed else None for needed in wanted]
+        for name, other in zip(wanted._fields, others, strict=True):
+            setattr(arguments, f"{name}_gradient", None if other is None else other.data_ptr())
+        self._functions[gradient.dtype](ctypes.byref(arguments), 1)
+        return Gradients(g_current, *others)
+
+
+def _arguments(law: Law, constants: Constants, layout: _Layout, time_steps: int, kept: list[Tensor]) -> _Arguments:
+    neurons = prod(layout.shape)
+    return _Arguments(
+        kind=KINDS.index(law.kind),
+        surrogate=SURROGATES.index(law.surrogate.method),
+        time=time_steps,
+        neurons=neurons,
+        threads=torch.get_num_threads() if time_steps * neurons >= WORTH_THREADS else 1,
+        width=law.surrogate.width,
+        temperature=DSPIKE_TEMPERATURE,
+        leak=law.leak,
+        reset=law.reset,
+        mem=layout.constant(constants.mem, kept),
+        syn=layout.constant(constants.syn, kept),
+        threshold=layout.constant(constants.threshold, kept),
+    )
+
+
+def _begin(arguments: _Arguments, start: Start, layout: _Layout, kept: list[Tensor]) -> None:
+    for name, state in zip(start._fields, start, strict=True):
+        if state is not None:
+            kept.append(layout.laid_out(state))
+            setattr(arguments, name, kept[-1].data_ptr())
+
+
+def _stride(steps: Tensor) -> int:
+    return steps.stride(0) if steps.shape[0] > 1 else 0

@@ -1,0 +1,168 @@
+"""One pass over all time steps with a backward pass of its own: the seam between the scan and who computes it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from evonas.snn.kernels.neuron_step import Constants, Law
+
+
+class Start(NamedTuple):
+    """`(batch, ...)` state before the first step; None is at rest."""
+
+    potential: Tensor | None
+    synaptic: Tensor | None
+
+
+class Wanted(NamedTuple):
+    """Which gradients besides the current's are wanted."""
+
+    potential: bool
+    synaptic: bool
+    mem: bool
+    syn: bool
+    threshold: bool
+
+
+class Gradients(NamedTuple):
+    """Gradients: the current's in its shape, the others `(batch, ...)`, summed over time; None where not wanted."""
+
+    current: Tensor
+    potential: Tensor | None
+    synaptic: Tensor | None
+    mem: Tensor | None
+    syn: Tensor | None
+    threshold: Tensor | None
+
+
+class Sweep(Protocol):
+    """Who runs all time steps at once. Currents have time 1 (held for all steps) or `time_steps`."""
+
+    def forward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return `(time, batch, ...)` outputs and, if `keep`, the potentials before the reset.
+
+        Args:
+            law: What a step does.
+            constants: The numbers of the neurons.
+            current: `(time or 1, batch, ...)` input current.
+            start: The state before the first step.
+            time_steps: Number of time steps.
+            keep: Whether a backward pass will come.
+            updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero
+                before the step is added.
+        """
+
+    def backward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor | None,
+        membranes: Tensor,
+        gradient: Tensor,
+        *,
+        start: Start,
+        static: bool,
+        wanted: Wanted,
+    ) -> Gradients:
+        """Return the gradients.
+
+        Args:
+            law: What a step does.
+            constants: The numbers of the neurons.
+            current: As it came; None where no constant is wanted, and where the kind has a threshold only.
+            membranes: The potentials before the reset.
+            gradient: `(time, batch, ...)` gradient of the outputs.
+            start: The state before the first step.
+            static: Whether the current came with time 1, so that its gradient is a sum over time.
+            wanted: Which gradients to compute.
+        """
+
+
+def run(
+    sweep: Sweep,
+    law: Law,
+    constants: Constants,
+    current: Tensor,
+    *,
+    start: Start,
+    time_steps: int,
+    updates: Tensor | None = None,
+) -> Tensor:
+    """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants; counts in `updates`."""
+    given = (current, *start, constants.mem, constants.syn, constants.threshold)
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):
+        outputs: Tensor = _Sweeping.apply(sweep, law, time_steps, updates, *given)
+        return outputs
+    return sweep.forward(law, constants, current, start=start, time_steps=time_steps, keep=False, updates=updates)[0]
+
+
+class _Sweeping(torch.autograd.Function):
+    """A sweep whose backward pass is derived by hand.
+
+    Only the potentials before the reset are kept: spikes and resets follow from them. The current is kept, without a
+    copy, where constants are trained.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, sweep: Sweep, law: Law, time_steps: int, updates: Tensor | None, *given: Tensor | None
+    ) -> Tensor:
+        current, potential, synaptic, *numbers = given
+        assert current is not None
+        outputs, membranes = sweep.forward(
+            law,
+            Constants(*numbers),
+            current,
+            start=Start(potential, synaptic),
+            time_steps=time_steps,
+            keep=True,
+            updates=updates,
+        )
+        ctx.sweep, ctx.law, ctx.static = sweep, law, current.shape[0] == 1
+        needs = ctx.needs_input_grad[4:]
+        ctx.wanted = Wanted(*needs[1:])
+        trains = law.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
+        if law.kind == "readout" and not trains:
+            membranes = None  # a linear filter: its gradient does not depend on where it was
+        ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        current, membranes, potential, synaptic, *numbers = ctx.saved_tensors
+        constants = Constants(*numbers)
+        gradients = ctx.sweep.backward(
+            ctx.law,
+            constants,
+            current,
+            membranes,
+            grad_outputs[0],
+            start=Start(potential, synaptic),
+            static=ctx.static,
+            wanted=ctx.wanted,
+        )
+        summed = [
+            None if value is None else _summed_to(value, tensor)
+            for value, tensor in zip(gradients[3:], numbers, strict=True)
+        ]
+        return (None, None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
+
+
+def _summed_to(gradient: Tensor, constant: Tensor) -> Tensor:
+    """Return the gradient of a constant that many neurons share; summed in double precision, so it hardly rounds."""
+    return gradient.double().sum_to_size(constant.shape).to(constant)

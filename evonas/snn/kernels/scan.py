@@ -1,0 +1,148 @@
+"""Currents over time to outputs over time: Norse's neurons, all time steps in one go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TypeAlias
+
+import torch
+from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_feed_forward_step
+from norse.torch.functional.leaky_integrator_box import LIBoxParameters, LIBoxState, li_box_feed_forward_step
+from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters, lif_feed_forward_step
+from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters, lif_box_feed_forward_step
+from torch import Tensor
+
+from evonas.errors import EvonasError
+from evonas.snn.kernels.backend import way
+from evonas.snn.kernels.cpp_scan import CompiledSweep
+from evonas.snn.kernels.fused_scan import Start, Sweep, run
+from evonas.snn.kernels.neuron_step import DT_SECONDS, Constants, Law, NeuronParameters, read
+from evonas.snn.kernels.surrogates import with_surrogates
+from evonas.snn.kernels.torch_scan import TorchSweep, active
+
+NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
+"""Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
+
+_STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
+    LIFParameters: with_surrogates(lif_feed_forward_step),
+    LIFBoxParameters: with_surrogates(lif_box_feed_forward_step),
+    IAFParameters: with_surrogates(iaf_feed_forward_step),
+    LIBoxParameters: li_box_feed_forward_step,
+}
+_log = logging.getLogger(__name__)
+
+
+def scan(
+    current: Tensor,
+    parameters: NeuronParameters,
+    *,
+    time_steps: int | None = None,
+    initial: NeuronState | None = None,
+    updates: Tensor | None = None,
+    known: tuple[Law, Constants] | None = None,
+) -> Tensor:
+    """Return `(time, batch, ...)` outputs of neurons; the spikes are those of `looped_scan` to the last bit.
+
+    Gradients reach the current, `initial` and the time constants and thresholds, and flow through the reset. Leaks and
+    resets that are trained or differ between neurons take Norse's own steps.
+
+    Args:
+        current: `(time, batch, ...)` input current.
+        parameters: Norse's parameter tuple of the neurons, its `method` a `Surrogate`.
+        time_steps: Where given, the current may have time 1, and is held for so many steps without a copy.
+        initial: State before the first step; None is at rest.
+        updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero before
+            the step is added.
+        known: What `read` makes of the parameters, where the caller knows it.
+
+    Raises:
+        ValueError: If the current has neither 1 nor `time_steps` time steps.
+    """
+    steps = current.shape[0] if time_steps is None else time_steps
+    if current.shape[0] not in (1, steps):
+        raise ValueError(f"Expected a current of 1 or {steps} time steps, got {current.shape[0]}.")
+    law_and_constants = None if _is_looped(current) else known or read(parameters)
+    if law_and_constants is None:
+        return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
+    law, constants = law_and_constants
+    start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
+    current, constants, start = _of_one_kind(current, constants, start)
+    return run(_sweep(current), law, constants, current, start=start, time_steps=steps, updates=updates)
+
+
+def looped_scan(
+    current: Tensor,
+    parameters: NeuronParameters,
+    *,
+    initial: NeuronState | None = None,
+    updates: Tensor | None = None,
+) -> Tensor:
+    """Return what `scan` returns, one call of Norse's step after the other: the reference."""
+    step = _STEPS[type(parameters)]
+    state: Sequence[Tensor] = _at_rest(current[0], parameters) if initial is None else initial
+    outputs = []
+    for t, current_now in enumerate(current):
+        if updates is not None:
+            updates[t] += active(current_now, state)
+        output, state = step(current_now, state, parameters, DT_SECONDS)
+        outputs.append(output)
+    return torch.stack(outputs)
+
+
+def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
+    rest = torch.zeros_like(current)
+    if isinstance(parameters, LIFParameters):
+        return LIFFeedForwardState(v=rest, i=rest)
+    if isinstance(parameters, LIFBoxParameters):
+        return LIFBoxFeedForwardState(v=rest)
+    if isinstance(parameters, IAFParameters):
+        return IAFFeedForwardState(v=rest)
+    return LIBoxState(v=rest)
+
+
+def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
+    """Return all in the type, and the current in the shape, that Norse's steps would give the outputs."""
+    tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
+    if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
+        return current, constants, start  # the usual case, without the time that the rest takes
+    shape = torch.broadcast_shapes(current.shape[1:], *(t.shape for t in tensors))
+    dtype = current.dtype
+    for tensor in tensors:
+        dtype = torch.result_type(torch.empty(1, dtype=dtype), tensor)
+    current = current.to(dtype)
+    if current.shape[1:] != shape:
+        current = current.expand(current.shape[0], *shape)
+
+    def same(tensor: Tensor | None) -> Tensor | None:
+        return tensor if tensor is None else tensor.to(device=current.device, dtype=dtype)
+
+    return (
+        current,
+        Constants(same(constants.mem), same(constants.syn), same(constants.threshold)),
+        Start(same(start.potential), same(start.synaptic)),
+    )
+
+
+def _is_looped(current: Tensor) -> bool:
+    """Return whether Norse's steps are asked for, or are the fastest: on a CPU torch's sweep takes longer than they."""
+    return way() == "looped" or (way() == "fastest" and current.device.type == "cpu" and _compiled() is None)
+
+
+def _sweep(current: Tensor) -> Sweep:
+    compiled = _compiled() if way() == "fastest" and current.device.type == "cpu" else None
+    return compiled if compiled is not None and compiled.takes(current) else _TORCH
+
+
+@cache
+def _compiled() -> CompiledSweep | None:
+    """Return the compiled sweep, None where it cannot be compiled: said once, the spikes are the same."""
+    try:
+        return CompiledSweep()
+    except EvonasError as error:
+        _log.warning("Neurons run by Norse's own steps, several times slower than compiled. %s", error)
+        return None
+
+
+_TORCH = TorchSweep()

@@ -1,0 +1,80 @@
+"""Surrogate gradients of one width each, and how they get into Norse's own steps."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from norse.torch.functional.heaviside import heaviside
+from norse.torch.functional.threshold import threshold
+from torch import Tensor
+
+from evonas.architecture.neuron import Surrogate
+from evonas.errors import EvonasError
+
+DSPIKE_TEMPERATURE = 4.0
+"""Steepness of Dspike in units of its width; the searched `width` scales the axis on top of it."""
+
+
+class Dspike(torch.autograd.Function):
+    """`(...)` spikes in {0, 1}; backward, a bump of unit area on |x| < 0.5.
+
+    Source: Li et al., Differentiable Spike (NeurIPS 2021), the derivative of its Dspike function. There the temperature
+    is adapted during training; here it is fixed and the width is the free parameter.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return 1 where `x` is strictly positive, else 0."""
+        ctx.save_for_backward(x)
+        spikes: Tensor = heaviside(x)
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        """Return b / cosh(b x)^2 / (2 tanh(b / 2)) times the incoming gradient, 0 beyond |x| = 0.5."""
+        (x,) = ctx.saved_tensors
+        b = DSPIKE_TEMPERATURE
+        bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2))  # 1 - tanh^2 would cancel
+        gradient: Tensor = grad_outputs[0] * bump * (x.abs() < 0.5)
+        return gradient
+
+
+def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
+    """Return `(...)` spikes in {0, 1}: 1 where `x`, membrane potential minus threshold, is strictly positive.
+
+    The width is the same thing for every method: Norse's own function is applied to `x / width` with its alpha at 1,
+    so that by the chain rule the gradient is that of width 1 stretched along `x` and divided by `width`. The area
+    under it stays the same. (Norse's alpha would be a width for some methods, a height for triangle and nothing for
+    SuperSpike.) Dividing by a positive number keeps the sign, so all methods fire at the same places.
+
+    Args:
+        x: `(...)` membrane potential minus threshold.
+        surrogate: Method and width.
+        alpha: Ignored; Norse's steps hand it over.
+    """
+    scaled = x if surrogate.width == 1 else x / surrogate.width
+    is_dspike = surrogate.method == "dspike"
+    spikes: Tensor = Dspike.apply(scaled) if is_dspike else threshold(scaled, surrogate.method, 1.0)
+    return spikes
+
+
+def with_surrogates(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Norse's `step` whose parameters hold a `Surrogate` in place of the name of a method.
+
+    The code stays Norse's; only the global name `threshold` that it calls is bound to `spike`.
+
+    Raises:
+        EvonasError: If the step does not call a global `threshold`.
+    """
+    if "threshold" not in step.__code__.co_names or "threshold" not in step.__globals__:
+        raise EvonasError(
+            f"Norse's {step.__name__} does not call a global function `threshold`, so it cannot be given our surrogate "
+            "gradients. evonas is written for norse 1.1: install that version."
+        )
+    return types.FunctionType(
+        step.__code__, {**step.__globals__, "threshold": spike}, step.__name__, step.__defaults__, step.__closure__
+    )

@@ -1,0 +1,188 @@
+"""All time steps forward, and all backward, in operations of torch: on every device, and where there is no compiler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from evonas.architecture.neuron import Surrogate
+from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
+from evonas.snn.kernels.neuron_step import Constants, Law
+from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
+
+ROOT_OF_PI = float(torch.tensor(math.pi, dtype=torch.float32).sqrt())
+"""In single precision, as in Norse, also among numbers in double precision."""
+
+
+class TorchSweep:
+    """The sweep in torch's operations: time steps in a loop, all that does not depend on the last step at once."""
+
+    def forward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor,
+        *,
+        start: Start,
+        time_steps: int,
+        keep: bool,
+        updates: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
+        shape = (time_steps, *current.shape[1:])
+        current = current.expand(shape)
+        outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
+        membranes = torch.empty_like(outputs) if keep and law.kind != "readout" else None
+        rest = torch.zeros((), dtype=current.dtype, device=current.device)
+        mem, syn, threshold = _numbers(constants, rest)
+        v = rest if start.potential is None else start.potential
+        i = rest if start.synaptic is None else start.synaptic
+        for t, x in enumerate(current):
+            if updates is not None:
+                updates[t] += active(x, (v, i))
+            if law.kind == "lif":
+                jumped = i + x
+                membrane = v + mem * ((law.leak - v) + jumped)
+                i = jumped + syn * jumped
+            elif law.kind == "integrate":
+                membrane = v + x
+            elif law.kind == "readout":
+                membrane = v + mem * ((law.leak - v) + x)
+            else:
+                membrane = v + mem * ((x + law.leak) - v)
+            if membranes is not None:
+                membranes[t] = membrane
+            if law.kind == "readout":
+                outputs[t] = v = membrane
+            else:
+                torch.gt(membrane - threshold, 0, out=outputs[t])
+                v = _after_reset(law, membrane, outputs[t], threshold)
+        return outputs, outputs if law.kind == "readout" else membranes
+
+    def backward(
+        self,
+        law: Law,
+        constants: Constants,
+        current: Tensor | None,
+        membranes: Tensor,
+        gradient: Tensor,
+        *,
+        start: Start,
+        static: bool,
+        wanted: Wanted,
+    ) -> Gradients:
+        """Return the gradients that are wanted."""
+        zero = gradient.new_zeros(())
+        mem, syn, threshold = _numbers(constants, zero)
+        is_subtracted, is_readout = law.kind == "box_subtract", law.kind == "readout"
+        spikes = jump = slope = zero
+        through, stay = gradient, zero + 1
+        if not is_readout:
+            above = membranes - threshold
+            spikes = (above > 0).to(above.dtype)
+            slope = derivative(above, law.surrogate)
+            jump = above - membranes if is_subtracted else law.reset - membranes
+            through = gradient * slope
+            stay = jump * slope + (1 if is_subtracted else 1 - spikes)
+        stay = stay.expand(gradient.shape)
+        of_membranes = torch.empty_like(gradient, memory_format=torch.contiguous_format)
+        of_currents = torch.empty_like(of_membranes) if law.kind == "lif" else of_membranes
+        later = torch.empty_like(of_membranes) if wanted.threshold else None  # of the potentials after the reset
+        later_synaptic = torch.empty_like(of_membranes) if wanted.syn else None  # of the decayed synaptic currents
+        v = i = zero
+        for t in reversed(range(len(gradient))):
+            if later is not None:
+                later[t] = v
+            if later_synaptic is not None:
+                later_synaptic[t] = i
+            g = torch.add(through[t], v * stay[t], out=of_membranes[t])
+            driven = mem * g
+            v = g if law.kind == "integrate" else g - driven
+            if law.kind == "lif":
+                i = torch.add(driven, i + syn * i, out=of_currents[t])
+        in_gradient = of_currents if law.kind in ("lif", "integrate") else mem * of_membranes
+        g_mem = g_syn = g_threshold = None
+        if later is not None:
+            total = (gradient + later * jump) * slope
+            g_threshold = -(total + later * spikes if is_subtracted else total).sum(0)
+        if current is not None:
+            x = current.expand(gradient.shape)
+            x = _synaptic_currents(syn, x, start) if law.kind == "lif" else x
+            if later_synaptic is not None:
+                g_syn = (later_synaptic * x).sum(0)
+            if wanted.mem:
+                g_mem = (of_membranes * ((law.leak - _before(law, threshold, membranes, spikes, start)) + x)).sum(0)
+        return Gradients(
+            current=in_gradient.sum(0, keepdim=True) if static else in_gradient,
+            potential=v if wanted.potential else None,
+            synaptic=i if wanted.synaptic else None,
+            mem=g_mem,
+            syn=g_syn,
+            threshold=g_threshold,
+        )
+
+
+def active(current: Tensor, states: Sequence[Tensor]) -> Tensor:
+    """Return how many neurons have a `(batch, ...)` current or state other than zero: the active updates of a step."""
+    is_active = current != 0
+    for state in states:
+        is_active = is_active | (state != 0)
+    return is_active.sum()
+
+
+def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
+    """Return what stands in for the derivative of the spike, at `above`: potential minus threshold.
+
+    The formulas of `evonas.snn.kernels.surrogates`, in the form that needs fewest operations.
+    """
+    x = above / surrogate.width
+    match surrogate.method:
+        case "super":
+            bump = 1 / (x.abs() + 1).square()
+        case "triangle":
+            bump = torch.relu(1 - x.abs())
+        case "tanh":
+            bump = 1 - x.tanh().square()
+        case "circ":
+            bump = (1 + x.square()).pow(-1.5)
+        case "heavi_erfc":
+            bump = 2 / ROOT_OF_PI * torch.exp(-x.square())
+        case _:
+            b = DSPIKE_TEMPERATURE
+            bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
+    return bump / surrogate.width
+
+
+def _after_reset(law: Law, membrane: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:
+    if law.kind == "box_subtract":
+        return (1 - spikes) * membrane + spikes * (membrane - threshold)
+    return (1 - spikes) * membrane + spikes * law.reset
+
+
+def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
+    jumped = torch.empty_like(current, memory_format=torch.contiguous_format)
+    i = torch.zeros((), dtype=current.dtype, device=current.device) if start.synaptic is None else start.synaptic
+    for t, x in enumerate(current):
+        torch.add(i, x, out=jumped[t])
+        i = jumped[t] + syn * jumped[t]
+    return jumped
+
+
+def _before(law: Law, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: Start) -> Tensor:
+    """Return the potentials at the beginning of each time step."""
+    first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
+    after = membranes if law.kind == "readout" else _after_reset(law, membranes, spikes, threshold)
+    return torch.cat([first, after[:-1]])
+
+
+def _numbers(constants: Constants, missing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the constants, `missing` in the place of those that the kind has not."""
+    mem, syn, threshold = constants.mem, constants.syn, constants.threshold
+    return (
+        missing if mem is None else mem,
+        missing if syn is None else syn,
+        missing if threshold is None else threshold,
+    )

@@ -1,0 +1,121 @@
+"""Expected counts: what a network that is drawn from a mixture does, differentiable in everything that is searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from evonas.architecture.plan import INPUT, PlannedConnection
+from evonas.errors import UnpriceableError
+from evonas.expected_counts import ExpectedCounts, PriceFunction
+from evonas.snn.activity import fan_out, joined
+from evonas.snn.relaxed.neurons import Output
+from evonas.snn.relaxed.plan import RelaxedPlan
+
+
+def is_multiplying_priced(price: PriceFunction) -> bool:
+    """Return whether multiply-accumulates behind the data have a price."""
+    zero = torch.zeros(())
+    nothing = ExpectedCounts(**dict.fromkeys(ExpectedCounts.__dataclass_fields__, zero))
+    try:
+        price(replace(nothing, macs=zero + 1))
+    except UnpriceableError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """`(time, channels, height, width)` expected spikes and other non-zero numbers of a sample."""
+
+    spikes: Tensor | None
+    numbers: Tensor | None
+
+
+class ExpectedCounter:
+    """Counts one batch: the relaxed network tells it what it sends and along which connections.
+
+    Fan-outs are exact at borders; a weight that is exactly zero, which `Activity` leaves out, is counted here.
+
+    Args:
+        plan: The relaxed plan of the network.
+    """
+
+    def __init__(self, plan: RelaxedPlan) -> None:
+        self._plan = plan
+        self._edges = {edge.name: edge for edge in plan.plan.connections}
+        self._reach: dict[str, Tensor] = {}
+        self._counts: dict[str, list[Tensor]] = {}
+        self._lasting = torch.ones(())
+        self._rates: dict[str, _Rates] = {}
+
+    def begin(self, data: Tensor, *, lasting: Tensor) -> None:
+        """Forget the last batch, and begin with another.
+
+        Args:
+            data: `(time, batch, c, h, w)`.
+            lasting: `(time,)` probabilities that there is such a time step.
+        """
+        self._lasting = lasting
+        self._counts = {name: [] for name in ExpectedCounts.__dataclass_fields__}
+        self._rates = {INPUT: _Rates(None, (data != 0).float().mean(1))}
+        self._counts["time_steps"] = [lasting.sum()]
+
+    def fire(self, name: str, outputs: list[Output], *, presence: Tensor) -> None:
+        """Count what population `name`, which a network has with this probability, sends."""
+        self._rates[name] = _Rates(
+            _sum([output.rates for output in outputs if output.is_spiking]),
+            _sum([output.rates for output in outputs if not output.is_spiking]),
+        )
+        for rates in (self._rates[name].spikes, self._rates[name].numbers):
+            if rates is not None:
+                by_step = rates.flatten(1).sum(1)
+                by_step = by_step.expand(len(self._lasting))  # what is static is sent at every step
+                self._counts["spikes"].append(presence * (by_step * self._lasting).sum())
+
+    def deliver(self, name: str, *, presence: Tensor) -> None:
+        """Count what connection `name`, which a network has with this probability, delivers of what has been sent."""
+        edge = self._edges[name]
+        sources = [self._rates[source] for source in edge.sources]
+        spikes = _together([rates.spikes for rates in sources])
+        if spikes is not None:
+            self._counts["events"].append(presence * self._delivered(edge, spikes))
+        numbers = _together([rates.numbers for rates in sources])
+        if numbers is not None:
+            kind = "macs"
+            if INPUT in edge.sources:
+                kind = "input_macs" if len(numbers) == 1 else "graded"
+            self._counts[kind].append(presence * self._delivered(edge, numbers))
+
+    def step(self, neurons: int, *, presence: Tensor) -> None:
+        """Count stateful neurons, which a network has with this probability."""
+        self._counts["neuron_steps"].append(presence * neurons * self._lasting.sum())
+
+    def counts(self) -> ExpectedCounts:
+        """Return the sums."""
+        zero = torch.zeros((), device=self._lasting.device)
+        return ExpectedCounts(**{name: sum(parts, zero) for name, parts in self._counts.items()})
+
+    def _delivered(self, edge: PlannedConnection, rates: Tensor) -> Tensor:
+        if edge.name not in self._reach:
+            self._reach[edge.name] = fan_out(edge).to(rates)
+        by_step = (rates * self._reach[edge.name]).flatten(1).sum(1)
+        return by_step[0] if len(by_step) == 1 else (by_step * self._lasting).sum()
+
+
+def _sum(rates: list[Tensor]) -> Tensor | None:
+    total = rates[0] if rates else None
+    for further in rates[1:]:
+        total = total + further  # type: ignore[operator]
+    return total
+
+
+def _together(rates: list[Tensor | None]) -> Tensor | None:
+    """Return the `(time, channels, height, width)` rates of sources that are concatenated along channels."""
+    known = [part for part in rates if part is not None]
+    if not known:
+        return None
+    assert len(known) == len(rates)  # they are of one stage, and so of the same kinds
+    return joined(known)

@@ -1,0 +1,172 @@
+"""What the differentiable search trains beside the weights: a logit for every option, and the constants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evonas.architecture.neuron import RESETS
+from evonas.snn.relaxed.edge_distribution import draw_two, inclusion, pairs_of
+from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.path_distribution import choosing
+from evonas.snn.relaxed.plan import Widths
+
+NOISE = 1e-3
+"""Standard deviation of the logits at the beginning: no option is preferred, and no two are tied."""
+
+STRUCTURE, NEURONS, NOTHING = "structure", "neurons", "nothing"
+"""What is contested among the options that are drawn."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Smallest and largest value of each constant, in its unit.
+
+    Attributes:
+        constants: A pair for each of `evonas.snn.relaxed.mixture.CONSTANTS`.
+        readout_tau_mem_ms: That of the readout.
+    """
+
+    constants: tuple[tuple[float, float], ...]
+    readout_tau_mem_ms: tuple[float, float]
+
+
+class Logits(nn.Module):
+    """Logits of all choices, and time constants and thresholds as they are; float64, on the CPU.
+
+    Constants are trained as numbers and rounded to the grid of the space in the end, not mixed of candidates: a
+    membrane has one decay, so that one scan and one spike train a population are enough, whatever the grid, and what is
+    found differs from what was trained by half a step of the grid at most.
+
+    Args:
+        widths: The sizes.
+        bounds: What the constants may be; they start at the geometric mean.
+        generator: Draws the first logits.
+    """
+
+    def __init__(self, widths: Widths, bounds: Bounds, *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.widths, self.bounds = widths, bounds
+
+        def draw(*shape: int) -> nn.Parameter:
+            return nn.Parameter(NOISE * torch.randn(*shape, generator=generator, dtype=torch.float64))
+
+        self.edges = nn.ParameterList([draw(len(pairs_of(node)) + 1) for node in range(widths.nodes)])
+        layers = range(1, widths.layers + 1)
+        self.moves = nn.ParameterList([draw(len(choosing(layer, levels=widths.levels)), 2) for layer in layers])
+        self.kinds = draw(widths.levels, len(KINDS))
+        self.resets = draw(widths.levels, len(RESETS))
+        self.time_steps = draw(len(widths.time_steps))
+        middle = torch.tensor([(low * high) ** 0.5 for low, high in bounds.constants], dtype=torch.float64)
+        self.constants = nn.Parameter(middle.repeat(widths.levels, 1))
+        low, high = bounds.readout_tau_mem_ms
+        self.readout_tau_mem_ms = nn.Parameter(torch.tensor((low * high) ** 0.5, dtype=torch.float64))
+
+    @property
+    def choices(self) -> list[nn.Parameter]:
+        """The logits."""
+        return [*self.edges, *self.moves, self.kinds, self.resets, self.time_steps]
+
+    @property
+    def numbers(self) -> list[nn.Parameter]:
+        """The constants."""
+        return [self.constants, self.readout_tau_mem_ms]
+
+    @torch.no_grad()
+    def leave_out(self, kind: str) -> None:
+        """Let no network have neurons of this kind."""
+        self.kinds[:, KINDS.index(kind)] = -torch.inf
+
+    @torch.no_grad()
+    def keep_bounds(self) -> None:
+        """Bring constants that a step has taken too far back to their bounds."""
+        for column, (low, high) in enumerate(self.bounds.constants):
+            self.constants[:, column].clamp_(low, high)
+        self.readout_tau_mem_ms.clamp_(*self.bounds.readout_tau_mem_ms)
+
+    def mixture(self, *, temperature: float = 1.0) -> Mixture:
+        """Return the probabilities of everything: those of the logits divided by `temperature`."""
+        return self._mixture([logits / temperature for logits in self.choices])
+
+    def network(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
+        """Return one network, drawn from the mixture; no gradient reaches logits or constants."""
+        scaled = [logits / temperature for logits in self.choices]
+        return self._mixture(self._kept(scaled, contested=NOTHING, generator=generator)).detached()
+
+    def duel(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
+        """Return the mixture of a drawn network and a rival for some of its choices.
+
+        By the toss of a coin these are the choices of structure (a third edge for each node, another move at one layer)
+        or those of the neurons (another kind, the other reset, another number of time steps). The options that are
+        kept share all of the probability. So the gradient compares two options of a choice at a time, where the other
+        choices are made, and leaves the rest alone: it is not that of the whole mixture, not even in the mean of many.
+
+        Source: after ProxylessNAS (Cai et al., ICLR 2019, 3.2), where two paths are drawn for a step of the logits;
+        there the forward pass takes one of them, here both.
+        """
+        scaled = [logits / temperature for logits in self.choices]
+        contested = STRUCTURE if torch.rand((), generator=generator) < 0.5 else NEURONS
+        return self._mixture(self._kept(scaled, contested=contested, generator=generator))
+
+    def entropy(self) -> float:
+        """Return the mean entropy of the choices in nats, relative to that of equal logits: from 1 down to 0."""
+        shares = []
+        for logits in self.choices:
+            if logits.shape[-1] == 1:
+                continue  # no choice
+            chances = torch.softmax(logits.detach(), dim=-1)
+            nats = -torch.special.xlogy(chances, chances).sum(-1).mean()
+            shares.append(float(nats.item()) / math.log(logits.shape[-1]))
+        return math.fsum(shares) / len(shares)
+
+    def _mixture(self, logits: list[Tensor]) -> Mixture:
+        nodes, layers = len(self.edges), len(self.moves)
+        kinds, resets, time_steps = logits[nodes + layers :]
+        return Mixture(
+            edges=tuple(inclusion(values) for values in logits[:nodes]),
+            moves=tuple(torch.softmax(values, dim=1) for values in logits[nodes : nodes + layers]),
+            kinds=torch.softmax(kinds, dim=1),
+            resets=torch.softmax(resets, dim=1),
+            time_steps=torch.softmax(time_steps, dim=0),
+            constants=self.constants,
+            readout_tau_mem_ms=self.readout_tau_mem_ms,
+        )
+
+    def _kept(self, logits: list[Tensor], *, contested: str, generator: torch.Generator) -> list[Tensor]:
+        """Return the logits of the options that are drawn, the others at minus infinity.
+
+        Gumbel noise on the logits and the highest of them: draws from their softmax, without putting back.
+        """
+        nodes, layers = len(self.edges), len(self.moves)
+        rivals = int(contested == STRUCTURE)
+        masks = [_edges(values.detach(), rivals=rivals, generator=generator) for values in logits[:nodes]]
+        noisy = [values.detach() + _gumbel(values.shape, generator) for values in logits]
+        masks += [_top(values, 1) for values in noisy[nodes : nodes + layers]]
+        if contested == STRUCTURE:
+            masks[nodes + int(torch.randint(layers, (), generator=generator))] |= True
+        masks += [_top(values, 1 + int(contested == NEURONS)) for values in noisy[nodes + layers :]]
+        return [values.masked_fill(~mask, -torch.inf) for values, mask in zip(logits, masks, strict=True)]
+
+
+def _gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    return -torch.empty(shape, dtype=torch.float64).exponential_(generator=generator).log()
+
+
+def _top(scores: Tensor, count: int) -> Tensor:
+    """Return which are the highest of the last dimension, all where it has no more."""
+    count = min(count, scores.shape[-1])
+    return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
+
+
+def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:
+    """Return which options of a node are drawn, by the law of its edges, and then so many rivals among the others."""
+    first, second = draw_two(logits, generator=generator)
+    mask = torch.zeros_like(logits, dtype=torch.bool)
+    mask[first] = mask[second] = True
+    if rivals:
+        rest = (logits + _gumbel(logits.shape, generator)).masked_fill(mask, -torch.inf)
+        mask[rest.topk(rivals).indices] = True
+    return mask

@@ -1,0 +1,50 @@
+"""A mixture of networks: the probabilities of every choice, and the constants that all its networks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from evonas.architecture.neuron import SPIKING
+
+KINDS = (*SPIKING, "analog")
+"""The kinds of neurons in the order of their probabilities."""
+
+CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th")
+"""The constants of a stage in their order."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Probabilities, float64 on the CPU. Where all are 0 and 1 the mixture is one network.
+
+    Attributes:
+        edges: For each node `(pairs + 1,)` probabilities that a (source, operation) pair is one of its edges.
+        moves: For each layer `(levels that choose, 2)` probabilities of staying and of going down.
+        kinds: `(stages, kinds)` probabilities of the kinds of neurons.
+        resets: `(stages, resets)` probabilities of the resets of `lif_box`.
+        time_steps: `(options,)` probabilities of the numbers of time steps.
+        constants: `(stages, 3)` values of `CONSTANTS`; each number of the stage is shared by its kinds.
+        readout_tau_mem_ms: `()` membrane time constant of the readout.
+    """
+
+    edges: tuple[Tensor, ...]
+    moves: tuple[Tensor, ...]
+    kinds: Tensor
+    resets: Tensor
+    time_steps: Tensor
+    constants: Tensor
+    readout_tau_mem_ms: Tensor
+
+    def detached(self) -> Mixture:
+        """Return the same mixture, from which no gradient reaches logits or constants."""
+        return Mixture(
+            edges=tuple(chances.detach() for chances in self.edges),
+            moves=tuple(chances.detach() for chances in self.moves),
+            kinds=self.kinds.detach(),
+            resets=self.resets.detach(),
+            time_steps=self.time_steps.detach(),
+            constants=self.constants.detach(),
+            readout_tau_mem_ms=self.readout_tau_mem_ms.detach(),
+        )

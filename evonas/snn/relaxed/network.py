@@ -1,0 +1,221 @@
+"""The relaxed network: all networks of a space at once, with the operations, neurons and scan of a single one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from evonas.architecture.neuron import Dynamics, Surrogate
+from evonas.architecture.plan import INPUT, PlannedPopulation
+from evonas.snn.kernels.scan import scan
+from evonas.snn.network import joined
+from evonas.snn.neurons import norse_parameters
+from evonas.snn.operations import Operation, make_operation, scaled
+from evonas.snn.relaxed.expected_counter import ExpectedCounter
+from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.neurons import GAINS, Current, MixedNeurons, mixed
+from evonas.snn.relaxed.plan import Factors, RelaxedPlan, factors
+
+
+class RelaxedNetwork(nn.Module):
+    """All networks of a relaxed plan, time first: `(time, batch, c, h, w)` data and a `Mixture` to logits.
+
+    What is mixed, and how: operations, sources and levels as currents at the membrane of a node, so that one population
+    a node fires and sends spikes; kinds of neurons and resets as outputs of populations on the same current; numbers
+    of time steps as readouts after so many steps of one run. Time constants and thresholds are not mixed, there is one
+    value a stage. Whatever has weight 0 is not computed, and a mixture of 0 and 1 is that one network to the last bit.
+
+    Args:
+        plan: All populations and connections.
+        surrogate: The surrogate gradient of all spikes, as long as no stage is given another width.
+    """
+
+    def __init__(self, plan: RelaxedPlan, *, surrogate: Surrogate) -> None:
+        super().__init__()
+        self.plan = plan
+        self._surrogates = dict.fromkeys(sorted(set(plan.stage.values())), surrogate)
+        self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.plan.connections})
+        self._weights = _Products(plan, dict(plan.weight))
+        self._presences = _Products(plan, dict(plan.presence))
+
+    def surrogate(self, stage: int) -> Surrogate:
+        """Return the surrogate gradient of the spikes of a stage."""
+        return self._surrogates[stage]
+
+    @property
+    def surrogate_widths(self) -> dict[str, float]:
+        """Stage to the width of its surrogate gradient."""
+        return {str(stage): surrogate.width for stage, surrogate in self._surrogates.items()}
+
+    def set_surrogate_width(self, stage: str, width: float) -> None:
+        """Give the surrogate gradient of a stage this width."""
+        self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
+
+    def time_steps(self, mixture: Mixture) -> int:
+        """Return for how many time steps the network runs under this mixture: the most that are possible."""
+        options = zip(self.plan.widths.time_steps, mixture.time_steps.tolist(), strict=True)
+        return max(steps for steps, chance in options if chance)
+
+    def forward(self, data: Tensor, mixture: Mixture, *, counter: ExpectedCounter | None = None) -> Tensor:
+        """Return `(batch, classes)` logits.
+
+        Args:
+            data: `(time, batch, c, h, w)`; a static image has time 1.
+            mixture: The probabilities.
+            counter: Counts this batch.
+        """
+        widths = self.plan.widths
+        longest = self.time_steps(mixture)
+        values = factors(mixture, widths)
+        run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
+        if counter is not None:
+            run.presences = self._presences.of(values, data.device).values
+            lasting = _lasting(mixture.time_steps, widths.time_steps).to(data.device, torch.float32)
+            counter.begin(data[:longest], lasting=lasting)
+        potentials = run.potentials(data[:longest])
+        return self._read(potentials, mixture.time_steps)
+
+    def _read(self, potentials: Tensor, chances: Tensor) -> Tensor:
+        """Return the mean potentials after each number of time steps, times its probability."""
+        logits: Tensor | None = None
+        for steps, chance in zip(self.plan.widths.time_steps, chances.unbind(), strict=True):
+            if chance.item() > 0:
+                part = chance.to(potentials) * potentials[:steps].mean(0)
+                logits = part if logits is None else logits + part
+        assert logits is not None
+        return logits
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Products by name, on the device, and as numbers."""
+
+    values: dict[str, Tensor]
+    numbers: dict[str, float]
+    trained: bool
+
+
+class _Products:
+    """Products of factors, all at once."""
+
+    def __init__(self, plan: RelaxedPlan, products: dict[str, Factors]) -> None:
+        self._names = list(products)
+        self._factors = sorted({factor for product in products.values() for factor in product})
+        one = len(self._factors)
+        place = {name: index for index, name in enumerate(self._factors)}
+        length = max(len(product) for product in products.values())
+        self._index = torch.tensor(
+            [
+                [*(place[factor] for factor in product), *[one] * (length - len(product))]
+                for product in products.values()
+            ]
+        )
+
+    def of(self, factors: dict[str, Tensor], device: torch.device) -> _Values:
+        """Return the products, in float32."""
+        vector = torch.stack([factors[name] for name in self._factors])
+        columns = torch.cat([vector, vector.new_ones(1)])[self._index].unbind(1)
+        product = columns[0]
+        for column in columns[1:]:
+            product = product * column
+        product = product.to(torch.float32)
+        numbers = dict(zip(self._names, product.tolist(), strict=True))
+        values = dict(zip(self._names, product.to(device).unbind(), strict=True))
+        return _Values(values, numbers, product.requires_grad)
+
+
+class _Run:
+    """One pass through the network."""
+
+    def __init__(
+        self,
+        network: RelaxedNetwork,
+        mixture: Mixture,
+        weights: _Values,
+        time_steps: int,
+        counter: ExpectedCounter | None,
+    ) -> None:
+        self.network, self.mixture, self.weights = network, mixture, weights
+        self.time_steps, self.counter = time_steps, counter
+        self.presences: dict[str, Tensor] = {}
+        self._stages: dict[int, MixedNeurons] = {}
+
+    def potentials(self, data: Tensor) -> Tensor:
+        """Return `(time, batch, classes)` potentials of the readout."""
+        populations = self.network.plan.plan.populations
+        needed = self._needed()
+        batch = data.shape[1]
+        images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
+        for population in populations[:-1]:
+            if population.name in needed:
+                stage = self.network.plan.stage[population.name]
+                neurons = self._neurons(stage, data.device)
+                sent = neurons.send(self._currents(population, images, batch=batch))
+                images[(population.name,)] = mixed(sent).flatten(0, 1)
+                if self.counter is not None:
+                    presence = self.presences[population.name]
+                    self.counter.fire(population.name, sent, presence=presence)
+                    self.counter.step(_size(population), presence=presence * neurons.chance_of_state)
+        readout = populations[-1]
+        currents = [current.value for current in self._currents(readout, images, batch=batch)]
+        total = currents[0]
+        for further in currents[1:]:
+            total = total + further
+        if self.counter is not None:
+            self.counter.step(_size(readout), presence=self.presences["readout"])
+        tau = self.mixture.readout_tau_mem_ms.to(data.device, torch.float32)
+        parameters = norse_parameters(Dynamics("readout"), {"tau_mem_ms": tau})
+        return scan(total, parameters, time_steps=self.time_steps)
+
+    def _needed(self) -> set[str]:
+        """Return the populations from which a connection of weight other than 0 leads to the readout."""
+        populations = self.network.plan.plan.populations
+        needed = {populations[-1].name}
+        for population in reversed(populations):
+            if population.name in needed:
+                for edge in population.incoming:
+                    if self.weights.numbers[edge.name] != 0:
+                        needed.update(edge.sources)
+        return needed
+
+    def _currents(
+        self, population: PlannedPopulation, images: dict[tuple[str, ...], Tensor], *, batch: int
+    ) -> list[Current]:
+        currents = []
+        for edge in population.incoming:
+            number = self.weights.numbers[edge.name]
+            if number == 0:
+                continue
+            operation = cast(Operation, self.network.operations[edge.name])
+            delivered = operation(joined(images, edge.sources))
+            value = scaled(delivered, operation.scale).unflatten(0, (-1, batch))
+            if self.weights.trained or number != 1:
+                value = self.weights.values[edge.name] * value
+            currents.append(Current(value, GAINS.get(edge.operation)))
+            if self.counter is not None:
+                self.counter.deliver(edge.name, presence=self.presences[edge.name])
+        return currents
+
+    def _neurons(self, stage: int, device: torch.device) -> MixedNeurons:
+        if stage not in self._stages:
+            self._stages[stage] = MixedNeurons(
+                self.mixture, stage, surrogate=self.network.surrogate(stage), time_steps=self.time_steps, device=device
+            )
+        return self._stages[stage]
+
+
+def _size(population: PlannedPopulation) -> int:
+    channels, height, width = population.shape
+    return channels * height * width
+
+
+def _lasting(chances: Tensor, options: tuple[int, ...]) -> Tensor:
+    """Return `(time,)` probabilities that there is such a time step, up to the last that is possible."""
+    steps = [
+        sum((chance for chance, option in zip(chances.unbind(), options, strict=True) if option > step), 0 * chances[0])
+        for step in range(max(option for option, chance in zip(options, chances.tolist(), strict=True) if chance))
+    ]
+    return torch.stack(steps)

@@ -1,0 +1,227 @@
+"""The plan of all networks at once: every connection that any of them has, each with the factors of its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from evonas.architecture.cell import CellInput, Edge, adapter, add_edge, needs_adapter
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Draft, Incoming, Plan
+from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
+from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.path_distribution import LayerPath, reached
+
+SIDES = {"s0": 2, "s1": 1}
+"""The inputs of a cell, and how many layers back they lie."""
+
+Factors = tuple[str, ...]
+"""Names of numbers whose product is meant; none of them is 1."""
+
+_NOMINAL = Dynamics("analog")
+"""Stands in the plan for dynamics that are mixed: with it all gains of pools and skips are 1."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The sizes of the networks, which are the same for all of a mixture.
+
+    Attributes:
+        nodes: Nodes of the cell.
+        layers: Cells.
+        levels: Levels of resolution.
+        channels: Channels of the stem, and of each node at level 0.
+        time_steps: The numbers of time steps among which is chosen, ascending.
+    """
+
+    nodes: int
+    layers: int
+    levels: int
+    channels: int
+    time_steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RelaxedPlan:
+    """What a mixture of networks consists of.
+
+    Attributes:
+        widths: The sizes.
+        plan: All populations and connections; kind of neurons, gains and what is static are not in it.
+        weight: Connection to the factors of what its current is multiplied with.
+        presence: Connection or population to the factors of the probability that a network of the mixture has it.
+        stage: Population to its stage; the readout has none.
+    """
+
+    widths: Widths
+    plan: Plan
+    weight: Mapping[str, Factors]
+    presence: Mapping[str, Factors]
+    stage: Mapping[str, int]
+
+
+def cell_name(layer: int, level: int) -> str:
+    """Return the start of the names of a cell: one for each layer and each level that it can be on."""
+    return f"cell{layer}@{level}"
+
+
+def edge_name(cell: str, node: int, edge: Edge, *, adapted: bool) -> str:
+    """Return the name of a connection into a node; edges from an adapter have weights of their own."""
+    return f"{cell}/node{node}/{edge.source}{'~' if adapted else ''}/{edge.operation}"
+
+
+@dataclass
+class _Making:
+    """A relaxed plan in the making."""
+
+    widths: Widths
+    draft: Draft
+    weight: dict[str, Factors] = field(default_factory=dict)
+    presence: dict[str, Factors] = field(default_factory=dict)
+    stage: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, incoming: Sequence[Incoming], *, stage: int, presence: Factors) -> None:
+        self.draft.add(name, _NOMINAL, incoming=incoming)
+        self.stage[name] = stage
+        self.presence[name] = presence
+
+    def weigh(self, name: str, weight: Factors, *, presence: Factors) -> None:
+        self.weight[name] = weight
+        self.presence[name] = presence
+
+
+def relax_trellis(widths: Widths, *, input_shape: Sequence[int], classes: int) -> RelaxedPlan:
+    """Return the plan of all networks of these sizes.
+
+    A cell stands at each layer and level that a path can reach, and has an adapter for each level that its inputs can
+    come from. Source: the trellis of SpikeDHS (Che et al., NeurIPS 2022); here the cell before the last is read at
+    whatever level it is, and only what the most likely path needs is left in the end.
+    """
+    making = _Making(widths, Draft(input_shape, time_steps=widths.time_steps[-1]))
+    stem = Incoming("stem/conv", (INPUT,), "conv", channels=widths.channels, kernel=3)
+    making.add("stem", [stem], stage=0, presence=())
+    making.weigh("stem/conv", (), presence=())
+    for layer in range(1, widths.layers + 1):
+        for level in reached(layer, levels=widths.levels):
+            _add_cell(making, layer, level)
+    last = []
+    for level in reached(widths.layers, levels=widths.levels):
+        name = f"readout/linear@{level}"
+        last.append(Incoming(name, _outputs(widths, widths.layers, level), "linear", channels=classes))
+        passing = (f"pass{widths.layers}@{level}",)
+        making.weigh(name, passing, presence=passing)
+    making.draft.add("readout", Dynamics("readout"), incoming=last)
+    making.presence["readout"] = ()
+    plan = _as_of_spikes(making.draft.finish())
+    return RelaxedPlan(widths, plan, making.weight, making.presence, making.stage)
+
+
+def _as_of_spikes(plan: Plan) -> Plan:
+    """Return the plan with all that populations send taken for spikes: operations look whether they are."""
+    return replace(
+        plan,
+        populations=tuple(
+            replace(
+                population,
+                incoming=tuple(
+                    edge if INPUT in edge.sources else replace(edge, element="binary") for edge in population.incoming
+                ),
+            )
+            for population in plan.populations
+        ),
+    )
+
+
+def _outputs(widths: Widths, layer: int, level: int) -> tuple[str, ...]:
+    if layer <= 0:
+        return ("stem",)
+    return tuple(f"{cell_name(layer, level)}/node{node}" for node in range(widths.nodes))
+
+
+def _add_cell(making: _Making, layer: int, level: int) -> None:
+    widths, name = making.widths, cell_name(layer, level)
+    channels = widths.channels * 2**level
+    passing = (f"pass{layer}@{level}",)
+    known: dict[str, list[tuple[bool, tuple[str, ...], Factors]]] = {}
+    for side, back in SIDES.items():
+        known[side] = _add_side(making, side, back=back, layer=layer, level=level)
+    for node in range(widths.nodes):
+        incoming = []
+        for index, (source, operation) in enumerate(pairs_of(node)):
+            for is_adapted, sources, how in known[source]:
+                edge = edge_name(name, node, Edge(source, operation), adapted=is_adapted)
+                weight = (f"edge{node}.{index}", *how)
+                presence = (*passing, *weight)
+                incoming.append(
+                    add_edge(making.draft, Edge(source, operation), edge, sources=sources, channels=channels,
+                             dynamics=_NOMINAL)
+                )  # fmt: skip
+                if operation == "separable":
+                    making.stage[f"{edge}/middle"], making.presence[f"{edge}/middle"] = level, presence
+                    making.weigh(f"{edge}/depthwise", (), presence=presence)
+                making.weigh(edge, weight, presence=presence)
+        making.add(f"{name}/node{node}", incoming, stage=level, presence=passing)
+        known[f"n{node}"] = [(False, (f"{name}/node{node}",), ())]
+
+
+def _add_side(
+    making: _Making, side: str, *, back: int, layer: int, level: int
+) -> list[tuple[bool, tuple[str, ...], Factors]]:
+    """Add the adapters of one input of a cell; return how it can be read: adapted or not, from where, how likely."""
+    widths, name = making.widths, f"{cell_name(layer, level)}/{side}"
+    channels = widths.channels * 2**level
+    passing, used = f"pass{layer}@{level}", f"used.{side}"
+    ways: list[tuple[bool, tuple[str, ...], Factors]] = []
+    adapters: list[tuple[int, Incoming]] = []
+    for before in reached(layer - back, levels=widths.levels) if layer > back else (0,):
+        if not 0 <= level - before <= (back if layer > back else layer):
+            continue
+        given = CellInput(_outputs(widths, layer - back, before), stride=2 ** (level - before))
+        if needs_adapter(making.draft, given, channels=channels):
+            adapters.append((before, adapter(given, name=f"{name}/conv@{before}", channels=channels)))
+        else:
+            ways.append((False, given.sources, (f"{name}/direct",) if layer > back else ()))
+    if adapters:
+        is_certain = layer <= back  # from the stem, and from nowhere else
+        adapted = () if is_certain else (f"{name}/adapted",)
+        for before, incoming in adapters:
+            via = () if is_certain else (f"{name}/via{before}",)
+            making.weigh(incoming.name, via, presence=(passing, used, *adapted, *via))
+        making.add(name, [incoming for _, incoming in adapters], stage=level, presence=(passing, used, *adapted))
+        ways.append((True, (name,), adapted))
+    return ways
+
+
+def factors(mixture: Mixture, widths: Widths) -> dict[str, Tensor]:
+    """Return the value of every factor that a relaxed plan of these sizes names."""
+    values: dict[str, Tensor] = {}
+    unused = {side: mixture.kinds.new_ones(()) for side in SIDES}
+    for node, chances in enumerate(mixture.edges):
+        values.update({f"edge{node}.{index}": chance for index, chance in enumerate(chances[:NONE].unbind())})
+        for index, side in enumerate(SIDES):
+            unused[side] = unused[side] * (1 - chances[:NONE].unflatten(0, (2 + node, -1))[index].sum())
+    values.update({f"used.{side}": 1 - chance for side, chance in unused.items()})
+    path = LayerPath(mixture.moves, levels=widths.levels)
+    for layer in range(1, widths.layers + 1):
+        values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
+        for side, back in SIDES.items():
+            if layer > back:
+                values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, widths))
+    return values
+
+
+def _of_side(before: Tensor, start: str, side: str, widths: Widths) -> dict[str, Tensor]:
+    """Return how a side is reached, from the `(levels before, levels)` probabilities of where it comes from."""
+    same = before.diagonal() if widths.nodes == 1 else torch.zeros_like(before.diagonal())
+    other = before - torch.diag(same)
+    adapted = other.sum(0)
+    via = other / torch.where(adapted > 0, adapted, torch.ones_like(adapted))
+    values: dict[str, Tensor] = {}
+    for level in range(widths.levels):
+        name = f"{start}{level}/{side}"
+        values[f"{name}/direct"], values[f"{name}/adapted"] = same[level], adapted[level]
+        values.update({f"{name}/via{source}": via[source, level] for source in range(widths.levels)})
+    return values

@@ -1,0 +1,1 @@
+"""A genotype trained and measured, and the search by gradients."""

@@ -1,0 +1,64 @@
+"""Training cost: what a job is predicted to cost, in multiply-accumulates and in sample-steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from evonas.data.dataset import SearchData
+from evonas.engine.job import Cost
+from evonas.engine.search_job import SearchSettings
+from evonas.engine.training_log import DUEL
+from evonas.engine.view import Proposal
+from evonas.space import Genotype, Scalar, Space
+from evonas.training.bilevel_settings import Relaxation
+
+DRAWN = 16
+"""Networks whose mean cost stands for that of the networks that a search draws."""
+
+WEIGHTS_PART = Relaxation.weights_part
+"""Part of the training samples that goes through one epoch of a search, once for weights and once for choices."""
+
+
+class TrainingCost:
+    """Predicts costs: `predict(proposal, epochs)` returns a `Cost`.
+
+    A sample-step is one time step of one sample that goes through a training step, forward and backward. A network
+    costs `training samples x epochs x time steps` of them, and its dense multiply-accumulates for each sample. Each
+    step of a search costs what networks of its sizes cost that are drawn at random: one for the weights, `DUEL` for
+    the choices. Searches of surrogate gradients are left out.
+
+    Args:
+        space: What is searched.
+        data: Training samples.
+    """
+
+    def __init__(self, space: Space, data: SearchData) -> None:
+        self._space = space
+        self._samples = len(data.train)
+        self._shape, self._classes = data.input_shape, data.classes
+        self._time_steps = data.train.inputs.shape[1]
+
+    def __call__(self, proposal: Proposal, epochs: int) -> Cost:
+        """Return the predicted cost of a job; `epochs` are those of an `evaluate` job."""
+        if proposal.kind == "evaluate":
+            return self._of_network(proposal.genotype, samples=self._samples * epochs)
+        told = SearchSettings.of(proposal.settings)
+        steps = told.warm_up + (1 + DUEL) * told.epochs
+        samples = self._samples * (WEIGHTS_PART * steps + told.proposals * told.warm_epochs)
+        drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(told.context)]
+        return Cost(
+            sum(cost.operations for cost in drawn) / len(drawn), sum(cost.sample_steps for cost in drawn) / len(drawn)
+        )
+
+    def _of_network(self, genotype: Genotype, *, samples: float) -> Cost:
+        sample_steps = samples * int(genotype.get("time_steps", self._time_steps))
+        if self._space.operations is None:
+            return Cost(sample_steps, sample_steps)
+        return Cost(self._space.operations(genotype, self._shape, self._classes) * samples, sample_steps)
+
+    def _networks(self, context: Mapping[str, Scalar]) -> list[Genotype]:
+        """Return random networks of these sizes, always the same."""
+        rng = np.random.default_rng(0)
+        return [self._space.canonical({**self._space.fill({}, rng), **context}) for _ in range(DRAWN)]

@@ -1,0 +1,253 @@
+"""Evaluation: a genotype is built, trained and measured on the validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import nn
+
+from evonas.data.dataset import Samples, SearchData
+from evonas.engine.job import Job
+from evonas.engine.returned import Returned
+from evonas.engine.training_log import Trained
+from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.measurement import Measurement
+from evonas.snn.network import Network
+from evonas.space import Space
+from evonas.training.glibc_memory import keep_freed_memory
+from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
+
+NORM_MOMENTUM = 0.1
+"""Weight of a new batch in the running statistics of the batch norms, once there have been ten."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained: AdamW, one cosine from `learning_rate` to 0 over `epochs`, cross entropy.
+
+    Attributes:
+        epochs: Epochs of the whole schedule: those of the top rung. A lower rung stops on the way.
+        batch_size: Samples a step.
+        learning_rate: At the first step.
+        weight_decay: Of AdamW, on convolution and linear weights.
+        clip_norm: Gradients of a larger norm are scaled down to this.
+        train_neurons: Whether time constants and thresholds are trained too.
+        search_surrogates_every: Training steps between two searches of the widths of surrogate gradients, stage by
+            stage; None where each network keeps its own.
+    """
+
+    epochs: int = 1
+    batch_size: int = 32
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    train_neurons: bool = False
+    search_surrogates_every: int | None = None
+
+
+class TrainingEvaluator:
+    """Builds, trains and measures: `evaluator(job)` returns a `Measurement` and what the training took.
+
+    The result depends on the run's seed and the genotype alone, on one kind of device with one number of threads:
+    training at a higher rung repeats that of the lower rung exactly and goes on.
+
+    Args:
+        space: Builds the networks.
+        data: Training and validation samples.
+        training: How to train.
+        threads: Threads of torch in this process; results on other numbers of threads differ in the last bits.
+        device: Where to train.
+
+    Raises:
+        EvonasError: If the space has no `build`, or does not say which widths may be searched where they are.
+    """
+
+    def __init__(
+        self, space: Space, data: SearchData, *, training: Training, threads: int = 1, device: str = "cpu"
+    ) -> None:
+        if space.build is None:
+            raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
+        self._search = surrogate_search_of(space, training)
+        torch.set_num_threads(threads)
+        keep_freed_memory()
+        self._build = space.build
+        self._data = data
+        self._training = training
+        self._device = torch.device(device)
+        self._train = as_tensors(data.train, self._device)
+        self._validation = as_tensors(data.validation, self._device)
+
+    @property
+    def device(self) -> str:
+        """Kind of device, as it is stored with each row."""
+        return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+
+    def __call__(self, job: Job) -> Returned:
+        """Return the measurement of the network of `job` after `job.epochs` epochs.
+
+        Raises:
+            TrainingDivergedError: If the loss is no longer a finite number.
+        """
+        network = self._network(job)
+        trained = self._fit(network, job, settings=self._training)
+        return Returned(self._measure(network), trained=trained)
+
+    def warm(self, job: Job, weights: Mapping[str, torch.Tensor]) -> Returned:
+        """Return the measurement of the network of `job`, trained for `job.epochs` epochs from these weights on.
+
+        The learning rate falls to 0 over these epochs. Not to be compared with what `evaluator(job)` returns.
+
+        Args:
+            job: The network, and how long to train it.
+            weights: All state of its operations, by name in the network.
+
+        Raises:
+            EvonasError: If weights are missing, or are not those of this network.
+            TrainingDivergedError: If the loss is no longer a finite number.
+        """
+        network = self._network(job)
+        own = {name for name in network.state_dict() if not name.startswith("neurons.")}
+        if own != set(weights):
+            differing = ", ".join(sorted(own ^ set(weights)))
+            raise EvonasError(f"The weights are not those of the network of {job.genotype.key}: {differing} differ.")
+        network.load_state_dict(weights, strict=False)
+        trained = self._fit(network, job, settings=replace(self._training, epochs=job.epochs))
+        return Returned(self._measure(network), trained=trained)
+
+    def _network(self, job: Job) -> Network:
+        torch.manual_seed(_seed(job) % 2**63)
+        network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
+        if self._training.train_neurons:
+            network.train_neurons()
+        return network
+
+    def _fit(self, network: Network, job: Job, *, settings: Training) -> Trained:
+        inputs, labels = self._train
+        groups = [[_side_by_side(group)] for group in parameter_groups(network)]
+        flat = [parameter for group in groups for parameter in group]
+        gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
+        optimizer = optimizer_of(groups, settings)
+        batches = math.ceil(len(labels) / settings.batch_size)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        network.train()
+        search = None if self._search is None else self._search(network)
+        step, samples = 0, 0
+        for epoch in range(job.epochs):
+            shuffle = torch.Generator().manual_seed((_seed(job) + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
+            order = torch.randperm(len(labels), generator=shuffle).to(self._device)
+            for index in order.split(settings.batch_size):
+                step, samples = step + 1, samples + len(index)
+                for norm in norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
+                    norm.momentum = max(1 / step, NORM_MOMENTUM)
+                if search is not None and search.is_due(step):
+                    first = (step - 1) % batches * settings.batch_size
+                    looked_at = samples_from(order, first=first, batch_size=settings.batch_size)
+                    rate = float(schedule.get_last_lr()[0])
+                    search.move(partial(self._losses, network), looked_at, learning_rate=rate)
+                loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
+                if not torch.isfinite(loss):
+                    raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {job.epochs}.")
+                for gradient in gradients:
+                    gradient.zero_()
+                loss.backward()
+                length = nn.utils.clip_grad_norm_(flat, settings.clip_norm)
+                if not torch.isfinite(length):
+                    raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {job.epochs}.")
+                optimizer.step()
+                schedule.step()
+        steps = network.plan.time_steps
+        if search is None:
+            return Trained(float(samples * steps))
+        return Trained((samples + search.samples) * steps, tuple(search.trace))
+
+    def _losses(self, network: Network, samples: torch.Tensor) -> torch.Tensor:
+        inputs, labels = self._train
+        return nn.functional.cross_entropy(network(inputs[:, samples]), labels[samples], reduction="none")
+
+    @torch.no_grad()
+    def _measure(self, network: Network) -> Measurement:
+        inputs, labels = self._validation
+        network.eval()
+        recorder = network.recorder()
+        correct, loss = 0, 0.0
+        for index in torch.arange(len(labels), device=self._device).split(256):
+            logits = network(inputs[:, index], recorder)
+            loss += nn.functional.cross_entropy(logits, labels[index], reduction="sum").item()
+            correct += int((logits.argmax(dim=1) == labels[index]).sum())
+        if not math.isfinite(loss):
+            raise TrainingDivergedError(f"The validation loss is {loss}.")
+        activity = recorder.activity()
+        return Measurement(
+            accuracy=correct / len(labels),
+            loss=loss / len(labels),
+            samples=len(labels),
+            parameters=sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
+            time_steps=activity.time_steps,
+            silent=activity.is_silent,
+            activity=activity,
+        )
+
+
+def _seed(job: Job) -> int:
+    return int(job.genotype.key, 16) ^ job.seed
+
+
+def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
+    inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
+    return inputs.to(device), torch.from_numpy(samples.labels).to(device)
+
+
+def surrogate_search_of(space: Space, training: Training) -> Callable[[Searchable], SurrogateSearch] | None:
+    """Return what begins a search of surrogate gradients in a network, None where none are searched.
+
+    Raises:
+        EvonasError: If they are to be searched and the space does not say which.
+    """
+    if training.search_surrogates_every is None:
+        return None
+    if space.surrogate_widths is None:
+        raise EvonasError(
+            "The space has no `surrogate_width`, so that training cannot search surrogate gradients. Name the variable "
+            "that is their width, or leave out search_surrogates_every."
+        )
+    return partial(SurrogateSearch, widths=Range(*space.surrogate_widths), every=training.search_surrogates_every)
+
+
+def optimizer_of(groups: Sequence[Sequence[nn.Parameter]], settings: Training) -> torch.optim.Optimizer:
+    """Return AdamW on what `parameter_groups` returned."""
+    decays = zip(groups, (settings.weight_decay, 0.0), strict=True)
+    return torch.optim.AdamW(
+        [{"params": list(group), "weight_decay": decay} for group, decay in decays],
+        lr=settings.learning_rate,
+        fused=True,
+    )
+
+
+def parameter_groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the weights of convolutions and linear layers, which decay, apart from all else, which does not."""
+    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    weights = {id(p) for layer in layers for p in layer.parameters() if p.ndim > 1}
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]
+
+
+def _side_by_side(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """Return one flat parameter whose elements, and those of its gradient, are the given ones'.
+
+    The optimiser then takes a few steps over long vectors and not one for each of many tiny tensors.
+    """
+    values = torch.cat([p.detach().as_strided((p.numel(),), (1,)) for p in parameters])  # in the order of memory
+    flat = nn.Parameter(values)
+    flat.grad = torch.zeros_like(values)
+    offset = 0
+    for p in parameters:
+        p.data = values.as_strided(p.shape, p.stride(), offset)
+        p.grad = flat.grad.as_strided(p.shape, p.stride(), offset)
+        offset += p.numel()
+    return flat

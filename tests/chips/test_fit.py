@@ -1,0 +1,344 @@
+"""Fit: what each kind of chip can hold, what it cannot and by how much, and what nobody can tell."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from counted import edge, gesture, layer, small
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import Draft, Incoming, Plan
+from evonas.chips.deployment import Deployment
+from evonas.chips.fit import check
+from evonas.chips.fit_rules import Findings
+from evonas.chips.fit_speck import kernel_entries, match, neuron_entries
+from evonas.chips.placement import place
+from evonas.chips.profile import Profile, load
+from evonas.chips.topology import topology
+from evonas.errors import ProfileError, RunFileError
+from evonas.measurement import Activity, Measurement
+from evonas.objective import score
+from objectives.fit import objective
+
+LOIHI = load("loihi1_davies")
+NAIVE = Deployment(split="channels")
+
+
+def planned(*layers: tuple[Dynamics, dict[str, Any]], data: tuple[int, ...] = (1, 1, 16, 16)) -> Plan:
+    """Return a chain of layers behind event frames."""
+    draft, source = Draft(data, time_steps=4), "input"
+    for index, (dynamics, incoming) in enumerate(layers):
+        draft.add(f"l{index}", dynamics, incoming=[Incoming(f"e{index}", (source,), **incoming)])
+        source = f"l{index}"
+    return draft.finish()
+
+
+CONV = {"operation": "conv", "kernel": 3}
+IF = Dynamics("integrate_and_fire")
+LIF = Dynamics("lif_box")
+READOUT = Dynamics("readout")
+
+
+def chain(channels: int = 8, dynamics: Dynamics = LIF, classes: int = 10) -> Plan:
+    return planned((dynamics, {**CONV, "channels": channels}), (READOUT, {"operation": "linear", "channels": classes}))
+
+
+def test_the_gesture_network_takes_42_cores_and_more_input_axons_than_there_are() -> None:
+    result = check(gesture(), LOIHI, assumed=NAIVE)
+    assert result.cores == {"conv1": 4, "conv2": 8, "conv3": 23, "conv4": 6, "dense": 1}
+    assert sum(result.cores.values()) == 42
+    inputs = [text for text in result.violations if "distinct sources" in text]
+    assert inputs == [
+        "distinct sources of a core of conv3: 5,408 > 4,096",
+        "distinct sources of a core of conv4: 7,744 > 4,096",
+    ]
+    assert result.verdict == "does not fit"
+    assert str(result).startswith("does not fit on loihi1_davies: ")
+    assert result.degree >= (5408 - 4096) / 4096 + (7744 - 4096) / 4096
+
+
+def test_a_spatial_split_brings_the_gesture_network_onto_the_chip() -> None:
+    result = check(gesture(), LOIHI)
+    assert (result.verdict, result.degree) == ("fits", 0)
+    assert sum(result.cores.values()) <= 128
+    placement = place(topology(gesture()), LOIHI)
+    assert all(spot.axons <= 4096 for spot in placement.places.values())
+    assert placement.places["conv4"].strips > 1
+
+
+def test_a_plan_and_its_counts_fit_alike() -> None:
+    plan = chain()
+    counts = tuple(
+        edge(
+            part.name, part.target, sources=part.sources, operation=part.operation, element=part.element,
+            in_shape=part.in_shape, out_shape=part.out_shape, kernel=part.kernel, stride=part.stride,
+            padding=part.padding, groups=part.groups, weights=part.weights, biases=part.biases,
+            fan_in=part.fan_in, dense=part.dense,
+        )
+        for part in plan.connections
+    )  # fmt: skip
+    populations = tuple(
+        layer(part.name, kind=part.dynamics.kind, shape=part.shape, state=part.dynamics.state_variables)
+        for part in plan.populations
+    )
+    activity = Activity(1, 2, populations, counts)
+    for name in ("loihi1_davies", "truenorth28", "odin28", "speck2f", "xylo_a2", "spinnaker1", "loihi2"):
+        assert check(plan, load(name)) == check(activity, load(name)), name
+
+
+def test_shared_weights_take_less_room() -> None:
+    unshared, shared = (
+        place(topology(gesture()), LOIHI, assumed=Deployment(weights=weights, split="channels"))
+        for weights in ("unshared", "shared")
+    )
+    assert shared.cores == 4 + 6 + 8 + 1 + 1 < unshared.cores
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12])
+def test_weights_of_more_bits_than_the_chip_has_do_not_fit(bits: int) -> None:
+    result = check(chain(), LOIHI, assumed=Deployment(weight_bits=bits))
+    assert (result.verdict == "fits") == (bits <= 9)
+    assert result.degree == pytest.approx(max(bits - 9, 0) / 9)
+    assert f"{bits}-bit weights" in result.notes
+
+
+def test_weights_of_fewer_bits_than_the_chip_has_take_the_room_of_its_own() -> None:
+    result = check(chain(dynamics=IF), load("speck2f"), assumed=Deployment(weight_bits=4))
+    assert not any("bits" in text for text in result.violations)
+    assert "4-bit weights take the room of 8-bit ones" in result.notes
+
+
+def test_too_many_cores_say_how_many() -> None:
+    result = check(chain(channels=1024), LOIHI)
+    assert any(text.startswith("cores: ") for text in result.violations)
+    assert result.degree > 0
+
+
+def test_real_numbers_and_analog_neurons_do_not_fit_on_a_chip_that_spikes() -> None:
+    plan = planned((Dynamics("analog"), {**CONV, "channels": 4}), (LIF, {**CONV, "channels": 4}))
+    result = check(plan, LOIHI)
+    assert "inputs of real numbers, and the chip takes events only: e1" in result.violations
+    assert "analog neurons, and the chip spikes: l0" in result.violations
+
+
+def test_a_static_first_layer_is_work_of_the_host_and_takes_no_room() -> None:
+    plan = planned((LIF, {**CONV, "channels": 4}), (READOUT, {"operation": "linear", "channels": 3}), data=(1, 16, 16))
+    result = check(plan, LOIHI)
+    assert result.verdict == "fits"
+    assert any("the host computes e0 of the static input and sets biases" in note for note in result.notes)
+    assert any("hands in its currents" in text for text in check(plan, load("truenorth28")).unchecked)
+
+
+def test_graded_events_are_a_note_where_only_binary_ones_are_sent() -> None:
+    assert any("unit events" in note for note in check(chain(), LOIHI).notes)
+    assert not any("unit events" in note for note in check(chain(), load("loihi2")).notes)
+
+
+@pytest.mark.parametrize(("channels", "fits"), [(28, True), (29, False)])
+def test_a_convolution_on_truenorth_has_at_most_28_channels_of_input(channels: int, fits: bool) -> None:
+    plan = planned((IF, {**CONV, "channels": channels}), (IF, {**CONV, "channels": 8}), data=(1, 1, 8, 8))
+    result = check(plan, load("truenorth28"))
+    assert any("inputs of a neuron of l1" in text for text in result.violations) == (not fits)
+    assert any("4 values a neuron" in text for text in result.unchecked)
+    if fits:
+        assert result.verdict == "unchecked"
+
+
+def test_truenorth_needs_copies_of_neurons_that_several_cores_read() -> None:
+    plan = planned((IF, {**CONV, "channels": 16}), (IF, {**CONV, "channels": 64}), data=(1, 1, 16, 16))
+    result = check(plan, load("truenorth28"))
+    assert result.cores["copies of l0"] > 0
+    assert "copies of input" not in result.cores
+
+
+def test_a_leak_that_is_not_linear_does_not_fit_on_truenorth() -> None:
+    assert any("lif_box neurons" in text for text in check(chain(), load("truenorth28")).violations)
+
+
+def test_odin_holds_256_neurons_and_as_many_sources_with_few_bits() -> None:
+    few = Deployment(weight_bits=3)
+    tiny = planned((LIF, {**CONV, "channels": 2}), (LIF, {"operation": "linear", "channels": 4}), data=(1, 1, 4, 4))
+    assert check(tiny, load("odin28"), assumed=few).verdict == "fits"
+    result = check(tiny, load("odin28"))
+    assert result.violations == ("bits of a weight: 8 > 3",)
+    large = check(chain(), load("odin28"), assumed=few)
+    assert "neurons: 2,058 > 256" in large.violations
+    assert "distinct sources: 2,304 > 256" in large.violations
+
+
+def test_xylo_has_few_inputs_a_small_fan_in_and_one_pool() -> None:
+    lif = Dynamics("lif")
+    data = (1, 16, 1, 1)
+    fine = planned(
+        (lif, {"operation": "linear", "channels": 63}), (READOUT, {"operation": "linear", "channels": 8}), data=data
+    )
+    assert check(fine, load("xylo_a2")).verdict == "fits"
+    assert any("powers of two" in note for note in check(fine, load("xylo_a2")).notes)
+    deep = planned(
+        (lif, {"operation": "linear", "channels": 64}), (lif, {"operation": "linear", "channels": 950}),
+        (READOUT, {"operation": "linear", "channels": 9}), data=(1, 17, 1, 1),
+    )  # fmt: skip
+    result = check(deep, load("xylo_a2"))
+    assert set(result.violations) == {
+        "inputs: 17 > 16", "hidden neurons: 1,014 > 1,000", "readouts: 9 > 8", "inputs of a neuron of l1: 64 > 63",
+    }  # fmt: skip
+    assert any("cycles in a time step" in text for text in result.unchecked)
+    direct = planned((READOUT, {"operation": "linear", "channels": 8}), data=data)
+    assert any("reads the data" in text for text in check(direct, load("xylo_a2")).violations)
+
+
+def speck(*layers: dict[str, Any], data: tuple[int, ...] = (1, 2, 32, 32)) -> Plan:
+    return planned(*((IF, {**CONV, **given}) for given in layers), data=data)
+
+
+def test_a_convolutional_network_of_speck_finds_a_core_for_each_layer() -> None:
+    plan = speck({"channels": 8}, {"channels": 16, "stride": 2}, {"operation": "linear", "channels": 10, "kernel": 1})
+    result = check(plan, load("speck2f"))
+    assert result.verdict == "fits"
+    first = plan.connections[0]
+    assert kernel_entries(first) == 2 * 2 ** (4 + 3)
+    assert neuron_entries(topology(plan).layers[0]) == 8 * 2 ** (5 + 5)
+
+
+def test_33_channels_cost_as_much_as_64() -> None:
+    entries = [kernel_entries(speck({"channels": channels}).connections[0]) for channels in (32, 33, 64)]
+    assert entries[0] < entries[1] == entries[2]
+
+
+@pytest.mark.parametrize(
+    ("layers", "data", "message"),
+    [
+        ([{"channels": 8}] * 10, (1, 2, 8, 8), "layers: 10 > 9"),
+        ([{"channels": 8, "stride": 3}], (1, 2, 32, 32), "e0 has stride 3"),
+        ([{"channels": 4, "kernel": 17}], (1, 2, 32, 32), "kernel of e0: 17 > 16"),
+        ([{"channels": 2}], (1, 2, 66, 66), "height or width of l0: 66 > 64"),
+        ([{"channels": 2, "stride": 8}], (1, 2, 130, 130), "height or width of the input of e0: 130 > 128"),
+        ([{"channels": 1025}], (1, 1, 1, 1), "channels of e0: 1,025 > 1,024"),
+        ([{"operation": "pool"}], (1, 2, 32, 32), "e0 pools 3 wide in steps of 1"),
+        ([{"channels": 64}] * 2, (1, 2, 64, 64), "no core is left for l0"),
+    ],
+)
+def test_speck_says_what_it_cannot_hold(layers: list[dict[str, Any]], data: tuple[int, ...], message: str) -> None:
+    result = check(speck(*layers, data=data), load("speck2f"))
+    assert any(text.startswith(message) for text in result.violations), result.violations
+
+
+def test_a_core_of_speck_has_one_kernel_and_few_readers() -> None:
+    draft = Draft((1, 2, 8, 8), time_steps=2)
+    draft.add("a", IF, incoming=[Incoming("in", ("input",), "conv", channels=4, kernel=3)])
+    for name in ("b", "c", "d"):
+        draft.add(name, IF, incoming=[Incoming(f"to {name}", ("a",), "conv", channels=4, kernel=3)])
+    both = [Incoming(f"{name} to e", (name,), "conv", channels=4, kernel=3) for name in ("b", "c")]
+    draft.add("e", LIF, incoming=both)
+    result = check(draft.finish(), load("speck2f"))
+    assert "e sums 2 connections, and a core has one kernel" in result.violations
+    assert "layers that read a: 3 > 2" in result.violations
+    assert any("lif_box neurons" in text for text in result.violations)
+
+
+ROOMS = st.tuples(st.integers(1, 6), st.integers(1, 6))
+
+
+@given(st.lists(ROOMS, max_size=5), st.lists(ROOMS, max_size=5))
+def test_the_matching_is_as_large_as_the_best_of_all(
+    needs: list[tuple[int, int]], rooms: list[tuple[int, int]]
+) -> None:
+    found = match(needs, rooms)
+    taken = [room for room in found if room is not None]
+    assert len(taken) == len(set(taken))
+    for need, room in zip(needs, found, strict=True):
+        assert room is None or (need[0] <= rooms[room][0] and need[1] <= rooms[room][1])
+    padded = [*range(len(rooms)), *[None] * len(needs)]
+    best = max(
+        sum(
+            room is not None and need[0] <= rooms[room][0] and need[1] <= rooms[room][1]
+            for need, room in zip(needs, order)
+        )
+        for order in itertools.permutations(padded, len(needs))
+    ) if needs else 0  # fmt: skip
+    assert len(taken) == best
+
+
+def test_spinnaker_keeps_synapses_in_shared_memory_and_real_time_is_unchecked() -> None:
+    result = check(chain(), load("spinnaker1"))
+    assert result.verdict == "unchecked"
+    assert any("real time" in text for text in result.unchecked)
+    chip = load("spinnaker1")
+    tight = replace(chip, fit={**chip.fit, "sdram_bytes_per_chip": 10, "router_entries": 1, "cores": 2})
+    found = "; ".join(check(chain(), tight).violations)
+    for word in ("bytes of synapses", "entries of a router", "cores"):
+        assert word in found
+
+
+def test_what_a_profile_does_not_tell_is_unchecked() -> None:
+    assert check(chain(), load("arith45_fp32")).unchecked == ("everything (the profile has no [fit])",)
+    result = check(chain(), load("loihi2"))
+    assert result.verdict == "unchecked"
+    assert {text.split(" (")[0] for text in result.unchecked} == {
+        "weight bits", "input axons of a core", "synapse memory of a core", "output axons of a core",
+    }  # fmt: skip
+    assert str(result).startswith("unchecked on loihi2: weight bits")
+    bare = replace(LOIHI, fit={"cores": 128})
+    assert "kinds of neuron (the profile does not tell)" in check(chain(), bare).unchecked
+
+
+def test_a_limit_of_zero_has_a_degree_too() -> None:
+    findings = Findings()
+    findings.at_most("x", 3, 0)
+    findings.at_most("y", 3, None)
+    assert (findings.degree, len(findings.unchecked)) == (3, 1)
+
+
+def test_a_reset_that_the_chip_has_not_does_not_fit() -> None:
+    chip = load("speck2f")
+    picky = replace(chip, fit={**chip.fit, "reset": ["subtract"]})
+    assert any("reset by value" in text for text in check(speck({"channels": 8}), picky).violations)
+    assert any("resets (counts do not tell them)" in text for text in check(small(), picky).unchecked)
+
+
+def fanned(targets: int, cores: int) -> tuple[Activity, Profile]:
+    """Return a layer of 1024 neurons that is read by so many layers of so many cores."""
+    shape = (1024, 1, 1)
+    readers = [layer(f"t{index}", shape=(cores * 1024, 1, 1)) for index in range(targets)]
+    edges = [edge(f"e{index}", f"t{index}", in_shape=shape, out_shape=(cores * 1024, 1, 1), dense=10)
+             for index in range(targets)]  # fmt: skip
+    return Activity(1, 2, (layer("hidden", shape=shape), *readers), tuple(edges)), LOIHI
+
+
+def test_a_layer_that_goes_to_more_cores_than_it_has_axons_is_split() -> None:
+    activity, chip = fanned(targets=4, cores=2)
+    naive, spread = check(activity, chip, assumed=NAIVE), check(activity, chip)
+    assert "output axons of a core of hidden: 8,192 > 4,096" in naive.violations
+    assert (spread.verdict, spread.cores["hidden"]) == ("fits", 2)
+
+
+def test_recurrence_needs_a_chip_that_has_it() -> None:
+    activity = small()
+    around = edge("around", "hidden", sources=("readout",), in_shape=(2, 1, 1), out_shape=(5, 1, 1))
+    activity = replace(activity, connections=(*activity.connections, around))
+    speck_like = load("speck2f")
+    assert "around is recurrent, and the chip is feed-forward" in check(activity, speck_like).violations
+    assert check(activity, LOIHI).verdict == "fits"
+    silent = replace(LOIHI, fit={name: value for name, value in LOIHI.fit.items() if name != "recurrence"})
+    assert "recurrence of around (the profile does not tell)" in check(activity, silent).unchecked
+
+
+def measured(activity: Activity) -> Measurement:
+    return Measurement(0.9, 0.2, 10, 40, 2, False, activity)
+
+
+def test_the_objective_is_a_bound_that_a_network_breaks_by_its_degree() -> None:
+    fit = objective(profile="loihi1_davies", split="channels")
+    assert (fit.name, fit.at_most, fit.best) == ("fit", 0.0, 0.0)
+    fine, wide = score(measured(small()), [fit]), score(measured(gesture()), [fit])
+    assert fine.is_feasible
+    assert wide.violation == pytest.approx(check(gesture(), LOIHI, assumed=NAIVE).degree)
+    with pytest.raises(ProfileError):
+        objective(profile="nothing")
+    with pytest.raises(RunFileError, match="split"):
+        objective(profile="loihi1_davies", split="rows")  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""The commands, called in this process, and a small run file to call them with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tomli_w
+from typer.testing import CliRunner, Result
+
+from evonas.__main__ import app
+from evonas.archive.archive import Archive
+
+
+def write_run_file(folder: Path, *, evaluations: int = 6, count: int = 0) -> Path:
+    path = folder / "tiny.toml"
+    path.write_text(
+        tomli_w.dumps(
+            {
+                "search": {"space": "spatial_temporal", "evaluations": evaluations, "seed": 3, "parallel": 3},
+                "data": {"name": "few_digits:read"},
+                "objectives": [
+                    {"name": "accuracy", "at_least": 0.05},
+                    {"name": "spikes"},
+                    {"name": "energy", "profile": "arith45_fp32"},
+                ],
+                "strategies": [{"name": "evolution", "pop_size": 4}],
+                "ladder": {"epochs": [1, 2], "keep": 0.5},
+                "workers": {"count": count},
+            }
+        )
+    )
+    (folder / "few_digits.py").write_text(
+        "import numpy as np\n"
+        "from evonas.data import digits\n"
+        "from evonas.data.dataset import DataSet\n\n\n"
+        "def read():\n"
+        "    whole = digits.read()\n"
+        "    return DataSet(whole.samples.take(np.arange(120)), classes=10)\n"
+    )
+    return path
+
+
+def evonas(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def contents(output: Path) -> list[tuple[object, ...]]:
+    rows = Archive.read(output / "archive.h5").rows
+    return [
+        (row.job, row.evaluation.outcome, row.evaluation.message, row.evaluation.degree, row.evaluation.measurement)
+        for row in rows
+    ]

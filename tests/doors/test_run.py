@@ -1,0 +1,267 @@
+"""The doors, end to end: a small run on the digits in this process, resumed, shown, refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import h5py
+import pytest
+from commands import contents, evonas, write_run_file
+from typer.testing import Result
+
+from evonas.engine.evaluation import Outcome
+
+ROOT = Path(__file__).parents[2]
+
+
+CHIP = ("--set", "hardware.profile=loihi1_davies")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Result]:
+    """Return a run file, the results of its run, and what was said."""
+    folder = tmp_path_factory.mktemp("finished")
+    sys.path.insert(0, str(folder))
+    run_file, output = write_run_file(folder), folder / "results"
+    return run_file, output, evonas("run", run_file, "--output", output)
+
+
+def test_a_run_ends_in_a_front_and_its_files(finished: tuple[Path, Path, Result]) -> None:
+    _, output, said = finished
+    assert said.exit_code == 0, said.output
+    assert "Pareto front" in said.output
+    assert "6/6 evaluations" in said.output
+    assert "not counted" in said.output
+    assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "front.csv", "log.txt"}
+    assert len(contents(output)) == 6
+
+
+def test_the_csv_has_units_and_one_row_a_network(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    shown = json.loads(evonas("front", output, "--format", "json").output)
+    with open(output / "front.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert "energy [J/sample]" in rows[0]
+    assert [row["key"] for row in rows] == [network["key"] for network in shown["networks"]]
+    assert all(float(row["energy [J/sample]"]) > 0 for row in rows)
+
+
+def test_the_front_as_json_has_the_form_that_programs_rely_on(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    shown = json.loads(evonas("front", output, "--format", "json").output)
+    assert shown["evaluations"] == 6
+    assert (shown["failed"], shown["refused"]) == (0, 0)
+    assert shown["objectives"]["accuracy"] == {"unit": "fraction", "direction": "max", "at_least": 0.05}
+    assert shown["objectives"]["energy"] == {"unit": "J/sample", "direction": "min", "profile": "arith45_fp32"}
+    assert set(shown) == {
+        "objectives", "evaluations", "failed", "refused", "hypervolume", "ideal", "ref_point", "networks"
+    }  # fmt: skip
+    assert 0 <= shown["hypervolume"] <= 1
+    for network in shown["networks"]:
+        assert set(network) == {"key", "slot", "strategy", "epochs", "genotype", "objectives"}
+        assert network["epochs"] == 2
+
+
+def test_all_rows_are_shown_in_slot_order_with_their_outcome(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    shown = json.loads(evonas("front", output, "--all", "--format", "json").output)
+    assert [network["slot"] for network in shown["networks"]] == list(range(6))
+    assert all({"outcome", "message", "kind"} <= set(network) for network in shown["networks"])
+    assert len(evonas("front", output, "--all", "--format", "csv").output.splitlines()) == 7
+    assert "measured" in evonas("front", output, "--all").output
+
+
+def test_the_same_command_shows_a_finished_run_and_trains_nothing(
+    finished: tuple[Path, Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, output, first = finished
+    before = (output / "archive.h5").read_bytes()
+
+    def never(self: object, job: object) -> None:
+        raise AssertionError("a stored network was trained again")
+
+    monkeypatch.setattr("evonas.training.trainer.TrainingEvaluator.__call__", never)
+    again = evonas("run", run_file, "--output", output)
+    assert again.exit_code == 0
+    assert "0 new rows" in again.output
+    assert again.output.split("Pareto front")[1] == first.output.split("Pareto front")[1]
+    assert (output / "archive.h5").read_bytes() == before
+
+
+def test_more_budget_extends_a_run_and_equals_the_longer_run(finished: tuple[Path, Path, Result]) -> None:
+    run_file, output, _ = finished
+    longer = output.parent / "longer"
+    extended = output.parent / "extended"
+    assert evonas("run", run_file, "--output", extended).exit_code == 0
+    for folder in (longer, extended):
+        assert evonas("run", run_file, "--output", folder, "--set", "search.evaluations=9").exit_code == 0
+    assert contents(longer) == contents(extended)
+    assert contents(longer)[:6] == contents(output)
+
+
+def test_a_changed_run_file_is_refused_with_the_differing_keys(finished: tuple[Path, Path, Result]) -> None:
+    run_file, output, _ = finished
+    said = evonas("run", run_file, "--output", output, "--set", "search.seed=4", "--set", "ladder.keep=0.25")
+    assert said.exit_code == 2
+    assert "search.seed" in said.output
+    assert "ladder.keep" in said.output
+    assert "0.25" in said.output
+
+
+def test_the_resolved_run_file_runs_the_same_search(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    resolved = tomllib.loads((output / "run.toml").read_text())
+    assert resolved["training"]["batch_size"] == 32
+    assert "# torch 2" in (output / "run.toml").read_text()
+    assert evonas("run", output / "run.toml", "--output", output).exit_code == 0
+
+
+def test_a_dry_run_builds_a_network_and_writes_nothing(finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
+    run_file, _, _ = finished
+    said = evonas("run", run_file, "--dry-run", "--output", tmp_path / "none")
+    assert said.exit_code == 0
+    assert "parameters" in said.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_wrong_run_file_ends_with_code_2_and_nothing_is_written(tmp_path: Path) -> None:
+    run_file = write_run_file(tmp_path)
+    said = evonas(
+        "run", run_file, "--output", tmp_path / "none", "--set", "search.evaluations=0", "--set", "data.name=x"
+    )
+    assert said.exit_code == 2
+    assert "search.evaluations" in said.output
+    assert not (tmp_path / "none").exists()
+    assert evonas("run").exit_code == 2
+
+
+def test_a_folder_without_results_ends_with_code_2(tmp_path: Path) -> None:
+    said = evonas("front", tmp_path)
+    assert said.exit_code == 2
+    assert "run.toml" in said.output
+
+
+def test_a_broken_archive_is_told_and_left_as_it_is(finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
+    run_file, _, _ = finished
+    output = tmp_path / "results"
+    output.mkdir()
+    (output / "archive.h5").write_bytes(b"not HDF5 at all")
+    said = evonas("run", run_file, "--output", output)
+    assert said.exit_code == 1
+    assert "archive.h5" in said.output
+    assert (output / "archive.h5").read_bytes() == b"not HDF5 at all"
+
+
+def test_networks_that_do_not_fit_on_the_chip_are_refused_and_shown_with_the_reason(
+    finished: tuple[Path, Path, Result], tmp_path: Path
+) -> None:
+    run_file, _, _ = finished
+    said = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP)
+    assert said.exit_code == 0, said.output
+    shown = json.loads(evonas("front", tmp_path / "chip", "--all", "--format", "json").output)
+    outcomes = [network["outcome"] for network in shown["networks"]]
+    refused = outcomes.count("refused")
+    assert (shown["evaluations"], shown["failed"], shown["refused"]) == (6, 0, refused)
+    assert refused > 0
+    assert f"0 of 6 evaluations failed; {refused} networks were refused before training" in said.output
+    assert f"{refused} refused" in said.output
+    assert all(
+        "inputs of real numbers" in network["message"] or " > " in network["message"] or "analog" in network["message"]
+        for network in shown["networks"]
+        if network["outcome"] == "refused"
+    )
+    assert "refused before its evaluation" in " ".join(evonas("front", tmp_path / "chip", "--all").output.split())
+    again = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP)
+    assert "0 new rows" in again.output
+    other = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP, "--set", "hardware.weight_bits=4")
+    assert other.exit_code == 2
+    assert "hardware.weight_bits: stored 8, now 4" in other.output
+
+
+def test_a_run_in_which_nothing_fits_ends_with_the_most_common_reason(
+    finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, _, _ = finished
+    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REFUSED_IN_A_ROW", 40)
+    said = evonas("run", run_file, "--output", tmp_path / "none", "--set", "hardware.profile=odin28")
+    assert said.exit_code == 1
+    assert "were all refused before their evaluation" in said.output
+    assert "bits of a weight (40 of 40 refused networks)" in " ".join(said.output.split())
+
+
+def test_a_dry_run_says_whether_its_network_fits(finished: tuple[Path, Path, Result]) -> None:
+    run_file, _, _ = finished
+    said = " ".join(evonas("run", run_file, "--dry-run", "--set", "hardware.profile=odin28").output.split())
+    assert "does not fit on odin28: bits of a weight: 8 > 3" in said
+    kept = " ".join(evonas("run", run_file, "--dry-run", *CHIP, "--set", "hardware.fit=false").output.split())
+    assert "fit on loihi1_davies" in kept or "fits on loihi1_davies" in kept
+
+
+def test_any_hdf5_tool_reads_the_archive(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    with h5py.File(output / "archive.h5") as file:
+        assert list(file["rows/slot"]) == list(range(6))
+        assert file["populations/name"].shape == file["populations/kind"].shape
+        assert json.loads(file["rows/genotype"].asstr()[0])["time_steps"] >= 2
+
+
+def run_in_background(run_file: Path, output: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "evonas.run", str(run_file), "--output", str(output), *more],
+        cwd=run_file.parent,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{run_file.parent}", "RAY_USAGE_STATS_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_a_terminated_run_keeps_what_it_has_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run_file, output = write_run_file(tmp_path, evaluations=500), tmp_path / "results"
+    process = run_in_background(run_file, output)
+    while not (output / "archive.h5.journal").exists() or (output / "archive.h5.journal").stat().st_size < 20_000:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Go on with the same command" in said
+    assert not (output / "archive.h5.journal").exists()
+    assert len(contents(output)) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_killed_at_five_random_moments_equals_one_that_is_not(tmp_path: Path, count: int) -> None:
+    import numpy as np
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run_file = write_run_file(tmp_path, evaluations=16, count=0)
+    said, _ = (process := run_in_background(run_file, whole, *CHIP)).communicate(timeout=300)
+    assert process.returncode == 0, said
+
+    rng = np.random.default_rng(count)
+    journal = broken / "archive.h5.journal"
+    for rows in sorted(rng.choice(np.arange(15), 5, replace=False)):
+        process = run_in_background(run_file, broken, *CHIP, "--set", f"workers.count={count}")
+        while not journal.exists() or journal.read_bytes().count(b"\n") < rows + 1:  # the first line is the header
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+    process = run_in_background(run_file, broken, *CHIP, "--set", f"workers.count={count}")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert contents(whole) == contents(broken)
+    assert {outcome for _, outcome, *_ in contents(whole)} == {Outcome.MEASURED, Outcome.REFUSED}

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from toys import OBJECTIVES, ListMemory, measure, mixed_space
+
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.search import Budget, search
+from evonas.engine.view import Proposal, Row, View
+from evonas.engine.workers import InlineWorkers
+from evonas.errors import EvonasError
+from evonas.space import Integer, Space
+from evonas.strategies.random import RandomSearch
+
+SPACE = Space({"x": Integer(0, 99)})
+
+
+def start(view: View, x: int, *, rung: int = 0) -> Job:
+    job = Job(slot=view.slot, kind="evaluate", genotype=SPACE.canonical({"x": x}), strategy="toy", rung=rung)
+    view.start(job)
+    return job
+
+
+def see(view: View, job: Job, *costs: float) -> None:
+    if not costs:
+        view.see(Row(Evaluation(job, Outcome.CRASHED, "no such operator"), None, None))
+        return
+    measurement = dict(zip(("error", "rate"), costs, strict=True))
+    view.see(Row.of(Evaluation(job, Outcome.MEASURED, measurement=measurement), OBJECTIVES))
+
+
+def climbed(proposal: Proposal | None) -> tuple[int, int] | None:
+    return None if proposal is None else (int(proposal.genotype["x"]), proposal.rung)
+
+
+def test_the_best_part_of_a_rung_climbs_and_nothing_else() -> None:
+    view, ladder = View(SPACE, OBJECTIVES, seed=0), Ladder((1, 2), keep=0.5)
+    for x in range(4):
+        see(view, start(view, x), float(x), float(x))
+    promoted = []
+    while (proposal := ladder.promotion(view)) is not None:
+        promoted.append(climbed(proposal))
+        assert proposal.parents == (proposal.genotype["x"],)
+        start(view, int(proposal.genotype["x"]), rung=1)
+    assert promoted == [(0, 1), (1, 1)]
+
+
+def test_a_single_row_does_not_climb_and_a_failure_takes_no_place() -> None:
+    view, ladder = View(SPACE, OBJECTIVES, seed=0), Ladder((1, 2), keep=0.5)
+    see(view, start(view, 7), 1.0, 1.0)
+    assert ladder.promotion(view) is None
+    see(view, start(view, 8))
+    assert ladder.promotion(view) is None
+    see(view, start(view, 9), 0.5, 0.5)
+    assert climbed(ladder.promotion(view)) == (9, 1)
+
+
+def test_the_highest_rung_comes_first_and_rungs_are_never_compared() -> None:
+    view, ladder = View(SPACE, OBJECTIVES, seed=0), Ladder((1, 2, 4), keep=0.5)
+    for x in range(4):
+        see(view, start(view, x), float(x), float(x))
+    for x, cost in ((0, 90.0), (1, 80.0)):
+        see(view, start(view, x, rung=1), cost, cost)
+    assert climbed(ladder.promotion(view)) == (1, 2)
+
+
+def test_a_network_that_runs_at_the_next_rung_is_not_promoted_again_though_better_ones_come() -> None:
+    view, ladder = View(SPACE, OBJECTIVES, seed=0), Ladder((1, 2), keep=0.5)
+    for x in (8, 9):
+        see(view, start(view, x), float(x), float(x))
+    start(view, 8, rung=1)
+    see(view, start(view, 1), 1.0, 1.0)
+    assert ladder.promotion(view) is None  # one place of three, and it is taken
+    see(view, start(view, 2), 2.0, 2.0)
+    assert climbed(ladder.promotion(view)) == (1, 1)
+
+
+def test_one_rung_promotes_nothing() -> None:
+    view = View(SPACE, OBJECTIVES, seed=0)
+    for x in range(9):
+        see(view, start(view, x), float(x), 0.0)
+    assert Ladder().top == 0
+    assert Ladder().promotion(view) is None
+
+
+def test_a_search_trains_few_networks_long() -> None:
+    memory = ListMemory()
+    search(
+        mixed_space(),
+        memory,
+        strategy=RandomSearch(),
+        workers=InlineWorkers(measure),
+        budget=Budget(70),
+        parallel=4,
+        ladder=Ladder((1, 3, 9), keep=1 / 3),
+    )
+    jobs = [row.job for row in memory.stored.values()]
+    counts = [sum(job.rung == rung for job in jobs) for rung in range(3)]
+    assert counts[0] > 2 * counts[1] > 4 * counts[2] > 0
+    assert {job.epochs for job in jobs if job.rung == 2} == {9}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": ()}, {"epochs": (0, 2)}, {"epochs": (2, 2)}, {"keep": 1.0}, {"keep": 0.0}]
+)
+def test_a_ladder_that_does_not_rise_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(EvonasError, match="rising epochs"):
+        Ladder(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""Search jobs of the differentiable strategy, from the run file to rows, on a few samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+
+from evonas.archive.archive import Archive
+from evonas.data import digits
+from evonas.data.dataset import SearchData
+from evonas.engine.evaluation import Outcome
+from evonas.engine.job import Job
+from evonas.engine.returned import Returned
+from evonas.engine.workers import InlineWorkers, attempt
+from evonas.errors import TrainingDivergedError
+from evonas.measurement import Measurement
+from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.space import Genotype
+from evonas.training import bilevel_searcher
+from evonas.training.bilevel_searcher import BilevelSearcher
+from evonas.training.trainer import Training, TrainingEvaluator
+from objectives import energy
+from spaces.spatial_temporal import space
+
+torch.set_num_threads(1)
+TOLD = {"price": 0.5, "warm_up": 1, "epochs": 1, "proposals": 2, "seed": 3}
+SIZES = {"context.nodes": 1, "context.layers": 2, "context.channels": 4}
+
+
+@pytest.fixture(scope="module")
+def searcher() -> BilevelSearcher:
+    data = digits.read().for_search(seed=0)
+    few = SearchData(data.train.take(np.arange(64)), data.validation.take(np.arange(16)), data.classes)
+    evaluator = TrainingEvaluator(space, few, training=Training())
+    price = energy.expected(profile="loihi1_davies")
+    return BilevelSearcher(space, few, price=price, training=Training(), warm=evaluator.warm)
+
+
+def job(**settings: object) -> Job:
+    return Job(5, "search", Genotype({}), "differentiable", settings={**TOLD, **SIZES, **settings})
+
+
+def test_it_proposes_networks_of_the_sizes_that_it_is_told(searcher: BilevelSearcher) -> None:
+    row = attempt(searcher, job())
+    assert row.outcome is Outcome.MEASURED
+    assert len(set(row.proposals)) == 2
+    assert row.trained is not None
+    assert [epoch["logits_loss"] is None for epoch in row.trained.epochs] == [True, False]
+    for genotype in row.proposals:
+        assert (genotype["nodes"], genotype["layers"], genotype["channels"]) == (1, 2, 4)
+        assert space.genotype(dict(genotype)) == genotype
+
+
+def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(searcher: BilevelSearcher) -> None:
+    first = searcher(job())
+    assert searcher(replace(job(), slot=77)) == first
+    assert searcher(replace(job(), seed=1)).proposals != first.proposals
+    assert searcher(job(seed=4)).proposals != first.proposals
+
+
+def test_what_it_proposes_is_tried_with_its_weights_where_it_is_told_to(searcher: BilevelSearcher) -> None:
+    cold, row = attempt(searcher, job()), attempt(searcher, job(warm_epochs=2))
+    assert cold.warm == ()
+    assert row.proposals == cold.proposals == tuple(one.job.genotype for one in row.warm)
+    for one in row.warm:
+        assert (one.job.kind, one.job.epochs, one.job.parents, one.outcome) == ("warm", 2, (5,), Outcome.MEASURED)
+        assert isinstance(one.measurement, Measurement)
+        assert one.sample_steps == 2 * 64 * int(one.job.genotype["time_steps"])
+    assert row.sample_steps == pytest.approx(cold.sample_steps + sum(one.sample_steps for one in row.warm))
+    assert attempt(searcher, job(warm_epochs=2)).same_result(row)
+
+
+def test_a_warm_start_that_fails_is_told_with_the_network_and_the_search_is_none_the_worse(
+    searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(job: Job, weights: object) -> Returned:
+        raise TrainingDivergedError("The loss is nan.")
+
+    monkeypatch.setattr(searcher, "_warm", broken)
+    row = attempt(searcher, job(warm_epochs=1))
+    assert row.outcome is Outcome.MEASURED
+    assert len(row.proposals) == 2
+    assert [(one.outcome, one.message) for one in row.warm] == [(Outcome.DIVERGED, "The loss is nan.")] * 2
+
+
+def test_the_search_is_told_the_price_and_the_schedule(
+    searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+    search = bilevel_searcher.differentiable_search
+
+    def listening(*arguments: Any, **options: Any) -> Any:
+        told.update(options)
+        return search(*arguments, **options)
+
+    monkeypatch.setattr(bilevel_searcher, "differentiable_search", listening)
+    searcher(job(price=0.7, warm_up=0, epochs=2))
+    assert (told["price"], told["context"]) == (0.7, {"nodes": 1, "layers": 2, "channels": 4})
+    assert (told["relaxation"].warm_up, told["relaxation"].epochs, told["relaxation"].proposals) == (0, 2, 2)
+
+
+def test_a_size_that_is_missing_makes_a_failed_row_that_names_it(searcher: BilevelSearcher) -> None:
+    row = attempt(searcher, replace(job(), settings=TOLD))
+    assert row.outcome is Outcome.CRASHED
+    assert "nodes is missing" in row.message
+
+
+def resolved(folder: Path, *, evaluations: int) -> ResolvedRun:
+    path = folder / "run.toml"
+    strategy = {"name": "differentiable", "objective": "energy", "warm_up": 1, "epochs": 1}
+    strategy["contexts"] = {"nodes": [1], "layers": [2], "channels": [4]}
+    content = {
+        "search": {"space": "spatial_temporal", "evaluations": evaluations, "parallel": 2},
+        "data": {"name": "digits"},
+        "objectives": [{"name": "accuracy"}, {"name": "energy", "profile": "loihi1_davies"}],
+        "strategies": [strategy],
+        "ladder": {"epochs": [1]},
+    }
+    path.write_text(tomli_w.dumps(content))
+    return resolve(path)
+
+
+@pytest.mark.slow
+def test_a_run_file_with_the_strategy_searches_and_resumes_to_the_same_rows(tmp_path: Path) -> None:
+    told = []
+    for name, budgets in (("once", [4]), ("again", [1, 4])):
+        for evaluations in budgets:
+            run = resolved(tmp_path, evaluations=evaluations)
+            with Archive(tmp_path / name, run.space, run.objectives, seed=0) as archive:
+                run.search(archive, workers=InlineWorkers(run.make_evaluate()()))
+                rows = archive.rows
+        told.append([(row.job, row.evaluation.outcome, row.evaluation.proposals, row.costs) for row in rows])
+    assert told[0] == told[1]
+    assert {job.kind for job, *_ in told[0]} == {"search", "evaluate"}
+    assert all(outcome is Outcome.MEASURED for _, outcome, *_ in told[0])
+    assert all(job.sample_steps > 0 for job, *_ in told[0])

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evonas.data import digits
+from evonas.data.dataset import Samples, SearchData
+from evonas.engine.job import Job
+from evonas.engine.returned import Returned
+from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.measurement import Measurement
+from evonas.snn.network import Network
+from evonas.space import Choice, Genotype, Space
+from evonas.training.trainer import Training, TrainingEvaluator
+from spaces.spatial_temporal import space
+
+
+@pytest.fixture(scope="module")
+def data() -> SearchData:
+    whole = digits.read().for_search(seed=0)
+    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), 10)
+
+
+@pytest.fixture(scope="module")
+def genotype() -> Genotype:
+    """Return a small network that spikes."""
+    rng = np.random.default_rng(0)
+    drawn = (space.sample(rng) for _ in range(10_000))
+    return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
+
+
+def job(genotype: Genotype, *, epochs: int = 2, seed: int = 0, slot: int = 0) -> Job:
+    return Job(slot, "evaluate", genotype, "toy", epochs=epochs, seed=seed)
+
+
+def evaluator(data: SearchData, **training: object) -> TrainingEvaluator:
+    return TrainingEvaluator(space, data, training=Training(**{"epochs": 2, "batch_size": 8, **training}))  # type: ignore[arg-type]
+
+
+def measured(returned: Returned) -> Measurement:
+    assert isinstance(returned.measurement, Measurement)
+    return returned.measurement
+
+
+def test_a_measurement_depends_on_the_seed_and_the_genotype_and_on_nothing_else(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measure = evaluator(data)
+    first = measure(job(genotype))
+    torch.rand(7)  # whatever the worker did before
+    measure(job(space.sample(np.random.default_rng(5)), epochs=1))
+    assert measure(job(genotype, slot=99)) == first == evaluator(data)(job(genotype))
+    assert measure(job(genotype, seed=1)) != first
+
+
+def test_a_higher_rung_repeats_the_lower_and_goes_on(data: SearchData, genotype: Genotype) -> None:
+    # with the schedule of the top rung, the epochs of the lower rung are the same steps: trained to 1 epoch the
+    # network is what it is after the first of 2, as a schedule that ends there would not be
+    long, short = evaluator(data, epochs=2), evaluator(data, epochs=1)
+    assert long(job(genotype, epochs=1)) == evaluator(data, epochs=2)(job(genotype, epochs=1))
+    assert long(job(genotype, epochs=1)) != short(job(genotype, epochs=1))
+
+
+def test_a_measurement_holds_what_was_measured(data: SearchData, genotype: Genotype) -> None:
+    measurement = measured(evaluator(data)(job(genotype)))
+    assert 0 <= measurement.accuracy <= 1
+    assert measurement.accuracy * 40 == pytest.approx(round(measurement.accuracy * 40))
+    assert measurement.samples == measurement.activity.samples == 40
+    assert measurement.time_steps == genotype["time_steps"]
+    network = space.build(genotype, (1, 8, 8), 10)  # type: ignore[misc]
+    assert measurement.parameters == sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert Measurement.from_json(measurement.to_json()) == measurement
+
+
+def test_training_learns(data: SearchData, genotype: Genotype) -> None:
+    measure = evaluator(data, epochs=12)
+    assert measured(measure(job(genotype, epochs=12))).loss < measured(measure(job(genotype, epochs=1))).loss
+
+
+def test_a_loss_that_is_no_number_is_a_divergence(data: SearchData, genotype: Genotype) -> None:
+    inputs = data.train.inputs.copy()
+    inputs[5] = np.nan
+    broken = replace(data, train=Samples(inputs, data.train.labels))
+    with pytest.raises(TrainingDivergedError, match="epoch 1 of 2"):
+        evaluator(broken)(job(genotype))
+
+
+def test_a_validation_loss_that_is_no_number_is_a_divergence(data: SearchData) -> None:
+    rng = np.random.default_rng(0)
+    analog = next(g for g in (space.sample(rng) for _ in range(10_000)) if g["channels"] == 4 and "surrogate" not in g)
+    broken = replace(data, validation=Samples(np.full_like(data.validation.inputs, np.nan), data.validation.labels))
+    with pytest.raises(TrainingDivergedError, match="validation loss"):
+        evaluator(broken)(job(analog))
+
+
+def test_a_network_that_never_spikes_is_flagged_as_silent(data: SearchData, genotype: Genotype) -> None:
+    dark = replace(
+        data,
+        train=Samples(np.zeros_like(data.train.inputs), data.train.labels),
+        validation=Samples(np.zeros_like(data.validation.inputs), data.validation.labels),
+    )
+    measurement = measured(evaluator(dark, learning_rate=1e-9)(job(genotype)))
+    assert measurement.silent
+    assert measurement.activity.spikes == 0
+    assert not measured(evaluator(data)(job(genotype))).silent
+
+
+def test_trained_neurons_are_parameters_and_change_the_result(data: SearchData, genotype: Genotype) -> None:
+    plain = measured(evaluator(data)(job(genotype)))
+    trained = measured(evaluator(data, train_neurons=True)(job(genotype)))
+    assert trained.parameters > plain.parameters
+    assert trained.loss != plain.loss
+
+
+def test_a_space_without_build_is_refused(data: SearchData) -> None:
+    with pytest.raises(EvonasError, match="no `build`"):
+        TrainingEvaluator(Space({"a": Choice([1])}), data, training=Training())
+
+
+def trained(data: SearchData, genotype: Genotype, *, epochs: int = 2, space: Space = space):
+    measure = TrainingEvaluator(
+        space, data, training=Training(epochs=2, batch_size=8, learning_rate=2e-2, search_surrogates_every=3)
+    )
+    returned = measure(job(genotype, epochs=epochs))
+    assert returned.trained is not None
+    return returned.measurement, returned.trained.surrogate_widths
+
+
+def test_searched_surrogates_are_the_same_for_the_same_seed_and_move_within_the_range(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measurement, trace = trained(data, genotype)
+    assert trained(data, genotype) == (measurement, trace)
+    assert len(trace) == 1 + 24 // 3
+    widths = [width for entry in trace for width in entry.values()]
+    assert all(0.25 <= width <= 4.0 for width in widths)
+    assert set(trace[0].values()) == {genotype["surrogate_width"]}
+    assert len(set(widths)) > 1
+    assert measurement != evaluator(data, learning_rate=2e-2)(job(genotype)).measurement
+
+
+def test_searched_surrogates_of_a_higher_rung_repeat_those_of_the_lower(data: SearchData, genotype: Genotype) -> None:
+    short, long = trained(data, genotype, epochs=1)[1], trained(data, genotype, epochs=2)[1]
+    assert long[: len(short)] == short
+    assert len(long) > len(short)
+
+
+def test_a_search_of_surrogates_that_cannot_move_leaves_the_training_bitwise(
+    data: SearchData, genotype: Genotype
+) -> None:
+    fixed = copy(space)
+    fixed.surrogate_widths = (float(genotype["surrogate_width"]),) * 2
+    plain = evaluator(data, learning_rate=2e-2)(job(genotype))
+    assert trained(data, genotype, space=fixed)[0] == plain.measurement
+    assert plain.trained is not None
+    assert plain.trained.surrogate_widths == ()
+
+
+def test_surrogates_of_a_space_that_does_not_say_their_range_are_not_searched(data: SearchData) -> None:
+    silent = Space({"a": Choice([1])}, build=lambda genotype, input_shape, classes: None)
+    with pytest.raises(EvonasError, match="no `surrogate_width`"):
+        TrainingEvaluator(silent, data, training=Training(search_surrogates_every=5))
+
+
+def test_sample_steps_are_counted(data: SearchData, genotype: Genotype, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    forward = Network.forward
+
+    def counting(network: Network, inputs: torch.Tensor, *more: Any) -> torch.Tensor:
+        if network.training:
+            seen.append(inputs.shape[1] * network.plan.time_steps * (1.0 if torch.is_grad_enabled() else 1 / 3))
+        return forward(network, inputs, *more)
+
+    monkeypatch.setattr(Network, "forward", counting)
+    steps = 2 * len(data.train.labels) * int(genotype["time_steps"])
+    plain = evaluator(data)(job(genotype)).trained
+    assert plain is not None
+    assert plain.sample_steps == steps == sum(seen)
+    seen.clear()
+    searched = evaluator(data, search_surrogates_every=3)(job(genotype)).trained
+    assert searched is not None
+    assert searched.sample_steps == pytest.approx(sum(seen))
+    assert searched.sample_steps > 1.5 * steps
+
+
+def weights_of(genotype: Genotype, *, seed: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    assert space.build is not None
+    state = space.build(genotype, (1, 8, 8), 10).state_dict()
+    return {name: value for name, value in state.items() if not name.startswith("neurons.")}
+
+
+def test_a_warm_start_begins_with_the_weights_and_has_a_schedule_of_its_own(
+    data: SearchData, genotype: Genotype
+) -> None:
+    measure = evaluator(data)
+    own_draw = weights_of(genotype, seed=(int(genotype.key, 16) ^ 0) % 2**63)
+    one_epoch = evaluator(data, epochs=1)(job(genotype, epochs=1))
+    assert measure.warm(job(genotype, epochs=1), own_draw) == one_epoch
+    assert measure.warm(job(genotype, epochs=1), weights_of(genotype, seed=1)) != one_epoch
+
+
+def test_weights_of_another_network_are_refused(data: SearchData, genotype: Genotype) -> None:
+    weights = weights_of(genotype, seed=0)
+    del weights["operations.stem/conv.conv.weight"]
+    with pytest.raises(EvonasError, match=r"operations.stem/conv.conv.weight differ"):
+        evaluator(data).warm(job(genotype), weights)
