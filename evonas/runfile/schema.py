@@ -25,15 +25,16 @@ WEIGHT_BITS = 8
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class _OpenSection(BaseModel):
     """A section whose further keys are options of what it names."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
     name: Name
+    """A file of the folder, without its ending, or `package.module:attribute`."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -45,11 +46,17 @@ class SearchSection(_Section):
     """What is searched, for how long, and from which seed."""
 
     space: Name
+    """The search space: a file of `spaces/`, or `package.module:attribute`."""
     evaluations: Positive
+    """The budget: networks that are trained and measured, each rung of the ladder counted. Refused ones are free."""
     seconds: Amount | None = None
+    """Wall-clock seconds after which nothing new is started; how far a search comes then depends on the machine."""
     seed: Natural = 0
+    """Seed of the proposals and of training."""
     parallel: Positive = 4
+    """Jobs open at once in virtual time. Part of the result, unlike the number of workers."""
     shares: Literal["fixed", "success"] = "fixed"
+    """How several strategies share the slots: by `share`, or by the hypervolume that they bring for their cost."""
 
 
 class DataSection(_OpenSection):
@@ -60,18 +67,24 @@ class ObjectiveSection(_OpenSection):
     """An objective, its bounds and its options."""
 
     as_: Name | None = Field(default=None, alias="as")
+    """Another name for the objective, so that two of one kind can be told apart."""
     at_least: float | None = Field(default=None, allow_inf_nan=False)
+    """Hard lower bound, in the unit of the objective: networks below it are kept off the front."""
     at_most: float | None = Field(default=None, allow_inf_nan=False)
+    """Hard upper bound, in the unit of the objective: networks above it are kept off the front."""
 
 
 class HardwareSection(BaseModel):
     """The chip that networks have to fit on. Further keys are options of its check: how a network is put there."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
     profile: Name
+    """The chip: name of a profile, or the path of its file."""
     fit: bool = Field(default=True, strict=True)
+    """Whether networks that break a rule of the chip are refused before training; `false` refuses none."""
     weight_bits: Positive = WEIGHT_BITS
+    """Bits of a weight on the chip."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -83,13 +96,16 @@ class StrategySection(_OpenSection):
     """A strategy, its share of the slots and its options."""
 
     share: Amount | None = None
+    """Its share of the slots where several strategies are named; only the ratio counts. Default: equal shares."""
 
 
 class LadderSection(_Section):
     """Epochs of training by rung."""
 
     epochs: tuple[Positive, ...] = Field(default=(6,), min_length=1)
+    """Epochs at each rung, rising: with `[2, 6]` all networks are trained for 2, the better ones again for 6."""
     keep: float = Field(default=0.5, gt=0, lt=1)
+    """Part of the networks of a rung that climb to the next, by non-dominated rank and crowding."""
 
     @field_validator("epochs")
     @classmethod
@@ -103,22 +119,34 @@ class TrainingSection(_Section):
     """How every network is trained."""
 
     batch_size: Positive = 32
+    """Samples of a training step."""
     learning_rate: Amount = 5e-3
+    """Learning rate of AdamW at the first step; it falls to 0 along a cosine over the epochs of the last rung."""
     weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    """Weight decay of AdamW, on the weights of convolutions and of the readout."""
     clip_norm: Amount = 5.0
+    """Gradients of a larger norm are scaled down to this."""
     train_neurons: bool = False
+    """Whether thresholds and time constants are trained along with the weights."""
     search_surrogates_every: Positive | None = None
+    """Steps between two looks for better widths of the surrogate gradients; left out: widths stay as they are."""
 
 
 class WorkersSection(_Section):
     """Who evaluates."""
 
     count: Natural | None = None
+    """Workers; 0 evaluates in the process of the command. Default: what the machine or cluster has room for."""
     num_cpus: Amount = 1
+    """CPUs of each worker, fractions allowed. Its whole part is the number of threads, hence part of the result."""
     num_gpus: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """GPUs of each worker, fractions allowed; above 0 networks are trained on the GPU."""
     seconds: Amount | None = None
+    """Time limit of an evaluation; one that takes longer is a failed row."""
     search_seconds: Amount | None = None
+    """Time limit of a search job, such as those of the strategy `differentiable`."""
     retries: Natural = 2
+    """How often the job of a lost worker is tried again."""
 
 
 class RunFile(_Section):
