@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,6 +50,16 @@ class SearchData:
         """`(channels, height, width)` of one time step of one sample."""
         channels, height, width = self.train.inputs.shape[2:]
         return channels, height, width
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything a search sees, in hexadecimal: the same data elsewhere have it, other data have not."""
+        digest = hashlib.sha256(f"{self.classes} classes".encode())
+        for part in (self.train, self.validation):
+            for array in (part.inputs, part.labels):
+                digest.update(f" {array.dtype.str} {array.shape} ".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

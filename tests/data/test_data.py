@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,28 @@ def test_digits_are_split_without_overlap_and_the_seed_fixes_the_split() -> None
 
 def test_what_a_search_gets_has_no_test_samples() -> None:
     assert set(SearchData.__dataclass_fields__) == {"train", "validation", "classes"}
+
+
+def test_the_fingerprint_is_that_of_the_content_wherever_it_lies_and_changes_with_any_of_it(idx_folder: Path) -> None:
+    def data(**options: object) -> SearchData:
+        return images.read(path=str(idx_folder), **options).for_search(seed=0)  # type: ignore[arg-type]
+
+    kept = data()
+    assert data().fingerprint == kept.fingerprint
+    assert len(kept.fingerprint) == 64
+    train = kept.train
+    brighter, renamed = train.inputs.copy(), train.labels.copy()
+    brighter[3, 0, 0, 1, 1] += 1e-6
+    renamed[0] = (renamed[0] + 1) % 10
+    others = [
+        replace(kept, train=Samples(brighter, train.labels)),
+        replace(kept, train=Samples(train.inputs, renamed)),
+        replace(kept, train=Samples(train.inputs.reshape(40, 1, 1, 2, 8), train.labels)),
+        replace(kept, train=Samples(train.inputs.view(np.int32), train.labels)),
+        replace(kept, train=kept.validation, validation=train),
+        replace(kept, classes=11),
+    ]
+    assert len({kept.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
 
 
 def test_idx_files_are_read_gzipped_or_not(idx_folder: Path) -> None:
