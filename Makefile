@@ -2,8 +2,9 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+MINUTES ?= 10
 
-.PHONY: search test test-slow lint format bench clean
+.PHONY: search test test-slow fuzz lint format bench clean
 
 search: .venv/search-ready       ## find spiking networks for the digits; results in results/digits
 	$(BIN)/python -m evonas.run runs/digits.toml
@@ -13,6 +14,9 @@ test: .venv/test-ready           ## the tests that are quick
 
 test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine
 	$(BIN)/python -m pytest -m slow
+
+fuzz: .venv/test-ready           ## odd and damaged inputs at all doors, for ten minutes: make fuzz MINUTES=1
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES)
 
 lint: .venv/test-ready           ## what is checked without running
 	$(BIN)/ruff check .

@@ -1,0 +1,135 @@
+"""Two processes try inputs, and one watches over them: an input may hang, or end its process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fuzz.verdict import Verdict
+
+HANG_SECONDS = 30.0
+"""An input that takes longer hangs: the slowest take one."""
+
+
+def kinds() -> dict[str, tuple[Any, int]]:
+    """Return each kind of input and how many of its inputs are tried in a round."""
+    from fuzz import archives, data_files, folders, journals, own_code, profiles, run_files
+
+    return {
+        kind.name: (kind, weight)
+        for kind, weight in (
+            (run_files.RunFiles, 6),
+            (profiles.Profiles, 10),
+            (data_files.DataFiles, 10),
+            (archives.Archives, 10),
+            (archives.Copies, 1),
+            (journals.Journals, 8),
+            (journals.ForgedJournals, 10),
+            (folders.Folders, 2),
+            (own_code.OwnCode, 8),
+        )
+    }
+
+
+def watch(
+    known: dict[str, int], *, first: int, seconds: float, inputs: int | None
+) -> tuple[Counter[tuple[str, str]], list[dict[str, Any]]]:
+    """Return how often each kind ended in each way, and what went wrong."""
+    counts: Counter[tuple[str, str]] = Counter()
+    faults: list[dict[str, Any]] = []
+    context = multiprocessing.get_context("spawn")
+    began, given = time.monotonic(), 0
+    workers: dict[Connection, dict[str, Any]] = {}
+
+    round_ = [name for name, weight in known.items() for _ in range(weight)]
+
+    def start() -> None:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, list(known)), daemon=True)
+        process.start()
+        theirs.close()
+        workers[ours] = {"process": process, "task": None, "since": time.monotonic()}
+
+    def give(pipe: Connection) -> None:
+        nonlocal given
+        if time.monotonic() - began > seconds or (inputs is not None and given >= inputs):
+            pipe.send(None)
+            workers[pipe]["task"] = None
+            return
+        task = (round_[given % len(round_)], first + given)
+        given += 1
+        workers[pipe].update(task=task, since=time.monotonic())
+        pipe.send(task)
+
+    def note(task: tuple[str, int], verdict: Verdict) -> None:
+        counts[task[0], verdict.outcome] += 1
+        if verdict.outcome not in ("right", "told"):
+            faults.append({"kind": task[0], "number": task[1], **vars(verdict)})
+            print(f"{verdict.outcome}: {task[0]} {task[1]}: {verdict.detail.strip()[-300:]}", flush=True)
+        if sum(counts.values()) % 2000 == 0:
+            print(f"{sum(counts.values()):,} inputs, {len(faults)} faults", flush=True)
+
+    for _ in range(min(2, os.cpu_count() or 1)):
+        start()
+    while workers:
+        for pipe in wait(list(workers), timeout=1.0):
+            assert isinstance(pipe, Connection)
+            state = workers[pipe]
+            try:
+                verdict = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                state["process"].join()
+                workers.pop(pipe)
+                if state["task"] is not None:
+                    note(state["task"], Verdict("died", f"exit code {state['process'].exitcode}"))
+                    start()
+                continue
+            if verdict is not None:
+                note(state["task"], verdict)
+            give(pipe)
+        for pipe, state in list(workers.items()):
+            if state["task"] is not None and time.monotonic() - state["since"] > HANG_SECONDS:
+                state["process"].kill()
+                state["process"].join()
+                workers.pop(pipe)
+                note(state["task"], Verdict("hang", f"more than {HANG_SECONDS:g} s"))
+                start()
+    return counts, faults
+
+
+def work(pipe: Connection, names: list[str]) -> None:
+    """Try what comes through the pipe, and send what came of it."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    warnings.simplefilter("ignore")
+    import torch
+
+    torch.set_num_threads(1)
+    quiet = open(os.devnull, "w")
+    sys.stdout = sys.stderr = quiet
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        os.chdir(folder)
+        made: dict[str, Any] = {}
+        for name in names:
+            place = Path(folder) / name.replace(" ", "_")
+            place.mkdir()
+            made[name] = kinds()[name][0](place)
+        pipe.send(None)
+        while (task := pipe.recv()) is not None:
+            name, number = task
+            rng = np.random.default_rng([number, *name.encode()])
+            try:
+                verdict = made[name].attempt(rng)
+            except BaseException:
+                verdict = Verdict("traceback", traceback.format_exc()[-3000:])
+            pipe.send(verdict)
