@@ -115,9 +115,8 @@ def work(pipe: Connection, names: list[str]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    quiet = open(os.devnull, "w")
-    sys.stdout = sys.stderr = quiet
-    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+    with open(os.devnull, "w") as quiet, tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        sys.stdout = sys.stderr = quiet
         os.chdir(folder)
         made: dict[str, Any] = {}
         for name in names:
