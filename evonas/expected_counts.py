@@ -18,7 +18,7 @@ class ExpectedCounts:
     rates: nothing is detached but the outputs of analog neurons, whose number has no useful gradient.
 
     Attributes:
-        spikes: Spikes, and outputs of analog neurons other than zero, at every time step.
+        spikes: Spikes, and outputs of analog neurons other than zero, those of a static layer once.
         events: Delivered synaptic events.
         graded: Delivered graded events.
         macs: Multiply-accumulates behind the data, those of a static input once.

@@ -19,7 +19,8 @@ class Population:
         shape: `(channels, height, width)`.
         state: State variables per neuron: 2 with synaptic current, 1 without, 0 for analog.
         static: Whether its output is the same at all time steps (an analog layer behind a static image).
-        spikes: `(time,)` spikes, for analog neurons outputs other than zero (K).
+        spikes: `(time,)` spikes, for analog neurons outputs other than zero (K); a static output is listed at each
+            step.
         updates: `(time,)` neurons with input current or state other than zero (U).
     """
 
@@ -36,6 +37,11 @@ class Population:
         """Number of neurons."""
         channels, height, width = self.shape
         return channels * height * width
+
+    @property
+    def outputs(self) -> int:
+        """Spikes and non-zero analog outputs; a static output, which is computed once, counts once."""
+        return sum(self.spikes[:1] if self.static else self.spikes)
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,8 @@ class Activity:
 
     @property
     def spikes(self) -> float:
-        """Spikes and non-zero analog outputs, per sample."""
-        return sum(sum(population.spikes) for population in self.populations) / self.samples
+        """Spikes and non-zero analog outputs, per sample; those of a static layer once."""
+        return sum(population.outputs for population in self.populations) / self.samples
 
     @property
     def synaptic_operations(self) -> float:

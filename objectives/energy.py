@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from evonas.chips.coverage import gaps
-from evonas.chips.deployment import Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
+from evonas.chips.deployment import WEIGHT_BITS, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
 from evonas.chips.energy import Part, check_energy, estimate, has_static, joules
 from evonas.chips.energy_estimate import priced
 from evonas.chips.expected_energy import expected_energy
@@ -25,7 +25,7 @@ def objective(
     reset: Reset = "not-counted",
     host: Host = "not-counted",
     weights: Weights = "unshared",
-    weight_bits: int = 8,
+    weight_bits: int = WEIGHT_BITS,
     split: Split = "any",
     pipeline: Pipeline = "one-layer-per-step",
     hops: float | None = None,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from evonas.chips.deployment import Split, Weights
+from evonas.chips.deployment import WEIGHT_BITS, Split, Weights
 from evonas.chips.fit import checker
 from evonas.chips.profile import load
 from evonas.measurement import Measurement
 from evonas.objective import Objective
 
 
-def objective(*, profile: str, weights: Weights = "unshared", weight_bits: int = 8, split: Split = "any") -> Objective:
+def objective(
+    *, profile: str, weights: Weights = "unshared", weight_bits: int = WEIGHT_BITS, split: Split = "any"
+) -> Objective:
     """Return the objective: by how much a network misses the chip `profile`, bounded to 0, to be minimised.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evonas.chips.deployment import Deployment, Pipeline, Split, Weights
+from evonas.chips.deployment import WEIGHT_BITS, Deployment, Pipeline, Split, Weights
 from evonas.chips.latency import check_time, estimate, gaps, seconds
 from evonas.chips.profile import load
 from evonas.measurement import Measurement
@@ -13,7 +13,7 @@ def objective(
     *,
     profile: str,
     weights: Weights = "unshared",
-    weight_bits: int = 8,
+    weight_bits: int = WEIGHT_BITS,
     split: Split = "any",
     pipeline: Pipeline = "one-layer-per-step",
     clock_mhz: float | None = None,

@@ -1,4 +1,4 @@
-"""Spikes of a sample in all layers, with the non-zero outputs of analog neurons, which are sent as well."""
+"""Spikes of a sample in all layers, with the non-zero outputs of analog neurons; a static layer's are sent once."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Placed:
     @cached_property
     def sent(self) -> Mapping[str, Counts]:
         """`(time,)` spikes of each source, totals over the samples."""
-        return sent(self.activity, self.profile)
+        return sent(self.activity, self.profile, assumed=self.assumed)
 
     @cached_property
     def traffic(self) -> Traffic:

@@ -16,6 +16,10 @@ Split = Literal["any", "channels"]
 Pipeline = Literal["one-layer-per-step", "within-step"]
 
 
+WEIGHT_BITS = 8
+"""Bits of a weight where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What is assumed where the profile leaves a choice. The defaults are those of all objectives.
@@ -44,7 +48,7 @@ class Deployment:
     reset: Reset = "not-counted"
     host: Host = "not-counted"
     weights: Weights = "unshared"
-    weight_bits: int = 8
+    weight_bits: int = WEIGHT_BITS
     split: Split = "any"
     pipeline: Pipeline = "one-layer-per-step"
     hops: float | None = None

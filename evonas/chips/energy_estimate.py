@@ -1,4 +1,4 @@
-"""An estimate of energy: what came of counts and prices, with its band, its shares and all that it leaves out."""
+"""An estimate of energy: what came of counts and prices, with its band and all that it leaves out."""
 
 from __future__ import annotations
 
@@ -44,11 +44,6 @@ class EnergyEstimate:
     notes: tuple[str, ...]
 
     @property
-    def evidence(self) -> dict[str, str]:
-        """Kind of evidence by name of the coefficient."""
-        return {name: price.kind for name, price in self.prices.items()}
-
-    @property
     def dynamic(self) -> Band:
         """Sum of all terms."""
         return total(self.terms.values())
@@ -57,19 +52,6 @@ class EnergyEstimate:
     def total(self) -> Band:
         """Sum of all terms and, where it is known, of the static part."""
         return self.dynamic + (self.static or NOTHING)
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Fraction of the nominal sum of the layers by layer; empty where nothing costs anything."""
-        sums = {name: sum(band.nominal for band in parts.values()) for name, parts in self.layers.items()}
-        whole = sum(sums.values())
-        return {name: joules / whole for name, joules in sums.items()} if whole else {}
-
-    @property
-    def term_shares(self) -> dict[str, float]:
-        """Fraction of the nominal dynamic energy by name of the coefficient; empty where nothing costs anything."""
-        whole = self.dynamic.nominal
-        return {name: band.nominal / whole for name, band in self.terms.items()} if whole else {}
 
 
 def compose(

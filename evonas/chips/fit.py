@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evonas.chips.deployment import ASSUMED, Deployment, Split, Weights
+from evonas.chips.deployment import ASSUMED, WEIGHT_BITS, Deployment, Split, Weights
 from evonas.chips.fit_rules import Findings, blocks, cores, everywhere, one_core, reservoir, software
 from evonas.chips.fit_speck import convolution_cores
 from evonas.chips.profile import Profile, load
@@ -49,7 +49,7 @@ class Fit:
 
 
 def checker(
-    *, profile: str, weights: Weights = "unshared", weight_bits: int = 8, split: Split = "any"
+    *, profile: str, weights: Weights = "unshared", weight_bits: int = WEIGHT_BITS, split: Split = "any"
 ) -> Callable[[Network], Fit]:
     """Return the function that says whether a network fits on the chip `profile`; arguments as for `objective`.
 

@@ -48,7 +48,7 @@ def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> 
     if unpriced:
         raise UnpriceableError(" ".join(_unpriced(name, edges, profile) for name, edges in unpriced.items()))
     if rule == "crossbar-full":
-        _fill_rows(layers, activity, profile)
+        _fill_rows(layers, activity, profile, assumed)
     if "addr" in profile.energy:
         for counts in layers.values():
             counts["addr"] = sum(counts.get(name, 0.0) for name in ("synop", "synop_conv", "synop_graded"))
@@ -70,9 +70,8 @@ def check_possible(activity: Activity, profile: Profile) -> None:
 def _neurons(activity: Activity, assumed: Deployment) -> Operations:
     layers: Operations = {}
     for population in activity.populations:
-        once = assumed.static_first == "once" and population.static
-        spikes = population.spikes[:1] if once else population.spikes
-        layers[population.name] = counts = {"spike_out": sum(spikes) / activity.samples}
+        spikes = population.outputs if assumed.static_first == "once" else sum(population.spikes)
+        layers[population.name] = counts = {"spike_out": spikes / activity.samples}
         if population.state:
             counts["acc_neuron"] = activity.time_steps * population.neurons
             counts["upd_neuron"] = sum(population.updates) / activity.samples
@@ -135,10 +134,10 @@ def _with_padding(edge: Connection) -> int:
     return size(edge.out_shape) * (edge.in_shape[0] // edge.groups) * edge.kernel**2
 
 
-def _fill_rows(layers: Operations, activity: Activity, profile: Profile) -> None:
+def _fill_rows(layers: Operations, activity: Activity, profile: Profile, assumed: Deployment) -> None:
     """Replace synaptic events by a full row of the crossbar for each spike, at the first layer that reads it."""
     row = profile.fit["neurons_per_core"]
-    spikes = sent(activity, profile)
+    spikes = sent(activity, profile, assumed=assumed)
     for counts in layers.values():
         if "synop" in counts:
             counts["synop"] = 0.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evonas.architecture.plan import INPUT
+from evonas.chips.deployment import Deployment
 from evonas.chips.placement import Placement
 from evonas.chips.profile import Profile
 from evonas.chips.topology import Topology, is_static_input
@@ -32,8 +33,11 @@ class Traffic:
     sent_out: Table
 
 
-def sent(activity: Activity, profile: Profile) -> dict[str, Counts]:
-    """Return `(time,)` spikes of each source; graded data in unit events, unless the chip has graded ones."""
+def sent(activity: Activity, profile: Profile, *, assumed: Deployment) -> dict[str, Counts]:
+    """Return `(time,)` spikes of each source; graded data in unit events, unless the chip has graded ones.
+
+    The outputs of a static layer are sent in the first step alone where its multiply-accumulates are done once.
+    """
     in_units = "synop_graded" not in profile.energy
     spikes = {population.name: population.spikes for population in activity.populations}
     for edge in activity.connections:
@@ -41,6 +45,10 @@ def sent(activity: Activity, profile: Profile) -> dict[str, Counts]:
             arriving = edge.units if in_units and edge.element == "graded" else edge.inputs
             others = [spikes[name] for name in edge.sources if name != INPUT]
             spikes[INPUT] = tuple(count - sum(step) for count, *step in zip(arriving, *others, strict=True))
+    if assumed.static_first == "once":
+        for population in activity.populations:
+            if population.static:
+                spikes[population.name] = (population.outputs, *[0] * (activity.time_steps - 1))
     return spikes
 
 

@@ -113,7 +113,7 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
             x, y = [depth[end] for end in ends], [height[end] for end in ends]
             figure.add_scatter(x=x, y=y, mode="lines", line={"color": "silver"}, hoverinfo="skip")
     told = {
-        one.name: f"{one.kind} {one.shape}, {sum(one.spikes) / activity.samples:,.1f} spikes a sample"
+        one.name: f"{one.kind} {one.shape}, {one.outputs / activity.samples:,.1f} spikes a sample"
         for one in activity.populations
     }
     figure.add_scatter(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import DataSet, SearchData
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse
@@ -21,7 +22,7 @@ from evonas.errors import DataError, RunFileError
 from evonas.objective import Objective
 from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
-from evonas.runfile.schema import WEIGHT_BITS, HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.runfile.schema import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
 from evonas.space import Genotype, Space
 from evonas.training.cost_model import TrainingCost

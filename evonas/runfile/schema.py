@@ -13,15 +13,13 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from evonas.chips.deployment import WEIGHT_BITS
 from evonas.errors import RunFileError
 
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Natural = Annotated[int, Field(ge=0, strict=True)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
-
-WEIGHT_BITS = 8
-"""Bits of a weight where nobody says: here as in the objectives."""
 
 
 class _Section(BaseModel):

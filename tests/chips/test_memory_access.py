@@ -1,19 +1,17 @@
-"""Memory and the same network as an ordinary one: the toy of the accounting, computed by hand."""
+"""Accesses to memory: the toy of the accounting, computed by hand."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from counted import edge, layer, with_energy
+from counted import edge, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.chips.ann import ann
 from evonas.chips.energy import estimate
 from evonas.chips.memory_access import access
 from evonas.chips.profile import load
-from evonas.errors import ProfileError
 from evonas.measurement import Activity
 
 CHIP = load("sram45_int8")
@@ -43,31 +41,6 @@ def test_the_toy_costs_what_the_hand_says() -> None:
     assert terms["addr"] == pytest.approx(10.2, abs=0.05)
     assert terms["synop"] + terms["acc_neuron"] == pytest.approx(5.3, abs=0.06)
     assert sum(terms.values()) == pytest.approx(1035.4, abs=0.05)
-
-
-def test_the_toy_as_an_ordinary_network_costs_half() -> None:
-    chip = with_energy(CHIP, mac=0.3)  # with a wide accumulator
-    result = ann(toy(), chip)
-    without_writes = result.total.nominal - result.terms["outputs"].nominal
-    assert without_writes * 1e9 == pytest.approx(517.7, abs=0.05)
-    assert (result.macs, result.reuse) == (79_400, 1)
-
-
-def test_the_reuse_of_weights_decides_what_an_ordinary_network_costs() -> None:
-    once, often = ann(toy(), CHIP), ann(toy(), CHIP, reuse=8)
-    for name in ("weights", "inputs"):
-        assert often.terms[name].nominal == pytest.approx(once.terms[name].nominal / 8)
-    assert often.terms["mac"] == once.terms["mac"]
-    assert often.reuse == 8
-    with pytest.raises(ProfileError, match=r"at least 1, got 0\.5"):
-        ann(toy(), CHIP, reuse=0.5)
-
-
-def test_an_ordinary_network_needs_a_machine_that_multiplies() -> None:
-    with pytest.raises(ProfileError, match=r"loihi1_davies has no energy\.mac"):
-        ann(toy(), load("loihi1_davies"))
-    assert ann(toy(), load("gpu_degnan")).total.nominal == pytest.approx(300e-12 * (79_400 + 110))
-    assert ann(toy(), load("arith45_fp32")).total.nominal == pytest.approx(4.6e-12 * 79_400)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from evonas.chips.deployment import ASSUMED, Deployment
+from evonas.chips.operation_counts import operations
+from evonas.chips.profile import load
+from evonas.chips.traffic import sent
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective, score
 from objectives import accuracy, parameters, spikes, synaptic_operations
@@ -28,7 +33,7 @@ def measurement() -> Measurement:
     ("objective", "value"),
     [
         (accuracy.objective(), 0.9),
-        (spikes.objective(), 7.1),
+        (spikes.objective(), 4.1),
         (synaptic_operations.objective(), 7.0),
         (parameters.objective(), 123),
     ],
@@ -36,6 +41,32 @@ def measurement() -> Measurement:
 def test_an_objective_reads_its_number_per_sample(objective: Objective, value: float) -> None:
     assert math.isclose(objective.score(measurement()), value)
     assert objective.unit
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_a_static_layer_counts_once_wherever_its_outputs_are_counted(static: bool) -> None:
+    activity = measurement().activity
+    analog = replace(activity.populations[0], static=static)
+    activity = replace(activity, populations=(analog, activity.populations[1]))
+    by_hand = 0
+    for population in activity.populations:
+        for step, count in enumerate(population.spikes):
+            if step == 0 or not population.static:  # what is the same at all steps is computed and sent in the first
+                by_hand += count
+    assert activity.spikes == by_hand / 10 == (4.1 if static else 7.1)
+    assert spikes.objective().score(replace(measurement(), activity=activity)) == by_hand / 10
+    chip = load("arith45_fp32")
+    priced = operations(activity, chip, assumed=ASSUMED)
+    assert sum(counts["spike_out"] for counts in priced.values()) == by_hand / 10
+    sending = sent(activity, chip, assumed=ASSUMED)
+    assert sum(sum(sending[population.name]) for population in activity.populations) == by_hand
+
+
+def test_a_static_layer_is_sent_at_every_step_where_it_is_computed_at_every_step() -> None:
+    activity, chip, assumed = measurement().activity, load("arith45_fp32"), Deployment(static_first="every-step")
+    priced = operations(activity, chip, assumed=assumed)
+    assert priced["analog"]["spike_out"] == 6.0
+    assert sent(activity, chip, assumed=assumed)["analog"] == (30, 30)
 
 
 def test_accuracy_is_maximised_and_cannot_be_better_than_one() -> None:

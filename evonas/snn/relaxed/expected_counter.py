@@ -71,9 +71,7 @@ class ExpectedCounter:
         )
         for rates in (self._rates[name].spikes, self._rates[name].numbers):
             if rates is not None:
-                by_step = rates.flatten(1).sum(1)
-                by_step = by_step.expand(len(self._lasting))  # what is static is sent at every step
-                self._counts["spikes"].append(presence * (by_step * self._lasting).sum())
+                self._counts["spikes"].append(presence * self._over_time(rates.flatten(1).sum(1)))
 
     def deliver(self, name: str, *, presence: Tensor) -> None:
         """Count what connection `name`, which a network has with this probability, delivers of what has been sent."""
@@ -101,7 +99,10 @@ class ExpectedCounter:
     def _delivered(self, edge: PlannedConnection, rates: Tensor) -> Tensor:
         if edge.name not in self._reach:
             self._reach[edge.name] = fan_out(edge).to(rates)
-        by_step = (rates * self._reach[edge.name]).flatten(1).sum(1)
+        return self._over_time((rates * self._reach[edge.name]).flatten(1).sum(1))
+
+    def _over_time(self, by_step: Tensor) -> Tensor:
+        """Return the sum over the time steps that there are; what is static has one step and counts once."""
         return by_step[0] if len(by_step) == 1 else (by_step * self._lasting).sum()
 
 
