@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from evonas.snn.kernels.compiler import compiled
+from evonas.snn.kernels.compiler import load
 from evonas.snn.kernels.cpp_scan import WORTH_THREADS
 from evonas.snn.operations import Scale
 
@@ -49,7 +49,7 @@ class CompiledCurrents:
     """
 
     def __init__(self) -> None:
-        library = ctypes.CDLL(str(compiled(SOURCE)))
+        library = load(SOURCE, functions=("currents_float", "currents_double"))
         self.functions = {torch.float32: library.currents_float, torch.float64: library.currents_double}
         for function in self.functions.values():
             function.argtypes = (ctypes.POINTER(_Currents), ctypes.c_int)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import shutil
+import signal
+import stat
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from evonas.errors import EvonasError
 
@@ -24,30 +31,56 @@ FLAGS = (
     "-shared",
     "-fPIC",
 )
-SECONDS = 120
+SECONDS = 120.0
 """A compiler that needs longer has gone wrong; a few seconds are usual."""
+
+_gave_up: dict[str, str] = {}
+"""Compiler to why this process waits for it no more: each of several libraries would take as long again."""
+
+_log = logging.getLogger(__name__)
+
+
+def load(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL:
+    """Return the library built from `source`, in which these functions are.
+
+    Raises:
+        EvonasError: As `compiled`, or if what the compiler made cannot be loaded or lacks a function.
+    """
+    library = compiled(source)
+    try:
+        loaded = ctypes.CDLL(str(library))
+    except OSError as error:
+        raise EvonasError(f"The library of {source.name} cannot be loaded: {error}.") from error
+    missing = [name for name in functions if not hasattr(loaded, name)]
+    if missing:
+        raise EvonasError(f"The library of {source.name}, {library}, lacks the functions {', '.join(missing)}.")
+    return loaded
 
 
 def compiled(source: Path) -> Path:
     """Return the library built from `source`: at once where it is in the cache, else after a few seconds.
 
     Several processes may ask at the same time: one builds, the others wait for it. The name holds a hash of source,
-    compiler, flags and kind of processor, so a cache on a shared disk serves different machines.
+    compiler, flags and kind of processor, so a cache on a shared disk serves different machines. A checksum beside
+    each library tells one that was cut or changed, which would crash the process: it is built again.
 
     Raises:
-        EvonasError: If there is no C++ compiler, it fails, or the cache cannot be written.
+        EvonasError: If there is no C++ compiler, it fails or hangs, or the cache cannot be written or trusted.
     """
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("c++")
     if compiler is None:
         raise EvonasError("There is no C++ compiler: install g++, or name one in the environment variable CXX.")
+    if compiler in _gave_up:
+        raise EvonasError(_gave_up[compiler])
     try:
-        library = _cache() / f"{source.stem}-{_key(source, compiler)}.so"
-        if library.exists():
+        library = _trusted_folder() / f"{source.stem}-{_key(source, compiler)}.so"
+        if _is_sound(library):
             return library
-        library.parent.mkdir(parents=True, exist_ok=True)
         with open(library.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not library.exists():
+            _wait_for(lock, compiler, source)
+            if not _is_sound(library):
+                if library.exists():
+                    _log.warning("The compiled library %s was damaged or changed, and is built again.", library)
                 _build(compiler, source, library)
     except OSError as error:
         raise EvonasError(f"The library of {source.name} cannot be kept in {_cache()}: {error}.") from error
@@ -56,15 +89,96 @@ def compiled(source: Path) -> Path:
 
 def _build(compiler: str, source: Path, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        fresh = Path(folder) / library.name
-        command = [compiler, *FLAGS, "-o", str(fresh), str(source)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            raise EvonasError(f"{compiler} needed more than {SECONDS} s for {source.name}.") from None
-        if done.returncode:
-            raise EvonasError(f"{compiler} could not compile {source.name}: {_complaint(done.stderr)}")
+        fresh, checksum = Path(folder) / library.name, Path(folder) / "checksum"
+        code, complaints = _run([compiler, *FLAGS, "-o", str(fresh), str(source)], source)
+        if code:
+            raise EvonasError(f"{compiler} could not compile {source.name}: {_complaint(complaints)}")
+        if not fresh.is_file():
+            raise EvonasError(f"{compiler} said that it has compiled {source.name}, but wrote no library.")
+        fresh.chmod(0o600)
+        checksum.write_bytes(_digest(fresh.read_bytes()))
+        checksum.chmod(0o600)
+        # whoever reads between these two sees a library that is not sound, and waits for the lock
+        os.replace(checksum, _checksum(library))
         os.replace(fresh, library)
+
+
+def _is_sound(library: Path) -> bool:
+    """Return whether the library is there, nobody else can have written it, and it has the checksum beside it."""
+    try:
+        with open(library, "rb") as file, open(_checksum(library), "rb") as checksum:
+            are_ours = all(_is_ours_alone(os.fstat(opened.fileno())) for opened in (file, checksum))
+            return are_ours and checksum.read() == _digest(file.read())
+    except FileNotFoundError:
+        return False
+
+
+def _checksum(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _trusted_folder() -> Path:
+    """Return the folder of the cache, made if need be; raise `EvonasError` where others may have written into it.
+
+    A library is code that runs in this process, so whoever can write there could run theirs.
+    """
+    folder = _cache()
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_ours_alone(folder.stat()):
+        raise EvonasError(
+            f"The folder of compiled libraries, {folder}, belongs to somebody else, or others may write into it, so it "
+            f"is not used. Say `chmod 700 {folder}`, or name another cache in the environment variable XDG_CACHE_HOME."
+        )
+    return folder
+
+
+def _is_ours_alone(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _wait_for(lock: IO[str], compiler: str, source: Path) -> None:
+    """Wait until no other process builds; raise `EvonasError` where one takes longer than a compiler may."""
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                _gave_up[compiler] = f"Another process has been compiling {source.name} for more than {SECONDS:g} s."
+                raise EvonasError(_gave_up[compiler]) from None
+        time.sleep(0.05)
+
+
+def _run(command: Sequence[str], source: Path) -> tuple[int, str]:
+    """Return the exit status of a compiler and what it said, all of its processes ended.
+
+    Raises:
+        EvonasError: If it cannot be run, or needs too long.
+    """
+    with tempfile.TemporaryFile() as said:  # a pipe would stay open as long as any child of the compiler lives
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            raise EvonasError(f"The compiler {command[0]} cannot be run: {error}.") from error
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            _gave_up[command[0]] = f"{command[0]} needed more than {SECONDS:g} s for {source.name}."
+            raise EvonasError(_gave_up[command[0]]) from None
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said.seek(0)
+        return code, said.read().decode(errors="replace")
 
 
 def _complaint(said: str) -> str:
@@ -74,12 +188,17 @@ def _complaint(said: str) -> str:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evonas"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evonas"
+    except RuntimeError as error:  # neither HOME nor an entry of this user
+        raise EvonasError(
+            f"There is no folder for compiled libraries: {error} Name one in the environment variable XDG_CACHE_HOME."
+        ) from error
 
 
 def _key(source: Path, compiler: str) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=SECONDS, check=False)
-    parts = (source.read_text(encoding="utf-8"), version.stdout, " ".join(FLAGS), _processor())
+    _, version = _run([compiler, "--version"], source)
+    parts = (source.read_text(encoding="utf-8"), version, " ".join(FLAGS), _processor())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evonas.architecture.neuron import SURROGATES
-from evonas.snn.kernels.compiler import compiled
+from evonas.snn.kernels.compiler import load
 from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
 from evonas.snn.kernels.neuron_step import Constants, Law
 from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
@@ -128,7 +128,7 @@ class CompiledSweep:
     """
 
     def __init__(self) -> None:
-        library = ctypes.CDLL(str(compiled(SOURCE)))
+        library = load(SOURCE, functions=("sweep_float", "sweep_double"))
         self._functions = {torch.float32: library.sweep_float, torch.float64: library.sweep_double}
         for function in self._functions.values():
             function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int)

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d
 
 from evonas.errors import EvonasError
-from evonas.snn.kernels.compiler import compiled
+from evonas.snn.kernels.compiler import load
 from evonas.snn.kernels.cpp_scan import WORTH_THREADS
 
 SOURCE = Path(__file__).with_name("event_convolution.cpp")
@@ -200,7 +200,7 @@ def _threads(shape: torch.Size) -> int:
 def _library() -> ctypes.CDLL | None:
     """Return the compiled functions, None where they cannot be compiled: said once."""
     try:
-        library = ctypes.CDLL(str(compiled(SOURCE)))
+        library = load(SOURCE, functions=("list_events", "convolve", "weight_gradient"))
     except EvonasError as error:
         _log.warning("Convolutions of spikes run dense, several times slower than compiled. %s", error)
         return None

@@ -18,8 +18,7 @@ from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParamet
 from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.architecture.neuron import SURROGATES, Surrogate
-from evonas.errors import EvonasError
-from evonas.snn.kernels import compiler, cpp_scan
+from evonas.snn.kernels import compiler
 from evonas.snn.kernels import scan as scan_module
 from evonas.snn.kernels.backend import scanning
 from evonas.snn.kernels.neuron_step import NeuronParameters
@@ -358,31 +357,3 @@ def test_without_a_compiler_a_cpu_loops_because_torchs_sweep_is_slower(monkeypat
     with scanning("torch"):
         assert torch.equal(scan(leaves.seen, leaves.parameters), looped[0])
     assert len(looped) == 1
-
-
-def test_what_the_compiler_says_is_passed_on(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    wrong = tmp_path / "wrong.cpp"
-    wrong.write_text("int main( {")
-    with pytest.raises(EvonasError, match=r"could not compile wrong\.cpp.*error"):
-        compiler.compiled(wrong)
-    assert not list((tmp_path / "cache").rglob("*.so"))
-
-
-def test_a_library_is_built_once_and_again_after_a_change(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    source = tmp_path / "one.cpp"
-    source.write_text('extern "C" int one() { return 1; }')
-    built = compiler.compiled(source)
-    when = built.stat().st_mtime_ns
-    assert compiler.compiled(source) == built
-    assert built.stat().st_mtime_ns == when
-    source.write_text('extern "C" int one() { return 2; }')
-    assert compiler.compiled(source) != built
-
-
-def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(EvonasError, match="cannot be kept in"):
-        compiler.compiled(cpp_scan.SOURCE)
