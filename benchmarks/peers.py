@@ -24,7 +24,7 @@ from evonas.engine.job import Job
 from evonas.engine.search import Budget, search
 from evonas.engine.view import Row, Strategy
 from evonas.objective import Objective
-from evonas.space import Choice, Integer, LogReal, Real
+from evonas.variables import Choice, Integer, LogReal, Real
 
 
 class TableMemory:

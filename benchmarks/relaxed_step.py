@@ -33,10 +33,11 @@ from table import Figure, publish
 from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
-from evonas.space import Genotype, Scalar
+from evonas.space import Genotype
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.bilevel_settings import Paths, Relaxation
 from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.variables import Scalar
 from objectives import energy
 from spaces.spatial_temporal import space
 

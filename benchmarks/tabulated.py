@@ -15,8 +15,9 @@ from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from evonas.objective import Objective
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
+from evonas.space import Genotype, Space
 from evonas.strategies.random import values_of
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ from evonas.engine.search import Budget, search
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.space import Genotype, Rule, Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
+from evonas.variables import Choice, Integer, LogReal, Real
 
 if TYPE_CHECKING:
     from evonas.engine.ray_workers import RayWorkers

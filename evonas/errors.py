@@ -2,7 +2,9 @@
 
     EvonasError
     ├── SpaceError            a space, a genotype or a value of one is wrong
-    ├── RunFileError          the run file is wrong; carries every fault at once
+    │   └── OutsideError      a genotype lies outside what a space was narrowed to
+    ├── OptionError           options are wrong; carries every fault at once
+    │   └── RunFileError      the run file, or the command, is wrong
     ├── ArchiveError          the archive cannot be opened, read or written
     │   └── ChangedRunError   the archive belongs to a run with other settings
     ├── ProfileError          a hardware profile is wrong
@@ -29,16 +31,27 @@ class SpaceError(EvonasError):
     """A space, a genotype or a value of one is wrong."""
 
 
-class RunFileError(EvonasError):
-    """The run file is wrong.
+class OutsideError(SpaceError):
+    """A genotype lies outside what a space was narrowed to."""
+
+
+class OptionError(EvonasError):
+    """Options are wrong.
 
     Args:
-        faults: One sentence a fault, each with its key, what came and what would be right.
+        faults: One sentence a fault, each with the name of the option, what came and what would be right.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(f"- {fault}" for fault in self.faults))
+
+    def __reduce__(self) -> tuple[type[OptionError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)
+
+
+class RunFileError(OptionError):
+    """The run file is wrong, or the command; each fault begins with its key."""
 
 
 class ArchiveError(EvonasError):

@@ -1,160 +1,29 @@
-"""What may vary: variables, the genotypes made of their values, and the space of all genotypes."""
+"""Spaces: the genotypes made of the values of variables, the rules on them, and the space of all genotypes."""
 
 from __future__ import annotations
 
+import copy
+import difflib
 import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from evonas.errors import SpaceError
+from evonas.errors import OutsideError, SpaceError
+from evonas.options import shown
+from evonas.variables import LogReal, Real, Scalar, Variable
 
-Scalar = bool | int | float | str
+TRIES = 10_000
+"""Assignments that are drawn until one lies within what a space was narrowed to."""
 
-
-class Variable(Protocol):
-    """One thing that may vary."""
-
-    def sample(self, rng: np.random.Generator) -> Scalar:
-        """Return a random value."""
-
-    def canonical(self, value: Any) -> Scalar:
-        """Return `value` as a plain scalar, rounded to the variable's resolution.
-
-        Raises:
-            SpaceError: If the variable cannot take `value`.
-        """
-
-    @property
-    def size(self) -> float:
-        """Number of different values, `inf` where it is not known to be finite."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A categorical variable: one of `values`, which have no order."""
-
-    values: tuple[Scalar, ...]
-
-    def __init__(self, values: Sequence[Scalar]) -> None:
-        object.__setattr__(self, "values", tuple(values))
-        if not self.values or len(set(self.values)) < len(self.values):
-            raise SpaceError(f"Choice needs one or more different values, got {list(self.values)}.")
-
-    def sample(self, rng: np.random.Generator) -> Scalar:
-        """Return one of the values, each with the same probability."""
-        return self.values[int(rng.integers(len(self.values)))]
-
-    def canonical(self, value: Any) -> Scalar:
-        """Return the member of `values` that equals `value`."""
-        for known in self.values:
-            if known == value and isinstance(known, bool) == isinstance(value, bool | np.bool_):
-                return known
-        raise SpaceError(f"expected one of {list(self.values)}, got {value!r}")
-
-    @property
-    def size(self) -> float:
-        """Number of values."""
-        return len(self.values)
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number from `low` to `high`, both included."""
-
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise SpaceError(f"Integer needs low <= high, got {self.low} > {self.high}.")
-
-    def sample(self, rng: np.random.Generator) -> Scalar:
-        """Return one of the numbers, each with the same probability."""
-        return int(rng.integers(self.low, self.high + 1))
-
-    def canonical(self, value: Any) -> Scalar:
-        """Return `value` as an int."""
-        if isinstance(value, bool | str) or int(value) != value or not self.low <= value <= self.high:
-            raise SpaceError(f"expected a whole number from {self.low} to {self.high}, got {value!r}")
-        return int(value)
-
-    @property
-    def size(self) -> float:
-        """Number of values."""
-        return self.high - self.low + 1
-
-
-@dataclass(frozen=True)
-class Real:
-    """A number from `low` to `high` in steps of `step`: what lies nearer together is the same value."""
-
-    low: float
-    high: float
-    step: float
-
-    def __post_init__(self) -> None:
-        if not (0 < self.step <= self.high - self.low and math.isfinite(self.high - self.low)):
-            raise SpaceError(
-                f"Real needs low < high and 0 < step <= high - low, got {self.low}, {self.high}, step {self.step}."
-            )
-
-    def sample(self, rng: np.random.Generator) -> Scalar:
-        """Return a value, uniform between `low` and `high`."""
-        return self.canonical(rng.uniform(self.low, self.high))
-
-    def canonical(self, value: Any) -> Scalar:
-        """Return `value` rounded to the nearest step."""
-        _check_between(value, self.low, self.high)
-        steps = round((float(value) - self.low) / self.step)
-        return float(f"{min(self.low + steps * self.step, self.high):.12g}")
-
-    @property
-    def size(self) -> float:
-        """Number of steps."""
-        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
-
-
-@dataclass(frozen=True)
-class LogReal:
-    """A positive number from `low` to `high` on a logarithmic axis, kept to `digits` significant digits."""
-
-    low: float
-    high: float
-    digits: int = 2
-
-    def __post_init__(self) -> None:
-        if not (0 < self.low < self.high < math.inf and self.digits >= 1):
-            raise SpaceError(
-                f"LogReal needs 0 < low < high and digits >= 1, got {self.low}, {self.high}, {self.digits}."
-            )
-
-    def sample(self, rng: np.random.Generator) -> Scalar:
-        """Return a value, uniform in its logarithm."""
-        return self.canonical(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-
-    def canonical(self, value: Any) -> Scalar:
-        """Return `value` rounded to `digits` significant digits."""
-        _check_between(value, self.low, self.high)
-        rounded = float(f"{float(value):.{self.digits}g}")
-        return min(max(rounded, float(self.low)), float(self.high))
-
-    @property
-    def size(self) -> float:
-        """An upper bound: a decade holds `9 * 10 ** (digits - 1)` values."""
-        decades = math.floor(math.log10(self.high)) - math.floor(math.log10(self.low)) + 1
-        return float(decades * 9 * 10 ** (self.digits - 1))
-
-
-def _check_between(value: Any, low: float, high: float) -> None:
-    slack = 1e-9 * max(abs(low), abs(high))  # arithmetic on logarithms may leave the interval by a rounding error
-    if isinstance(value, bool | str) or not low - slack <= float(value) <= high + slack:
-        raise SpaceError(f"expected a number from {low} to {high}, got {value!r}")
+WILDCARDS = frozenset("*?[")
+"""What tells a pattern of names from a name."""
 
 
 class Genotype(Mapping[str, Scalar]):
@@ -204,10 +73,22 @@ class Rule:
     """The variables `names` matter only when `when(assignment)` holds; otherwise no genotype contains them.
 
     Rules apply in order, and `when` may read every variable that no earlier rule has removed (`get` the others).
+    A bare string is one name.
+
+    Raises:
+        SpaceError: If `names` are no names, or `when` cannot be called.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     when: Callable[[Mapping[str, Scalar]], bool]
+
+    def __post_init__(self) -> None:
+        names = (self.names,) if isinstance(self.names, str) else self.names
+        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
+            raise SpaceError(f'A Rule needs names of variables, such as ("kernel",), got {shown(self.names)}.')
+        if not callable(self.when):
+            raise SpaceError(f"A Rule needs a function of an assignment that says when, got {shown(self.when)}.")
+        object.__setattr__(self, "names", tuple(names))
 
 
 class Space:
@@ -245,6 +126,13 @@ class Space:
         surrogate_width: str | None = None,
     ) -> None:
         self.variables = dict(variables)
+        strange = [name for name, one in self.variables.items() if not isinstance(name, str) or not _varies(one)]
+        if strange:
+            name = strange[0]
+            raise SpaceError(
+                f"A Space needs variables such as Choice or Integer by name, got {shown(self.variables[name])} for "
+                f"{shown(name)}."
+            )
         self.rules = tuple(rules)
         self.build = build
         self.relax = relax
@@ -252,26 +140,48 @@ class Space:
         self.operations = operations
         self.plan = plan
         self._arrange = arrange
+        self._narrowed: frozenset[str] = frozenset()
+        self._surrogate_width = surrogate_width
         self.surrogate_widths = None if surrogate_width is None else self._range(surrogate_width)
         """Lowest and highest width of surrogate gradients; None where the space does not say."""
         unknown = sorted({name for rule in self.rules for name in rule.names} - set(self.variables))
         if unknown:
             raise SpaceError(f"Rules name variables that the space does not have: {', '.join(unknown)}.")
+        unknown = [name for name in self.sizes if name not in self.variables]
+        if unknown:
+            raise SpaceError(f"Sizes name variables that the space does not have: {', '.join(map(str, unknown))}.")
 
     @property
     def size(self) -> float:
         """Number of assignments, an upper bound of the number of genotypes; `inf` where it is not known."""
         return math.prod(variable.size for variable in self.variables.values())
 
-    def sample(self, rng: np.random.Generator) -> Genotype:
-        """Return the genotype of a random assignment."""
-        return self.canonical({name: variable.sample(rng) for name, variable in self.variables.items()})
+    def sample(self, rng: np.random.Generator, *, given: Mapping[str, Scalar] | None = None) -> Genotype:
+        """Return the genotype of a random assignment.
+
+        Args:
+            rng: Source of all chance.
+            given: Values of variables that are not left to chance.
+
+        Raises:
+            SpaceError: If a value is not one of its variable's, or nothing with these values was found within what
+                the space was narrowed to.
+        """
+        outside: OutsideError | None = None
+        for _ in range(TRIES):
+            drawn = {name: variable.sample(rng) for name, variable in self.variables.items()}
+            try:
+                return self.canonical({**drawn, **(given or {})})
+            except OutsideError as error:
+                outside = error
+        raise SpaceError(f"Of {TRIES:,} networks drawn none lies within what is allowed. {outside}")
 
     def canonical(self, assignment: Mapping[str, Any]) -> Genotype:
         """Return the genotype of an assignment of **every** variable.
 
         Raises:
             SpaceError: If a variable is missing or unknown, or a value is not one of its variable's.
+            OutsideError: If the one form of the assignment lies outside what the space was narrowed to.
         """
         faults = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
         values: Assignment = {}
@@ -290,7 +200,62 @@ class Space:
         for rule in self.rules:
             if not rule.when(values):
                 values = {name: value for name, value in values.items() if name not in rule.names}
+        self._check_within(values)
         return Genotype(values)
+
+    def _check_within(self, values: Assignment) -> None:
+        """Check that the active variables of an arranged assignment keep to what the space was narrowed to.
+
+        Raises:
+            OutsideError: If one does not.
+        """
+        for name in self._narrowed & values.keys():
+            try:
+                is_within = self.variables[name].canonical(values[name]) == values[name]
+            except SpaceError:
+                is_within = False
+            if not is_within:
+                raise OutsideError(f"In its one form, the network has {name} = {values[name]!r}, which is left out.")
+
+    def narrowed(self, only: Mapping[str, Any]) -> Space:
+        """Return the space of those genotypes alone whose active variables have values in `only`.
+
+        Args:
+            only: Name of a variable, or a pattern with `*`, `?` and `[…]`, to a list of values of a `Choice`, or to the
+                lowest and the highest value of an `Integer`, a `Real` or a `LogReal`. All that match a name hold.
+
+        Raises:
+            SpaceError: If a name or value is none of the space, or no genotype is left; the message has a sentence for
+                each fault, one a line.
+        """
+        variables, faults = dict(self.variables), []
+        for pattern, values in only.items():
+            names = [name for name in variables if name == pattern]
+            if not names and WILDCARDS & set(pattern):
+                names = [name for name in variables if fnmatchcase(name, pattern)]
+            if not names:
+                faults.append(f"{pattern}: {self._no_such(pattern)}")
+            for name in names:
+                narrow = getattr(variables[name], "narrowed", None)
+                try:
+                    if narrow is None:
+                        raise SpaceError(f"a variable of the kind {type(variables[name]).__name__} cannot be narrowed")
+                    variables[name] = narrow(values)
+                except SpaceError as error:
+                    faults.append(f"{pattern}: {error}" + (f" for {name}" if name != pattern else ""))
+        if faults:
+            raise SpaceError("\n".join(dict.fromkeys(faults)))
+        space = copy.copy(self)
+        space.variables = variables
+        space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
+        space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
+        space.sample(np.random.default_rng(0))
+        return space
+
+    def _no_such(self, pattern: str) -> str:
+        near = difflib.get_close_matches(pattern, self.variables, n=1, cutoff=0.5)
+        there = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.variables)}"
+        return f"the space has no such variable; {there}"
 
     def genotype(self, values: Mapping[str, Any]) -> Genotype:
         """Return the genotype that holds exactly `values`, the active variables (for instance read from a file).
@@ -325,3 +290,7 @@ class Space:
             name: genotype[name] if name in genotype else variable.sample(rng)
             for name, variable in self.variables.items()
         }
+
+
+def _varies(variable: Any) -> bool:
+    return all(hasattr(variable, name) for name in ("sample", "canonical", "size"))

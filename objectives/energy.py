@@ -11,7 +11,7 @@ from evonas.chips.energy import Part, check_energy, estimate, has_static, joules
 from evonas.chips.energy_estimate import priced
 from evonas.chips.expected_energy import expected_energy
 from evonas.chips.profile import load
-from evonas.errors import ProfileError, RunFileError
+from evonas.errors import OptionError, ProfileError
 from evonas.expected_counts import PriceFunction
 from evonas.measurement import Measurement
 from evonas.objective import Objective
@@ -48,7 +48,7 @@ def objective(
 
     Raises:
         ProfileError: If the profile is missing or wrong, or says too little for this part of the energy.
-        RunFileError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have.
     """
     faults = [f"part: got {part!r}, expected one of dynamic, total."] if part not in get_args(Part) else []
     try:
@@ -56,10 +56,10 @@ def objective(
             static_first=static_first, reset=reset, host=host, weights=weights, weight_bits=weight_bits, split=split,
             pipeline=pipeline, hops=hops, clock_mhz=clock_mhz,
         )  # fmt: skip
-    except RunFileError as error:
-        raise RunFileError([*faults, *error.faults]) from None
+    except OptionError as error:
+        raise OptionError([*faults, *error.faults]) from None
     if faults:
-        raise RunFileError(faults)
+        raise OptionError(faults)
     chip = load(profile)
     check_energy(chip, assumed)
     if part == "total" and not has_static(chip):

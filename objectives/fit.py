@@ -22,7 +22,7 @@ def objective(
 
     Raises:
         ProfileError: If the profile is missing or wrong.
-        RunFileError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have.
     """
     fit = checker(profile=profile, weights=weights, weight_bits=weight_bits, split=split)
 

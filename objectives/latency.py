@@ -30,7 +30,7 @@ def objective(
 
     Raises:
         ProfileError: If the profile is missing or wrong, or says too little of time.
-        RunFileError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have.
     """
     assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split, pipeline=pipeline, clock_mhz=clock_mhz)
     chip = load(profile)

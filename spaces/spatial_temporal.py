@@ -25,7 +25,8 @@ from evonas.architecture.cell_form import (
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import Plan
 from evonas.architecture.trellis import Trellis, plan_trellis
-from evonas.space import Assignment, Choice, Integer, LogReal, Real, Rule, Scalar, Space, Variable
+from evonas.space import Assignment, Rule, Space
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network

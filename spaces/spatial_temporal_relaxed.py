@@ -28,7 +28,8 @@ from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing, most_likely
 from evonas.snn.relaxed.plan import Widths, relax_trellis
 from evonas.snn.relaxed.space import RelaxedSpace, branches
-from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar, Space
+from evonas.space import Assignment, Genotype, Space
+from evonas.variables import Integer, LogReal, Real, Scalar
 
 CONTEXT = ("nodes", "layers", "channels")
 """What has to be given: the sizes."""

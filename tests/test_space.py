@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from toys import mixed_space, small_space
 
 from evonas.errors import SpaceError
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.space import Genotype, Rule, Space
+from evonas.variables import Choice, Integer, LogReal, Real
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -12,7 +12,8 @@ from evonas.engine.rejection import Refusal
 from evonas.engine.view import Row
 from evonas.errors import TrainingDivergedError
 from evonas.objective import Objective
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.space import Genotype, Rule, Space
+from evonas.variables import Choice, Integer, LogReal, Real
 
 OBJECTIVES = (
     Objective("error", lambda m: m["error"], direction="min"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import permutations
 
 from evonas.architecture.cell import Cell, Edge
-from evonas.space import Scalar
+from evonas.variables import Scalar
 
 NODES = 3
 LAYERS = 4

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
-from evonas.errors import RunFileError
+from evonas.errors import OptionError
+from evonas.options import Number, OneOf, OptionRule, OrNone, Whole, faults_of, shown
 
 StaticFirst = Literal["once", "every-step"]
 Reset = Literal["not-counted", "per-sample"]
@@ -41,7 +42,7 @@ class Deployment:
         cores: Cores by layer, where the placement is known; else they are computed.
 
     Raises:
-        RunFileError: If an option has a value that it cannot have; the message lists all of them.
+        OptionError: If an option has a value that it cannot have; the message lists all of them.
     """
 
     static_first: StaticFirst = "once"
@@ -56,28 +57,25 @@ class Deployment:
     cores: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        faults = [
-            f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(get_args(hint))}."
-            for name, hint in _CHOICES.items()
-            if getattr(self, name) not in get_args(hint)
-        ]
-        if not isinstance(self.weight_bits, int) or isinstance(self.weight_bits, bool) or self.weight_bits < 1:
-            faults.append(f"weight_bits: got {self.weight_bits!r}, expected a whole number of at least 1.")
-        for name in ("hops", "clock_mhz"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
-                faults.append(f"{name}: got {value!r}, expected a number above 0.")
-        faults += [
-            f"cores.{layer}: got {cores!r}, expected a whole number of at least 1."
-            for layer, cores in self.cores.items()
-            if not isinstance(cores, int) or cores < 1
-        ]
+        faults = faults_of(vars(self), _RULES)
+        if not isinstance(self.cores, Mapping):
+            faults.append(f"cores: got {shown(self.cores)}, expected whole numbers by layer")
+        else:
+            faults += faults_of({f"cores.{name}": cores for name, cores in self.cores.items()},
+                                {f"cores.{name}": Whole(1, 10**9) for name in self.cores})  # fmt: skip
         if faults:
-            raise RunFileError(faults)
+            raise OptionError([f"{fault}." for fault in faults])
 
 
 _HINTS: dict[str, Any] = get_type_hints(Deployment)
-_CHOICES = {name: _HINTS[name] for name in ("static_first", "reset", "host", "weights", "split", "pipeline")}
+
+_RULES: dict[str, OptionRule] = {
+    **{name: OneOf(get_args(_HINTS[name]))
+       for name in ("static_first", "reset", "host", "weights", "split", "pipeline")},
+    "weight_bits": Whole(1, 64),
+    "hops": OrNone(Number(0, 1e6, is_open=True)),
+    "clock_mhz": OrNone(Number(1e-6, 1e6)),
+}  # fmt: skip
 
 ASSUMED = Deployment()
 """The defaults."""

@@ -55,7 +55,7 @@ def checker(
 
     Raises:
         ProfileError: If the profile is missing or wrong.
-        RunFileError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have.
     """
     assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split)
     chip = load(profile)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from evonas.errors import ChangedRunError, EvonasError, RunFileError
+from evonas.errors import ChangedRunError, EvonasError, OptionError
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def exit_codes(given: Path, *, cannot: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RunFileError, ChangedRunError) as error:
+    except (OptionError, ChangedRunError) as error:
         typer.echo(f"{given} cannot {cannot}:\n{error}", err=True)
         raise typer.Exit(2) from None
     except EvonasError as error:

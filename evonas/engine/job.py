@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evonas.space import Genotype, Scalar
+from evonas.space import Genotype
+from evonas.variables import Scalar
 
 Kind = Literal["evaluate", "search", "warm"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evonas.space import Scalar
+from evonas.variables import Scalar
 
 _CONTEXT = "context."
 

@@ -12,7 +12,8 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job, Kind
 from evonas.errors import NotFiniteError
 from evonas.objective import Objective, Score, score
-from evonas.space import Genotype, Scalar, Space
+from evonas.space import Genotype, Space
+from evonas.variables import Scalar
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.errors import EvonasError, OptionError, ProfileError
 
 
 class LookupFault(Exception):
@@ -103,7 +103,7 @@ def make(function: Callable[..., Any], options: Mapping[str, Any], *, key: str) 
         return function(**options), []
     except ProfileError as error:
         return None, [f"{key}.profile: {error}"]
-    except RunFileError as error:
+    except OptionError as error:
         return None, [f"{key}.{fault}" for fault in error.faults]
     except (EvonasError, TypeError, ValueError) as error:
         return None, [f"{key}: {error}"]

@@ -14,7 +14,7 @@ from typing import Any
 from evonas.engine.rejection import Refuse
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
-from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
 from evonas.runfile.chip_constraint import refused_by_all
 from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.resolve import ResolvedRun, resolve
@@ -203,7 +203,7 @@ def _chips(
             chips.append(chip_of(name, sections, budgets=bounds, hardware=hardware))
         except ProfileError as error:
             faults.append(f"--profiles: {error}")
-        except RunFileError as error:
+        except OptionError as error:
             faults += [f"objectives on {name}: {fault}" for fault in error.faults]
         except (LookupFault, EvonasError, TypeError, ValueError) as error:
             faults.append(f"objectives on {name}: {error}")

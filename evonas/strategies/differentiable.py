@@ -17,11 +17,12 @@ from evonas.engine.job import Job
 from evonas.engine.pareto import axes, front, order
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.view import Proposal, Row, View
-from evonas.errors import RunFileError, SpaceError
+from evonas.errors import OptionError, SpaceError
 from evonas.objective import Objective
-from evonas.space import Genotype, Scalar, Space
+from evonas.space import Genotype, Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
+from evonas.variables import Scalar
 
 ANYWHERE = 4
 """After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""
@@ -81,7 +82,7 @@ class Differentiable:
     def __post_init__(self) -> None:
         found = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
         if found:
-            raise RunFileError(found)
+            raise OptionError(found)
 
     def faults(self, space: Space, objectives: Sequence[Objective]) -> list[str]:
         """Return a sentence for each option that does not fit the space and the objectives of a run."""

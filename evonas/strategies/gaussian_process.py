@@ -10,7 +10,8 @@ from itertools import product
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from evonas.space import Choice, Integer, LogReal, Real, Scalar, Space
+from evonas.space import Space
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar
 
 NUMERIC_SPAN = 2.0
 """Distance between the ends of a numeric variable, where two different choices are at distance 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -18,7 +19,9 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from evonas.space import Assignment, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
+from evonas.errors import OutsideError
+from evonas.space import Assignment, Genotype, Space
+from evonas.variables import Integer, LogReal, Real, Scalar, Variable
 
 Child = tuple[Genotype, tuple[int, ...]]
 """A genotype and the slots of its parents."""
@@ -60,6 +63,8 @@ class Mating:
     def children(self, population: Population, *, pairs: int, rng: np.random.Generator) -> Iterator[Child]:
         """Yield two children of each of `pairs` pairs, whose parents win binary tournaments by rank and crowding.
 
+        Children that lie outside what the space was narrowed to are left out.
+
         Args:
             population: pymoo's individuals with `rank`, `crowding` and the `row` that they stand for.
             pairs: Pairs of parents.
@@ -85,7 +90,8 @@ class Mating:
             for child, x in zip(children, mutated.get("X"), strict=True):
                 child.update(group.decode(x))
         for i, child in enumerate(children):  # pymoo lists the first child of every pair, then the second
-            yield self._space.canonical(child), tuple(job.slot for job in jobs[i % pairs])
+            with suppress(OutsideError):
+                yield self._space.canonical(child), tuple(job.slot for job in jobs[i % pairs])
 
 
 _TOURNAMENT = TournamentSelection(func_comp=binary_tournament)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evonas.space import Scalar
+from evonas.variables import Scalar
 
 JITTER = 0.25
 """Two searches with the same aim are told prices that differ by up to so much of the way between their neighbours."""

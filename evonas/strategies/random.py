@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -11,7 +10,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from evonas.engine.view import Proposal, View
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space, Variable
+from evonas.errors import OutsideError
+from evonas.space import Genotype, Space
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
 DRAWS = 100
 """Draws in a row that give known networks only, after which a space is held to be nearly exhausted."""
@@ -71,32 +72,20 @@ def listed(space: Space) -> Iterator[Genotype]:
         return
     seen: set[str] = set()
     for values in itertools.product(*(axis for axis in axes if axis is not None)):
-        genotype = space.canonical(dict(zip(space.variables, values, strict=True)))
+        try:
+            genotype = space.canonical(dict(zip(space.variables, values, strict=True)))
+        except OutsideError:
+            continue
         if genotype.key not in seen:
             seen.add(genotype.key)
             yield genotype
 
 
 def values_of(variable: Variable) -> list[Scalar] | None:
-    """Return all values of a variable, None for a user's own kind, which cannot be listed."""
-    match variable:
-        case Choice():
-            return list(variable.values)
-        case Integer():
-            return list(range(variable.low, variable.high + 1))
-        case Real():
-            return [min(variable.low + i * variable.step, variable.high) for i in range(int(variable.size))]
-        case LogReal():
-            unit = 10 ** (variable.digits - 1)
-            decades = range(math.floor(math.log10(variable.low)), math.floor(math.log10(variable.high)) + 1)
-            grid = (
-                float(f"{digits}e{decade - variable.digits + 1}")
-                for decade in decades
-                for digits in range(unit, 10 * unit)
-            )
-            return [variable.low, *(value for value in grid if variable.low < value < variable.high), variable.high]
-        case _:
-            return None
+    """Return all values of a variable, None where there are too many, or it is of a user's own kind."""
+    if variable.size > COUNTABLE or not isinstance(variable, Choice | Integer | Real | LogReal):
+        return None
+    return list(variable.listed())
 
 
 strategy = RandomSearch

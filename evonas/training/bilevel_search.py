@@ -21,10 +21,11 @@ from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_
 from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import Mixture
 from evonas.snn.relaxed.space import RelaxedSpace
-from evonas.space import Genotype, Scalar, Space
+from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from
 from evonas.training.trainer import Training, as_tensors, optimizer_of, parameter_groups, surrogate_search_of
+from evonas.variables import Scalar
 
 REFERENCE_NETWORKS = 8
 """Networks that are drawn for the reference of the price."""

@@ -11,8 +11,9 @@ from evonas.engine.job import Cost
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.training_log import DUEL
 from evonas.engine.view import Proposal
-from evonas.space import Genotype, Scalar, Space
+from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
+from evonas.variables import Scalar
 
 DRAWN = 16
 """Networks whose mean cost stands for that of the networks that a search draws."""
@@ -61,4 +62,4 @@ class TrainingCost:
     def _networks(self, context: Mapping[str, Scalar]) -> list[Genotype]:
         """Return random networks of these sizes, always the same."""
         rng = np.random.default_rng(0)
-        return [self._space.canonical({**self._space.fill({}, rng), **context}) for _ in range(DRAWN)]
+        return [self._space.sample(rng, given=context) for _ in range(DRAWN)]

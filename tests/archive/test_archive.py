@@ -31,8 +31,9 @@ from evonas.engine.workers import InlineWorkers
 from evonas.errors import ArchiveError, ChangedRunError, UnpriceableError
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
-from evonas.space import Choice, Genotype, Space
+from evonas.space import Genotype, Space
 from evonas.strategies.random import RandomSearch
+from evonas.variables import Choice
 
 SPACE = Space({"a": Choice(range(100))})
 

@@ -21,7 +21,8 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ArchiveError
 from evonas.objective import Objective
-from evonas.space import Choice, Space
+from evonas.space import Space
+from evonas.variables import Choice
 
 SPACE = Space({"a": Choice(range(1000))})
 OBJECTIVES = [Objective("error", lambda m: m["error"]), Objective("rate", lambda m: m["rate"])]

@@ -19,7 +19,7 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate, joules
 from evonas.chips.energy_estimate import EnergyEstimate, compose
 from evonas.chips.profile import SHIPPED, Coefficient, Profile, load
-from evonas.errors import ProfileError, RunFileError, UnpriceableError
+from evonas.errors import OptionError, ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
@@ -303,7 +303,7 @@ def test_the_options_of_the_objective_reach_the_estimate() -> None:
 
 
 def test_wrong_options_are_refused_together() -> None:
-    with pytest.raises(RunFileError) as caught:
+    with pytest.raises(OptionError) as caught:
         objective(profile="arith45_fp32", static_first="twice", reset=True)  # type: ignore[arg-type]
     assert len(caught.value.faults) == 2
     assert "static_first: got 'twice', expected one of once, every-step." in caught.value.faults
@@ -470,7 +470,7 @@ def test_expected_joules_follow_the_options_of_the_objective() -> None:
     assert float(every(counts) - once(counts)) == pytest.approx(2 * mac * 1e-12)
     near, far = (expected(profile="loihi1_davies", hops=hops) for hops in (1.0, 11.0))
     assert float(far(counts) - near(counts)) == pytest.approx(10 * LOIHI.energy["hop"].value * 1e-12)
-    with pytest.raises(RunFileError, match="static_first"):
+    with pytest.raises(OptionError, match="static_first"):
         expected(profile="arith45_fp32", static_first="twice")
 
 

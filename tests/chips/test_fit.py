@@ -20,7 +20,7 @@ from evonas.chips.fit_speck import kernel_entries, match, neuron_entries
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile, load
 from evonas.chips.topology import topology
-from evonas.errors import ProfileError, RunFileError
+from evonas.errors import OptionError, ProfileError
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
 from objectives.fit import objective
@@ -340,5 +340,5 @@ def test_the_objective_is_a_bound_that_a_network_breaks_by_its_degree() -> None:
     assert wide.violation == pytest.approx(check(gesture(), LOIHI, assumed=NAIVE).degree)
     with pytest.raises(ProfileError):
         objective(profile="nothing")
-    with pytest.raises(RunFileError, match="split"):
+    with pytest.raises(OptionError, match="split"):
         objective(profile="loihi1_davies", split="rows")  # type: ignore[arg-type]

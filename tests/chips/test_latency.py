@@ -18,7 +18,7 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate as energy
 from evonas.chips.profile import Profile, load
 from evonas.chips.time_models import Loads, core_ns, work_ns
-from evonas.errors import ProfileError, RunFileError, UnpriceableError
+from evonas.errors import OptionError, ProfileError, UnpriceableError
 from evonas.measurement import Activity, Measurement
 from objectives.latency import objective
 
@@ -231,12 +231,12 @@ def test_the_objective_scores_a_measurement() -> None:
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(RunFileError, match=message):
+    with pytest.raises(OptionError, match=message):
         objective(profile="loihi1_sanafe", **options)
 
 
 def test_cores_of_a_layer_must_be_whole_numbers() -> None:
-    with pytest.raises(RunFileError, match=r"cores\.a: got 0"):
+    with pytest.raises(OptionError, match=r"cores\.a: got 0"):
         Deployment(cores={"a": 0})
 
 

@@ -22,7 +22,8 @@ from evonas.engine.job import Job
 from evonas.measurement import Activity, Measurement
 from evonas.runfile.resolve import objectives_of
 from evonas.runfile.schema import parse
-from evonas.space import Choice, Space
+from evonas.space import Space
+from evonas.variables import Choice
 
 SPACE = Space({"a": Choice(range(100))})
 RUN: dict[str, Any] = {

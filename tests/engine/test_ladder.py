@@ -10,8 +10,9 @@ from evonas.engine.search import Budget, search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError
-from evonas.space import Integer, Space
+from evonas.space import Space
 from evonas.strategies.random import RandomSearch
+from evonas.variables import Integer
 
 SPACE = Space({"x": Integer(0, 99)})
 

@@ -21,7 +21,8 @@ from evonas.engine.view import Row
 from evonas.errors import RunFileError
 from evonas.objective import Objective, Score
 from evonas.report.pick import knee, pick
-from evonas.space import Choice, Genotype, Space
+from evonas.space import Genotype, Space
+from evonas.variables import Choice
 
 LINEAR = (Objective("error", lambda m: m["error"]), Objective("rate", lambda m: m["rate"]))
 SPACE = Space({"a": Choice(range(100))})

@@ -11,7 +11,8 @@ import torch
 from recorded import recorded
 
 from evonas.measurement import Activity
-from evonas.space import Choice, Genotype, Integer
+from evonas.space import Genotype
+from evonas.variables import Choice, Integer
 from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
 
 torch.set_num_threads(1)

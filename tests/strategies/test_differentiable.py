@@ -22,7 +22,7 @@ from evonas.engine.returned import Returned
 from evonas.engine.search import Budget, Ending, search
 from evonas.engine.view import Row, Strategy
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
-from evonas.errors import RunFileError
+from evonas.errors import OptionError
 from evonas.space import Genotype, Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
@@ -332,13 +332,13 @@ def test_the_prices_of_a_range_halve_its_gaps() -> None:
     ],
 )
 def test_wrong_options_are_told(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(RunFileError) as caught:
+    with pytest.raises(OptionError) as caught:
         Differentiable("rate", **options)
     assert [fault for fault in caught.value.faults if fault.startswith(said)]
 
 
 def test_all_wrong_options_are_told_at_once_and_so_is_what_does_not_fit_the_run() -> None:
-    with pytest.raises(RunFileError) as caught:
+    with pytest.raises(OptionError) as caught:
         Differentiable("rate", prices=[], epochs=-1, contexts={"layers": []})
     assert len(caught.value.faults) == 3
     wrong = Differentiable("energy", contexts={"depth": [1], "layers": [1, 9]})

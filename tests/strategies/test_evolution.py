@@ -17,10 +17,11 @@ from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError
 from evonas.objective import Score
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Scalar, Space
+from evonas.space import Genotype, Space
 from evonas.strategies.evolution import Evolution, _State
 from evonas.strategies.mating import Rates
 from evonas.strategies.random import RandomSearch
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar
 
 
 class Watcher:

@@ -16,10 +16,11 @@ from evonas.engine.view import Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError, UnpriceableError
 from evonas.objective import Objective
-from evonas.space import Choice, Integer, Space
+from evonas.space import Space
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.multi_target import TARGET, SharedLadder, Target, Targets
 from evonas.strategies.random import RandomSearch
+from evonas.variables import Choice, Integer
 
 ERROR = Objective("error", lambda m: m["error"])
 CHIPS = {"digital": lambda m: 2.0 * m["spikes"] + 0.1 * m["neurons"], "dense": lambda m: 0.2 * m["neurons"]}

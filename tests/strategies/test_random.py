@@ -5,8 +5,9 @@ from toys import ListMemory, measure, measure_small, mixed_space, small_space
 
 from evonas.engine.search import Budget, Ending, search
 from evonas.engine.workers import InlineWorkers
-from evonas.space import Choice, Genotype, Integer, LogReal, Real, Rule, Space
+from evonas.space import Genotype, Rule, Space
 from evonas.strategies.random import RandomSearch, listed
+from evonas.variables import Choice, Integer, LogReal, Real
 
 
 @pytest.mark.parametrize("parallel", [1, 7])

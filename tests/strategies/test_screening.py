@@ -9,9 +9,10 @@ from evonas.engine.job import Job
 from evonas.engine.pareto import gains
 from evonas.engine.view import Row, View
 from evonas.objective import Objective
-from evonas.space import Choice, Integer, Space
+from evonas.space import Space
 from evonas.strategies.gaussian_process import Forecast, Kernel, has_distances, likeliest_kernel, position
 from evonas.strategies.screening import Screening
+from evonas.variables import Choice, Integer
 
 
 def test_places_are_as_far_apart_as_the_genotypes_differ() -> None:

@@ -17,10 +17,11 @@ from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.plan import Widths, relax_trellis
-from evonas.space import Choice, Genotype, Space
+from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.trainer import Training
+from evonas.variables import Choice
 from spaces.spatial_temporal import space
 
 torch.set_num_threads(1)

@@ -13,10 +13,11 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.errors import EvonasError, ProfileError, TrainingDivergedError
 from evonas.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.relaxed.network import RelaxedNetwork
-from evonas.space import Choice, Space
+from evonas.space import Space
 from evonas.training.bilevel_search import Found, differentiable_search
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.trainer import Training
+from evonas.variables import Choice
 from objectives import energy, spikes, synaptic_operations
 from spaces.spatial_temporal import LEVELS, space
 

@@ -5,9 +5,10 @@ import pytest
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.view import Proposal
-from evonas.space import Choice, Genotype, Integer, Space
+from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.cost_model import DUEL, WEIGHTS_PART, TrainingCost
+from evonas.variables import Choice, Integer
 
 DATA = SearchData(
     Samples(np.zeros((10, 3, 1, 2, 2), np.float32), np.zeros(10, np.int64)),

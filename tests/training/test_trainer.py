@@ -15,8 +15,9 @@ from evonas.engine.returned import Returned
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
-from evonas.space import Choice, Genotype, Space
+from evonas.space import Genotype, Space
 from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.variables import Choice
 from spaces.spatial_temporal import space
 
 

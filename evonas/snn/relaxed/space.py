@@ -14,7 +14,8 @@ from evonas.snn.relaxed.logits import Bounds, Logits
 from evonas.snn.relaxed.mixture import Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.plan import Widths, cell_name, edge_name
-from evonas.space import Genotype, Scalar
+from evonas.space import Genotype
+from evonas.variables import Scalar
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.space import RelaxedSpace, branches
-from evonas.space import Genotype, Scalar
+from evonas.space import Genotype
+from evonas.variables import Scalar
 from spaces.spatial_temporal import LEVELS, space
 from spaces.spatial_temporal_relaxed import likeliest_cell
 

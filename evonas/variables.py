@@ -1,0 +1,381 @@
+"""Variables: what may vary in a space, each a set of plain scalars that survive JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from evonas.errors import SpaceError
+from evonas.options import shown
+
+Scalar = bool | int | float | str
+
+LARGEST = 2**53
+"""Whole numbers up to this are different floats, as which they are crossed and mutated."""
+
+FINEST = 1e-10
+"""Smallest step of a `Real`, relative to its ends: values are kept to 12 significant digits."""
+
+SMALLEST, GREATEST = 1e-300, 1e300
+"""Ends between which the grid of a `LogReal` is exact."""
+
+
+class Variable(Protocol):
+    """One thing that may vary."""
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Return a random value."""
+
+    def canonical(self, value: Any) -> Scalar:
+        """Return `value` as a plain scalar, rounded to the variable's resolution.
+
+        Raises:
+            SpaceError: If the variable cannot take `value`.
+        """
+
+    @property
+    def size(self) -> float:
+        """Number of different values, `inf` where it is not known to be finite."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A categorical variable: one of `values`, which have no order.
+
+    Raises:
+        SpaceError: If there is none, two are equal, or one is no bool, number or string, which alone survive JSON.
+    """
+
+    values: tuple[Scalar, ...]
+
+    def __init__(self, values: Iterable[Scalar]) -> None:
+        if isinstance(values, bytes | Mapping | Set) or not isinstance(values, Iterable):
+            raise SpaceError(f"Choice needs a list of values in a fixed order, got {shown(values)}.")
+        taken = []
+        for value in values:
+            plain = plain_scalar(value)
+            if plain is None:
+                raise SpaceError(
+                    f"Choice takes true, false, finite numbers below 2**63 and strings, got {shown(value)}: nothing "
+                    'else can be stored and read again. Give each value a name, such as "3x3", and let `build` read it.'
+                )
+            taken.append(plain)
+        object.__setattr__(self, "values", tuple(taken))
+        if not taken or len(set(taken)) < len(taken):
+            raise SpaceError(
+                f"Choice needs one or more different values, got {shown(taken)}; 1, 1.0 and true are the same."
+            )
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Return one of the values, each with the same probability."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+    def canonical(self, value: Any) -> Scalar:
+        """Return the member of `values` that equals `value`."""
+        plain = plain_scalar(value)
+        for known in self.values if plain is not None else ():
+            if known == plain and isinstance(known, bool) == isinstance(plain, bool):
+                return known
+        raise SpaceError(f"expected one of {list(self.values)}, got {shown(value)}")
+
+    @property
+    def size(self) -> float:
+        """Number of values."""
+        return len(self.values)
+
+    def listed(self) -> Iterator[Scalar]:
+        """Yield every value once."""
+        return iter(self.values)
+
+    def narrowed(self, only: Any) -> Choice:
+        """Return the variable with the values in the list `only` alone, in its own order.
+
+        Raises:
+            SpaceError: If it is no list of different values of this variable.
+        """
+        if not isinstance(only, list | tuple) or not only:
+            raise SpaceError(f"expected a list of one or more of {list(self.values)}, got {shown(only)}")
+        kept = [self.canonical(value) for value in only]
+        return Choice([value for value in self.values if any(value is one for one in kept)])
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from `low` to `high`, both included.
+
+    Raises:
+        SpaceError: If an end is no whole number, or they are in the wrong order.
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        ends = plain_scalar(self.low), plain_scalar(self.high)
+        if not all(type(end) is int and abs(end) <= LARGEST for end in ends):
+            raise SpaceError(
+                f"Integer needs two whole numbers of at most {LARGEST:,}, got {shown(self.low)} and {shown(self.high)}."
+            )
+        object.__setattr__(self, "low", ends[0])
+        object.__setattr__(self, "high", ends[1])
+        if self.low > self.high:
+            raise SpaceError(f"Integer needs low <= high, got {self.low} > {self.high}.")
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Return one of the numbers, each with the same probability."""
+        return int(rng.integers(self.low, self.high + 1))
+
+    def canonical(self, value: Any) -> Scalar:
+        """Return `value` as an int."""
+        plain = plain_scalar(value)
+        if isinstance(plain, int | float) and not isinstance(plain, bool) and self.low <= plain <= self.high:
+            whole = int(plain)
+            if whole == plain:
+                return whole
+        raise SpaceError(f"expected a whole number from {self.low} to {self.high}, got {shown(value)}")
+
+    @property
+    def size(self) -> float:
+        """Number of values."""
+        return self.high - self.low + 1
+
+    def listed(self) -> Iterator[Scalar]:
+        """Yield every value once, rising."""
+        return iter(range(self.low, self.high + 1))
+
+    def narrowed(self, only: Any) -> Integer:
+        """Return the variable from the first to the second number of `only`, both included.
+
+        Raises:
+            SpaceError: If it is no such pair, or leaves the range.
+        """
+        low, high = _pair(only, self)
+        return Integer(int(low), int(high))
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number from `low` to `high` in steps of `step`: what lies nearer together is the same value.
+
+    The last value is `high` where the last step reaches beyond it, and where at least half of one more would fit.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value.
+        step: Distance of neighbours.
+        origin: From where steps are counted; by default `low`.
+
+    Raises:
+        SpaceError: If these are no finite numbers, or leave no values.
+    """
+
+    low: float
+    high: float
+    step: float
+    origin: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "step"):
+            object.__setattr__(self, name, _float(getattr(self, name), f"Real needs finite numbers: its {name}"))
+        origin = self.low if self.origin is None else _float(self.origin, "Real needs finite numbers: its origin")
+        object.__setattr__(self, "origin", origin)
+        largest = max(abs(self.low), abs(self.high), abs(origin))
+        is_one = self.low == self.high and self.step > 0
+        if not (
+            math.isfinite(self.high - self.low)
+            and (is_one or (self.low < self.high and self.step > 0 and self._index(self.high) > self._index(self.low)))
+        ):
+            raise SpaceError(
+                f"Real needs low < high and 0 < step <= high - low, got {self.low}, {self.high}, step {self.step}."
+            )
+        if self.step < FINEST * largest:
+            raise SpaceError(
+                f"Real keeps 12 significant digits, so that a step of {self.step} at values up to {largest:g} is lost; "
+                f"expected a step of at least {FINEST * largest:g}."
+            )
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Return a value, uniform between `low` and `high`."""
+        return self.canonical(rng.uniform(self.low, self.high))
+
+    def canonical(self, value: Any) -> Scalar:
+        """Return `value` rounded to the nearest step."""
+        return self._value(self._index(_between(value, self.low, self.high)))
+
+    @property
+    def size(self) -> float:
+        """Number of values."""
+        return self._index(self.high) - self._index(self.low) + 1
+
+    def listed(self) -> Iterator[Scalar]:
+        """Yield every value once, rising."""
+        return (self._value(index) for index in range(self._index(self.low), self._index(self.high) + 1))
+
+    def narrowed(self, only: Any) -> Real:
+        """Return the variable with those of its values alone that lie between the two numbers of `only`.
+
+        Raises:
+            SpaceError: If it is no such pair, leaves the range, or holds no value.
+        """
+        low, high = _pair(only, self)
+        first, last = self._index(low), self._index(high)
+        first += float(self._value(first)) < low - FINEST * abs(low)
+        last -= float(self._value(last)) > high + FINEST * abs(high)
+        if first > last:
+            raise SpaceError(
+                f"no value lies between {low:g} and {high:g} in steps of {self.step:g} from {self.origin:g}"
+            )
+        return Real(float(self._value(first)), float(self._value(last)), self.step, self.origin)
+
+    def _index(self, value: float) -> int:
+        return round((value - self._first) / self.step)
+
+    def _value(self, index: int) -> float:
+        nearest = min(max(self._first + index * self.step, self.low), self.high)
+        return float(f"{nearest:.12g}")
+
+    @property
+    def _first(self) -> float:
+        return self.low if self.origin is None else self.origin
+
+
+@dataclass(frozen=True)
+class LogReal:
+    """A positive number from `low` to `high` on a logarithmic axis, kept to `digits` significant digits.
+
+    Raises:
+        SpaceError: If the ends are no positive numbers in this order, or `digits` is no whole number from 1 to 12.
+    """
+
+    low: float
+    high: float
+    digits: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _float(getattr(self, name), f"LogReal needs finite numbers: its {name}"))
+        digits = plain_scalar(self.digits)
+        are_right = SMALLEST <= self.low <= self.high <= GREATEST
+        if not are_right or type(digits) is not int or not 1 <= digits <= 12:
+            raise SpaceError(
+                f"LogReal needs 0 < low <= high (from {SMALLEST:g} to {GREATEST:g}) and whole digits from 1 to 12, got "
+                f"{self.low}, {self.high}, {shown(self.digits)}."
+            )
+        object.__setattr__(self, "digits", digits)
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """Return a value, uniform in its logarithm."""
+        return self.canonical(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
+
+    def canonical(self, value: Any) -> Scalar:
+        """Return `value` rounded to `digits` significant digits."""
+        rounded = self._on_grid(self._index(_between(value, self.low, self.high)))
+        return min(max(rounded, self.low), self.high)
+
+    @property
+    def size(self) -> float:
+        """Number of values."""
+        first, last = self._ends
+        return 1 if first == last else 2 + max(0, self._before(last) - self._after(first) + 1)
+
+    def listed(self) -> Iterator[Scalar]:
+        """Yield every value once, rising."""
+        first, last = self._ends
+        yield first
+        yield from (self._on_grid(index) for index in range(self._after(first), self._before(last) + 1))
+        if last > first:
+            yield last
+
+    def narrowed(self, only: Any) -> LogReal:
+        """Return the variable with those of its values alone that lie between the two numbers of `only`.
+
+        Raises:
+            SpaceError: If it is no such pair, leaves the range, or holds no value.
+        """
+        low, high = _pair(only, self)
+        first, last = float(self.canonical(low)), float(self.canonical(high))
+        if first < low:
+            first = min(self._on_grid(self._after(first)), self.high)
+        if last > high:
+            last = max(self._on_grid(self._before(last)), self.low)
+        if not low <= first <= last <= high:
+            raise SpaceError(f"no number of {self.digits} significant digits lies between {low:g} and {high:g}")
+        return LogReal(first, last, self.digits)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return float(self.canonical(self.low)), float(self.canonical(self.high))
+
+    def _index(self, value: float) -> int:
+        """Return the number of the grid point nearest to `value`; `9 * 10 ** (digits - 1)` of them are a decade."""
+        mantissa, exponent = f"{value:.{self.digits - 1}e}".split("e")
+        unit = int(10 ** (self.digits - 1))
+        return int(exponent) * 9 * unit + int(mantissa.replace(".", "")) - unit
+
+    def _on_grid(self, index: int) -> float:
+        unit = 10 ** (self.digits - 1)
+        exponent, above = divmod(index, 9 * unit)
+        return float(f"{unit + above}e{exponent - self.digits + 1}")
+
+    def _after(self, value: float) -> int:
+        """Return the number of the first grid point above `value`."""
+        index = self._index(value)
+        return index + (self._on_grid(index) <= value)
+
+    def _before(self, value: float) -> int:
+        """Return the number of the last grid point below `value`."""
+        index = self._index(value)
+        return index - (self._on_grid(index) >= value)
+
+
+def plain_scalar(value: Any) -> Scalar | None:
+    """Return `value` as a Python scalar of its kind, None where it is none that survives JSON."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case bool():
+            return value
+        case int():
+            return int(value) if abs(value) < 2**63 else None
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case str():
+            return str.__str__(value)
+        case _:
+            return None
+
+
+def _float(value: Any, what: str) -> float:
+    plain = plain_scalar(value)
+    if isinstance(plain, bool | str) or plain is None:
+        raise SpaceError(f"{what} is {shown(value)}.")
+    return float(plain)
+
+
+def _between(value: Any, low: float, high: float) -> float:
+    """Return a number from `low` to `high`."""
+    slack = 1e-9 * max(abs(low), abs(high))  # arithmetic on logarithms may leave the interval by a rounding error
+    plain = plain_scalar(value)
+    if isinstance(plain, bool | str) or plain is None or not low - slack <= plain <= high + slack:
+        raise SpaceError(f"expected a number from {low} to {high}, got {shown(value)}")
+    return min(max(float(plain), low), high)
+
+
+def _pair(only: Any, variable: Integer | Real | LogReal) -> tuple[float, float]:
+    """Return the two numbers of a range within that of `variable`."""
+    kind = "whole numbers" if isinstance(variable, Integer) else "numbers"
+    if not isinstance(only, Sequence) or isinstance(only, str | bytes) or len(only) != 2:
+        raise SpaceError(
+            f"expected the lowest and the highest value, two {kind} from {variable.low} to {variable.high}, "
+            f"got {shown(only)}"
+        )
+    for end in only:
+        variable.canonical(end)
+    low, high = float(only[0]), float(only[1])
+    if low > high:
+        raise SpaceError(f"expected the lowest value before the highest, got {shown(list(only))}")
+    return low, high
