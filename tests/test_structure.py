@@ -27,7 +27,7 @@ WINGS = {
     "training": VALUES | {"architecture", "snn", "data", "engine"},
     "runfile": VALUES | {"engine", "strategies", "training", "chips", "data"},
     "report": VALUES | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target"},
-    "cli": VALUES | {"engine", "archive", "runfile"},
+    "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors"},
     "objectives": VALUES | {"chips"},
     "spaces": VALUES | {"architecture", "snn", "spaces"},

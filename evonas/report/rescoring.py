@@ -176,14 +176,7 @@ def _takes_profile(name: str) -> bool:
 
 def _objectives() -> list[str]:
     """Return the names of all objectives that are known."""
-    names = []
-    for name in members("objectives"):
-        try:
-            look_up(name, folder="objectives", attribute="objective")
-        except LookupFault:
-            continue
-        names.append(name)
-    return names
+    return members("objectives", attribute="objective")
 
 
 def _checker(chip: str, file: RunFile, energy: Mapping[str, Any]) -> Callable[[Any], Fit]:
