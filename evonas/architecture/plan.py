@@ -13,6 +13,9 @@ from evonas.measurement import Shape
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
+OPERATIONS = ("conv", "linear", "pool", "skip")
+"""What a connection can do: convolve (and normalise), sum over space into classes, average, or hand on."""
+
 SKIP_GAIN = 1.25
 """Current of a skipped spike, in threshold currents of its target: enough for one spike to make one, with a margin."""
 
@@ -190,7 +193,7 @@ class Draft:
         """Add a population that sums the currents of `incoming`, and return its name.
 
         Raises:
-            SpaceError: If the currents differ in shape, or a source is unknown.
+            SpaceError: If the currents differ in shape, a source or an operation is unknown, or a kernel has no centre.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
@@ -219,6 +222,13 @@ class Draft:
         return Plan(self._input_shape, self.time_steps, tuple(self._populations.values()))
 
     def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
+        if edge.operation not in OPERATIONS:
+            raise SpaceError(unknown_operation(edge.operation, name=edge.name))
+        if edge.kernel < 1 or edge.kernel % 2 == 0 or edge.stride < 1:
+            raise SpaceError(
+                f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
+                f"more, got kernel {edge.kernel} and stride {edge.stride}."
+            )
         in_shape = self.shape(edge.sources)
         channels, height, width = in_shape
         padding = edge.kernel // 2
@@ -260,6 +270,11 @@ class Draft:
             else:
                 classes.add("binary" if self._populations[name].dynamics.is_spiking else "real")
         return next(element for element in ("real", "graded", "binary") if element in classes)
+
+
+def unknown_operation(operation: str, *, name: str) -> str:
+    """Return the sentence on an operation that there is not."""
+    return f"The operation of the connection {name!r} must be one of {', '.join(OPERATIONS)}, got {operation!r}."
 
 
 def _gain(operation: str, target: Dynamics) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.grad import conv2d_input
 
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
+from evonas.snn.operations import Operation
 
 
 class Recorder:
@@ -24,7 +25,7 @@ class Recorder:
         operations: Its operations by name. Their weights must not change between the first batch and `activity`.
     """
 
-    def __init__(self, plan: Plan, operations: Mapping[str, nn.Module]) -> None:
+    def __init__(self, plan: Plan, operations: Mapping[str, Operation]) -> None:
         self._plan = plan
         self._operations = operations
         self._samples = 0
@@ -80,8 +81,7 @@ class Recorder:
 
     def _connection(self, planned: PlannedConnection) -> Connection:
         counts = joined([self._nonzero[name] for name in planned.sources])
-        weight = _weight(self._operations[planned.name])
-        reach = fan_out(planned, weight=weight).to(counts.device)
+        reach = fan_out(planned, weight=self._operations[planned.name].weight).to(counts.device)
         delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
         nothing = units = unrolled = (0,) * self._plan.time_steps
         if planned.element == "graded":
@@ -154,8 +154,3 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
         groups=planned.groups,
     )
     return reached[0].round().long()
-
-
-def _weight(operation: torch.nn.Module) -> Tensor | None:
-    weights = [value for name, value in operation.named_parameters() if name in ("conv.weight", "linear.weight")]
-    return weights[0] if weights else None

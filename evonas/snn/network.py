@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import INPUT, Plan
 from evonas.snn.activity import Recorder
-from evonas.snn.kernels.input_current import summed
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import Operation, make_operation
 
@@ -55,7 +55,7 @@ class Network(nn.Module):
 
     def recorder(self) -> Recorder:
         """Return a recorder of what this network does, to hand to `forward`."""
-        return Recorder(self.plan, dict(self.operations.items()))
+        return Recorder(self.plan, cast(dict[str, Operation], dict(self.operations.items())))
 
     def forward(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
         """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
@@ -74,14 +74,24 @@ class Network(nn.Module):
         if recorder is not None:
             recorder.see(INPUT, data)
         for population in self.plan.populations:
-            operations = [cast(Operation, self.operations[edge.name]) for edge in population.incoming]
-            current = summed(operations, [joined(images, edge.sources) for edge in population.incoming], batch=batch)
+            current = summed(
+                self.operations[edge.name](joined(images, edge.sources)).unflatten(0, (-1, batch))
+                for edge in population.incoming
+            )
             updates = None if recorder is None else recorder.updates(population.name, device=current.device)
             output = self.neurons[population.name](current, updates=updates)
             images[(population.name,)] = output.flatten(0, 1)
             if recorder is not None:
                 recorder.see(population.name, output)
         return output.mean(0)  # type: ignore[no-any-return]
+
+
+def summed(currents: Iterable[Tensor]) -> Tensor:
+    """Return the sum of `(time, batch, ...)` currents; those of time 1 are the same at each time step."""
+    first, *others = currents
+    for other in others:
+        first = first + other
+    return first
 
 
 def joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
-from evonas.architecture.plan import PlannedConnection
+from evonas.architecture.plan import PlannedConnection, unknown_operation
+from evonas.errors import SpaceError
 from evonas.snn.kernels.event_convolution import convolve
 
 
-class Scale(NamedTuple):
-    """What makes a delivery a current: it is normalised by `norm`, or else multiplied by `gain`."""
-
-    norm: nn.BatchNorm2d | None
-    gain: float
-
-
 class Operation(Protocol):
-    """A connection: called with images, it returns its delivery, images too or `(image, classes)`.
+    """A connection: called with images, it returns its current, images too or `(image, classes)`.
 
-    The images are the `(time x batch, c, h, w)` outputs of a population, `(batch, c, h, w)` where it is static.
+    The images are the `(time x batch, c, h, w)` outputs of a population, `(batch, c, h, w)` where it is static. Time is
+    folded into the batch, so the statistics of a batch norm are over time as well.
     """
 
     @property
-    def scale(self) -> Scale:
-        """What makes the delivery a current."""
+    def weight(self) -> Tensor | None:
+        """The weights of its synapses as `conv2d` or `linear` takes them; None where all are one constant.
+
+        A synapse whose weight is zero delivers nothing, and is not counted.
+        """
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return the delivery."""
-
-
-def scaled(delivered: Tensor, scale: Scale) -> Tensor:
-    """Return the current of a delivery, shaped like it.
-
-    Time is folded into the batch, so the statistics of a batch norm are over time as well.
-    """
-    current: Tensor = scale.gain * delivered if scale.norm is None else scale.norm(delivered)
-    return current
+        """Return the current."""
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, to be normalised over the batch."""
+    """Convolution without bias, normalised over the batch."""
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
@@ -62,19 +52,22 @@ class ConvNorm(nn.Module):
         self._of_spikes = planned.element == "binary" and planned.groups == 1
 
     @property
-    def scale(self) -> Scale:
-        """The batch norm."""
-        return Scale(self.norm, 1.0)
+    def weight(self) -> Tensor:
+        """Those of the convolution."""
+        return self.conv.weight
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the `(image, c, h, w)` convolution."""
-        if self._of_spikes:
-            return convolve(images, self.conv.weight, stride=self.conv.stride[0], padding=int(self.conv.padding[0]))
-        return self.conv(images)  # type: ignore[no-any-return]
+        """Return the `(image, c, h, w)` convolution, normalised."""
+        if not self._of_spikes:
+            return self.norm(self.conv(images))  # type: ignore[no-any-return]
+        stride, padding = self.conv.stride[0], int(self.conv.padding[0])
+        return self.norm(convolve(images, self.conv.weight, stride=stride, padding=padding))  # type: ignore[no-any-return]
 
 
 class AveragePool(nn.Module):
-    """The mean over a square window, zeros beyond the border counted in: each spike counts alike."""
+    """The mean over a square window, zeros beyond the border counted in: each spike counts alike. Times the gain."""
+
+    weight = None
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
@@ -82,26 +75,29 @@ class AveragePool(nn.Module):
         window = torch.full((planned.out_shape[0], 1, self.kernel, self.kernel), 1 / self.kernel**2)
         self.window: Tensor
         self.register_buffer("window", window.to(memory_format=torch.channels_last), persistent=False)
-        self.scale = Scale(None, planned.gain)
+        self.gain = planned.gain
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, c, h, w)` means."""
         if not images.is_cpu:
-            return avg_pool2d(images, self.kernel, self.stride, self.padding, count_include_pad=True)
+            return self.gain * avg_pool2d(images, self.kernel, self.stride, self.padding, count_include_pad=True)
         # as a convolution it takes a third of the time there
-        return conv2d(images, self.window, stride=self.stride, padding=self.padding, groups=images.shape[1])
+        groups = self.window.shape[0]
+        return self.gain * conv2d(images, self.window, stride=self.stride, padding=self.padding, groups=groups)
 
 
 class Skip(nn.Module):
-    """The images themselves."""
+    """The images themselves, times the gain."""
+
+    weight = None
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
-        self.scale = Scale(None, planned.gain)
+        self.gain = planned.gain
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the images."""
-        return images
+        """Return the images, times the gain."""
+        return self.gain * images
 
 
 class SpatialMeanLinear(nn.Module):
@@ -114,20 +110,34 @@ class SpatialMeanLinear(nn.Module):
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
         self.linear = nn.Linear(planned.in_shape[0], planned.out_shape[0], bias=False)
-        self.scale = Scale(None, planned.gain)
+        self.gain = planned.gain
+
+    @property
+    def weight(self) -> Tensor:
+        """Those of the linear layer."""
+        return self.linear.weight
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, classes)` products."""
-        return self.linear(images.sum((-2, -1)) / (images.shape[-2] * images.shape[-1]))  # type: ignore[no-any-return]
+        means = images.sum((-2, -1)) / (images.shape[-2] * images.shape[-1])
+        return self.gain * self.linear(means)  # type: ignore[no-any-return]
 
 
 def make_operation(planned: PlannedConnection) -> nn.Module:
-    """Return the module of a connection; its weights are drawn from torch's global generator."""
-    match planned.operation:
-        case "conv":
-            return ConvNorm(planned)
-        case "pool":
-            return AveragePool(planned)
-        case "linear":
-            return SpatialMeanLinear(planned)
-    return Skip(planned)
+    """Return the module of a connection, an `Operation`; its weights are drawn from torch's global generator.
+
+    Raises:
+        SpaceError: If the operation is unknown.
+    """
+    made = _MODULES.get(planned.operation)
+    if made is None:
+        raise SpaceError(unknown_operation(planned.operation, name=planned.name))
+    return made(planned)
+
+
+_MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
+    "conv": ConvNorm,
+    "linear": SpatialMeanLinear,
+    "pool": AveragePool,
+    "skip": Skip,
+}

@@ -17,7 +17,6 @@ from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection
 from evonas.snn.activity import fan_out
-from evonas.snn.kernels.input_current import summed
 from evonas.snn.network import Network
 
 
@@ -184,7 +183,7 @@ def test_populations_count_spikes_and_active_updates_of_each_step():
     with torch.no_grad():
         network.operations["stem/conv"].norm.running_mean.zero_()  # zero data make zero current
         _, activity = recorded(network, data)
-        current = summed([network.operations["stem/conv"]], [data[0]], batch=2)
+        current = network.operations["stem/conv"](data[0]).unflatten(0, (1, 2))
         spikes = network.neurons["stem"](current)
     population = activity.populations[0]
     assert population.shape == stem.shape

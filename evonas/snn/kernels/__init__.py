@@ -1,1 +1,1 @@
-"""The numerical kernels of spiking networks: the scan over time, convolutions of spikes, input currents."""
+"""The numerical kernels of spiking networks: the scan over time and convolutions of spikes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, PlannedPopulation
 from evonas.snn.kernels.scan import scan
-from evonas.snn.network import joined
+from evonas.snn.network import joined, summed
 from evonas.snn.neurons import norse_parameters
-from evonas.snn.operations import Operation, make_operation, scaled
+from evonas.snn.operations import make_operation
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.mixture import Mixture
 from evonas.snn.relaxed.neurons import GAINS, Current, MixedNeurons, mixed
@@ -160,10 +159,7 @@ class _Run:
                     self.counter.fire(population.name, sent, presence=presence)
                     self.counter.step(_size(population), presence=presence * neurons.chance_of_state)
         readout = populations[-1]
-        currents = [current.value for current in self._currents(readout, images, batch=batch)]
-        total = currents[0]
-        for further in currents[1:]:
-            total = total + further
+        total = summed(current.value for current in self._currents(readout, images, batch=batch))
         if self.counter is not None:
             self.counter.step(_size(readout), presence=self.presences["readout"])
         tau = self.mixture.readout_tau_mem_ms.to(data.device, torch.float32)
@@ -189,9 +185,7 @@ class _Run:
             number = self.weights.numbers[edge.name]
             if number == 0:
                 continue
-            operation = cast(Operation, self.network.operations[edge.name])
-            delivered = operation(joined(images, edge.sources))
-            value = scaled(delivered, operation.scale).unflatten(0, (-1, batch))
+            value = self.network.operations[edge.name](joined(images, edge.sources)).unflatten(0, (-1, batch))
             if self.weights.trained or number != 1:
                 value = self.weights.values[edge.name] * value
             currents.append(Current(value, GAINS.get(edge.operation)))

@@ -1,0 +1,115 @@
+"""Operations: what a connection does to outputs, and which weights it says that it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from recorded import recorded
+from torch import Tensor, nn
+
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, OPERATIONS, Draft, Incoming, Plan, PlannedConnection
+from evonas.errors import SpaceError
+from evonas.snn.network import Network, summed
+from evonas.snn.operations import make_operation
+
+
+def plan_of(*incoming: Incoming, size: tuple[int, int] = (6, 5), kind: str = "lif_box") -> Plan:
+    draft = Draft((4, *size), time_steps=2)
+    draft.add("target", Dynamics(kind, v_th=0.5), incoming=incoming)
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("target",), "linear", channels=3)])
+    return draft.finish()
+
+
+def planned(operation: str, **given) -> PlannedConnection:
+    return plan_of(Incoming("edge", (INPUT,), operation, **given)).connections[0]
+
+
+class Shifted(nn.Module):
+    """A user's own operation, a fixed binary mask: its weight is neither a parameter nor inside a layer of torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask: Tensor
+        self.register_buffer("mask", torch.zeros(4, 4, 3, 3))
+        self.mask[:, 0, 1, 1] = 1.0  # each output channel hears the first input channel, right above it
+
+    @property
+    def weight(self) -> Tensor:
+        return self.mask
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.conv2d(images, self.mask, padding=1)
+
+
+@pytest.mark.parametrize(("kernel", "size"), [(3, (4, 6)), (3, (1, 1)), (5, (7, 5))])
+def test_a_pool_is_the_mean_of_its_window_with_the_zeros_beyond_the_border_times_its_gain(kernel, size):
+    edge = plan_of(Incoming("pool", (INPUT,), "pool", kernel=kernel), size=size).connections[0]
+    images = torch.rand(3, 4, *size)
+    expected = edge.gain * nn.functional.avg_pool2d(images, kernel, 1, kernel // 2, count_include_pad=True)
+    pool = make_operation(edge)
+    assert edge.gain > 1
+    torch.testing.assert_close(pool(images), expected)
+    assert not list(pool.parameters())
+    assert not pool.state_dict()
+
+
+def test_a_skip_is_what_it_reads_times_its_gain():
+    edge, images = planned("skip"), torch.rand(3, 4, 6, 5)
+    assert torch.equal(make_operation(edge)(images), edge.gain * images)
+
+
+def test_a_convolution_is_normalised_over_time_and_batch():
+    images = torch.rand(6, 4, 6, 5)
+    current = make_operation(planned("conv", channels=3, kernel=3))(images)
+    torch.testing.assert_close(current.mean((0, 2, 3)), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(current.var((0, 2, 3), unbiased=False), torch.ones(3), atol=1e-3, rtol=0)
+
+
+def test_a_linear_layer_reads_the_mean_over_space():
+    edge = plan_of(Incoming("edge", (INPUT,), "skip")).connections[1]
+    linear, images = make_operation(edge), torch.rand(2, 4, 6, 5)
+    torch.testing.assert_close(linear(images), edge.gain * images.mean((2, 3)) @ linear.weight.T)
+
+
+def test_currents_of_what_is_static_are_added_at_each_time_step():
+    one, other = torch.rand(1, 2, 3), torch.rand(4, 2, 3)
+    assert torch.equal(summed([one, other, one]), one + other + one)
+    assert torch.equal(summed(iter([one])), one)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_says_which_weights_it_has(operation):
+    edge = planned(operation, channels=7 if operation in ("conv", "linear") else 0, kernel=3)
+    weight = make_operation(edge).weight
+    assert (0 if weight is None else weight.numel()) == edge.weights
+
+
+def test_an_operation_of_ones_own_is_counted_by_the_weights_that_it_says_it_has():
+    network = Network(plan_of(Incoming("edge", (INPUT,), "conv", channels=4, kernel=3)))
+    network.operations["edge"] = Shifted()
+    data = torch.rand(1, 2, 4, 6, 5)
+    with torch.no_grad():
+        _, activity = recorded(network.eval(), data)
+    assert activity.connections[0].macs == (2 * 30 * 4,) * 2  # samples, elements of the first channel, and its targets
+    data[:, :, 0] = 0
+    with torch.no_grad():
+        _, activity = recorded(network, data)
+    assert activity.connections[0].macs == (0, 0)
+
+
+@pytest.mark.parametrize("operation", ["conv2d", "Skip", "identity", "", "max_pool", None])
+def test_an_unknown_operation_is_refused_by_plans_and_by_networks(operation):
+    known = r"The operation of the connection 'edge' must be one of conv, linear, pool, skip, got"
+    with pytest.raises(SpaceError, match=known):
+        planned(operation)
+    with pytest.raises(SpaceError, match=known):
+        make_operation(replace(planned("skip"), operation=operation))
+
+
+@pytest.mark.parametrize("wrong", [{"kernel": 2}, {"kernel": 0}, {"kernel": -3}, {"kernel": 3, "stride": 0}])
+def test_a_kernel_without_a_centre_and_a_stride_that_does_not_move_are_refused(wrong):
+    with pytest.raises(SpaceError, match=r"kernel of the connection 'edge' must be odd.*stride 1 or more, got kernel"):
+        planned("pool", **wrong)
