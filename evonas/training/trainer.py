@@ -18,6 +18,7 @@ from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
+from evonas.training.flat_parameters import flattened
 from evonas.training.glibc_memory import keep_freed_memory
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
 
@@ -127,7 +128,7 @@ class TrainingEvaluator:
 
     def _fit(self, network: Network, job: Job, *, settings: Training) -> Trained:
         inputs, labels = self._train
-        groups = [[_side_by_side(group)] for group in parameter_groups(network)]
+        groups = [flattened(group) for group in parameter_groups(network)]
         flat = [parameter for group in groups for parameter in group]
         gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
         optimizer = optimizer_of(groups, settings)
@@ -230,24 +231,18 @@ def optimizer_of(groups: Sequence[Sequence[nn.Parameter]], settings: Training) -
 
 
 def parameter_groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the weights of convolutions and linear layers, which decay, apart from all else, which does not."""
-    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
-    weights = {id(p) for layer in layers for p in layer.parameters() if p.ndim > 1}
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]
+    """Return the weights of synapses, which decay, apart from all else, which does not.
 
+    A layer or operation has its weights in `weight`, more than one dimension of them; those of a norm have one.
 
-def _side_by_side(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """Return one flat parameter whose elements, and those of its gradient, are the given ones'.
-
-    The optimiser then takes a few steps over long vectors and not one for each of many tiny tensors.
+    Raises:
+        EvonasError: If nothing in the network can be trained.
     """
-    values = torch.cat([p.detach().as_strided((p.numel(),), (1,)) for p in parameters])  # in the order of memory
-    flat = nn.Parameter(values)
-    flat.grad = torch.zeros_like(values)
-    offset = 0
-    for p in parameters:
-        p.data = values.as_strided(p.shape, p.stride(), offset)
-        p.grad = flat.grad.as_strided(p.shape, p.stride(), offset)
-        offset += p.numel()
-    return flat
+    held = (getattr(module, "weight", None) for module in network.modules())
+    weights = {id(weight) for weight in held if isinstance(weight, nn.Parameter) and weight.ndim > 1}
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if not parameters:
+        raise EvonasError(
+            "The network has no parameters that can be trained, neither weights nor constants of neurons."
+        )
+    return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Draft, Incoming
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.job import Job
@@ -211,3 +214,47 @@ def test_weights_of_another_network_are_refused(data: SearchData, genotype: Geno
     del weights["operations.stem/conv.conv.weight"]
     with pytest.raises(EvonasError, match=r"operations.stem/conv.conv.weight differ"):
         evaluator(data).warm(job(genotype), weights)
+
+
+def without_norm(change: Callable[[Network], object] = lambda network: None) -> Space:
+    """Return a space of one network: pixels skip to neurons, and their mean over space goes to the classes."""
+
+    def build(genotype: object, input_shape: Sequence[int], classes: int) -> Network:
+        draft = Draft(input_shape, time_steps=2)
+        draft.add("neurons", Dynamics("lif_box", v_th=0.5), incoming=[Incoming("skip", (INPUT,), "skip")])
+        readout = Incoming("readout/linear", ("neurons",), "linear", channels=classes)
+        draft.add("readout", Dynamics("readout"), incoming=[readout])
+        network = Network(draft.finish())
+        change(network)
+        return network
+
+    return Space({"a": Choice([1])}, build=build)
+
+
+@pytest.mark.parametrize("train_neurons", [False, True])
+def test_a_network_without_norms_and_biases_is_trained(data: SearchData, train_neurons: bool) -> None:
+    space = without_norm()
+    training = Training(epochs=4, learning_rate=0.1, train_neurons=train_neurons)
+    measure = TrainingEvaluator(space, data, training=training)
+    one = job(space.canonical({"a": 1}), epochs=4)
+    assert measured(measure(one)).parameters == 10 + 3 * train_neurons
+    assert measured(measure(one)).loss < measured(measure(replace(one, epochs=1))).loss
+
+
+def test_a_network_of_which_only_the_neurons_are_trained_is_trained(data: SearchData) -> None:
+    def keep_weights(network: Network) -> None:
+        network.operations.requires_grad_(False)
+
+    space = without_norm(keep_weights)
+    measure = TrainingEvaluator(space, data, training=Training(epochs=2, train_neurons=True))
+    assert measured(measure(job(space.canonical({"a": 1})))).parameters == 3
+
+
+def test_a_network_in_which_nothing_can_be_trained_says_so(data: SearchData) -> None:
+    def keep_all(network: Network) -> None:
+        network.requires_grad_(False)
+
+    space = without_norm(keep_all)
+    measure = TrainingEvaluator(space, data, training=Training(epochs=2))
+    with pytest.raises(EvonasError, match="no parameters that can be trained"):
+        measure(job(space.canonical({"a": 1})))
