@@ -163,6 +163,8 @@ class Measurement:
         time_steps: Time steps of each sample.
         silent: Whether nothing ever reached the readout, so that the answer does not depend on the data.
         activity: The counts.
+        class_samples: Validation samples of each class; empty where nobody counted.
+        class_hits: Those of them that were classified correctly.
     """
 
     accuracy: float
@@ -172,6 +174,8 @@ class Measurement:
     time_steps: int
     silent: bool
     activity: Activity
+    class_samples: tuple[int, ...] = ()
+    class_hits: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads back without loss."""
@@ -187,7 +191,7 @@ class Measurement:
         populations = tuple(Population(**_with_tuples(item)) for item in activity["populations"])
         connections = tuple(Connection(**_with_tuples(item)) for item in activity["connections"])
         return cls(
-            **{name: value for name, value in data.items() if name != "activity"},
+            **_with_tuples({name: value for name, value in data.items() if name != "activity"}),
             activity=Activity(activity["samples"], activity["time_steps"], populations, connections),
         )
 

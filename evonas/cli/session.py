@@ -67,7 +67,7 @@ def carried_out(
         run.space,
         run.objectives,
         seed=run.file.search.seed,
-        settings={**run.file.settings(), **(settings or {})},
+        settings={**run.settings(), **(settings or {})},
         free=FREE_SETTINGS,
         top_rung=run.ladder.top,
         reference_rows=run.pop_size,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
-import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet, Samples
+from evonas.data.idx import read_idx
 from evonas.errors import DataError
+from evonas.options import shown
 
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -19,70 +20,141 @@ def read(*, path: str, limit: int | None = None, side: int | None = None, valida
     """Return the four files of a folder as a data set with its official test set; values in [0, 1].
 
     Args:
-        path: The folder.
-        limit: Use the first so many training samples only.
+        path: The folder. `~` is the home folder; a relative path is relative to the working directory.
+        limit: Use the first so many training samples only; the classes are those of all.
         side: Average square blocks of pixels so that images have this side.
         validation_part: Part of the training samples that is for validation.
 
     Raises:
         DataError: If a file is missing, broken, or not what its name says, or an option does not fit the files.
     """
-    found = [_find(Path(path), name) for name in _FILES]
+    folder = _folder(path)
+    found = [_find(folder, name, path=path) for name in _FILES]
     images, labels, test_images, test_labels = (read_idx(file) for file in found)
-    for file, array, names in ((found[0], images, labels), (found[2], test_images, test_labels)):
-        if array.ndim != 3 or names.ndim != 1 or len(array) != len(names):
-            raise DataError(
-                f"{file} has the shape {array.shape} and its labels {names.shape}; expected (n, height, width), (n,)."
-            )
-    if limit is not None:
-        if not 1 <= limit <= len(images):
-            raise DataError(f"data.limit = {limit}, expected 1 to {len(images)}, the number of training images.")
-        images, labels = images[:limit], labels[:limit]
-    classes = int(max(labels.max(), test_labels.max())) + 1
-    return DataSet(
-        _samples(images, labels, side),
-        classes=classes,
-        official_test=_samples(test_images, test_labels, side),
-        validation_part=validation_part,
+    _check_pair(found[0], images, found[1], labels)
+    _check_pair(found[2], test_images, found[3], test_labels)
+    if images.shape[1:] != test_images.shape[1:]:
+        raise DataError(
+            f"{found[2]} holds images of {_size(test_images)} pixels, {found[0]} of {_size(images)}; expected one size."
+        )
+    classes = labels_in(labels)
+    if unknown := sorted(set(labels_in(test_labels)) - set(classes)):
+        raise DataError(
+            f"{found[3]} has the labels {listed(unknown)}, which {found[1]} has not; it has {listed(classes)}. Leave "
+            "those samples out of the test, or add training samples of these classes."
+        )
+    count = len(images) if limit is None else _checked_limit(limit, most=len(images))
+    _check_part(validation_part)
+    _check_side(side, images)
+    given = {"limit": limit, "side": side, "validation_part": validation_part}
+    try:
+        return DataSet(
+            Samples(_pixels(images[:count], side), labels[:count]),
+            official_test=Samples(_pixels(test_images, side), test_labels),
+            validation_part=validation_part,
+            class_labels=classes,
+        )
+    except DataError as error:
+        options = ", ".join(f"data.{name} = {shown(value)}" for name, value in given.items() if value is not None)
+        raise DataError(f"{error} These are the images of {_text(folder)} with {options}.") from error
+    except MemoryError as error:
+        raise DataError(
+            f"{count:,} images of {_size(images)} pixels do not fit into memory; use fewer (data.limit) or smaller "
+            "ones (data.side)."
+        ) from error
+
+
+def _folder(path: Any) -> Path:
+    """Return the absolute path of the folder that `data.path` names."""
+    if not isinstance(path, str | Path) or not str(path).strip():
+        raise DataError(f'data.path = {shown(path)}, expected the path of a folder as text, such as "data/mnist".')
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(f"data.path = {shown(path)}: the home folder that ~ stands for is not known here.") from error
+
+
+def _find(folder: Path, name: str, *, path: Any) -> Path:
+    try:
+        for candidate in (folder / name, folder / f"{name}.gz"):
+            if candidate.exists():
+                return candidate
+        if not folder.is_dir():
+            what = "is no folder" if folder.exists() else "does not exist"
+            raise DataError(f"{_missing(folder, name, path=path)} {_text(folder)} {what}.")
+    except OSError as error:
+        raise DataError(f"{_text(folder / name)} cannot be read: {error.strerror or error}.") from error
+    raise DataError(_missing(folder, name, path=path))
+
+
+def _missing(folder: Path, name: str, *, path: Any) -> str:
+    looked_at = "" if str(path) == str(folder) else f" (looked at {_text(folder)})"
+    return (
+        f"data.path = {_text(path)}{looked_at} has neither {name} nor {name}.gz; expected the four files of an idx set."
     )
 
 
-def read_idx(file: Path) -> np.ndarray:
-    """Return the array of an idx file of unsigned bytes.
+def _text(path: Any) -> str:
+    """Return a path as it is, or how it can be shown on one line of a terminal."""
+    text = str(path)
+    return text if text.isprintable() and len(text) <= 300 else shown(text)
 
-    The format: two zero bytes, the type (8: unsigned byte), the number of dimensions, their sizes as big-endian
-    32-bit numbers, then the values.
+
+def _check_pair(file: Path, images: np.ndarray, labels_file: Path, labels: np.ndarray) -> None:
+    """Check that images and their labels belong together.
 
     Raises:
-        DataError: If the file is broken or no such file.
+        DataError: If they do not.
     """
-    try:
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{file} cannot be read: {error}.") from error
-    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
-        raise DataError(f"{file} is no idx file of unsigned bytes: it begins with {data[:4].hex()}, expected 000008.")
-    dimensions = data[3]
-    begin = 4 + 4 * dimensions
-    shape = struct.unpack(f">{dimensions}I", data[4:begin]) if len(data) >= begin else ()
-    if not shape or len(data) - begin != np.prod(shape, dtype=np.int64):
-        raise DataError(f"{file} is cut short or too long: {len(data)} bytes do not hold an array of shape {shape}.")
-    return np.frombuffer(data, dtype=np.uint8, offset=begin).reshape(shape)
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
+        raise DataError(
+            f"{file} has the shape {images.shape} and its labels in {labels_file.name} {labels.shape}; expected "
+            "(n, height, width) and (n,)."
+        )
 
 
-def _find(folder: Path, name: str) -> Path:
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        if candidate.is_file():
-            return candidate
-    raise DataError(f"data.path = {folder} has neither {name} nor {name}.gz; expected the four files of an idx set.")
+def _checked_limit(limit: Any, *, most: int) -> int:
+    expected = f"expected 1 to {most}, the number of training images"
+    if not _is_whole(limit):
+        raise DataError(f"data.limit = {shown(limit)} is no whole number; {expected}.")
+    if not 1 <= limit <= most:
+        raise DataError(f"data.limit = {shown(limit)}, {expected}.")
+    return int(limit)
 
 
-def _samples(images: np.ndarray, labels: np.ndarray, side: int | None) -> Samples:
+def _check_part(part: Any) -> None:
+    if not isinstance(part, int | float) or isinstance(part, bool) or not 0 < part < 1:
+        raise DataError(
+            f"data.validation_part = {shown(part)} would leave no training or no validation data; expected a number "
+            "above 0 and below 1, such as 0.2."
+        )
+
+
+def _check_side(side: Any, images: np.ndarray) -> None:
+    if side is None:
+        return
+    height, width = images.shape[1:]
+    if not _is_whole(side):
+        raise DataError(
+            f"data.side = {shown(side)} is no whole number; expected one that divides {_size(images)} pixels."
+        )
+    if not 1 <= side <= height or height % side or height != width:
+        raise DataError(f"data.side = {shown(side)} does not divide the {_size(images)} pixels of the images.")
+
+
+def _pixels(images: np.ndarray, side: int | None) -> np.ndarray:
+    """Return `(images, 1, 1, height, width)` values in [0, 1], averaged down to `side` where it is given."""
     values = images.astype(np.float32) / 255.0
     if side is not None:
-        height, width = values.shape[1:]
-        if not 1 <= side <= height or height % side or width % side or height != width:
-            raise DataError(f"data.side = {side} does not divide the {height} x {width} pixels of the images.")
+        height = values.shape[1]
         block = height // side
         values = values.reshape(-1, side, block, side, block).mean(axis=(2, 4))
-    return Samples(values[:, None, None], labels.astype(np.int64))
+    return values[:, None, None]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _size(images: np.ndarray) -> str:
+    return f"{images.shape[1]} x {images.shape[2]}"

@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from evonas.chips.deployment import WEIGHT_BITS
-from evonas.data.dataset import DataSet, SearchData
+from evonas.data.dataset import SearchData
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.engine.workers import Evaluate
-from evonas.errors import DataError, RunFileError
+from evonas.errors import RunFileError
 from evonas.objective import Objective
 from evonas.runfile.chip_constraint import Hardware, hardware_of
+from evonas.runfile.data_section import baseline_notes, search_data_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
 from evonas.runfile.schema import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
@@ -52,6 +53,10 @@ class ResolvedRun:
     search_data: SearchData
     hardware: Hardware | None
     notes: tuple[str, ...]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what must not change when the run is resumed, as a flat mapping of dotted keys."""
+        return {**self.file.settings(), "data.class_labels": list(self.search_data.class_labels)}
 
     @property
     def ladder(self) -> Ladder:
@@ -130,7 +135,7 @@ class MakeEvaluator:
         from evonas.training.trainer import Training, TrainingEvaluator
 
         file = self.file
-        data, faults = _search_data(file)
+        data, faults = search_data_of(file.data)
         if data is None:
             raise RunFileError(faults)
         space = look_up(file.search.space, folder="spaces", attribute="space")
@@ -157,7 +162,7 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     space, space_faults = space_of(file.search.space)
     objectives, objective_faults = objectives_of(file.objectives)
     strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
-    search_data, data_faults = _search_data(file)
+    search_data, data_faults = search_data_of(file.data)
     if space is not None and not objective_faults:
         strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
     hardware, hardware_faults = hardware_of(file.hardware, space=space, data=search_data)
@@ -165,7 +170,8 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
     if faults or space is None or strategy is None or search_data is None:
         raise RunFileError(faults)
-    notes = [*_notes(file, objectives), *([] if hardware is None else hardware.notes(space))]
+    notes = [*search_data.notes, *baseline_notes(search_data, objectives, file.objectives), *_notes(file, objectives)]
+    notes += [] if hardware is None else hardware.notes(space)
     return ResolvedRun(file, space, objectives, strategy, search_data, hardware, tuple(notes))
 
 
@@ -249,18 +255,6 @@ def bound_faults(objective: Objective) -> list[str]:
     if least is not None and objective.direction == "max" and objective.best is not None and least > objective.best:
         faults.append(f"at_least: {least:g} can never be reached; the best possible is {objective.best:g}")
     return faults
-
-
-def _search_data(file: RunFile) -> tuple[SearchData | None, list[str]]:
-    section = file.data
-    dataset: DataSet | None
-    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
-    if dataset is None:
-        return None, faults
-    try:
-        return dataset.for_search(seed=file.search.seed), []
-    except DataError as error:
-        return None, [f"data: {error}"]
 
 
 def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:

@@ -60,6 +60,9 @@ class SearchSection(_Section):
 class DataSection(_OpenSection):
     """The data set and its options."""
 
+    seed: Natural = 0
+    """Draws which samples are for training and which for validation. The test samples depend on the data alone."""
+
 
 class ObjectiveSection(_OpenSection):
     """An objective, its bounds and its options."""

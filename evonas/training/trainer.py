@@ -175,22 +175,26 @@ class TrainingEvaluator:
         inputs, labels = self._validation
         network.eval()
         recorder = network.recorder()
-        correct, loss = 0, 0.0
+        classes, loss = self._data.classes, 0.0
+        hits = torch.zeros(classes, dtype=torch.int64)
         for index in torch.arange(len(labels), device=self._device).split(256):
             logits = network(inputs[:, index], recorder)
             loss += nn.functional.cross_entropy(logits, labels[index], reduction="sum").item()
-            correct += int((logits.argmax(dim=1) == labels[index]).sum())
+            right = labels[index][logits.argmax(dim=1) == labels[index]]
+            hits += torch.bincount(right, minlength=classes).cpu()
         if not math.isfinite(loss):
             raise TrainingDivergedError(f"The validation loss is {loss}.")
         activity = recorder.activity()
         return Measurement(
-            accuracy=correct / len(labels),
+            accuracy=int(hits.sum()) / len(labels),
             loss=loss / len(labels),
             samples=len(labels),
             parameters=sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
             time_steps=activity.time_steps,
             silent=activity.is_silent,
             activity=activity,
+            class_samples=tuple(torch.bincount(labels, minlength=classes).tolist()),
+            class_hits=tuple(hits.tolist()),
         )
 
 

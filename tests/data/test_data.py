@@ -29,11 +29,11 @@ def idx_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_digits_are_split_without_overlap_and_the_seed_fixes_the_split() -> None:
+def test_digits_are_split_without_overlap_and_the_seed_draws_training_and_validation() -> None:
     dataset = digits.read()
     data, same, other = (dataset.for_search(seed=seed) for seed in (3, 3, 4))
-    parts = [data.train, data.validation, dataset.test(seed=3)]
-    assert sum(len(part) for part in parts) == 1797
+    parts = [data.train, data.validation, dataset.test()]
+    assert [len(part) for part in parts] == [1079, 359, 359]
     whole = np.sort(np.concatenate([part.inputs.reshape(len(part), -1) for part in parts]), axis=0)
     assert np.array_equal(whole, np.sort(dataset.samples.inputs.reshape(1797, -1), axis=0))
     assert np.array_equal(data.train.inputs, same.train.inputs)
@@ -43,7 +43,8 @@ def test_digits_are_split_without_overlap_and_the_seed_fixes_the_split() -> None
 
 
 def test_what_a_search_gets_has_no_test_samples() -> None:
-    assert set(SearchData.__dataclass_fields__) == {"train", "validation", "classes"}
+    fields = {"train", "validation", "classes", "class_labels", "notes"}
+    assert set(SearchData.__dataclass_fields__) == fields
 
 
 def test_the_fingerprint_is_that_of_the_content_wherever_it_lies_and_changes_with_any_of_it(idx_folder: Path) -> None:
@@ -71,7 +72,7 @@ def test_the_fingerprint_is_that_of_the_content_wherever_it_lies_and_changes_wit
 def test_idx_files_are_read_gzipped_or_not(idx_folder: Path) -> None:
     dataset = images.read(path=str(idx_folder))
     data = dataset.for_search(seed=0)
-    assert (len(data.train), len(data.validation), len(dataset.test(seed=0))) == (40, 10, 20)
+    assert (len(data.train), len(data.validation), len(dataset.test())) == (40, 10, 20)
     assert data.input_shape == (1, 4, 4)
     assert data.classes == 10
     expected = np.random.default_rng(0).integers(0, 256, (50, 4, 4))[0] / 255
@@ -138,4 +139,4 @@ def test_fashion_mnist_is_read_whole() -> None:
         pytest.skip("EVONAS_DATA is not set, or has no folder fashion-mnist")
     dataset = images.read(path=str(folder))
     assert dataset.samples.inputs.shape == (60000, 1, 1, 28, 28)
-    assert np.array_equal(np.bincount(dataset.test(seed=0).labels), [1000] * 10)
+    assert np.array_equal(np.bincount(dataset.test().labels), [1000] * 10)

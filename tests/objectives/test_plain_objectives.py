@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from evonas.chips.deployment import ASSUMED, Deployment
@@ -13,7 +14,7 @@ from evonas.chips.profile import load
 from evonas.chips.traffic import sent
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective, score
-from objectives import accuracy, parameters, spikes, synaptic_operations
+from objectives import accuracy, balanced_accuracy, parameters, spikes, synaptic_operations
 
 
 def measurement() -> Measurement:
@@ -41,6 +42,44 @@ def measurement() -> Measurement:
 def test_an_objective_reads_its_number_per_sample(objective: Objective, value: float) -> None:
     assert math.isclose(objective.score(measurement()), value)
     assert objective.unit
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn_and_a_constant_answer_is_worth_one_class() -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
+    rng = np.random.default_rng(0)
+    labels = rng.choice(5, 300, p=[0.8, 0.1, 0.05, 0.05, 0.0])  # the last class has no sample
+    objective = balanced_accuracy.objective()
+    for answers in (np.where(rng.random(300) < 0.7, labels, rng.integers(0, 4, 300)), np.zeros(300, int)):
+        counted = replace(
+            measurement(),
+            class_samples=tuple(np.bincount(labels, minlength=5).tolist()),
+            class_hits=tuple(np.bincount(labels[answers == labels], minlength=5).tolist()),
+        )
+        value = objective.score(counted)
+        assert value == pytest.approx(balanced_accuracy_score(labels, answers))
+        assert objective.band is not None
+        low, high = objective.band(counted)
+        assert 0 <= low <= value <= high <= 1
+    assert value == 0.25
+    assert objective.direction == "max"
+
+
+def test_the_band_of_balanced_accuracy_is_one_standard_error() -> None:
+    rng = np.random.default_rng(1)
+    samples, chances = np.array([40, 200]), np.array([0.5, 0.9])
+    drawn = rng.binomial(samples, chances, (20_000, 2)) / samples
+    counted = replace(measurement(), class_samples=(40, 200), class_hits=(20, 180))
+    objective = balanced_accuracy.objective()
+    assert objective.band is not None
+    low, high = objective.band(counted)
+    assert (high - low) / 2 == pytest.approx(drawn.mean(axis=1).std(), rel=0.03)
+
+
+def test_balanced_accuracy_of_a_measurement_without_classes_has_no_value() -> None:
+    scored = score(measurement(), [balanced_accuracy.objective()])
+    assert scored.values == (None,)
+    assert "no hits by class" in scored.reason
 
 
 @pytest.mark.parametrize("static", [True, False])

@@ -176,7 +176,9 @@ def test_only_files_that_define_what_is_asked_for_are_listed(here: Path) -> None
     assert "mine" not in members("objectives", attribute="objective", trusted=False)
     assert members("evonas.strategies", attribute="strategy") == ["differentiable", "evolution", "random"]
     told = refused("zzz")
-    assert told.startswith("there is no objectives/zzz.py; there are accuracy, energy, fit, latency, mine, parameters")
+    assert told.startswith(
+        "there is no objectives/zzz.py; there are accuracy, balanced_accuracy, energy, fit, latency, mine, parameters"
+    )
     assert not hatched.exists()
 
 

@@ -54,7 +54,7 @@ def test_the_data_are_split_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return split(self, seed=seed)
 
     monkeypatch.setattr(DataSet, "for_search", counted)
-    resolved = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"}), overrides=("search.seed=5",))
+    resolved = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"}), overrides=("data.seed=5",))
     resolved.predict()
     resolved.build_one(resolved.space.sample(np.random.default_rng(0)))
     assert seeds == [5]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -78,7 +79,10 @@ def test_a_measurement_holds_what_was_measured(data: SearchData, genotype: Genot
     assert measurement.time_steps == genotype["time_steps"]
     network = space.build(genotype, (1, 8, 8), 10)  # type: ignore[misc]
     assert measurement.parameters == sum(p.numel() for p in network.parameters() if p.requires_grad)
-    assert Measurement.from_json(measurement.to_json()) == measurement
+    assert measurement.class_samples == tuple(np.bincount(data.validation.labels, minlength=10))
+    assert sum(measurement.class_hits) == round(measurement.accuracy * 40)
+    assert all(hits <= samples for hits, samples in zip(measurement.class_hits, measurement.class_samples, strict=True))
+    assert Measurement.from_json(json.loads(json.dumps(measurement.to_json()))) == measurement
 
 
 def test_training_learns(data: SearchData, genotype: Genotype) -> None:

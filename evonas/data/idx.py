@@ -1,0 +1,122 @@
+"""The idx format, gzipped or not: header and values of one file, read no further than the header promises."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import stat
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from evonas.errors import DataError
+
+LARGEST = 2**30
+"""Most values of one file. As float32 they take four times as many bytes of memory, in every worker."""
+
+_MOST_PACKED = 1032  # bytes that one byte of gzip can stand for
+
+_DIMENSIONS = 8
+_CHUNK = 2**20
+_GZIP = b"\x1f\x8b"
+_BEGINNINGS = {
+    _GZIP: "a gzip file inside another",
+    b"PK": "a zip file",
+    b"BZ": "a bzip2 file",
+    b"\xfd7": "an xz file",
+    b"<": "a web page, perhaps of a download that failed",
+}
+_TYPES = {8: "unsigned bytes", 9: "signed bytes", 11: "short integers", 12: "integers", 13: "floats", 14: "doubles"}
+
+
+def read_idx(file: Path) -> np.ndarray:
+    """Return the array of an idx file of unsigned bytes; whether it is gzipped is seen in its first bytes.
+
+    The format: two zero bytes, the type (8: unsigned byte), the number of dimensions, their sizes as big-endian
+    32-bit numbers, then the values.
+
+    Raises:
+        DataError: If the file is broken, empty, too large, or no such file.
+    """
+    try:
+        with open(file, "rb", opener=_opened) as raw:
+            status = os.fstat(raw.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{file} is no file but a {_kind(status.st_mode)}; expected a file in the idx format.")
+            if raw.read(2) != _GZIP:
+                raw.seek(0)
+                return _array(raw, file=file, least=status.st_size, most=status.st_size)
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                return _array(cast(BinaryIO, unpacked), file=file, least=0, most=_MOST_PACKED * status.st_size)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{file} cannot be read: its gzip data are cut short or damaged ({error}).") from error
+    except ValueError as error:  # a name that no file can have
+        raise DataError(f"{str(file)!r} cannot be read: {error}.") from error
+
+
+def _array(stream: BinaryIO, *, file: Path, least: int, most: int) -> np.ndarray:
+    """Return the array in `stream`, which holds `least` to `most` bytes."""
+    head = _read(stream, 4)
+    if not head:
+        raise DataError(f"{file} is empty: it begins with nothing, expected the idx header 000008.")
+    if head[:3] != b"\x00\x00\x08" or len(head) < 4:
+        raise DataError(
+            f"{file} cannot be read as an idx file of unsigned bytes: it begins with {head.hex()}{_guess(head)}, "
+            "expected 000008."
+        )
+    dimensions = head[3]
+    sizes = _read(stream, 4 * dimensions)
+    if not 1 <= dimensions <= _DIMENSIONS or len(sizes) < 4 * dimensions:
+        raise DataError(
+            f"{file} is cut short or broken: its header announces {dimensions} dimensions; expected 1 for labels, 3 "
+            "for images, and their sizes."
+        )
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    says = f"its header says {' x '.join(map(str, shape))}"
+    promised = math.prod(shape)  # of Python's integers, which do not wrap
+    begin = 4 + len(sizes)
+    if not promised:
+        raise DataError(f"{file} holds nothing: {says}; expected sizes above 0.")
+    if not least <= begin + promised <= most:
+        came = f"{least - begin:,} values follow it" if least == most else f"the file holds {most:,} at the very most"
+        raise DataError(f"{file} is cut short or too long: {says}, {promised:,} values in all, and {came}.")
+    if promised > LARGEST:
+        raise DataError(
+            f"{file} is too large: {says}, {promised:,} values in all, and {LARGEST:,} are read into memory at most; "
+            "make a file of fewer or smaller images."
+        )
+    values = _read(stream, promised + 1)
+    if len(values) != promised:
+        came = f"{len(values):,} values follow it" if len(values) < promised else "more values follow it"
+        raise DataError(f"{file} is cut short or too long: {says}, {promised:,} values in all, and {came}.")
+    return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+
+
+def _read(stream: BinaryIO, number: int) -> bytearray:
+    """Return so many bytes, fewer where the stream ends; takes memory for what is there, not for what is asked for."""
+    found = bytearray()
+    while len(found) < number and (chunk := stream.read(min(_CHUNK, number - len(found)))):
+        found += chunk
+    return found
+
+
+def _opened(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
+
+
+def _guess(head: bytearray) -> str:
+    if head[:2] == b"\0\0" and len(head) > 2 and head[2] in _TYPES:
+        return f" ({_TYPES[head[2]]})"
+    return next((f" ({what})" for begin, what in _BEGINNINGS.items() if head.startswith(begin)), "")
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_ISDIR: "folder", stat.S_ISFIFO: "pipe", stat.S_ISSOCK: "socket"}
+    return next((name for is_kind, name in kinds.items() if is_kind(mode)), "device")
