@@ -7,7 +7,7 @@ so that settings can be chosen on other instances than those that are reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from evonas.objective import Objective
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.strategies.random import values_of
 from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
@@ -25,11 +25,16 @@ class Tabulated:
     """A space, and the costs of all its points.
 
     Attributes:
-        name: Of the family.
+        name: Of the problem.
         space: What may vary.
         axes: Value to position, by variable.
-        costs: `(points, objectives)` to be minimised, each scaled to [0, 1] from the best of the table to the worst.
+        costs: `(points, objectives)` means to be minimised, each scaled to [0, 1] from the best of the table to
+            the worst.
         volume: Hypervolume of the true front up to the worst point.
+        samples: `(points, seeds, objectives)` what single trainings gave, on the scale of `costs`, NaN where there is
+            none; None where a point has but one value.
+        lookup: Position in the product of the axes to point, -1 where a code is no network; None where both are the
+            same.
     """
 
     name: str
@@ -37,20 +42,36 @@ class Tabulated:
     axes: dict[str, dict[Scalar, int]]
     costs: np.ndarray
     volume: float
+    samples: np.ndarray | None = None
+    lookup: np.ndarray | None = None
 
     @property
     def objectives(self) -> list[Objective]:
         """One a column of `costs`."""
         return [Objective(f"f{i}", lambda m, i=i: m[f"f{i}"]) for i in range(self.costs.shape[1])]  # type: ignore[misc]
 
-    def index(self, genotype: Genotype) -> int:
-        """Return the row of the table that holds `genotype`."""
+    def index(self, genotype: Mapping[str, Scalar]) -> int:
+        """Return the row of the table that holds `genotype`, -1 where it is no network."""
         positions = tuple(axis[genotype[name]] for name, axis in self.axes.items())
-        return int(np.ravel_multi_index(positions, tuple(len(axis) for axis in self.axes.values())))
+        code = int(np.ravel_multi_index(positions, tuple(len(axis) for axis in self.axes.values())))
+        return code if self.lookup is None else int(self.lookup[code])
+
+    def draw(self, point: int, rng: np.random.Generator) -> np.ndarray:
+        """Return `(objectives,)` costs of one training of a point."""
+        if self.samples is None:
+            return np.asarray(self.costs[point])
+        known = np.flatnonzero(np.isfinite(self.samples[point]).all(axis=1))
+        return np.asarray(self.samples[point, known[rng.integers(len(known))]])
 
     def share(self, points: np.ndarray) -> float:
         """Return the part of the true front's hypervolume that the rows `points` of the table reach."""
-        return float(HV(ref_point=np.ones(self.costs.shape[1])).do(self.costs[np.unique(points)])) / self.volume
+        return hypervolume_of(self.costs[np.unique(points)]) / self.volume
+
+
+def hypervolume_of(costs: np.ndarray) -> float:
+    """Return the hypervolume of `(points, objectives)` costs up to 1 in each."""
+    front = costs[NonDominatedSorting().do(costs, only_non_dominated_front=True)] if len(costs) else costs
+    return float(HV(ref_point=np.ones(costs.shape[1])).do(front))
 
 
 def _tabulate(name: str, variables: dict[str, Variable], function: Callable[[np.ndarray], np.ndarray]) -> Tabulated:
@@ -62,8 +83,7 @@ def _tabulate(name: str, variables: dict[str, Variable], function: Callable[[np.
     grid = np.indices(tuple(len(axis) for axis in axes.values())).reshape(len(axes), -1).T
     costs = function(grid)
     costs = (costs - costs.min(axis=0)) / np.ptp(costs, axis=0)
-    front = costs[NonDominatedSorting().do(costs, only_non_dominated_front=True)]
-    return Tabulated(name, space, axes, costs, float(HV(ref_point=np.ones(costs.shape[1])).do(front)))
+    return Tabulated(name, space, axes, costs, hypervolume_of(costs))
 
 
 def _epistasis(rng: np.random.Generator, *, variables: int, options: int, neighbours: int) -> Callable[..., np.ndarray]:
