@@ -10,6 +10,7 @@
     ├── ProfileError          a hardware profile is wrong
     ├── DataError             a data set is missing or not what it should be
     └── WorkersError          the workers cannot be started or cannot go on
+        └── LostWorkersError  what they ran on is dead
 
 Raised inside an evaluation, and turned into an outcome of a row:
 
@@ -72,6 +73,10 @@ class DataError(EvonasError):
 
 class WorkersError(EvonasError):
     """The workers cannot be started or cannot go on."""
+
+
+class LostWorkersError(WorkersError):
+    """What the workers ran on is dead; what they have finished is kept."""
 
 
 class TrainingDivergedError(EvonasError):

@@ -35,7 +35,7 @@ WINGS = {
 """What each wing may import beside itself: wings, or single modules of them."""
 
 DOORS = {
-    "ray": {"evonas/engine/ray_workers.py"},
+    "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py"},
     "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
+from evonas.engine.plain import plain_json
 from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
 from evonas.measurement import Measurement
@@ -106,13 +106,12 @@ def plain(evaluation: Evaluation) -> Evaluation:
 
 def _plain_json(measurement: Any, slot: int) -> dict[str, Any]:
     try:
-        read_back: dict[str, Any] = json.loads(json.dumps(dict(measurement), default=lambda number: number.item()))
+        return plain_json(measurement)
     except (TypeError, ValueError, AttributeError) as error:
         raise ArchiveError(
             f"The measurement of slot {slot} is {measurement!r:.200}, expected a mapping from names to JSON values "
             f"({error}). Return numbers, text, lists and mappings of them."
         ) from error
-    return read_back
 
 
 def _plain_text(text: str) -> str:

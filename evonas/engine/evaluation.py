@@ -12,6 +12,9 @@ from evonas.engine.training_log import Trained
 from evonas.measurement import Measurement
 from evonas.space import Genotype
 
+MESSAGE_LIMIT = 2000
+"""Characters of a message at most: it stands in every copy of an archive, and some errors print whole arrays."""
+
 
 class Outcome(Enum):
     """How a job ended. The value is the sentence that people read; success is the empty sentence."""
@@ -41,7 +44,7 @@ class Evaluation:
     Attributes:
         job: What was to be done.
         outcome: How it ended.
-        message: What happened, for people; empty on success.
+        message: What happened, for people; empty on success. Cut, which it then says, to `MESSAGE_LIMIT` characters.
         measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
         proposals: Genotypes that a `search` job proposes.
         warm: What each of these did with the weights of the search, trained on for a little; empty where this was not
@@ -50,7 +53,7 @@ class Evaluation:
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
-        retries: Workers that were lost before this result came.
+        retries: Tries before the one that this came of: workers that were lost, failures that were tried again.
         degree: By how much a refused network misses what it would have to keep; 0 for all others.
     """
 
@@ -66,6 +69,11 @@ class Evaluation:
     device: str = ""
     retries: int = 0
     degree: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.message) > MESSAGE_LIMIT:
+            end = f" … (cut, {len(self.message):,} characters)"
+            object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - len(end)] + end)
 
     def same_result(self, other: Evaluation) -> bool:
         """Return whether both rows say the same, whoever computed them and however long it took."""

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import sys
+import pickle
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
+from evonas.engine.attempt import Evaluate, first_line
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.workers import Evaluate, attempt
+from evonas.engine.ray_actor import Worker, maker
+from evonas.engine.ray_cluster import CHECK_EVERY, CLOSE_SECONDS, RayCluster, within
 from evonas.errors import WorkersError
-
-log = logging.getLogger("evonas")
-
-
-class _Worker:
-    """Lives in a process of its own, keeps what `make_evaluate` returned, and runs one job at a time."""
-
-    def __init__(self, make_evaluate: Callable[[], Evaluate], paths: list[str]) -> None:
-        sys.path[:0] = [path for path in paths if path not in sys.path and os.path.isdir(path)]
-        self._fault = ""
-        try:
-            self._evaluate = make_evaluate()
-        except Exception as error:  # told by `fault`, because an actor that raises here looks like a lost one
-            self._fault = f"{type(error).__name__}: {error}"
-
-    def fault(self) -> str:
-        """Return why this worker cannot work; empty where it can."""
-        return self._fault
-
-    def run(self, job: Job) -> Evaluation:
-        """Return what came of `job`."""
-        return attempt(self._evaluate, job)
 
 
 @dataclass
@@ -55,10 +35,11 @@ class RayWorkers:
     """Kept Ray actors: on the cluster that the environment variable `RAY_ADDRESS` names, else on this machine.
 
     Nothing is started before the first job. A worker that dies is replaced and its job tried again on another; one
-    that takes longer than `seconds` is stopped and replaced.
+    that takes longer than `seconds` is stopped and replaced. Where Ray itself is dead on this machine, the search ends.
 
     Args:
-        make_evaluate: Called once in each worker; returns its `evaluate`. Must be picklable.
+        make_evaluate: Called once in each worker, without arguments; returns its `evaluate`. Or `evaluate` itself,
+            a function of a job. Must be picklable.
         count: Number of workers; by default as many as the cluster has room for.
         num_cpus: CPUs of each worker, fractions allowed.
         num_gpus: GPUs of each worker, fractions allowed.
@@ -70,7 +51,7 @@ class RayWorkers:
 
     def __init__(
         self,
-        make_evaluate: Callable[[], Evaluate],
+        make_evaluate: Callable[[], Evaluate] | Evaluate,
         *,
         count: int | None = None,
         num_cpus: float = 1,
@@ -80,7 +61,7 @@ class RayWorkers:
         retries: int = 2,
         at_most: int | None = None,
     ) -> None:
-        self._make_evaluate = make_evaluate
+        self._make_evaluate = maker(make_evaluate)
         self._count = count
         self._num_cpus = num_cpus
         self._num_gpus = num_gpus
@@ -93,8 +74,7 @@ class RayWorkers:
         self._starting: dict[ray.ObjectRef, Any] = {}
         self._failed_starts = 0
         self._done: deque[Evaluation] = deque()
-        self._is_started = False
-        self._owns_ray = False
+        self._cluster: RayCluster | None = None
 
     @property
     def count(self) -> int:
@@ -107,29 +87,30 @@ class RayWorkers:
         Raises:
             WorkersError: If the workers cannot be started.
         """
-        if not self._is_started:
+        if self._cluster is None:
             self._start_all()
         self._waiting.append((job, 0))
         self._dispatch()
 
     def ready(self) -> None:
         """Start all workers now and wait until they can work, so that start-up can be told from work."""
-        if not self._is_started:
+        if self._cluster is None:
             self._start_all()
         while self._starting:
             self._welcome(ray.wait(list(self._starting), num_returns=1)[0][0])
 
     def next(self) -> Evaluation:
-        """Return the evaluation of any started job; wait for one if need be."""
+        """Return the evaluation of any started job; wait for one if need be.
+
+        Raises:
+            LostWorkersError: If Ray is dead on this machine.
+            WorkersError: If no job is started, or the workers that replace lost ones cannot work.
+        """
         while not self._done:
             if not self._running and not self._waiting:
                 raise WorkersError("No job is started, so that none can end: call start() before next().")
-            awaited = [*self._running, *self._starting]
-            ended, _ = ray.wait(awaited, num_returns=1, timeout=self._patience())
-            if ended:
-                ended, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
-            elif not self._running:
-                log.info("Still waiting for a worker: the cluster is busy, or starts slowly.")
+            ended = self._ended()
+            self._check(is_waiting=not ended and not self._running)
             for reference in ended:
                 if reference in self._starting:
                     self._welcome(reference)
@@ -141,51 +122,57 @@ class RayWorkers:
 
     def close(self) -> None:
         """Stop every worker, and Ray too where these workers started it."""
-        if self._is_started and ray.is_initialized():
-            running = (running.worker for running in self._running.values())
-            for worker in (*self._idle, *self._starting.values(), *running):
-                ray.kill(worker)
-            if self._owns_ray:
-                ray.shutdown()
+        if self._cluster is not None and ray.is_initialized():
+            if not self._cluster.is_owned:
+                workers = [running.worker for running in self._running.values()]
+                workers += [*self._idle, *self._starting.values()]
+                within(CLOSE_SECONDS, lambda: [ray.kill(worker) for worker in workers])
+            self._cluster.close()
         self._idle.clear()
         self._running.clear()
         self._starting.clear()
         self._waiting.clear()
-        self._is_started = False
+        self._cluster = None
 
     def _start_all(self) -> None:
-        if not ray.is_initialized():
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            # without a name Ray would look for the cluster that ran here last, and wait for it should it be dead
-            where = None if os.environ.get("RAY_ADDRESS") else "local"
-            ray.init(where, logging_level=logging.ERROR, log_to_driver=False)
-            self._owns_ray = True
-        for _ in range(self._room()):
-            self._start_one()
-        self._is_started = True
-
-    def _room(self) -> int:
-        there = ray.cluster_resources()
-        rooms = []
-        if self._num_cpus:
-            rooms.append(int(there.get("CPU", 0) / self._num_cpus + 1e-9))
-        if self._num_gpus:
-            rooms.append(int(there.get("GPU", 0) / self._num_gpus + 1e-9))
-        room = min(rooms, default=1)
+        self._cluster = RayCluster()
+        room = self._cluster.room(num_cpus=self._num_cpus, num_gpus=self._num_gpus)
         wanted = self._count if self._count is not None else min(room, self._at_most or room)
         if wanted < 1 or wanted > room:
             raise WorkersError(
                 f"{max(wanted, 1)} worker(s) of {self._num_cpus:g} CPUs and {self._num_gpus:g} GPUs do not fit: the "
-                f"cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs, room for {room}. "
+                f"cluster has {self._cluster.size()}, room for {room}. "
                 "Lower workers.count, workers.num_cpus or workers.num_gpus."
             )
-        return wanted
+        for _ in range(wanted):
+            self._start_one()
 
     def _start_one(self) -> None:
-        actor: Any = ray.remote(num_cpus=self._num_cpus, num_gpus=self._num_gpus, max_restarts=0)(_Worker)
-        worker: Any = actor.remote(self._make_evaluate, [os.getcwd()])
+        actor: Any = ray.remote(num_cpus=self._num_cpus, num_gpus=self._num_gpus, max_restarts=0)(Worker)
+        try:
+            worker: Any = actor.remote(self._make_evaluate, [os.getcwd()])
+        except Exception as error:
+            raise WorkersError(
+                f"What evaluates cannot be sent to workers: {first_line(error)}. Give a function that can be pickled, "
+                "and let it open files, locks and connections itself."
+            ) from error
         self._starting[worker.fault.remote()] = worker
+
+    def _ended(self) -> list[ray.ObjectRef]:
+        """Return what has ended of all that is awaited; wait for a while."""
+        awaited = [*self._running, *self._starting]
+        try:
+            ended, _ = ray.wait(awaited, num_returns=1, timeout=self._patience())
+            if ended:
+                ended, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
+        except RayError as error:
+            self._check(now=True)
+            raise WorkersError(f"Ray cannot go on: {first_line(error)}.") from error
+        return list(ended)
+
+    def _check(self, *, is_waiting: bool = False, now: bool = False) -> None:
+        if self._cluster is not None:
+            self._cluster.check(num_cpus=self._num_cpus, num_gpus=self._num_gpus, is_waiting=is_waiting, now=now)
 
     def _welcome(self, reference: ray.ObjectRef) -> None:
         """Let a worker that has started work; only from here on does its time count."""
@@ -193,9 +180,11 @@ class RayWorkers:
         try:
             fault = ray.get(reference)
         except RayError as error:
+            self._check(now=True)
             self._failed_starts += 1
             if self._failed_starts > self._retries:
-                raise WorkersError(f"The workers do not start: {error}") from error
+                raise WorkersError(f"The workers do not start: {first_line(error)}.") from error
+            self._discard(worker)
             self._start_one()
             return
         if fault:
@@ -207,12 +196,18 @@ class RayWorkers:
         while self._waiting and self._idle:
             job, retries = self._waiting.popleft()
             worker = self._idle.popleft()
-            reference = worker.run.remote(job)
+            try:
+                reference = worker.run.remote(job)
+            except Exception as error:
+                self._idle.append(worker)
+                message = f"The job cannot be sent to a worker: {first_line(error)}."
+                self._done.append(Evaluation(job, Outcome.CRASHED, message, retries=retries))
+                continue
             self._running[reference] = _Running(job, worker, retries, time.monotonic())
 
     def _patience(self) -> float:
         ends = [self._ends(running) for running in self._running.values()]
-        return min(max(min(ends, default=math.inf) - time.monotonic(), 0.01), 60.0)
+        return min(max(min(ends, default=math.inf) - time.monotonic(), 0.01), CHECK_EVERY)
 
     def _ends(self, running: _Running) -> float:
         """Return when the time of a job is up."""
@@ -220,17 +215,26 @@ class RayWorkers:
         return math.inf if seconds is None else running.began + seconds
 
     def _collect(self, reference: ray.ObjectRef) -> None:
+        """Take what came of a job; whatever Ray says of it is a row or another try, never an end."""
         running = self._running.pop(reference)
         try:
-            evaluation = ray.get(reference)
+            evaluation = pickle.loads(ray.get(reference))
         except OutOfMemoryError as error:
-            self._replace(running, Outcome.OUT_OF_MEMORY, f"Ray stopped the worker: {str(error).splitlines()[0]}")
-        except RayActorError as error:
+            self._replace(running, Outcome.OUT_OF_MEMORY, f"Ray stopped the worker: {first_line(error)}.")
+        except RayTaskError as error:  # the worker lives: it could not read the job, or not even say what went wrong
+            self._idle.append(running.worker)
+            self._fail(running, Outcome.CRASHED, f"The worker could not do the job: {_last_line(error)}")
+        except RayError as error:
+            self._check(now=True)
             if running.retries < self._retries:
+                self._discard(running.worker)
                 self._start_one()
                 self._waiting.appendleft((running.job, running.retries + 1))
             else:
-                self._replace(running, Outcome.WORKER_LOST, str(error).splitlines()[0])
+                self._replace(running, Outcome.WORKER_LOST, f"{first_line(error)}.")
+        except Exception as error:  # it was pickled there and cannot be unpickled here
+            self._idle.append(running.worker)
+            self._fail(running, Outcome.CRASHED, f"The result cannot be read here: {first_line(error)}.")
         else:
             self._idle.append(running.worker)
             self._done.append(replace(evaluation, retries=running.retries))
@@ -239,11 +243,24 @@ class RayWorkers:
         for reference, running in list(self._running.items()):
             if time.monotonic() >= self._ends(running):
                 del self._running[reference]
-                ray.kill(running.worker)
                 seconds, key = self._limits[running.job.kind]
                 self._replace(running, Outcome.TIME_LIMIT, f"Stopped after {seconds:g} s (workers.{key}).")
 
     def _replace(self, running: _Running, outcome: Outcome, message: str) -> None:
+        self._discard(running.worker)
         self._start_one()
+        self._fail(running, outcome, message)
+
+    def _discard(self, worker: Any) -> None:
+        """Stop a worker that is lost or late, should it still run somewhere and hold its place."""
+        within(CHECK_EVERY, partial(ray.kill, worker))
+
+    def _fail(self, running: _Running, outcome: Outcome, message: str) -> None:
         seconds = time.monotonic() - running.began
         self._done.append(Evaluation(running.job, outcome, message, seconds=seconds, retries=running.retries))
+
+
+def _last_line(error: RayError) -> str:
+    """Return the line of a remote traceback that says what was raised."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

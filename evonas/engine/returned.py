@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evonas.engine.evaluation import Evaluation
+from evonas.engine.plain import kept
 from evonas.engine.training_log import Trained
 from evonas.measurement import Measurement
 from evonas.space import Genotype
@@ -30,18 +31,21 @@ class Returned:
 
     @classmethod
     def of(cls, result: Any, *, kind: str) -> Returned:
-        """Return what an `evaluate` has returned for a job of this kind.
+        """Return what an `evaluate` has returned for a job of this kind, in the form in which it can be kept.
 
         Raises:
-            TypeError: If it is nothing that a job of this kind comes to.
+            TypeError: If it is nothing that a job of this kind comes to, or cannot be kept.
+            ValueError: If it holds what JSON cannot.
         """
         whole = result if isinstance(result, Returned) else None
         if kind == "search":
             proposals = result if whole is None else whole.proposals
             if not isinstance(proposals, Sequence) or not all(isinstance(one, Genotype) for one in proposals):
-                raise TypeError(f"evaluate returned {result!r} for a search job, expected a sequence of genotypes")
+                raise TypeError(
+                    f"evaluate returned {type(result).__name__} for a search job, expected a sequence of genotypes"
+                )
             return whole or cls(proposals=tuple(proposals))
         measurement = result if whole is None else whole.measurement
         if not isinstance(measurement, Measurement | Mapping):
             raise TypeError(f"evaluate returned {type(measurement).__name__}, expected a Measurement or a mapping")
-        return whole or cls(measurement)
+        return replace(whole or cls(), measurement=kept(measurement))

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.attempt import Evaluate, attempt
+from evonas.engine.evaluation import Evaluation
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
-from evonas.errors import TrainingDivergedError, WorkersError
-
-Evaluate = Callable[[Job], Any]
-"""Returns the measurement of an `evaluate` job: a `Measurement` or a JSON object; of a `search` job the genotypes
-that it proposes; or a `Returned`, which holds more. What it raises becomes the outcome of the row."""
-
-
-def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
-    """Return what came of `evaluate(job)`; whatever it raises is an outcome, never an exception."""
-    began = time.monotonic()
-    outcome, message, returned = Outcome.MEASURED, "", Returned()
-    try:
-        returned = Returned.of(evaluate(job), kind=job.kind)
-    except TrainingDivergedError as error:
-        outcome, message = Outcome.DIVERGED, str(error)
-    except Exception as error:
-        outcome = Outcome.OUT_OF_MEMORY if _is_out_of_memory(error) else Outcome.CRASHED
-        message = _told(error)
-    return Evaluation(
-        job,
-        outcome,
-        message,
-        **vars(returned),
-        seconds=time.monotonic() - began,
-        host=socket.gethostname(),
-        device=str(getattr(evaluate, "device", "cpu")),
-    )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch's CPU allocator raises a plain RuntimeError; torch itself is not imported here
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
-
-
-def _told(error: Exception) -> str:
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({where.filename.rsplit('/', 1)[-1]}, line {where.lineno})"
+from evonas.errors import WorkersError
 
 
 class LazyEvaluate:

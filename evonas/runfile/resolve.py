@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
+from evonas.engine.attempt import Evaluate
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
-from evonas.engine.workers import Evaluate
 from evonas.errors import RunFileError
 from evonas.objective import Objective
 from evonas.runfile.chip_constraint import Hardware, hardware_of

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from evonas.data.dataset import SearchData
+from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Evaluation
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.engine.search_job import SearchSettings
-from evonas.engine.workers import attempt
 from evonas.expected_counts import PriceFunction
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import Found, differentiable_search

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from evonas.engine.attempt import Evaluate
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
-from evonas.engine.workers import Evaluate
 from evonas.errors import EvonasError
 from evonas.space import Genotype
 

@@ -185,14 +185,107 @@ def test_workers_that_do_not_fit_are_refused(options: dict[str, Any]) -> None:
 def test_a_worker_that_cannot_be_made_says_why() -> None:
     from evonas.engine.ray_workers import RayWorkers
 
-    def broken() -> Any:
-        raise ImportError("no module named nowhere")
+    for error in (ImportError("no module named nowhere"), SystemExit("no module named nowhere")):
 
-    workers = RayWorkers(broken, count=1)
-    workers.start(job(0))
-    with pytest.raises(WorkersError, match="no module named nowhere"):
-        workers.next()
+        def broken(error: BaseException = error) -> Any:
+            raise error
+
+        workers = RayWorkers(broken, count=1)
+        workers.start(job(0))
+        with pytest.raises(WorkersError, match="no module named nowhere"):
+            workers.next()
+        workers.close()
+
+
+class Unpicklable(dict[str, Any]):
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle a lock")
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Unsendable(Exception):
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle this error")
+
+
+def fails(job: Job) -> Any:
+    kind = job.genotype["kind"]
+    if kind == "interrupt":
+        raise KeyboardInterrupt
+    if kind == "exit":
+        raise SystemExit(3)
+    if kind == "mute":
+        raise Mute
+    if kind == "unsendable":
+        raise Unsendable("not sent")
+    if kind == "long":
+        raise ValueError("x" * 5_000_000)
+    if kind == "memory":
+        raise MemoryError("16 GiB")
+    if kind == "returned":
+        from evonas.engine.returned import Returned
+
+        return Returned(proposals=(), trained=Unpicklable(), measurement={"a": 1})  # type: ignore[arg-type]
+    return {"error": Unpicklable if kind == "class" else object()}
+
+
+FAILURES = {
+    "interrupt": "KeyboardInterrupt",
+    "exit": "SystemExit: 3",
+    "mute": "its __str__ raises RuntimeError",
+    "unsendable": "Unsendable: not sent",
+    "long": "5,000,000 characters",
+    "memory": "MemoryError",
+    "returned": "cannot be pickled",
+    "class": "cannot be kept",
+    "object": "cannot be kept",
+}
+
+
+def test_whatever_goes_wrong_in_a_worker_is_a_row_with_a_reason_and_the_worker_goes_on() -> None:
+    workers = make(fails, count=1)
+    for slot, kind in enumerate(FAILURES):
+        workers.start(job(slot, kind=kind))
+    rows = {row.job.genotype["kind"]: row for row in (workers.next() for _ in FAILURES)}
     workers.close()
+    for kind, reason in FAILURES.items():
+        row = rows[kind]
+        assert row.outcome is (Outcome.OUT_OF_MEMORY if kind == "memory" else Outcome.CRASHED)
+        assert reason in row.message
+        assert len(row.message) <= 2000
+        assert row.retries == 0
+
+
+def test_what_fails_in_a_worker_fails_in_this_process_in_the_same_words() -> None:
+    inline = InlineWorkers(fails)
+    for slot, kind in enumerate(FAILURES):
+        inline.start(job(slot, kind=kind))
+    rows = {row.job.genotype["kind"]: row for row in (inline.next() for _ in FAILURES)}
+    for kind, reason in FAILURES.items():
+        assert kind == "returned" or reason in rows[kind].message
+
+
+def test_a_plain_function_of_a_job_is_taken_as_the_evaluation_itself() -> None:
+    from evonas.engine.ray_workers import RayWorkers
+
+    workers = RayWorkers(lambda job: {"error": job.slot}, count=1)
+    workers.start(job(5))
+    assert workers.next().measurement == {"error": 5}
+    workers.close()
+
+
+def test_what_cannot_be_sent_to_a_worker_is_a_sentence() -> None:
+    import threading
+
+    from evonas.engine.ray_workers import RayWorkers
+
+    lock = threading.Lock()
+    with pytest.raises(WorkersError, match="can be pickled"):
+        RayWorkers(lambda job: {"error": lock.locked()}, count=1).start(job(0))
 
 
 def test_workers_that_have_no_job_say_so() -> None:

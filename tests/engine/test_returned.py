@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.engine.training_log import Trained
-from evonas.engine.workers import attempt
 from evonas.space import Genotype
 
 NETWORK = Genotype({"a": 1})

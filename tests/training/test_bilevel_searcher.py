@@ -14,10 +14,11 @@ import torch
 from evonas.archive.archive import Archive
 from evonas.data import digits
 from evonas.data.dataset import SearchData
+from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
-from evonas.engine.workers import InlineWorkers, attempt
+from evonas.engine.workers import InlineWorkers
 from evonas.errors import TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import ResolvedRun, resolve

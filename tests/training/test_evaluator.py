@@ -4,9 +4,9 @@ import pytest
 from searching import SPACE, search_mixed
 from toys import measure
 
+from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
-from evonas.engine.workers import attempt
 from evonas.errors import EvonasError
 from evonas.space import Genotype
 from evonas.training.evaluator import JobEvaluator
