@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,17 @@ from rich.console import Console
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
+from evonas.archive.pareto_front import Front
+from evonas.cli.consoles import console
 from evonas.cli.dry_run import try_out
 from evonas.cli.exit_codes import exit_codes
+from evonas.cli.output_folder import make_output, output_faults
 from evonas.cli.session import carried_out, command, log, resumable
 from evonas.engine.search import REFUSED_IN_A_ROW, Ending
+from evonas.errors import RunFileError
 from evonas.report import tables
+from evonas.report.escaping import plain
+from evonas.report.kept_off import kept_off, nearest
 from evonas.runfile.resolve import ResolvedRun, resolve
 
 
@@ -28,15 +33,32 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and build one network.")] = False,
 ) -> None:
     """Search, or go on with a search: the same command resumes."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
     with exit_codes(run_file, cannot="be run"), resumable("run"):
-        resolved = resolve(run_file, overrides=tuple(set_ or ()))
+        screen = console(piped_width=120)
         folder = output or Path("results") / run_file.stem
+        resolved = _resolved(run_file, set_ or [], folder=folder)
         if dry_run:
             hardware = resolved.hardware
-            try_out(resolved, checks=[] if hardware is None else [hardware.check], console=console)
+            try_out(resolved, checks=[] if hardware is None else [hardware.check], console=screen)
         else:
-            _search(resolved, folder=folder, console=console)
+            make_output(folder)
+            _search(resolved, folder=folder, console=screen)
+
+
+def _resolved(run_file: Path, overrides: list[str], *, folder: Path) -> ResolvedRun:
+    """Return the run of a run file.
+
+    Raises:
+        RunFileError: With every fault of the run file, and of the folder of its results.
+    """
+    faults = output_faults(folder)
+    try:
+        resolved = resolve(run_file, overrides=tuple(overrides))
+    except RunFileError as error:
+        raise RunFileError([*error.faults, *faults]) from None
+    if faults:
+        raise RunFileError(faults)
+    return resolved
 
 
 def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
@@ -47,15 +69,28 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
     console.print(tables.table(front))
+    for line in _told(archive, front, resolved):
+        console.print(plain(line))
+    console.print(plain(f"Results: {folder}   Resume or extend: {command('run')}"), soft_wrap=True)
+    if front.evaluations == front.failed:
+        raise typer.Exit(1)  # nothing was measured
+
+
+def _told(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
+    """Return what people have to know to read the table."""
+    objectives, top = archive.objectives, resolved.ladder.top
+    reasons = kept_off(archive.rows, objectives=objectives, top=top)
+    lines = [reasons] if reasons else []
+    lines += [] if front.rows else nearest(archive.rows, objectives=objectives, top=top)
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
     refusals = f"; {front.refused} networks were refused before training" if front.refused else ""
-    console.print(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")
-    for objective in resolved.objectives:
-        if objective.uncounted:
-            console.print(f"{objective.name} is an estimate; not counted: {'; '.join(objective.uncounted)}.")
-    console.print(f"Results: {folder}   Resume or extend: {command('run')}", soft_wrap=True)
-    if ending is Ending.ONLY_REFUSED and not front.evaluations:
-        raise typer.Exit(1)
+    lines.append(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")
+    lines += [
+        f"{objective.name} is an estimate; not counted: {'; '.join(objective.uncounted)}."
+        for objective in resolved.objectives
+        if objective.uncounted
+    ]
+    return lines
 
 
 def _standing(archive: Archive) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
+from evonas.cli.consoles import console
 from evonas.cli.dry_run import try_out
 from evonas.cli.exit_codes import exit_codes
+from evonas.cli.output_folder import make_output, output_faults
 from evonas.cli.session import carried_out, command, resumable
 from evonas.engine.search import Ending
-from evonas.errors import EvonasError
-from evonas.report.sweep_table import Amount, SweepTable, tabulated
+from evonas.errors import EvonasError, RunFileError
+from evonas.report.escaping import plain
+from evonas.report.sweep_sheets import best_networks, budget_text, rank_correlations, reasons
+from evonas.report.sweep_table import SweepTable, tabulated
 from evonas.runfile.sweep import ResolvedSweep, resolve_sweep
 
 
@@ -45,32 +45,49 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and build one network.")] = False,
 ) -> None:
     """Search for many chips and budgets at once, or go on with it: the same command resumes."""
-    console = Console(width=None if sys.stdout.isatty() else 160, stderr=format_ is Format.json)
     with exit_codes(run_file, cannot="be swept"), resumable("sweep"):
-        resolved = resolve_sweep(run_file, profiles=profiles, budgets=budget, overrides=set_ or ())
-        if dry_run:
-            _try_out(resolved, console)
-            return
+        screen = console(piped_width=160, on_stderr=format_ is Format.json)
         folder = output or Path("results") / f"{run_file.stem}-sweep"
-        table = _searched(resolved, folder=folder, console=console)
-    if format_ is Format.json:
-        typer.echo(table.to_json())
-    else:
-        _show(table, console)
-    console.print(f"Results: {folder}   Resume or extend: {command('sweep')}", soft_wrap=True)
+        faults = output_faults(folder)
+        try:
+            resolved = resolve_sweep(run_file, profiles=profiles, budgets=budget, overrides=set_ or ())
+        except RunFileError as error:
+            raise RunFileError([*error.faults, *faults]) from None
+        if faults:
+            raise RunFileError(faults)
+        if dry_run:
+            _try_out(resolved, screen)
+            return
+        for line in _sought(resolved, verb="seek"):
+            screen.print(plain(line))
+        make_output(folder)
+        table = _searched(resolved, folder=folder, console=screen)
+        if format_ is Format.json:
+            typer.echo(table.to_json())
+        else:
+            _show(table, screen)
+        screen.print(plain(f"Results: {folder}   Resume or extend: {command('sweep')}"), soft_wrap=True)
+        if table.evaluations == table.failed:
+            raise typer.Exit(1)  # nothing was measured
 
 
 def _try_out(resolved: ResolvedSweep, console: Console) -> None:
     try_out(resolved.run, checks=[chip.check for chip in resolved.chips], console=console)
-    console.print(f"{resolved.run.budget.evaluations} evaluations would seek the best network of each cell:")
+    for line in _sought(resolved, verb="would seek"):
+        console.print(plain(line))
+
+
+def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
+    """Return what of the command was understood, for people."""
     sought = [
-        f"- {cell.chip.name} at most {_budget(cell.budget)}"
+        f"- {cell.chip.name} at most {budget_text(cell.budget)}"
         if cell.target is not None
         else f"- none on {cell.chip.name}: {cell.why_not.rstrip('.')}."
         for cell in resolved.cells
     ]
-    for line in dict.fromkeys(sought):  # why there is none is the same for each budget
-        console.print(line, markup=False, highlight=False)
+    count = resolved.run.budget.evaluations
+    # why there is none is the same for each budget
+    return [f"{count} evaluations {verb} the best network of each cell:", *dict.fromkeys(sought)]
 
 
 def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console) -> SweepTable:
@@ -109,72 +126,12 @@ class _Filled:
 
 def _show(table: SweepTable, console: Console) -> None:
     console.print(best_networks(table))
-    for (profile, reason), budgets in _without(table).items():
-        said = f" at most {' and '.join(budgets)}" if len(budgets) < _cells_of(table, profile) else ""
-        console.print(escape(f"{profile}{said}: {reason.rstrip('.')}."), highlight=False)
+    for line in reasons(table):
+        console.print(plain(line))
     for quantity in dict.fromkeys(likeness.quantity for likeness in table.likenesses):
         console.print(rank_correlations(table, quantity=quantity))
     for note in table.notes():
-        console.print(escape(note), highlight=False)
-
-
-def _without(table: SweepTable) -> dict[tuple[str, str], list[str]]:
-    """Return the budgets without a network, by chip and reason."""
-    budgets: dict[tuple[str, str], list[str]] = {}
-    for found in table.found:
-        if found.reason:
-            budgets.setdefault((found.profile, found.reason), []).append(_budget(found.budget))
-    return budgets
-
-
-def _cells_of(table: SweepTable, profile: str) -> int:
-    return sum(found.profile == profile for found in table.found)
-
-
-def best_networks(table: SweepTable) -> Table:
-    """Return a table with the best network of each chip and budget."""
-    refused = f", {table.refused} more refused" if table.refused else ""
-    title = f"Best networks of {table.evaluations} evaluations, {table.failed} of them failed{refused}"
-    result = Table(title=title)
-    for name in ("chip", "at most"):
-        result.add_column(name)
-    for name in ("feasible", "key", "accuracy", *(f"{name} [{unit}]" for name, unit in table.units.items())):
-        result.add_column(escape(name), justify="right")
-    result.add_column("fit")
-    for found in table.found:
-        accuracy = "-" if found.accuracy is None else f"{found.accuracy:.3f} ± {found.accuracy_error:.3f}"
-        amounts = [_amount((found.amounts or {}).get(name)) for name in table.units]
-        cells = [found.profile, _budget(found.budget), str(found.feasible), found.key or "none", accuracy, *amounts]
-        result.add_row(*map(escape, cells), found.fit or "-")
-    return result
-
-
-def rank_correlations(table: SweepTable, *, quantity: str) -> Table:
-    """Return a table of Kendall's tau between the chips over all networks."""
-    pairs = {likeness.profiles: likeness for likeness in table.likenesses if likeness.quantity == quantity}
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    result = Table(title=f"Rank correlation (Kendall's tau) of {quantity} over the networks")
-    for name in ("", *names):
-        result.add_column(name, justify="right")
-    for row in names:
-        cells = []
-        for column in names:
-            likeness = pairs.get((row, column)) or pairs.get((column, row))
-            cells.append("" if likeness is None else "-" if likeness.tau is None else f"{likeness.tau:.2f}")
-        result.add_row(escape(row), *cells)
-    return result
-
-
-def _budget(bounds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
-
-
-def _amount(amount: Amount | None) -> str:
-    if amount is None:
-        return "-"
-    if amount.low == amount.high:
-        return f"{amount.value:.3g}"
-    return f"{amount.value:.3g} ({amount.low:.3g} to {amount.high:.3g})"
+        console.print(plain(note))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from evonas.report.escaping import plain
 from evonas.runfile.chip_constraint import Fit
 from evonas.runfile.resolve import ResolvedRun
 
@@ -25,12 +26,13 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console
     data = run.search_data
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     for note in run.notes:
-        console.print(f"Note: {note}", markup=False)
-    console.print(
+        console.print(plain(f"Note: {note}"))
+    told = (
         f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
         f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
     )
+    console.print(plain(told))
     if run.space.plan is not None:
         planned = run.space.plan(genotype, data.input_shape, data.classes)
         for check in checks:
-            console.print(f"Network {genotype.key} {check(planned)}.", markup=False)
+            console.print(plain(f"Network {genotype.key} {check(planned)}."))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evonas.engine.view import Row
+from evonas.report.escaping import visible
 
 LINES = 20  # about so many plain lines a run
 
@@ -44,7 +45,7 @@ class SearchProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total} evaluations"),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[said]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
@@ -75,7 +76,7 @@ class SearchProgress:
             return
         said = f"{self._standing()}, {self._failed} failed"
         said += f", {self._refused} refused" if self._refused else ""
-        self._bar.update(self._task, completed=self._seen, said=said)
+        self._bar.update(self._task, completed=self._seen, said=visible(said))
         if is_due:
             self._log(f"{self._seen}/{self._evaluations} evaluations, {said}, {time.monotonic() - self._began:.0f} s")
         if row.is_failure:

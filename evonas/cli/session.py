@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from evonas.cli.progress import SearchProgress
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
+from evonas.report.escaping import visible
 from evonas.runfile.resolve import ResolvedRun
 from evonas.runfile.schema import FREE_SETTINGS
 
@@ -104,7 +106,8 @@ def resumable(door: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {command(door)}", err=True
+            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {visible(command(door))}",
+            err=True,
         )
         raise typer.Exit(1) from None
 
@@ -113,7 +116,7 @@ def command(door: str) -> str:
     """Return the command that was typed, `python -m evonas.DOOR …` or `evonas DOOR …`."""
     program = f"python -m evonas.{door}" if Path(sys.argv[0]).name == f"{door}.py" else f"evonas {door}"
     arguments = sys.argv[1:] if program.startswith("python") else sys.argv[2:]
-    return " ".join([program, *arguments])
+    return f"{program} {shlex.join(arguments)}".rstrip()
 
 
 def _workers(run: ResolvedRun) -> Workers:
@@ -141,13 +144,21 @@ def _resolved_text(run: ResolvedRun) -> str:
     return head + tomli_w.dumps(run.file.to_dict())
 
 
+class _Visible(logging.Formatter):
+    """Writes messages, which may hold texts from anywhere, without anything that steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line of the log."""
+        return visible(super().format(record))
+
+
 def _log_to(file: Path, console: Console) -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     for old in list(log.handlers):
         log.removeHandler(old)
         old.close()
-    form = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    form = _Visible("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
     handlers: list[logging.Handler] = [logging.FileHandler(file, encoding="utf-8")]
     if not console.is_terminal:
         handlers.append(logging.StreamHandler(console.file))

@@ -35,7 +35,7 @@ def plain(text: object) -> Text:
     return Text(visible(text), overflow="fold")
 
 
-def cell(value: Cell) -> Cell | str:
+def csv_cell(value: Cell) -> Cell | str:
     """Return a cell of a CSV file: a text that a spreadsheet would take for a formula begins with an apostrophe."""
     if not isinstance(value, str):
         return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +15,7 @@ from evonas.engine.view import Row
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.report.cost_breakdown import Bill
+from evonas.report.escaping import hypertext
 
 POINTS = 200
 """Points of the curve of the hypervolume at most."""
@@ -35,7 +35,7 @@ def page(results: Results, *, title: str, picked: Row | None = None, bill: Bill 
     growth = _growth(results, front)
     figures += [growth] if growth is not None else []
     counts = f"{front.evaluations} evaluations, {front.failed} failed, {front.refused} refused before training"
-    parts = [f"<h1>{escape(title)}</h1>", f"<p>{counts}; {len(front.rows)} networks on the front.</p>"]
+    parts = [f"<h1>{hypertext(title)}</h1>", f"<p>{counts}; {len(front.rows)} networks on the front.</p>"]
     measurement = None if picked is None else picked.evaluation.measurement
     if picked is not None and isinstance(measurement, Measurement):
         figures.append(_network(measurement.activity, key=picked.job.genotype.key))
@@ -43,9 +43,9 @@ def page(results: Results, *, title: str, picked: Row | None = None, bill: Bill 
         figures.append(_energy(bill))
     # the script, 5 MB, once
     parts += [figure.to_html(full_html=False, include_plotlyjs=figure is figures[0]) for figure in figures]
-    parts += [f"<p>{escape(text)}</p>" for text in _words(bill)]
+    parts += [f"<p>{hypertext(text)}</p>" for text in _words(bill)]
     style = "body{font-family:sans-serif;max-width:60em;margin:2em auto}"
-    head = f'<head><meta charset="utf-8"><title>{escape(title)}</title><style>{style}</style></head>'
+    head = f'<head><meta charset="utf-8"><title>{hypertext(title)}</title><style>{style}</style></head>'
     return f"<!doctype html>\n<html>{head}<body>\n{chr(10).join(parts)}\n</body></html>\n"
 
 
@@ -106,7 +106,7 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
     for name, column in depth.items():
         columns.setdefault(column, []).append(name)
     height = {name: i - (len(names) - 1) / 2 for names in columns.values() for i, name in enumerate(names)}
-    figure = go.Figure(layout={"title": f"Network {escape(key)}", "showlegend": False})
+    figure = go.Figure(layout={"title": f"Network {hypertext(key)}", "showlegend": False})
     for edge in activity.connections:
         for name in edge.sources:
             ends = (name, edge.target)
@@ -119,8 +119,8 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
     figure.add_scatter(
         x=[depth[name] for name in depth],
         y=[height[name] for name in depth],
-        text=[escape(name) for name in depth],
-        hovertext=[escape(told.get(name, "the data")) for name in depth],
+        text=[hypertext(name) for name in depth],
+        hovertext=[hypertext(told.get(name, "the data")) for name in depth],
         mode="markers+text",
         textposition="top center",
         marker={"size": 14},
@@ -131,16 +131,18 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
 
 def _energy(bill: Bill) -> go.Figure:
     """Return joules by layer, one colour a term."""
-    terms = list(bill.terms)
-    layers = list(bill.joules)
     figure = go.Figure()
-    for term in terms:
-        figure.add_bar(x=layers, y=[bill.joules[layer].get(term, 0.0) for layer in layers], name=term)
+    layers = [hypertext(layer) for layer in bill.joules]
+    for term in bill.terms:
+        joules = [terms.get(term, 0.0) for terms in bill.joules.values()]
+        figure.add_bar(x=layers, y=joules, name=hypertext(term))
     band = bill.energy or {}
     title = f"Energy on {bill.profile}: {band['nominal']:.3g} ({band['low']:.3g} to {band['high']:.3g}) J a sample"
-    return figure.update_layout(title=escape(title), barmode="stack", yaxis={"title": "J/sample"})
+    return figure.update_layout(
+        title=hypertext(title), barmode="stack", xaxis={"type": "category"}, yaxis={"title": "J/sample"}
+    )
 
 
 def _axis(objective: Objective) -> dict[str, str]:
     unit = f" [{objective.unit}]" if objective.unit else ""
-    return {"title": escape(objective.name + unit), "type": "log" if objective.log else "linear"}
+    return {"title": hypertext(objective.name + unit), "type": "log" if objective.log else "linear"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from evonas.archive.results import Results
@@ -14,6 +14,7 @@ from evonas.chips.fit import Fit, checker
 from evonas.chips.profile import load
 from evonas.errors import ProfileError, RunFileError, UnpriceableError
 from evonas.objective import Objective
+from evonas.report.kept_off import kept_off
 from evonas.runfile.lookup import LookupFault, look_up, members
 from evonas.runfile.resolve import bound_faults, objectives_of
 from evonas.runfile.schema import ObjectiveSection, RunFile
@@ -38,49 +39,39 @@ class Question:
     energy: Mapping[str, Any]
     check: Callable[[Any], Fit] | None
 
-    def left_out(self, results: Results) -> str:
-        """Return how many measured networks have no value on the chip, and why; empty where all have one."""
-        networks = [row for row in results.rows if row.is_scored and row.job.rung == results.header.top_rung]
-        without = [row for row in networks if row.costs is None]
-        if not without:
-            return ""
-        reasons: Counter[str] = Counter()
-        for row in without:
-            measurement: Any = row.evaluation.measurement
-            moved = self.check if self.is_moved else None
-            broken = () if moved is None else moved(measurement.activity).violations
-            if broken:
-                reasons.update(sorted({f"does not fit: {rule.partition(': ')[0]}" for rule in broken}))
-            elif row.score is not None:
-                reasons[row.score.reason.partition(", which ")[0]] += 1
-        told = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
-        return f"{len(without)} of {len(networks)} networks are left out: {told}."
+    def kept_off(self, results: Results) -> str:
+        """Return how many networks cannot be on the front, and why; empty where all can."""
+        check = self.check if self.is_moved else None
+        return kept_off(results.rows, objectives=results.objectives, top=results.header.top_rung, check=check)
 
 
-def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = ()) -> Question:
+def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (), trusted: bool = True) -> Question:
     """Return the question that a command asks.
 
     Args:
         file: The run file of the run.
         profile: Another chip: that of every objective that takes one; where none does, energy on it is added.
         budgets: `NAME=VALUE`: the hard bound of an objective, which is added where the run does not have it.
+        trusted: Whether code of the user's own may be imported.
 
     Raises:
         RunFileError: With everything that is wrong with the command.
     """
-    bounds, faults = _bounds(budgets)
+    bounds, faults = bounds_of(budgets)
     if profile is not None and (fault := _profile_fault(profile)):
         faults.append(f"--profile: {fault}")
         profile = None
-    sections = list(file.objectives) if profile is None else _moved(file.objectives, profile)
+    takes_profile = partial(_takes_profile, trusted=trusted)
+    sections = list(file.objectives) if profile is None else _moved(file.objectives, profile, takes_profile)
     chips = [section.options["profile"] for section in sections if "profile" in section.options]
     chip = next(iter(chips), None if file.hardware is None else file.hardware.profile)
-    added, wrong = _added(bounds, known=[one.name for one in objectives_of(tuple(sections))[0]], chip=chip)
+    known = [one.name for one in objectives_of(tuple(sections), trusted=trusted)[0]]
+    added, wrong = _added(bounds, known=known, chip=chip, trusted=trusted)
     faults += wrong
     sections += added
-    objectives, wrong = objectives_of(tuple(sections))
+    objectives, wrong = objectives_of(tuple(sections), trusted=trusted)
     faults += [f"--profile: {fault.partition(': ')[2]}" if profile else fault for fault in wrong]
-    bounded = [_within(objective, bounds.get(objective.name)) for objective in objectives]
+    bounded = [within(objective, bounds.get(objective.name)) for objective in objectives]
     faults += [f"--budget {one.name}: {fault}" for one in bounded if one.name in bounds for fault in bound_faults(one)]
     if faults:
         raise RunFileError(faults)
@@ -88,32 +79,36 @@ def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (
     energy = {name: value for name, value in energy.items() if name != "profile"}
     check = None if chip is None else _checker(chip, file, energy)
     if profile is not None and check is not None:
-        index = next(index for index, section in enumerate(sections) if _takes_profile(section.name))
+        index = next(index for index, section in enumerate(sections) if takes_profile(section.name))
         bounded[index] = _where_it_fits(bounded[index], check)
     return Question(tuple(bounded), chip, profile is not None, energy, check)
 
 
-def _moved(sections: Sequence[ObjectiveSection], profile: str) -> list[ObjectiveSection]:
+def _moved(
+    sections: Sequence[ObjectiveSection], profile: str, takes_profile: Callable[[str], bool]
+) -> list[ObjectiveSection]:
     """Return the objectives on another chip; energy is added where none depends on one."""
-    if not any(_takes_profile(section.name) for section in sections):
+    if not any(takes_profile(section.name) for section in sections):
         sections = (*sections, ObjectiveSection(name="energy"))
-    return [_on(section, profile) if _takes_profile(section.name) else section for section in sections]
+    return [_on(section, profile) if takes_profile(section.name) else section for section in sections]
 
 
 def _added(
-    bounds: Mapping[str, float], *, known: Sequence[str], chip: str | None
+    bounds: Mapping[str, float], *, known: Sequence[str], chip: str | None, trusted: bool
 ) -> tuple[list[ObjectiveSection], list[str]]:
     """Return the objectives that bounds name and the run does not have, and a sentence for each fault."""
     sections, faults = [], []
+    there = members("objectives", attribute="objective", trusted=trusted)
     for name in [name for name in bounds if name not in known]:
-        if name not in _objectives():
-            there = ", ".join(sorted({*known, *_objectives()}))
-            faults.append(f"--budget {name}: there is no such objective; there are {there}")
-        elif _takes_profile(name) and chip is None:
+        takes_profile = name in there and _takes_profile(name, trusted=trusted)
+        if name not in there:
+            listed = ", ".join(sorted({*known, *there}))
+            faults.append(f"--budget {name}: there is no such objective; there are {listed}")
+        elif takes_profile and chip is None:
             faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
         else:
             section = ObjectiveSection.model_validate({"name": name, "as": name})
-            sections.append(_on(section, chip) if chip is not None and _takes_profile(name) else section)
+            sections.append(_on(section, chip) if chip is not None and takes_profile else section)
     return sections, faults
 
 
@@ -125,7 +120,8 @@ def _profile_fault(profile: str) -> str:
     return ""
 
 
-def _bounds(budgets: Sequence[str]) -> tuple[dict[str, float], list[str]]:
+def bounds_of(budgets: Sequence[str]) -> tuple[dict[str, float], list[str]]:
+    """Return the bounds that `NAME=VALUE` give, by name, and a sentence for each fault."""
     bounds: dict[str, float] = {}
     faults = []
     for budget in budgets:
@@ -143,7 +139,7 @@ def _bounds(budgets: Sequence[str]) -> tuple[dict[str, float], list[str]]:
     return bounds, faults
 
 
-def _within(objective: Objective, bound: float | None) -> Objective:
+def within(objective: Objective, bound: float | None) -> Objective:
     """Return the objective with a bound on its bad side."""
     if bound is None:
         return objective
@@ -166,17 +162,12 @@ def _on(section: ObjectiveSection, profile: str) -> ObjectiveSection:
     return ObjectiveSection.model_validate({**section.model_dump(by_alias=True, exclude_none=True), "profile": profile})
 
 
-def _takes_profile(name: str) -> bool:
+def _takes_profile(name: str, *, trusted: bool) -> bool:
     try:
-        make = look_up(name, folder="objectives", attribute="objective")
+        make = look_up(name, folder="objectives", attribute="objective", trusted=trusted)
     except LookupFault:
         return False  # told with all other faults when it is made
     return "profile" in inspect.signature(make).parameters
-
-
-def _objectives() -> list[str]:
-    """Return the names of all objectives that are known."""
-    return members("objectives", attribute="objective")
 
 
 def _checker(chip: str, file: RunFile, energy: Mapping[str, Any]) -> Callable[[Any], Fit]:

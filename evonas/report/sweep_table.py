@@ -13,6 +13,7 @@ from typing import Any
 
 from evonas.engine.view import Row
 from evonas.objective import Objective, score
+from evonas.report.escaping import csv_cell
 from evonas.report.rank_correlation import Likeness, likenesses
 from evonas.runfile.sweep import Cell, ResolvedSweep
 from evonas.strategies.multi_target import best_first
@@ -103,14 +104,14 @@ class SweepTable:
         header += [f"{name} {end} [{self.units[name]}]".replace(" value", "") for name in quantities for end in ends]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*header, "fit", "reason"])
+        writer.writerow(map(csv_cell, [*header, "fit", "reason"]))
         for found in self.found:
             cells: list[object] = [found.profile, *(found.budget[name] for name in budgets), found.feasible]
             cells += [found.key, found.slot, found.epochs, found.accuracy, found.accuracy_error]
             for name in quantities:
                 amount = (found.amounts or {}).get(name)
                 cells += [getattr(amount, end) if amount else None for end in ends]
-            writer.writerow([*cells, found.fit, found.reason])
+            writer.writerow(map(csv_cell, [*cells, found.fit, found.reason]))
         return text.getvalue()
 
     def notes(self) -> list[str]:

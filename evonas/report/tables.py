@@ -6,38 +6,31 @@ import csv
 import io
 from collections.abc import Sequence
 
-from rich.markup import escape
-from rich.table import Table
-
 from evonas.archive.pareto_front import Front
 from evonas.engine.view import Row
 from evonas.objective import Objective
 from evonas.report.cost_breakdown import Bill
+from evonas.report.escaping import csv_cell
+from evonas.report.sheet import Sheet, sheet
 
 
-def table(front: Front, *, rows: Sequence[Row] | None = None) -> Table:
+def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
     """Return a table of the front, best value of the first objective first, or of any `rows` as they come."""
     everything = rows is not None
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
     refused = f", {front.refused} more refused" if front.refused else ""
     title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{refused}"
-    result = Table(title=None if everything else title)
-    for name in ("key", "slot", "strategy", "epochs"):
-        result.add_column(name)
-    for objective in front.objectives:
-        result.add_column(escape(_header(objective)), justify="right")
-    if everything:
-        result.add_column("kind")
-        result.add_column("outcome")
+    objectives = [_header(objective) for objective in front.objectives]
+    ending = ["kind", "outcome"] if everything else []
+    lines = []
     for row in shown:
-        cells = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
-        cells += [
+        line = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
+        line += [
             _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
         ]
-        if everything:
-            cells += [row.job.kind, _told(row)]
-        result.add_row(*map(escape, cells))  # a unit such as [s/sample] is no markup
-    return result
+        lines.append([*line, row.job.kind, _told(row)] if everything else line)
+    header = ["key", "slot", "strategy", "epochs", *objectives, *ending]
+    return sheet(header, lines, title="" if everything else title, right=objectives)
 
 
 def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
@@ -49,13 +42,13 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
     header += ["kind", "outcome", "message"] if everything else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header, *variables])
+    writer.writerow(map(csv_cell, [*header, *variables]))
     for row in shown:
         job = row.job
         cells: list[object] = [job.genotype.key, job.slot, job.strategy, job.epochs]
         cells += ["" if value is None else repr(value) for value in _values(front, row)]
         cells += [job.kind, row.evaluation.outcome.name.lower(), row.evaluation.message] if everything else []
-        writer.writerow([*cells, *(job.genotype.get(name, "") for name in variables)])
+        writer.writerow(map(csv_cell, [*cells, *(job.genotype.get(name, "") for name in variables)]))
     return text.getvalue()
 
 

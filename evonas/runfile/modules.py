@@ -139,6 +139,12 @@ def names_in(folder: str, *, attribute: str, trusted: bool) -> list[str]:
     return sorted(name for name, module in found.items() if name.isidentifier() and module.defines(attribute))
 
 
+def forget_working_directory() -> None:
+    """Take the working directory out of `sys.path`, where `python -m` has put it: a reader executes nothing there."""
+    here = os.getcwd()
+    sys.path[:] = [place for place in sys.path if Path(place or here).absolute() != Path(here) or place == str(SHIPPED)]
+
+
 def in_the_way(folder: str) -> Path | None:
     """Return the file of the working directory that hides the import package `folder`, None where none does."""
     file = Path.cwd() / f"{folder}.py"

@@ -221,13 +221,23 @@ def _widths_faults(file: RunFile, space: Space | None) -> list[str]:
     ]
 
 
-def objectives_of(sections: tuple[ObjectiveSection, ...], *, first: int = 0) -> tuple[tuple[Objective, ...], list[str]]:
-    """Return the objectives that sections of a run file name, and a sentence for each fault."""
+def objectives_of(
+    sections: tuple[ObjectiveSection, ...], *, first: int = 0, trusted: bool = True
+) -> tuple[tuple[Objective, ...], list[str]]:
+    """Return the objectives that sections of a run file name, and a sentence for each fault.
+
+    Args:
+        sections: What is named.
+        first: Number of the first section in the run file.
+        trusted: Whether code of the user's own may be imported.
+    """
     objectives: list[Objective] = []
     faults: list[str] = []
     for index, section in enumerate(sections, start=first):
         key = f"objectives.{index}"
-        made, wrong = make_named(section.name, section.options, folder="objectives", attribute="objective", key=key)
+        made, wrong = make_named(
+            section.name, section.options, folder="objectives", attribute="objective", key=key, trusted=trusted
+        )
         faults += wrong
         if made is None:
             continue

@@ -22,6 +22,9 @@ from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
 from evonas.strategies.multi_target import SharedLadder, Target, Targets
 
+MOST_DECADES = 4
+"""A list of budgets that spans more is told: it may be a number with a decimal comma."""
+
 MERIT = "accuracy"
 """The objective that says which network is best."""
 
@@ -128,6 +131,7 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
     if run.file.hardware is not None:
         unused = f"hardware.profile = {run.file.hardware.profile} is not used here: "
         run = replace(run, notes=(*run.notes, f"{unused}a sweep refuses what fits on none of its own chips."))
+    run = replace(run, notes=(*run.notes, *_wide_lists(bounds)))
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
     cells = [Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined]
     return ResolvedSweep(run, chips, bounds, tuple(cells))
@@ -180,6 +184,20 @@ def _bounds(budgets: Sequence[str]) -> tuple[dict[str, tuple[float, ...]], list[
             continue
         bounds[name] = tuple(sorted(values))
     return bounds, faults
+
+
+def _wide_lists(bounds: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return a note for each list of budgets that spans more decades than anybody means."""
+    notes = []
+    for name, values in bounds.items():
+        decades = math.log10(max(values) / min(values))
+        if decades > MOST_DECADES:
+            listed = " and ".join(f"{value:g}" for value in values)
+            notes.append(
+                f"--budget {name} was understood as {listed}, which span {decades:.1f} decades. A comma separates "
+                "numbers; within a number write a point, such as 1.5e-6."
+            )
+    return notes
 
 
 def _number(word: str) -> float | None:

@@ -99,21 +99,23 @@ def test_a_front_is_scored_again_for_another_chip_and_nothing_is_measured(folder
     assert (folder / "archive.h5").read_bytes() == before
 
 
-def test_networks_that_a_chip_cannot_hold_or_price_are_left_out_and_counted_with_their_reasons(folder: Path) -> None:
+def test_networks_that_a_chip_cannot_hold_or_price_keep_off_the_front_and_are_counted_with_their_reasons(
+    folder: Path,
+) -> None:
     assert slots(shown(folder, "--profile", "odin28")) == []
     said = " ".join(front(folder, "--profile", "odin28").output.split())
-    assert "5 of 5 networks are left out: 5 x does not fit: bits of a weight" in said
+    assert "5 of 5 keep off the front: 5 x does not fit: bits of a weight" in said
     at_home = " ".join(front(folder).output.split())
-    assert "1 of 5 networks are left out: 1 x energy: loihi1_davies has no price for" in at_home
-    assert "left out" not in front(folder, "--profile", "arith45_fp32").output
+    assert "1 of 5 keep off the front: 1 x energy: loihi1_davies has no price for" in at_home
+    assert "keep off" not in front(folder, "--profile", "arith45_fp32").output
 
 
 def test_how_networks_are_put_on_the_chip_is_taken_from_the_run(tmp_path: Path) -> None:
     narrow = {"profile": "loihi1_davies", "weight_bits": 3, "fit": False}
     wide = front(write(tmp_path / "wide"), "--profile", "odin28").output
     said = front(write(tmp_path / "narrow", hardware=narrow), "--profile", "odin28").output
-    assert "left out: 5 x does not fit: bits of a weight" in wide
-    assert "left out" in said
+    assert "keep off the front: 5 x does not fit: bits of a weight" in wide
+    assert "keep off" in said
     assert "bits of a weight" not in said
 
 
@@ -151,7 +153,7 @@ def test_everything_that_is_wrong_with_a_command_is_told_at_once(folder: Path) -
     told = " ".join(said.output.split())
     for part in (
         "--profile: There is no profile 'loihi9'",
-        "--budget foo: there is no such objective; there are accuracy, energy, fit, latency",
+        "--budget foo: there is no such objective; there are accuracy, balanced_accuracy, energy, fit, latency",
         "--budget: got 'energy', expected NAME=NUMBER",
         "--budget accuracy: at_least: 2 can never be reached",
         "--budget accuracy: given twice",

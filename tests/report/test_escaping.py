@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evonas.report.escaping import cell, hypertext, plain, visible
+from evonas.report.escaping import csv_cell, hypertext, plain, visible
 
 
 @given(st.text() | st.text("\x1b[]0;m\x07\x9b\u202e\u200b\ud800/=red"))
@@ -39,17 +39,17 @@ def test_nothing_is_markup(text: str) -> None:
     "text", ["=cmd()", "@SUM(A1)", "+x", "-x", " =1+1", "\t=1", "\r=1", "\uff1d1+1", "-5x", "+1+2"]
 )
 def test_a_cell_that_a_spreadsheet_would_compute_begins_with_an_apostrophe_or_with_what_is_visible(text: str) -> None:
-    assert str(cell(text))[0] in "'\\"
+    assert str(csv_cell(text))[0] in "'\\"
 
 
 @pytest.mark.parametrize("value", ["-5", "+1e-6", "-inf", "nan", "-.5", -5, 0.5, None, "", "a=b", "x-y"])
 def test_numbers_and_other_texts_are_cells_as_they_are(value: object) -> None:
-    assert cell(value) == value
+    assert csv_cell(value) == value
 
 
 def test_a_cell_stays_one_cell() -> None:
     text = io.StringIO()
-    csv.writer(text).writerow([cell('a"b,c\nd'), cell("\x1b[31m")])
+    csv.writer(text).writerow([csv_cell('a"b,c\nd'), csv_cell("\x1b[31m")])
     assert next(csv.reader(io.StringIO(text.getvalue()))) == ['a"b,c\nd', "\\x1b[31m"]
 
 

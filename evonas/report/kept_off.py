@@ -1,0 +1,172 @@
+"""Why networks keep off a front, in one sentence, and what came nearest to each bound where the front is empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evonas.chips.fit import Fit
+from evonas.engine.view import Row
+from evonas.objective import Objective
+
+SHOWN = 5
+"""Reasons that are told, the commonest first."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+
+
+@dataclass
+class _Group:
+    """Networks with one reason.
+
+    Attributes:
+        text: The reason, as the first network has it.
+        count: How many networks have it.
+        objective: The objective of a bound that they break, None where it is no bound.
+        values: Their values under that objective.
+    """
+
+    text: str
+    count: int = 0
+    objective: Objective | None = None
+    values: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        best = f" (best {_best(self.objective, self.values):.3g})" if self.objective is not None else ""
+        return f"{self.count} x {self.text}{best}"
+
+
+def kept_off(
+    rows: Sequence[Row], *, objectives: Sequence[Objective], top: int, check: Callable[[Any], Fit] | None = None
+) -> str:
+    """Return how many fully trained networks cannot be on the front, and why; empty where all can.
+
+    Reasons that differ in their numbers alone are one reason.
+
+    Args:
+        rows: Rows of a run under the objectives.
+        objectives: What is asked for.
+        top: The rung at which networks are trained in full.
+        check: Says whether counted activity fits on the chip that is asked for, None where the run's own is meant.
+    """
+    networks = candidates(rows, top=top)
+    off = [row for row in networks if not (row.is_feasible and row.costs is not None)]
+    if not off:
+        return ""
+    groups: dict[str, _Group] = {}
+    for row in off:
+        for key, group in _reasons(row, objectives, check):
+            found = groups.setdefault(key, group)
+            found.count += 1
+            if found is not group:
+                found.values += group.values
+    told = [str(group) for group in sorted(groups.values(), key=lambda group: -group.count)]
+    more = f"; and {len(told) - SHOWN} more reasons" if len(told) > SHOWN else ""
+    return f"{len(off)} of {len(networks)} keep off the front: {'; '.join(told[:SHOWN])}{more}."
+
+
+def nearest(rows: Sequence[Row], *, objectives: Sequence[Objective], top: int) -> list[str]:
+    """Return what came nearest to each bound, a sentence each; nothing where a network keeps all of them.
+
+    Args:
+        rows: Rows of a run under the objectives.
+        objectives: What is asked for.
+        top: The rung at which networks are trained in full.
+    """
+    networks = [row for row in candidates(rows, top=top) if row.is_scored]
+    bounded = [index for index, one in enumerate(objectives) if _bounds(one)]
+    if not networks or not bounded or any(row.is_feasible for row in networks):
+        return []
+    sentences = []
+    for index in bounded:
+        objective = objectives[index]
+        others = [other for other in bounded if other != index]
+        valued = [row for row in networks if _value(row, index) is not None]
+        keepers = [row for row in valued if _keeps(row, index, objective)]
+        sentence = f"{_bounds(objective)}: {len(keepers)} of {len(networks)} networks keep it"
+        if valued:
+            sentence += f", the best has {_best_of(valued, index, objective)}"
+        beside = [row for row in valued if all(_keeps(row, other, objectives[other]) for other in others)]
+        if others and beside:
+            sentence += (
+                f"; of {len(beside)} that keep all other bounds the best has {_best_of(beside, index, objective)}"
+            )
+        elif others:
+            sentence += "; none keeps all other bounds"
+        sentences.append(f"{sentence}.")
+    return sentences
+
+
+def candidates(rows: Sequence[Row], *, top: int) -> list[Row]:
+    """Return the networks that were trained in full, and those whose training failed at any rung."""
+    return [
+        row
+        for row in rows
+        if row.job.kind == "evaluate" and not row.is_refused and (row.is_failure or row.job.rung == top)
+    ]
+
+
+def _reasons(
+    row: Row, objectives: Sequence[Objective], check: Callable[[Any], Fit] | None
+) -> Iterator[tuple[str, _Group]]:
+    """Yield each reason of a network with what makes it equal to another."""
+    if row.score is None:
+        said = f"failed: {row.evaluation.message or row.evaluation.outcome.value}".partition("\n")[0]
+        yield _NUMBER.sub("#", said), _Group(said.rstrip("."))
+        return
+    measurement: Any = row.evaluation.measurement
+    broken = () if check is None else check(measurement.activity).violations
+    for rule in sorted({rule.partition(": ")[0] for rule in broken}):
+        yield f"fit {rule}", _Group(f"does not fit: {rule}")
+    for objective, value in zip(objectives, row.score.values, strict=True):
+        if value is not None and (relation := _broken(objective, value)):
+            yield f"bound {objective.name} {relation}", _Group(f"{objective.name} {relation}", 0, objective, [value])
+    if not broken and any(value is None for value in row.score.values):
+        said = "; ".join(part for part in row.score.reason.split("; ") if " breaks the bound " not in part)
+        said = said.partition(", which ")[0]  # which layers differs from network to network
+        yield _NUMBER.sub("#", said), _Group(said)
+
+
+def _broken(objective: Objective, value: float) -> str:
+    """Return on which side of which bound a value is that breaks it; empty where it breaks none."""
+    if objective.at_least is not None and value < objective.at_least:
+        return f"below {objective.at_least:g}"
+    if objective.at_most is not None and value > objective.at_most:
+        return f"above {objective.at_most:g}"
+    return ""
+
+
+def _bounds(objective: Objective) -> str:
+    """Return the bounds of an objective for people, empty where it has none."""
+    least = [] if objective.at_least is None else [f"{objective.name} >= {objective.at_least:g}"]
+    most = [] if objective.at_most is None else [f"{objective.name} <= {objective.at_most:g}"]
+    return " and ".join([*least, *most]) + (f" {objective.unit}" if (least or most) and objective.unit else "")
+
+
+def _value(row: Row, index: int) -> float | None:
+    return None if row.score is None else row.score.values[index]
+
+
+def _keeps(row: Row, index: int, objective: Objective) -> bool:
+    value = _value(row, index)
+    return value is not None and not _broken(objective, value)
+
+
+def _best_of(rows: Sequence[Row], index: int, objective: Objective) -> str:
+    valued = [row for row in rows if _value(row, index) is not None]
+    if not valued:
+        return f"none has a value of {objective.name}"
+    best = min(valued, key=lambda row: _distance(objective, _value(row, index)))
+    return f"the best has {_value(best, index):.3g} (network {best.job.genotype.key})"
+
+
+def _distance(objective: Objective, value: float | None) -> tuple[float, float]:
+    """Return what orders values: by how much they break the bounds, then by merit."""
+    assert value is not None
+    return objective.violation(value), objective.sign * value
+
+
+def _best(objective: Objective, values: Sequence[float]) -> float:
+    return min(values, key=lambda value: _distance(objective, value))

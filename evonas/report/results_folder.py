@@ -1,0 +1,118 @@
+"""A results folder as somebody else may have made it: its run file, what that names, and whether the archive is its."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evonas.archive.run_header import Header
+from evonas.chips.profile import SHIPPED, names
+from evonas.errors import RunFileError
+from evonas.runfile.lookup import is_shipped
+from evonas.runfile.schema import FREE_SETTINGS, RunFile, parse, read
+
+SHOWN = 10
+"""Differences between a run file and an archive that are told."""
+
+
+def archive_of(folder: Path) -> Path:
+    """Return the archive of a results folder, or the archive itself where that is given."""
+    return folder if folder.is_file() else folder / "archive.h5"
+
+
+def run_file_of(folder: Path) -> RunFile | None:
+    """Return the run file that a results folder holds, None where it holds an archive alone.
+
+    Raises:
+        RunFileError: If the folder holds neither, or the run file is wrong.
+    """
+    if folder.is_file():
+        return None
+    if not (folder / "run.toml").is_file():
+        archive = folder / "archive.h5"
+        if archive.exists() or archive.with_name("archive.h5.journal").exists():
+            return None
+        raise RunFileError([f"DIR: {folder} holds no run.toml and no archive.h5, expected the results folder of a run"])
+    file, faults = parse(read(folder / "run.toml"))
+    if file is None:
+        raise RunFileError(faults)
+    return file
+
+
+def named_code(file: RunFile, *, folder: Path) -> list[str]:
+    """Return a sentence for each thing that the run file of a folder asks for and evonas does not ship."""
+    told = [
+        f"{folder} asks for the objective {section.name}, which is code of its own; give --trust to run it"
+        for section in file.objectives
+        if not is_shipped(section.name, folder="objectives")
+    ]
+    told += [
+        f"{folder} asks for the chip {profile}, which is a file of its own; give --trust to read it"
+        for profile in dict.fromkeys(map(str, _profiles(file)))
+        if profile not in names(folder=SHIPPED)
+    ]
+    return told
+
+
+def hidden_code(file: RunFile) -> list[str]:
+    """Return a sentence for each file of the working directory that is not used, because its namesake is shipped."""
+    places = [Path("objectives", f"{section.name}.py") for section in file.objectives]
+    places += [Path("objectives", "profiles", f"{profile}.toml") for profile in _profiles(file)]
+    return [
+        f"{place} of the working directory is not used, but the one that evonas ships; give --trust to use it."
+        for place in dict.fromkeys(places)
+        if _hides(place)
+    ]
+
+
+def with_shipped_profiles(file: RunFile) -> RunFile:
+    """Return the run file with every chip that a file of the working directory hides named by the shipped file."""
+    document = file.to_dict()
+    sections = [*document["objectives"], *([document["hardware"]] if "hardware" in document else [])]
+    for section in sections:
+        name = section.get("profile")
+        if isinstance(name, str) and _hides(Path("objectives", "profiles", f"{name}.toml")):
+            section["profile"] = str(SHIPPED / f"{name}.toml")
+    return RunFile.model_validate(document)
+
+
+def check_same_run(file: RunFile, header: Header, *, folder: Path) -> None:
+    """Check that an archive was made by the run of a run file; an archive without settings may belong to any.
+
+    Raises:
+        RunFileError: If it was not, with the keys in which both differ.
+    """
+    if not header.settings:
+        return
+    own: dict[str, Any] = json.loads(json.dumps(file.settings()))
+    stored = dict(header.settings)
+    gone = [key for key in stored if key not in own and key.split(".")[0] in ("objectives", "strategies", "hardware")]
+    differing = [
+        f"{folder / 'run.toml'} is of another run than the archive beside it: {key} is {_shown(own, key)}, "
+        f"in the archive {_shown(stored, key)}"
+        for key in [*own, *gone]
+        if key not in FREE_SETTINGS and (key not in own or key not in stored or own[key] != stored[key])
+    ]
+    if differing:
+        more = [f"and {len(differing) - SHOWN} keys more"] if len(differing) > SHOWN else []
+        raise RunFileError([*differing[:SHOWN], *more])
+
+
+def _hides(place: Path) -> bool:
+    """Return whether a file of the working directory would be taken in the place of one that evonas ships."""
+    return place.is_file() and not place.resolve().is_relative_to(SHIPPED.parent)
+
+
+def _profiles(file: RunFile) -> Iterator[Any]:
+    for section in file.objectives:
+        if "profile" in section.options:
+            yield section.options["profile"]
+    if file.hardware is not None:
+        yield file.hardware.profile
+
+
+def _shown(settings: dict[str, Any], key: str) -> str:
+    text = json.dumps(settings[key]) if key in settings else "absent"
+    return text if len(text) <= 80 else f"{text[:77]}…"
