@@ -23,7 +23,7 @@ from evonas.architecture.cell_form import (
     reading_the_last,
 )
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
-from evonas.architecture.plan import Plan
+from evonas.architecture.plan import Plan, check_frames
 from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
@@ -42,9 +42,13 @@ def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network
         genotype: A genotype of `space`.
         input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
         classes: Number of classes.
+
+    Raises:
+        SpaceError: If there are event frames, but not one for each time step.
     """
     from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
 
+    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
     return Network(plan(genotype, input_shape, classes))
 
 

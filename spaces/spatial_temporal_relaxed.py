@@ -61,7 +61,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         layers=int(given["layers"]),
         levels=LEVELS,
         channels=int(given["channels"]),
-        time_steps=tuple(range(*_range(space, "time_steps"))),
+        time_steps=_time_steps(space, input_shape),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(widths, input_shape=input_shape, classes=classes), surrogate=surrogate)
@@ -91,6 +91,13 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
     if faults:
         raise SpaceError(f"The context of a differentiable search is wrong: {'; '.join(faults)}.")
     return given
+
+
+def _time_steps(space: Space, input_shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the numbers of time steps among which is chosen: one for each frame where the data are event frames."""
+    if len(input_shape) == 3:
+        return tuple(range(*_range(space, "time_steps")))
+    return (int(space.variables["time_steps"].canonical(input_shape[0])),)
 
 
 def _range(space: Space, name: str) -> tuple[int, int]:

@@ -170,7 +170,8 @@ class Draft:
 
     Args:
         input_shape: `(channels, height, width)` of static images, which are directly coded, or `(time, channels,
-            height, width)` of event frames. Frames are as many as the time steps, whatever `time` says.
+            height, width)` of event frames. A plan is for as many frames as time steps, whatever `time` says; see
+            `check_frames`.
         time_steps: Time steps of each sample.
 
     Raises:
@@ -275,6 +276,19 @@ class Draft:
 def unknown_operation(operation: str, *, name: str) -> str:
     """Return the sentence on an operation that there is not."""
     return f"The operation of the connection {name!r} must be one of {', '.join(OPERATIONS)}, got {operation!r}."
+
+
+def check_frames(input_shape: Sequence[int], *, time_steps: int) -> None:
+    """Check that a network of so many time steps can take data of this shape.
+
+    Raises:
+        SpaceError: If the data are event frames, but not one for each time step.
+    """
+    if len(input_shape) == 4 and input_shape[0] != time_steps:
+        raise SpaceError(
+            f"The network has {time_steps} time steps and each sample {input_shape[0]} frames; expected one frame for "
+            "each time step. Choose genotypes with as many time steps, or make other frames of the events."
+        )
 
 
 def _gain(operation: str, target: Dynamics) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from evonas.report.escaping import plain
@@ -21,8 +20,8 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console
         checks: Say whether a planned network fits on the chips that matter; not asked where the space has no `plan`.
         console: Where it is told.
     """
-    genotype = run.space.sample(np.random.default_rng([run.file.search.seed, 0]))
-    network = run.build_one(genotype)
+    genotype = run.example()
+    network = run.try_one(genotype)
     data = run.search_data
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     for note in run.notes:

@@ -37,3 +37,13 @@ class Refusal:
 
 Refuse = Callable[[Genotype], Refusal | None]
 """Returns why a network is not evaluated, or None. A pure function of the genotype, or resuming is no replaying."""
+
+
+def first_of(*rules: Refuse | None) -> Refuse | None:
+    """Return what refuses for the reasons of the first of several rules that refuses, None where there is no rule."""
+    there = [rule for rule in rules if rule is not None]
+
+    def refuse(genotype: Genotype) -> Refusal | None:
+        return next((refusal for rule in there if (refusal := rule(genotype)) is not None), None)
+
+    return refuse if there else None

@@ -9,19 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
 from evonas.engine.attempt import Evaluate
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refuse
+from evonas.engine.rejection import Refuse, first_of
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import RunFileError
 from evonas.objective import Objective
 from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.data_section import baseline_notes, search_data_of
+from evonas.runfile.frames import frames_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
 from evonas.runfile.schema import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
@@ -30,6 +32,9 @@ from evonas.training.cost_model import TrainingCost
 from evonas.training.evaluator import JobEvaluator
 
 Section = TypeVar("Section", bound=BaseModel)
+
+EXAMPLES = 1000
+"""Networks that are drawn until one can take the data."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,16 @@ class ResolvedRun:
         return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
 
     @property
+    def refuse_frames(self) -> Refuse | None:
+        """Says which networks cannot take the event frames of the data, None where the data have none."""
+        frames = frames_of(self.space, self.search_data)
+        return None if frames is None else frames.refuse
+
+    @property
     def refuse(self) -> Refuse | None:
-        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
-        return self.hardware.refuse if self.hardware is not None and self.hardware.section.fit else None
+        """Says which networks are not trained: for the frames of the data, or where `[hardware]` asks for that."""
+        hardware = self.hardware
+        return first_of(self.refuse_frames, hardware.refuse if hardware is not None and hardware.section.fit else None)
 
     def predict(self) -> Predict:
         """Return what predicts the cost of a job from its proposal alone."""
@@ -112,11 +124,40 @@ class ResolvedRun:
             on_row=on_row,
         )
 
+    def example(self) -> Genotype:
+        """Return a random network of the space that can take the data: the same for the same seed of the search."""
+        rng = np.random.default_rng([self.file.search.seed, 0])
+        refuse = self.refuse_frames or (lambda genotype: None)
+        drawn = [self.space.sample(rng)]
+        while refuse(drawn[-1]) is not None and len(drawn) < EXAMPLES:
+            drawn.append(self.space.sample(rng))
+        return drawn[-1]
+
     def build_one(self, genotype: Genotype) -> Any:
         """Return the network of `genotype`, to see that one can be built."""
         data = self.search_data
         assert self.space.build is not None
         return self.space.build(genotype, data.input_shape, data.classes)
+
+    def try_one(self, genotype: Genotype) -> Any:
+        """Return the network of `genotype` after it has answered two samples.
+
+        Raises:
+            RunFileError: If it cannot answer them.
+        """
+        from evonas.training.trainer import check_answers
+
+        network = self.build_one(genotype)
+        try:
+            check_answers(network, self.search_data)
+        except Exception as error:  # a space of somebody's own may build anything
+            raise RunFileError(
+                [
+                    f"search.space: the network {genotype.key} was built, but cannot answer samples of shape "
+                    f"{self.search_data.input_shape}: {error}"
+                ]
+            ) from error
+        return network
 
     def make_evaluate(self) -> Callable[[], Evaluate]:
         """Return the picklable function that makes an evaluator in a worker."""
@@ -167,11 +208,14 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
         strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
     hardware, hardware_faults = hardware_of(file.hardware, space=space, data=search_data)
     space_faults += _widths_faults(file, space)
+    frames = frames_of(space, search_data)
+    data_faults += [] if frames is None else frames.faults()
     faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
     if faults or space is None or strategy is None or search_data is None:
         raise RunFileError(faults)
     notes = [*search_data.notes, *baseline_notes(search_data, objectives, file.objectives), *_notes(file, objectives)]
     notes += [] if hardware is None else hardware.notes(space)
+    notes += [] if frames is None else frames.notes()
     return ResolvedRun(file, space, objectives, strategy, search_data, hardware, tuple(notes))
 
 

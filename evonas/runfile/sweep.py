@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evonas.engine.rejection import Refuse
+from evonas.engine.rejection import Refuse, first_of
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
@@ -85,12 +85,12 @@ class ResolvedSweep:
 
     @property
     def refuse(self) -> Refuse | None:
-        """Says which networks are not trained, None where the run file does not ask for that in `[hardware]`."""
+        """Says which networks are not trained: for the frames of the data, or where `[hardware]` asks for that."""
         hardware = self.run.hardware
-        if hardware is None or self.run.refuse is None:
-            return None
+        if hardware is None or not hardware.section.fit:
+            return self.run.refuse_frames
         checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
-        return refused_by_all(checks, plan=hardware.plan)
+        return first_of(self.run.refuse_frames, refused_by_all(checks, plan=hardware.plan))
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:

@@ -11,6 +11,7 @@ from evonas.engine.job import Cost
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.training_log import DUEL
 from evonas.engine.view import Proposal
+from evonas.errors import SpaceError
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
 from evonas.variables import Scalar
@@ -39,7 +40,7 @@ class TrainingCost:
         self._space = space
         self._samples = len(data.train)
         self._shape, self._classes = data.input_shape, data.classes
-        self._time_steps = data.train.inputs.shape[1]
+        self._frames = data.frames
 
     def __call__(self, proposal: Proposal, epochs: int) -> Cost:
         """Return the predicted cost of a job; `epochs` are those of an `evaluate` job."""
@@ -54,7 +55,7 @@ class TrainingCost:
         )
 
     def _of_network(self, genotype: Genotype, *, samples: float) -> Cost:
-        sample_steps = samples * int(genotype.get("time_steps", self._time_steps))
+        sample_steps = samples * int(genotype.get("time_steps", self._frames or 1))
         if self._space.operations is None:
             return Cost(sample_steps, sample_steps)
         return Cost(self._space.operations(genotype, self._shape, self._classes) * samples, sample_steps)
@@ -62,4 +63,15 @@ class TrainingCost:
     def _networks(self, context: Mapping[str, Scalar]) -> list[Genotype]:
         """Return random networks of these sizes, always the same."""
         rng = np.random.default_rng(0)
-        return [self._space.sample(rng, given=context) for _ in range(DRAWN)]
+        given = {**context, **self._steps()}
+        return [self._space.sample(rng, given=given) for _ in range(DRAWN)]
+
+    def _steps(self) -> dict[str, Scalar]:
+        """Return the number of time steps that networks have to have: one for each frame of the data."""
+        variable = self._space.variables.get("time_steps")
+        if self._frames is None or variable is None:
+            return {}
+        try:
+            return {"time_steps": variable.canonical(self._frames)}
+        except SpaceError:  # there is no such network, so whatever is proposed ends at once
+            return {}

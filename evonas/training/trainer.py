@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -200,6 +201,21 @@ class TrainingEvaluator:
 
 def _seed(job: Job) -> int:
     return int(job.genotype.key, 16) ^ job.seed
+
+
+@torch.no_grad()
+def check_answers(network: nn.Module, data: SearchData) -> None:
+    """Check that a network answers two samples of the data; raise whatever it raises, or `EvonasError`.
+
+    Raises:
+        EvonasError: If its answers are not one number a class.
+    """
+    inputs, labels = as_tensors(data.validation.take(np.arange(2) % len(data.validation)), torch.device("cpu"))
+    answers = network.eval()(inputs)
+    shape, expected = getattr(answers, "shape", None), (len(labels), data.classes)
+    if shape != expected:
+        came = f"the shape {tuple(shape)}" if shape is not None else f"the type {type(answers).__name__}"
+        raise EvonasError(f"Its answers have {came}, expected {expected}, one number for each sample and class.")
 
 
 def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

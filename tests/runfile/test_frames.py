@@ -1,0 +1,200 @@
+"""Data with a time axis, from the run file to what is counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+
+from evonas.architecture.plan import PlannedConnection
+from evonas.archive.archive import Archive
+from evonas.data.dataset import DataSet, Samples
+from evonas.engine.job import Job
+from evonas.engine.view import Proposal
+from evonas.engine.workers import InlineWorkers, LazyEvaluate
+from evonas.errors import RunFileError, SpaceError
+from evonas.measurement import Measurement
+from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.space import Genotype, Space
+from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.variables import Choice, Integer
+from spaces.spatial_temporal import plan, space
+
+FRAMES = 5
+
+
+def events(*, frames: int = FRAMES, samples: int = 60) -> DataSet:
+    """Return numbers of events of two polarities on 6 x 4 pixels; the class is where most of them lie."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(samples) % 3
+    inputs = rng.poisson(0.15, (samples, frames, 2, 6, 4)).astype(np.float32)
+    for index, label in enumerate(labels):
+        inputs[index, :, :, 2 * label : 2 * label + 2] += rng.poisson(0.8, (frames, 2, 2, 4))
+    return DataSet(Samples(inputs, labels))
+
+
+fixed = Space(
+    {"width": Integer(1, 2)},
+    build=lambda genotype, shape, classes: None,
+    plan=lambda genotype, shape, classes: plan(fitting(3), shape, classes),
+)
+"""A space whose networks all have 3 time steps, which no variable says."""
+
+
+def broken_build(genotype: Genotype, shape: tuple[int, ...], classes: int) -> object:
+    import torch
+
+    return torch.nn.Sequential(torch.nn.Flatten(0, 1), torch.nn.Conv2d(1, 4, 3))
+
+
+unable = Space({"a": Choice([1, 2])}, build=broken_build)
+"""A space whose networks can be built and cannot take these data."""
+
+
+def fitting(steps: int, *, among: int = 4000) -> Genotype:
+    """Return a small spiking network of so many time steps."""
+    rng = np.random.default_rng(1)
+    drawn: Iterator[Genotype] = (space.sample(rng) for _ in range(among))
+    return next(one for one in drawn if one["time_steps"] == steps and one["channels"] == 4 and "surrogate" in one)
+
+
+def run_file(folder: Path, *, space_name: str = "spatial_temporal", frames: int = FRAMES, evaluations: int = 2) -> Path:
+    path = folder / "run.toml"
+    content = {
+        "search": {"space": space_name, "evaluations": evaluations, "parallel": 2},
+        "data": {"name": f"{__name__}:events", "frames": frames},
+        "objectives": [{"name": "accuracy"}, {"name": "spikes"}],
+        "strategies": [{"name": "random"}],
+        "ladder": {"epochs": [1]},
+    }
+    path.write_text(tomli_w.dumps(content))
+    return path
+
+
+def test_the_time_axis_is_part_of_the_shape_and_static_images_have_none() -> None:
+    data = events().for_search()
+    assert (data.frames, data.input_shape) == (5, (5, 2, 6, 4))
+    still = events(frames=1).for_search()
+    assert (still.frames, still.input_shape) == (None, (2, 6, 4))
+
+
+def pairs(edge: PlannedConnection, place: tuple[int, int, int]) -> int:
+    """Return the targets that the input element at `place` reaches, one by one."""
+    channel, y, x = place
+    if edge.operation == "linear":
+        return edge.out_shape[0]
+    reached = 0
+    for out_channel in range(edge.out_shape[0]):
+        if edge.groups > 1 and out_channel // (edge.out_shape[0] // edge.groups) != channel // (
+            edge.in_shape[0] // edge.groups
+        ):
+            continue
+        for row in range(edge.out_shape[1]):
+            for column in range(edge.out_shape[2]):
+                dy, dx = y - (row * edge.stride - edge.padding), x - (column * edge.stride - edge.padding)
+                reached += 0 <= dy < edge.kernel and 0 <= dx < edge.kernel
+    return reached
+
+
+def test_what_is_counted_of_events_is_what_a_walk_over_every_element_counts() -> None:
+    data = events(samples=30).for_search()
+    genotype = fitting(FRAMES)
+    evaluator = TrainingEvaluator(space, data, training=Training(epochs=1))
+    measurement = evaluator(Job(0, "evaluate", genotype, "toy", epochs=1, seed=0)).measurement
+    assert isinstance(measurement, Measurement)
+    planned = plan(genotype, data.input_shape, data.classes)
+    first, counted = planned.connections[0], measurement.activity.connections[0]
+    assert first.sources == ("input",)
+    graded = [0] * FRAMES
+    for sample in data.validation.inputs:
+        for step, frame in enumerate(sample):
+            for place in zip(*np.nonzero(frame), strict=True):
+                graded[step] += pairs(first, place)
+    assert counted.graded == tuple(graded)
+    assert (counted.element, counted.static, sum(counted.macs)) == ("graded", False, 0)
+    dense = sum(
+        pairs(edge, place) * (1 if edge.static else FRAMES)
+        for edge in planned.connections
+        for place in np.ndindex(edge.in_shape)
+    )
+    assert space.operations is not None
+    assert dense == planned.operations == space.operations(genotype, data.input_shape, data.classes)
+    assert dense > space.operations(genotype, data.input_shape[1:], data.classes)
+
+
+def test_predicted_costs_are_those_of_networks_that_see_every_frame(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path))
+    genotype = fitting(FRAMES)
+    samples = len(run.search_data.train)
+    cost = run.predict()(Proposal(genotype, "toy"), 2)
+    assert cost.operations == 2 * samples * plan(genotype, (FRAMES, 2, 6, 4), 3).operations
+    assert cost.sample_steps == 2 * samples * FRAMES
+
+
+def test_a_network_with_another_number_of_time_steps_is_not_built() -> None:
+    assert space.build is not None
+    with pytest.raises(SpaceError, match="3 time steps and each sample 5 frames; expected one frame for each"):
+        space.build(fitting(3), (FRAMES, 2, 6, 4), 3)
+    assert space.build(fitting(FRAMES), (FRAMES, 2, 6, 4), 3).plan.time_steps == FRAMES
+
+
+def searched(run: ResolvedRun, path: Path) -> Archive:
+    archive = Archive(path, run.space, run.objectives, seed=0)
+    with archive:
+        run.search(archive, workers=InlineWorkers(LazyEvaluate(run.make_evaluate())))
+    return archive
+
+
+def test_a_search_trains_the_networks_that_fit_the_frames_and_refuses_the_others(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path, evaluations=3))
+    assert any("5 frames" in note and "only = { time_steps = [5, 5] }" in note for note in run.notes)
+    rows = searched(run, tmp_path / "archive.h5").rows
+    trained = [row for row in rows if not row.is_refused]
+    assert len(trained) == 3
+    assert all(row.costs is not None and row.job.genotype["time_steps"] == FRAMES for row in trained)
+    refused = [row for row in rows if row.is_refused]
+    assert all(row.job.genotype["time_steps"] != FRAMES for row in refused)
+    assert all("while the samples have 5 frames" in row.evaluation.message for row in refused)
+
+
+def test_an_example_fits_the_frames_and_answers(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path))
+    genotype = run.example()
+    assert genotype["time_steps"] == FRAMES
+    assert run.try_one(genotype).plan.time_steps == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"frames": 20}, "the samples have 20 frames, one for each time step, and no network of the space has as many"),
+        ({"space_name": f"{__name__}:fixed"}, "time steps: 3, while the samples have 5 frames"),
+    ],
+)
+def test_frames_that_no_network_of_the_space_can_take_are_a_fault_of_the_run_file(
+    tmp_path: Path, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(RunFileError) as caught:
+        resolve(run_file(tmp_path, **options))  # type: ignore[arg-type]
+    assert expected in str(caught.value)
+
+
+def test_a_network_that_is_built_and_cannot_answer_is_told_by_the_dry_run(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path, space_name=f"{__name__}:unable"))
+    with pytest.raises(RunFileError, match="was built, but cannot answer samples of shape") as caught:
+        run.try_one(run.example())
+    assert len(caught.value.faults) == 1
+
+
+def test_the_space_of_the_differentiable_search_has_one_time_step_for_each_frame() -> None:
+    assert space.relax is not None
+    context = {"nodes": 1, "layers": 2, "channels": 4}
+    relaxed = space.relax(context, (FRAMES, 2, 6, 4), 3)
+    assert relaxed.network.plan.widths.time_steps == (FRAMES,)
+    with pytest.raises(SpaceError):
+        space.relax(context, (20, 2, 6, 4), 3)
+    assert math.prod(space.relax(context, (2, 6, 4), 3).network.plan.widths.time_steps) > FRAMES
