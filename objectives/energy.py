@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 from evonas.chips.coverage import gaps
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
-from evonas.chips.energy import Part, check_energy, estimate, has_static, joules
-from evonas.chips.energy_estimate import priced
+from evonas.chips.energy import Part, check_searchable, estimate, joules
+from evonas.chips.energy_sum import priced
 from evonas.chips.expected_energy import expected_energy
 from evonas.chips.profile import load
-from evonas.errors import OptionError, ProfileError
+from evonas.errors import OptionError
 from evonas.expected_counts import PriceFunction
 from evonas.measurement import Measurement
 from evonas.objective import Objective
@@ -61,12 +61,7 @@ def objective(
     if faults:
         raise OptionError(faults)
     chip = load(profile)
-    check_energy(chip, assumed)
-    if part == "total" and not has_static(chip):
-        raise ProfileError(
-            f"{chip.id} has no total energy: its profile gives no power or no time of a sample"
-            f'{", and its figures hold everything already" * (chip.scope == "all-in")}. Use part = "dynamic".'
-        )
+    check_searchable(chip, assumed, part=part)
     prices = priced(chip, assumed)
 
     def score(measurement: Measurement) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 from evonas.chips import latency
 from evonas.chips.deployment import ASSUMED, Deployment
+from evonas.chips.energy_sum import UNUSED
 from evonas.chips.operation_counts import HOST_MACS
 from evonas.chips.profile import Coefficient, Profile
 
@@ -18,9 +19,6 @@ _TEXTS = {
     "msg_out": "messages between cores",
     "hop": "hops between cores",
 }
-UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
-"""Coefficients that no estimate uses: nothing learns on the chip, and all layers are on one."""
-
 _POWER = {
     "io_idle": "idle power of the pads",
     "pixel_idle": "idle power of the pixels",

@@ -11,7 +11,7 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.placement import Placement, place
 from evonas.chips.profile import Profile
 from evonas.chips.topology import Topology, topology
-from evonas.chips.traffic import Counts, Traffic, sent, traffic
+from evonas.chips.traffic import Counts, Traffic, sent, traffic, visits
 from evonas.measurement import Activity, Connection
 
 
@@ -42,6 +42,11 @@ class Placed:
     def traffic(self) -> Traffic:
         """Messages between its layers, totals over the samples."""
         return traffic(self.sent, self.topology, placement=self.placement, steps=self.activity.time_steps)
+
+    @cached_property
+    def visits(self) -> Mapping[str, float]:
+        """Chips that the spikes into each layer visit and have not visited for one before it, over the samples."""
+        return visits(self.sent, self.topology, placement=self.placement)
 
     def number(self, key: str, end: End = "value") -> float:
         """Return a number of the profile's `[time]`, 0 where it has none."""

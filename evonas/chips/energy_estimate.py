@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evonas.chips.band import NOTHING, Band, total
-from evonas.chips.coverage import UNUSED, gaps, notes
+from evonas.chips.band import NOTHING, Band, End, total
+from evonas.chips.coverage import gaps, notes
 from evonas.chips.deployment import ASSUMED, Deployment
+from evonas.chips.energy_sum import Joules, Work, energy_sum, priced
 from evonas.chips.memory_access import Stored
 from evonas.chips.placement import Placement
 from evonas.chips.profile import Coefficient, Profile
-from evonas.chips.static_power import static_watts
-
-PICO = 1e-12
-MILLI = 1e-3
+from evonas.chips.static_power import has_static_power, static_watts
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,7 @@ class EnergyEstimate:
         profile: Id of the profile.
         scope: What its coefficients include; estimates of different scopes are not comparable.
         counts: Operations per sample by population (connections belong to their target) and name of the coefficient.
+        per_sample: Operations per sample that belong to no population.
         layers: Joules per sample by population and name of the coefficient.
         terms: Joules per sample by name of the coefficient: the layers' sums, and what belongs to no layer.
         static: Joules of the power that flows in any case, during the sample; None where it cannot be told.
@@ -36,6 +35,7 @@ class EnergyEstimate:
     profile: str
     scope: str
     counts: Mapping[str, Mapping[str, float]]
+    per_sample: Mapping[str, float]
     layers: Mapping[str, Mapping[str, Band]]
     terms: Mapping[str, Band]
     static: Band | None
@@ -76,61 +76,57 @@ def compose(
         assumed: What the profile leaves open.
     """
     prices = priced(profile, assumed)
-    layers = {
-        layer: {name: _band(count, prices[name], profile) for name, count in parts.items() if name in prices}
-        for layer, parts in counts.items()
-    }
-    for layer, accessed in (stored or {}).items():
-        for name, found in accessed.items():
-            layers[layer][name] = spread(total(part.joules(profile.memory) for part in found), profile)
-    terms: dict[str, Band] = {}
-    for bands in layers.values():
-        for name, band in bands.items():
-            terms[name] = terms.get(name, NOTHING) + band
-    terms.update({name: _band(count, prices[name], profile) for name, count in (per_sample or {}).items()
-                  if name in prices})  # fmt: skip
+    work = Work(counts, per_sample or {}, stored or {})
+    watts = None
+    if busy is not None and has_static_power(profile):
+        watts = static_watts(profile, placement=placement or Placement({}, 1, 1, 1), assumed=assumed)
+    low, nominal, high = _three(work, profile, prices, busy=busy, watts=watts)
     static = None
-    if busy is not None and profile.power and profile.scope != "all-in":
-        spot = placement or Placement({}, 1, 1, 1)
-        static = busy.times(static_watts(profile, placement=spot, assumed=assumed))
-        if is_power_time(profile) and "dynamic_run" in profile.power:
-            watts = profile.power["dynamic_run"]
-            running = Band(watts.low * busy.low, watts.value * busy.nominal, watts.high * busy.high)
-            terms["dynamic_run"] = spread(running.times(MILLI), profile)
-    sums: dict[str, float] = {**dict.fromkeys(("spike_out", "acc_neuron", "upd_neuron"), 0.0), **(per_sample or {})}
+    if low.static is not None and nominal.static is not None and high.static is not None:
+        static = Band(low.static, nominal.static, high.static)
+    sums: dict[str, float] = {**dict.fromkeys(("spike_out", "acc_neuron", "upd_neuron"), 0.0), **work.per_sample}
     for parts in counts.values():
         for name, count in parts.items():
             sums[name] = sums.get(name, 0.0) + count
-    used = {name: prices[name] for name in terms if name in prices}
     left_out = gaps(profile, assumed, part="total" if static is not None else "dynamic")
     return EnergyEstimate(
-        profile.id, profile.scope, counts, layers, terms, static, used,
-        uncounted=tuple(f"{text}: {sums[name]:,.0f}" if name in sums else text for name, text in left_out.items()
-                        if sums.get(name, 1)),
+        profile.id,
+        profile.scope,
+        counts,
+        work.per_sample,
+        layers={layer: _bands(*_three(_of_layer(work, layer), profile, prices)) for layer in counts},
+        terms=_bands(low, nominal, high),
+        static=static,
+        prices={name: prices[name] for name in nominal.terms if name in prices},
+        uncounted=tuple(
+            f"{text}: {sums[name]:,.0f}" if name in sums else text for name, text in left_out.items()
+            if sums.get(name, 1)
+        ),
         notes=notes(profile, assumed),
     )  # fmt: skip
 
 
-def priced(profile: Profile, assumed: Deployment) -> dict[str, Coefficient]:
-    """Return the coefficients that are multiplied with counts: all that are there and are not held by another."""
-    left_out = set(UNUSED)
-    if profile.rules.get("neuron_update_ops") == "ignored":
-        left_out |= {"acc_neuron", "upd_neuron", "add"}
-    if assumed.reset == "not-counted":
-        left_out.add("reset")
-    return {name: price for name, price in profile.energy.items() if name not in left_out and price.inside is None}
+def _three(
+    work: Work,
+    profile: Profile,
+    prices: Mapping[str, Coefficient],
+    *,
+    busy: Band | None = None,
+    watts: float | None = None,
+) -> tuple[Joules, Joules, Joules]:
+    """Return the joules at the low end of all bands, the nominal ones, and those at the high end."""
+
+    def at_end(end: End, seconds: float | None) -> Joules:
+        return energy_sum(work, profile, prices, seconds=seconds, watts=watts, end=end)
+
+    if busy is None:
+        return at_end("low", None), at_end("value", None), at_end("high", None)
+    return at_end("low", busy.low), at_end("value", busy.nominal), at_end("high", busy.high)
 
 
-def _band(count: float, price: Coefficient, profile: Profile) -> Band:
-    return spread(Band(price.low, price.value, price.high).times(count * PICO), profile)
+def _of_layer(work: Work, layer: str) -> Work:
+    return Work({layer: work.counts[layer]}, {}, {layer: work.stored[layer]} if layer in work.stored else {})
 
 
-def spread(band: Band, profile: Profile) -> Band:
-    """Return the band, widened by the uncertainty of the profile as a whole."""
-    factor = profile.uncertainty
-    return Band(band.low * factor.low, band.nominal, band.high * factor.high) if factor else band
-
-
-def is_power_time(profile: Profile) -> bool:
-    """Return whether energy is power times time, and not a sum over operations."""
-    return profile.composition == "power-time"
+def _bands(low: Joules, nominal: Joules, high: Joules) -> dict[str, Band]:
+    return {name: Band(low.terms[name], joules, high.terms[name]) for name, joules in nominal.terms.items()}

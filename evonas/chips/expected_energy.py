@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.chips.deployment import Deployment
-from evonas.chips.energy_estimate import PICO, priced
+from evonas.chips.energy_sum import joules_by_term, priced, rates
 from evonas.chips.placement import Placement
-from evonas.chips.profile import Profile, load
+from evonas.chips.profile import Coefficient, Profile, load
 from evonas.errors import ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
 
@@ -29,14 +29,14 @@ class ExpectedEnergy:
 
     Attributes:
         chip: Name of the profile.
-        picojoules: Coefficients by what they are multiplied with: a field of `ExpectedCounts`.
-        steps_of_input: Whether multiply-accumulates of static data are done at every time step.
+        prices: Its coefficients by name.
+        assumed: What the profile leaves open.
         uncounted: What the energy of the run counts and this does not.
     """
 
     chip: str
-    picojoules: Mapping[str, float | None]
-    steps_of_input: bool
+    prices: Mapping[str, Coefficient]
+    assumed: Deployment
     uncounted: tuple[str, ...]
 
     def __call__(self, counts: ExpectedCounts) -> Any:
@@ -46,16 +46,26 @@ class ExpectedEnergy:
             UnpriceableError: For multiply-accumulates behind the data where the chip has none, from which the search
                 learns to leave analog neurons out.
         """
-        multiplying = self.picojoules["macs"]
-        if multiplying is None and counts.macs.item() > 0:
+        if "mac" not in self.prices and counts.macs.item() > 0:
             raise UnpriceableError(f"{self.chip} has no price for multiply-accumulates behind the data.")
-        picojoules: Any = 0.0
-        for name in ("events", "graded", "spikes", "neuron_steps", "time_steps"):
-            picojoules = picojoules + self.picojoules[name] * getattr(counts, name)
-        if multiplying is not None:
-            times = counts.time_steps if self.steps_of_input else 1.0
-            picojoules = picojoules + multiplying * (counts.macs + times * counts.input_macs)
-        return PICO * picojoules
+        return sum(joules_by_term([self._operations(counts)], rates(self.prices)).values())
+
+    def _operations(self, counts: ExpectedCounts) -> dict[str, Any]:
+        """Return expected operations by the name of the coefficient."""
+        has_graded = "synop_graded" in self.prices
+        times = counts.time_steps if self.assumed.static_first == "every-step" else 1.0
+        return {
+            "synop": counts.events if has_graded else counts.events + counts.graded,
+            "synop_graded": counts.graded,
+            "addr": counts.events + counts.graded,
+            "spike_out": counts.spikes,
+            "msg_out": counts.spikes,
+            "hop": Placement({}, 1, 1, 1).hops(self.assumed) * counts.spikes,
+            "acc_neuron": counts.neuron_steps,
+            "upd_neuron": counts.neuron_steps,
+            "step": counts.time_steps,
+            "mac": counts.macs + times * counts.input_macs,
+        }
 
 
 def expected_energy(profile: str, *, assumed: Deployment) -> ExpectedEnergy:
@@ -69,28 +79,13 @@ def expected_energy(profile: str, *, assumed: Deployment) -> ExpectedEnergy:
         ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
     """
     chip = load(profile)
-    prices = {name: price.value for name, price in priced(chip, assumed).items()}
+    prices = priced(chip, assumed)
     if chip.composition != "additive" or chip.rules["counts"] == "dense" or "synop" not in prices:
         raise ProfileError(
             f"{chip.id} cannot price a differentiable search: it has no energy for single synaptic events, or counts "
             "without regard to spikes. Use another profile, or another strategy."
         )
-    hops = Placement({}, 1, 1, 1).hops(assumed)
-    of_messages = (("spike_out", 1), ("msg_out", 1), ("hop", hops))
-    addressing = prices.get("addr", 0.0)
-    return ExpectedEnergy(
-        chip.id,
-        {
-            "events": prices["synop"] + addressing,
-            "graded": prices.get("synop_graded", prices["synop"]) + addressing,
-            "spikes": sum(prices.get(name, 0.0) * factor for name, factor in of_messages),
-            "neuron_steps": prices.get("acc_neuron", 0.0) + prices.get("upd_neuron", 0.0),
-            "time_steps": prices.get("step", 0.0),
-            "macs": prices.get("mac"),
-        },
-        steps_of_input=assumed.static_first == "every-step",
-        uncounted=tuple(_uncounted(chip)),
-    )
+    return ExpectedEnergy(chip.id, prices, assumed, tuple(_uncounted(chip)))
 
 
 def _uncounted(chip: Profile) -> Iterator[str]:

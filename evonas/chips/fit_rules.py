@@ -225,7 +225,16 @@ def reservoir(shapes: Topology[Any], profile: Profile, assumed: Deployment, find
         shapes.sizes.get(INPUT, 0), sum(layer.neurons for layer in hidden), sum(shapes.sizes[name] for name in outputs)
     )
     among = sum(edge.dense for layer in hidden for edge in layer.edges if INPUT not in edge.sources)
-    worst = pool_cycles(profile, needs, spikes_in=needs.inputs, spikes=needs.hidden, events=among)
+    _cycles(profile, needs, events=among, findings=findings)
+
+
+def _cycles(profile: Profile, needs: PoolCounts, *, events: int, findings: Findings) -> None:
+    """Note where a time step may be too short for what all neurons do in it at worst, or that nobody can tell."""
+    lacking = [name for name in ("cyc", "clock_mhz_max", "tick_us") if name not in profile.time]
+    if lacking:
+        findings.unchecked.append(f"cycles in a time step (the profile has no time.{', time.'.join(lacking)})")
+        return
+    worst = pool_cycles(profile, needs, spikes_in=needs.inputs, spikes=needs.hidden, events=events)
     limit = at(profile.time["clock_mhz_max"]) * at(profile.time["tick_us"]) / at(profile.time.get("clock_margin", 1.0))
     if worst > limit:
         findings.unchecked.append(

@@ -80,7 +80,7 @@ def seconds(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUM
         ProfileError: If the profile says too little of time.
     """
     check_time(profile)
-    return sum(_MODELS[profile.time["model"]](_feasible(activity, profile, assumed), "value"))
+    return sum(_parts(_feasible(activity, profile, assumed)))
 
 
 def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> LatencyEstimate:
@@ -92,23 +92,32 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
     """
     check_time(profile)
     placed = _feasible(activity, profile, assumed)
-    model = _MODELS[profile.time["model"]]
-    parts = model(placed, "value")
-    band = Band(sum(model(placed, "low")), sum(parts), sum(model(placed, "high")))
+    parts = _parts(placed)
+    band = Band(sum(_parts(placed, "low")), sum(parts), sum(_parts(placed, "high")))
     waiting = _waiting(placed)
-    busy = band + Band(waiting, waiting, waiting)
-    return LatencyEstimate(profile.id, profile.time["model"], band, busy, tuple(parts), gaps(profile))
+    occupied = band + Band(waiting, waiting, waiting)
+    return LatencyEstimate(profile.id, profile.time["model"], band, occupied, tuple(parts), gaps(profile))
 
 
-def busy_seconds(placed: Placed) -> float:
-    """Return the nominal seconds for which a sample occupies the chip.
+def busy(placed: Placed) -> Band:
+    """Return the seconds for which a sample occupies the chip; raises what `busy_seconds` does."""
+    return Band(*[busy_seconds(placed, end) for end in ("low", "value", "high")])
+
+
+def busy_seconds(placed: Placed, end: End = "value") -> float:
+    """Return the seconds for which a sample occupies the chip, at one end of their band.
 
     Raises:
         UnpriceableError: If the chip cannot do it in the time that it has for it.
         ProfileError: If the profile says too little of time.
     """
     check_time(placed.profile)
-    return sum(_MODELS[placed.profile.time["model"]](placed, "value")) + _waiting(placed)
+    return sum(_parts(placed, end)) + _waiting(placed)
+
+
+def _parts(placed: Placed, end: End = "value") -> list[float]:
+    """Return the seconds of each part of a sample, at one end of their bands."""
+    return _MODELS[placed.profile.time["model"]](placed, end)
 
 
 def _waiting(placed: Placed) -> float:
@@ -118,7 +127,12 @@ def _waiting(placed: Placed) -> float:
 
 def has_time(profile: Profile) -> bool:
     """Return whether the profile says enough for a latency."""
-    return all(key in profile.time for key in ("model", *_NEEDED.get(profile.time.get("model", ""), ())))
+    return bool(profile.time) and not lacking(profile)
+
+
+def lacking(profile: Profile) -> list[str]:
+    """Return the keys of `[time]` that the profile's model of time needs and that are not there."""
+    return [key for key in _NEEDED.get(profile.time.get("model", ""), ()) if key not in profile.time]
 
 
 def gaps(profile: Profile) -> tuple[str, ...]:
@@ -142,10 +156,10 @@ def check_time(profile: Profile) -> None:
     """
     if not profile.time:
         raise ProfileError(f"{profile.id} has no [time]: nothing can be said about its latency. Choose another chip.")
-    lacking = [key for key in _NEEDED[profile.time["model"]] if key not in profile.time]
-    if lacking:
+    missing = lacking(profile)
+    if missing:
         raise ProfileError(
-            f"{profile.id} has the time model {profile.time['model']} without {', '.join(lacking)}, which it needs. "
+            f"{profile.id} has the time model {profile.time['model']} without {', '.join(missing)}, which it needs. "
             "Fill in what the machine at hand can do, in a profile of your own."
         )
 

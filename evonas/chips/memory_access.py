@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from evonas.chips.band import Band, End, at
+from evonas.chips.band import End, at
 from evonas.chips.deployed_network import Placed
 from evonas.chips.topology import Layer, size
 from evonas.measurement import Activity, Connection
@@ -36,21 +36,10 @@ class Accesses(NamedTuple):
     values: float
     bits: int
 
-    def nominal(self, memory: Mapping[str, Any]) -> float:
-        """Return the nominal joules of all of them."""
-        return self.amount * _word(memory, self.values * self.bits / 8, "value") * self.bits / WORD * _PICO
-
-    def joules(self, memory: Mapping[str, Any]) -> Band:
-        """Return the joules of all of them."""
-        nbytes, factor = self.values * self.bits / 8, self.amount * self.bits / WORD * _PICO
-        return Band(_word(memory, nbytes, "low"), _word(memory, nbytes, "value"), _word(memory, nbytes, "high")).times(
-            factor
-        )
-
-
-def access(memory: Mapping[str, Any], *, values: float, bits: int) -> Band:
-    """Return joules of one access to a value of `bits` in a memory that holds so many `values`."""
-    return Accesses(1.0, values, bits).joules(memory)
+    def joules(self, memory: Mapping[str, Any], end: End = "value") -> float:
+        """Return the joules of all of them, at one end of the band of the memory's price."""
+        word = _word(memory, self.values * self.bits / 8, end)
+        return word * (self.amount * self.bits / WORD * _PICO)
 
 
 def _word(memory: Mapping[str, Any], nbytes: float, end: End) -> float:

@@ -69,8 +69,9 @@ def check_possible(activity: Activity, profile: Profile) -> None:
 
 def _neurons(activity: Activity, assumed: Deployment) -> Operations:
     layers: Operations = {}
+    once = assumed.static_first == "once"
     for population in activity.populations:
-        spikes = population.outputs if assumed.static_first == "once" else sum(population.spikes)
+        spikes = population.outputs if once and population.static else sum(population.spikes)
         layers[population.name] = counts = {"spike_out": spikes / activity.samples}
         if population.state:
             counts["acc_neuron"] = activity.time_steps * population.neurons

@@ -8,9 +8,10 @@ split along channels again. A core whose neurons go to more cores than it has ou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from evonas.chips.deployment import ASSUMED, Deployment
@@ -18,6 +19,7 @@ from evonas.chips.profile import Profile
 from evonas.chips.topology import Edge, Layer, Topology
 
 _HOPS = 2.0
+_SENDERS = 256  # cores of a source that are looked at one by one
 
 
 class Place(NamedTuple):
@@ -47,16 +49,53 @@ class Placement:
         cores: Cores that are used.
         tiles: Tiles that these make up.
         chips: Chips that these make up.
+        cores_per_chip: Cores of a chip.
     """
 
     places: Mapping[str, Place]
     cores: int
     tiles: int
     chips: int
+    cores_per_chip: int = 1
 
     def hops(self, assumed: Deployment) -> float:
         """Return the hops of a message: as assumed, else 2 or a third of width plus height of a square of tiles."""
         return assumed.hops or max(_HOPS, 2 * math.sqrt(self.tiles) / 3)
+
+    def chips_visited(self, source: str, readers: Sequence[str]) -> list[float]:
+        """Return the mean number of chips that a spike of `source` visits for each reader and for none before it.
+
+        Cores are numbered layer by layer. A spike that not all cores of a reader need goes to those that lie where its
+        own core lies within its layer, or, where the data send it, in the middle.
+        """
+        if self.chips == 1:
+            return [1.0] + [0.0] * (len(readers) - 1)
+        own = self.places[source].cores if source in self.places else 0
+        senders = _spread(own)
+        sums = [0.0] * len(readers)
+        for core in senders:
+            runs = [self._chips(self._first_cores[source] + core, 1)] if own else []
+            before = 0
+            for index, reader in enumerate(readers):
+                spot = self.places[reader]
+                copies = min(spot.copies[source], spot.cores)
+                middle = round((core + 0.5) / own * spot.cores - copies / 2) if own else (spot.cores - copies) // 2
+                offset = min(max(middle, 0), spot.cores - copies)
+                runs.append(self._chips(self._first_cores[reader] + offset, copies))
+                visited = _length(runs)
+                sums[index] += visited - before
+                before = visited
+        return [visited / len(senders) for visited in sums]
+
+    def _chips(self, core: int, cores: int) -> tuple[int, int]:
+        """Return the first chip of a run of cores, and the one behind its last."""
+        return core // self.cores_per_chip, (core + cores - 1) // self.cores_per_chip + 1
+
+    @cached_property
+    def _first_cores(self) -> Mapping[str, int]:
+        """The number of the first core of each layer."""
+        ends = accumulate([spot.cores for spot in self.places.values()], initial=0)
+        return dict(zip(self.places, ends))
 
 
 def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = ASSUMED) -> Placement:
@@ -81,7 +120,22 @@ def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = AS
     places = dict(reversed(places.items()))
     cores = sum(spot.cores for spot in places.values())
     per_chip = fit.get("cores_per_chip") or fit.get("cores") or max(cores, 1)
-    return Placement(places, cores, math.ceil(cores / fit.get("cores_per_tile", 1)), math.ceil(cores / per_chip))
+    tiles, chips = math.ceil(cores / fit.get("cores_per_tile", 1)), math.ceil(cores / per_chip)
+    return Placement(places, cores, tiles, chips, per_chip)
+
+
+def _length(runs: Sequence[tuple[int, int]]) -> int:
+    """Return how many numbers lie in any of several runs `(first, behind the last)`."""
+    length, reached = 0, 0
+    for first, behind in sorted(runs):
+        length += max(behind - max(first, reached), 0)
+        reached = max(reached, behind)
+    return length
+
+
+def _spread(cores: int) -> Sequence[int]:
+    """Return the cores of a source that stand for all: each where they are few, else some at equal distances."""
+    return range(0, max(cores, 1), math.ceil(max(cores, 1) / _SENDERS))
 
 
 def stored(layer: Layer[Any], assumed: Deployment) -> int:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.chips.profile_reader import KINDS, Coefficient
+from evonas.chips.profile_reader import KINDS, Coefficient, shown
 from evonas.chips.profile_schema import read_document
 from evonas.errors import ProfileError
 
 __all__ = ["KINDS", "SHIPPED", "Coefficient", "Profile", "load", "names"]
+
+_LARGEST_FILE = 1_000_000  # bytes
+_MOST_FAULTS = 50  # that one message holds
 
 SHIPPED = Path(__file__).parents[2] / "objectives" / "profiles"
 
@@ -74,16 +77,17 @@ def load(name_or_path: str | Path, *, folder: str | Path | None = None) -> Profi
         ProfileError: If there is no such profile, or it is wrong; the message lists all its faults.
     """
     path = _path(name_or_path, folder)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # a TOMLDecodeError and a UnicodeDecodeError are ValueErrors
-        raise ProfileError(f"Profile {path} cannot be read: {error}.") from error
+    document = _document(path)
     faults: list[str] = []
     sections = read_document(document, faults)
     if sections["profile"].get("id", path.stem) != path.stem:
-        faults.append(f"profile.id: got {sections['profile']['id']!r}, expected {path.stem!r}, the name of the file.")
+        faults.append(
+            f"profile.id: got {shown(sections['profile']['id'])}, expected {path.stem!r}, the name of the file."
+        )
     if faults:
-        raise ProfileError("\n".join([f"Profile {path} is wrong:", *(f"- {fault}" for fault in faults)]))
+        more = len(faults) - _MOST_FAULTS
+        told = [f"- {fault}" for fault in faults[:_MOST_FAULTS]] + [f"- … and {more:,} more."] * (more > 0)
+        raise ProfileError("\n".join([f"Profile {_told(path)} is wrong:", *told]))
     head = sections.pop("profile")
     return Profile(
         id=head["id"],
@@ -99,6 +103,45 @@ def load(name_or_path: str | Path, *, folder: str | Path | None = None) -> Profi
     )
 
 
+def _document(path: Path) -> dict[str, Any]:
+    """Return what the file says, as TOML.
+
+    Raises:
+        ProfileError: If it cannot be read, is no text in UTF-8 or no TOML.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise _unreadable(path, "it is no file, expected the path of a .toml file")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # a path that holds a null character is a ValueError
+        raise _unreadable(path, getattr(error, "strerror", None) or "the path is none") from error
+    if len(data) > _LARGEST_FILE:
+        raise _unreadable(path, f"it has more than {_LARGEST_FILE:,} bytes, so that it is no profile")
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))  # with or without a byte order mark
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is no text in UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _unreadable(path, f"it is no TOML: {_printable(str(error))}") from error
+    except RecursionError as error:
+        raise _unreadable(path, "it is nested too deeply, expected sections of keys") from error
+    except ValueError as error:
+        raise _unreadable(path, "it holds a date that is none, or a number of thousands of digits") from error
+
+
+def _unreadable(path: Path, why: str) -> ProfileError:
+    return ProfileError(f"Profile {_told(path)} cannot be read: {why}.")
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _told(path: Path) -> str:
+    return _printable(str(path))
+
+
 def names(*, folder: str | Path | None = None) -> tuple[str, ...]:
     """Return the names that `load` knows, sorted."""
     return tuple(sorted({path.stem for place in _folders(folder) for path in place.glob("*.toml")}))
@@ -109,6 +152,8 @@ def _folders(folder: str | Path | None) -> tuple[Path, ...]:
 
 
 def _path(name_or_path: str | Path, folder: str | Path | None) -> Path:
+    if not isinstance(name_or_path, str | Path):
+        raise ProfileError(f"The profile is {shown(name_or_path)}, expected its name or the path of a .toml file.")
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return Path(name_or_path)
     if name_or_path in names(folder=folder):
@@ -116,5 +161,5 @@ def _path(name_or_path: str | Path, folder: str | Path | None) -> Path:
         return next(path for path in candidates if path.is_file())
     known = ", ".join(names(folder=folder)) or "none"
     raise ProfileError(
-        f"There is no profile {name_or_path!r}; known are: {known}. Name one of them, or the path of a .toml file."
+        f"There is no profile {shown(name_or_path)}; known are: {known}. Name one of them, or the path of a .toml file."
     )

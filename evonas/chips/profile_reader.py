@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
 KINDS = ("measured", "fitted", "simulated", "published", "derived", "estimated", "unverified")
+LARGEST = 1e18
+"""The largest number that a profile may hold, so that no sum of products of several is beyond what can be computed."""
+SMALLEST = 1e-18
+"""The smallest number that is told from 0, so that a quotient is none that cannot be computed either."""
+
 _KIND = f"the kind of evidence: one of {', '.join(KINDS)}"
+_LONGEST = 2_000  # characters of a text
+_SHOWN = 80  # characters of a wrong value that are repeated
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Coefficient:
         source: Citation; empty only where none is demanded (uncertainty and times).
         inside: Name of the coefficient that holds this one already, so that it is never added; else None.
         note: Anything else that a reader should know.
+        per: What it is paid for, in the words of `evonas.chips.units`; empty for the uncertainty.
     """
 
     value: float
@@ -34,14 +42,38 @@ class Coefficient:
     source: str
     inside: str | None = None
     note: str = ""
+    per: str = ""
 
 
 # How a value is read: `read(where, value, faults)` returns what the profile stores and appends a sentence a fault.
 Read = Callable[[str, Any, list[str]], Any]
 
 
+def shown(value: Any) -> str:
+    """Return a wrong value as a sentence repeats it: never long, and without characters that a terminal obeys."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return f"a whole number of {value.bit_length():,} bits"
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested without end; a number of more digits than are written out
+        return f"a {type(value).__name__} that is too large to be repeated"
+    text = text if text.isprintable() else ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+def key_path(where: str, key: str) -> str:
+    """Return the name of a key within the table `where`, quoted where it is not plain."""
+    plain = bool(key) and _PLAIN.issuperset(key) and len(key) <= _SHOWN
+    return f"{where}.{key if plain else shown(key)}" if where else (key if plain else shown(key))
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    """Return whether the value is 0 or a number that can be computed with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and (value == 0 or _is_positive(value))
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and SMALLEST <= value <= LARGEST
 
 
 def is_whole(value: Any) -> bool:
@@ -49,16 +81,23 @@ def is_whole(value: Any) -> bool:
     return _is_number(value) and isinstance(value, int)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def _is_count(value: Any) -> bool:
+    return is_whole(value) and value > 0
+
+
+def is_text(value: Any) -> bool:
+    """Return whether the value is a text of a line, without characters that a terminal would obey."""
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= _LONGEST
 
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
 
 
-def _is_steps(value: Any) -> bool:
-    return _is_list_of(value, _is_pair) and all(before[0] < after[0] for before, after in pairwise(value))
+def _is_steps(value: Any, accepts: Callable[[Any], bool] = _is_number) -> bool:
+    if not (_is_list_of(value, _is_pair) and all(accepts(number) for pair in value for number in pair)):
+        return False
+    return all(before[0] < after[0] and after[0] > before[0] * (1 + 1e-9) for before, after in pairwise(value))
 
 
 def _is_list_of(value: Any, accepts: Callable[[Any], bool]) -> bool:
@@ -66,7 +105,11 @@ def _is_list_of(value: Any, accepts: Callable[[Any], bool]) -> bool:
 
 
 def _is_table_of(value: Any, accepts: Callable[[Any], bool]) -> bool:
-    return isinstance(value, dict) and all(map(accepts, value.values()))
+    return isinstance(value, dict) and value != {} and all(map(is_text, value)) and all(map(accepts, value.values()))
+
+
+def _is_range(value: Any, accepts: Callable[[Any], bool]) -> bool:
+    return _is_pair(value) and all(map(accepts, value)) and value[0] <= value[1]
 
 
 def checked(expected: str, accepts: Callable[[Any], bool]) -> Read:
@@ -74,7 +117,7 @@ def checked(expected: str, accepts: Callable[[Any], bool]) -> Read:
 
     def read(where: str, value: Any, faults: list[str]) -> Any:
         if not accepts(value):
-            faults.append(f"{where}: got {value!r}, expected {expected}.")
+            faults.append(f"{where}: got {shown(value)}, expected {expected}.")
         return value
 
     return read
@@ -82,25 +125,35 @@ def checked(expected: str, accepts: Callable[[Any], bool]) -> Read:
 
 def one_of(*choices: str) -> Read:
     """Return a reader of one of a few texts."""
-    return checked(f"one of {', '.join(choices)}", lambda value: value in choices)
+    return checked(f"one of {', '.join(choices)}", lambda value: isinstance(value, str) and value in choices)
 
 
-TEXT = checked("a text", _is_text)
+_NOT_NEGATIVE = f"a finite number of at least 0 (0, or from {SMALLEST:g} to {LARGEST:g})"
+_ABOVE = f"a finite number above 0 (from {SMALLEST:g} to {LARGEST:g})"
+
+TEXT = checked(f"a text of one line and of at most {_LONGEST:,} characters", is_text)
 FLAG = checked("true or false", lambda value: isinstance(value, bool))
 WHOLE = checked("a whole number of at least 0", is_whole)
-NUMBER = checked("a finite number of at least 0", _is_number)
-RANGE = checked("[lowest, highest]", lambda value: _is_pair(value) and value[0] <= value[1])
+COUNT = checked("a whole number of at least 1", _is_count)
+NUMBER = checked(_NOT_NEGATIVE, _is_number)
+POSITIVE = checked(_ABOVE, _is_positive)
+FACTOR = checked("a finite number of at least 1", lambda value: _is_positive(value) and value >= 1)
+RANGE = checked("[lowest, highest]", lambda value: _is_range(value, _is_number))
+WHOLE_RANGE = checked("[lowest, highest] of whole numbers of at least 1", lambda value: _is_range(value, _is_count))
 STEPS = checked("a list of [from, value] pairs with rising from", _is_steps)
-TEXTS = checked("a list of texts", lambda value: _is_list_of(value, _is_text))
-WHOLES = checked("a list of whole numbers", lambda value: _is_list_of(value, is_whole))
-TEXTS_BY_NAME = checked("a table of texts", lambda value: _is_table_of(value, _is_text))
+POSITIVE_STEPS = checked(
+    "a list of [from, value] pairs of numbers above 0 with rising from", lambda value: _is_steps(value, _is_positive)
+)
+TEXTS = checked("a list of texts", lambda value: _is_list_of(value, is_text))
+COUNTS = checked("a list of whole numbers of at least 1", lambda value: _is_list_of(value, _is_count))
+TEXTS_BY_NAME = checked("a table of texts", lambda value: _is_table_of(value, is_text))
 NUMBERS_BY_NAME = checked("a table of numbers", lambda value: _is_table_of(value, _is_number))
 
 
 def _sourced_steps(where: str, value: Any, faults: list[str]) -> dict[str, Any]:
     """Return a staircase with the kind and the source of its numbers."""
     read_parts = table(
-        {"v": STEPS, "k": one_of(*KINDS), "r": TEXT, "note": TEXT},
+        {"v": POSITIVE_STEPS, "k": one_of(*KINDS), "r": TEXT, "note": TEXT},
         required={"v": "a list of [from, value] pairs", "k": _KIND, "r": "the source of the values"},
     )
     return read_parts(where, value, faults)  # type: ignore[no-any-return]
@@ -115,33 +168,43 @@ def table(keys: Mapping[str, Read], *, required: Mapping[str, str] | None = None
 
     def read(where: str, value: Any, faults: list[str]) -> dict[str, Any]:
         if not isinstance(value, dict):
-            faults.append(f"{where}: got {value!r}, expected a table with the keys {', '.join(keys)}.")
+            faults.append(f"{where}: got {shown(value)}, expected a table with the keys {', '.join(keys)}.")
             return {}
-        prefix = f"{where}." if where else ""
         for key in [key for key in value if key not in keys]:
-            close = get_close_matches(key, keys, n=1)
+            close = get_close_matches(key, keys, n=1) if len(key) <= _SHOWN else []
             hint = f"did you mean {close[0]}?" if close else f"known are: {', '.join(keys)}."
-            faults.append(f"{prefix}{key}: there is no such key; {hint}")
-        faults.extend(f"{prefix}{key} is missing, expected {meanings[key]}." for key in meanings if key not in value)
-        return {key: read(f"{prefix}{key}", value[key], faults) for key, read in keys.items() if key in value}
+            faults.append(f"{key_path(where, key)}: there is no such key; {hint}")
+        faults.extend(
+            f"{key_path(where, key)} is missing, expected {meanings[key]}." for key in meanings if key not in value
+        )
+        return {key: read(key_path(where, key), value[key], faults) for key, read in keys.items() if key in value}
 
     return read
 
 
-def coefficient(unit: str, *, sourced: bool = True) -> Read:
-    """Return a reader of a `Coefficient` in `unit`, refused without its kind and, if `sourced`, without its source."""
-    number = checked(f"a finite number of at least 0, in {unit} and without the unit", _is_number)
-    keys = {"v": number, "lo": number, "hi": number, "k": one_of(*KINDS), "r": TEXT, "in": TEXT, "note": TEXT}
+def coefficient(unit: str, *, per: Sequence[str] = ("",), sourced: bool = True, positive: bool = True) -> Read:
+    """Return a reader of a `Coefficient`, refused without its kind and, if `sourced`, without its source.
+
+    Args:
+        unit: Of its value.
+        per: What it may be paid for, first what it is paid for where it does not say.
+        sourced: Whether it needs a source.
+        positive: Whether 0 makes no sense; what costs nothing that is known is left out.
+    """
+    meaning = _ABOVE if positive else _NOT_NEGATIVE
+    number = checked(f"{meaning}, in {unit} and without the unit", _is_positive if positive else _is_number)
+    keys = {"v": number, "lo": NUMBER, "hi": NUMBER, "k": one_of(*KINDS), "r": TEXT, "in": TEXT, "note": TEXT}
+    keys |= {"per": one_of(*per)} if per[0] else {}
     meanings = {"v": f"the value in {unit}", "k": _KIND, **({"r": "the source of the value"} if sourced else {})}
     read_parts = table(keys, required=meanings)
 
     def read(where: str, value: Any, faults: list[str]) -> Coefficient | None:
         if not isinstance(value, dict):
-            faults.append(f"{where}: got {value!r}, expected {{ v = number in {unit}, k = kind, r = source }}.")
+            faults.append(f"{where}: got {shown(value)}, expected {{ v = number in {unit}, k = kind, r = source }}.")
             return None
         before = len(faults)
         parts = read_parts(where, value, faults)
-        return _with_band(where, parts, faults) if len(faults) == before else None
+        return _with_band(where, {"per": per[0], **parts}, faults) if len(faults) == before else None
 
     return read
 
@@ -149,7 +212,7 @@ def coefficient(unit: str, *, sourced: bool = True) -> Read:
 def uncertainty(where: str, value: Any, faults: list[str]) -> Coefficient | None:
     """Return the factor on a result, nominal 1."""
     before = len(faults)
-    keys = {"lo": NUMBER, "hi": NUMBER, "k": one_of(*KINDS), "r": TEXT, "note": TEXT}
+    keys = {"lo": POSITIVE, "hi": POSITIVE, "k": one_of(*KINDS), "r": TEXT, "note": TEXT}
     parts = table(keys, required={"lo": "a factor", "hi": "a factor", "k": _KIND})(where, value, faults)
     return _with_band(where, {"v": 1.0, **parts}, faults) if len(faults) == before else None
 
@@ -160,18 +223,26 @@ def _with_band(where: str, parts: Mapping[str, Any], faults: list[str]) -> Coeff
     if not low <= nominal <= high:
         faults.append(f"{where}: got the band {low} to {high}, expected one that holds the value {nominal}.")
     return Coefficient(
-        nominal, low, high, parts["k"], parts.get("r", ""), inside=parts.get("in"), note=parts.get("note", "")
+        nominal,
+        low,
+        high,
+        parts["k"],
+        parts.get("r", ""),
+        inside=parts.get("in"),
+        note=parts.get("note", ""),
+        per=parts.get("per", ""),
     )
 
 
-def maybe_bare(read_table: Read) -> Read:
-    """Return a reader of a bare number, or of a table as `read_table` reads it."""
-    return lambda where, value, faults: (read_table if isinstance(value, dict) else NUMBER)(where, value, faults)
+def maybe_bare(read_table: Read, *, positive: bool = False) -> Read:
+    """Return a reader of a bare number, above 0 if `positive`, or of a table as `read_table` reads it."""
+    bare = POSITIVE if positive else NUMBER
+    return lambda where, value, faults: (read_table if isinstance(value, dict) else bare)(where, value, faults)
 
 
-def coefficients(unit: str, *operations: str) -> Read:
-    """Return a reader of a table of coefficients in `unit`."""
-    read_all = table({name: coefficient(unit) for name in operations})
+def coefficients(unit: str, units: Mapping[str, Sequence[str]]) -> Read:
+    """Return a reader of a table of coefficients in `unit`, by their names what they may be paid for."""
+    read_all = table({name: coefficient(unit, per=per) for name, per in units.items()})
 
     def read(where: str, value: Any, faults: list[str]) -> dict[str, Coefficient]:
         found = {name: item for name, item in read_all(where, value, faults).items() if item is not None}

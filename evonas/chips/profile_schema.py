@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evonas.chips import units
+from evonas.chips.profile_dependencies import contradictions, missing_faults
 from evonas.chips.profile_reader import (
+    COUNT,
+    COUNTS,
+    FACTOR,
     FLAG,
     NUMBER,
     NUMBERS_BY_NAME,
+    POSITIVE,
     RANGE,
     SOURCED_STEPS,
     STEPS,
@@ -16,7 +22,7 @@ from evonas.chips.profile_reader import (
     TEXTS,
     TEXTS_BY_NAME,
     WHOLE,
-    WHOLES,
+    WHOLE_RANGE,
     Read,
     checked,
     coefficient,
@@ -31,22 +37,29 @@ from evonas.chips.profile_reader import (
 
 SCHEMA = 1
 
-_ENERGY = coefficients(
-    "pJ",
-    *("synop", "synop_sparse", "synop_conv", "synop_learn", "synop_graded"),  # a delivered event
-    *("mac", "add", "mul", "addr"),  # arithmetic
-    *("acc_neuron", "upd_neuron"),  # every neuron at every step; on top of it, a neuron that is active
-    *("spike_out", "msg_out", "hop", "offchip_spike"),  # a spike; a message to one core; a hop of a message
-    *("step", "reset"),  # a time step; a sample
-)
-_TIME = maybe_bare(coefficient("the unit of its name, else ns", sourced=False))
+_ENERGY = coefficients("pJ", units.ENERGY)
+_UNIT_OF_TIME = "the unit of its name, else ns"
+_OF_NOTHING = ("upd_neuron", "spike_out", "msg_out", "msg_in", "hop", "step_overhead", "sync_multichip_ns",
+               "pipeline_ticks_per_layer", "cycles_per_spike", "cycles_per_tick_leak", "launch_us")  # fmt: skip
+"""Times that may be 0: what takes none, while the work that decides the time of a sample takes some."""
+
+
+def _times(names: Iterable[str], *, positive: bool) -> dict[str, Read]:
+    return {
+        name: maybe_bare(
+            coefficient(_UNIT_OF_TIME, per=(units.TIME[name],), sourced=False, positive=positive), positive=positive
+        )
+        for name in names
+    }
+
+
 _SECTIONS: dict[str, Read] = {
     "profile": table(
         {
             **every(TEXT, "id", "name", "class"),
             "composition": one_of("additive", "power-time"),
             "scope": one_of("arithmetic-only", "arithmetic+memory", "core-dynamic", "chip", "all-in"),
-            **every(NUMBER, "node_nm", "vdd_v"),
+            **every(POSITIVE, "node_nm", "vdd_v"),
             "uncertainty": uncertainty,
             "refs": TEXTS_BY_NAME,
         },
@@ -62,28 +75,23 @@ _SECTIONS: dict[str, Read] = {
     "energy": _ENERGY,
     "energy_alternative": _ENERGY,
     "all_in": _ENERGY,
-    "power": coefficients(
-        "mW",
-        *("static_chip", "active_core", "board_idle", "io_idle", "pixel_idle"),
-        *("total_min", "host_active", "dynamic_run", "clk_mw_per_mhz"),
-    ),
+    "power": coefficients("mW", {name: (per,) for name, per in units.POWER.items()}),
     "memory": table(
         {
-            **every(WHOLE, "weight_bits", "state_bits", "event_bits", "dram_above_bytes"),
+            **every(COUNT, "weight_bits", "state_bits", "event_bits", "dram_above_bytes"),
             "sram_pj_per_64b": SOURCED_STEPS,
             "dram_pj_per_64b": coefficient("pJ"),
-            "ann_reuse": NUMBER,
+            "ann_reuse": FACTOR,
         }
     ),
     "time": table(
         {
             "model": one_of("async-barrier", "tick", "tick+cycles", "cycles", "event", "roofline"),
-            **every(_TIME, "synop", "acc_neuron", "upd_neuron", "spike_out", "msg_out", "msg_in", "hop"),
-            **every(_TIME, "step_overhead", "sync_multichip_ns", "tick_us", "event_layer_us"),
-            **every(_TIME, "clock_mhz", "clock_mhz_max", "clock_margin", "pipeline_ticks_per_layer"),
-            **every(_TIME, "cycles_per_synop", "cycles_per_spike", "cycles_per_tick_leak"),
-            **every(_TIME, "peak_ops_per_s", "bytes_per_s", "launch_us"),
-            "cyc": NUMBERS_BY_NAME,
+            **_times([name for name in units.TIME if name not in _OF_NOTHING], positive=True),
+            **_times(_OF_NOTHING, positive=False),
+            "cyc": table(
+                every(NUMBER, *units.CYCLES), required={name: f"cycles per {per}" for name, per in units.CYCLES.items()}
+            ),
             "sync_by_tiles": STEPS,
             "step_range_us": RANGE,
         },
@@ -91,21 +99,21 @@ _SECTIONS: dict[str, Read] = {
     ),
     "fit": table(
         {
-            **every(WHOLE, "chips", "cores", "cores_per_tile", "cores_per_chip", "layers_max"),
-            **every(WHOLE, "neurons_per_core", "neurons_total", "inputs", "hidden", "outputs"),
-            **every(
-                WHOLE, "syn_bits_per_core", "syn_per_core", "syn_total", "crossbar_bits", "weight_table", "bias_entries"
-            ),
-            **every(WHOLE, "in_axons_per_core", "out_axons_per_core", "fanin_max", "fanout_cores"),
-            **every(WHOLE, "out_targets_per_neuron", "router_entries", "state_bits", "delay_max"),
-            **every(WHOLE, "input_hw_max", "output_hw_max", "channels_max", "kernel_max", "padding_max"),
-            **every(WHOLE, "dtcm_bytes", "sdram_bytes_per_chip"),
-            "syn_overhead": NUMBER,
-            "weight_bits": RANGE,
+            **every(COUNT, "chips", "cores", "cores_per_tile", "cores_per_chip", "layers_max"),
+            **every(COUNT, "neurons_per_core", "neurons_total", "inputs", "hidden", "outputs"),
+            **every(COUNT, "syn_bits_per_core", "syn_per_core", "syn_total", "crossbar_bits", "weight_table"),
+            **every(COUNT, "in_axons_per_core", "out_axons_per_core", "fanin_max", "fanout_cores"),
+            **every(COUNT, "out_targets_per_neuron", "router_entries", "state_bits"),
+            **every(COUNT, "input_hw_max", "output_hw_max", "channels_max", "kernel_max"),
+            **every(COUNT, "dtcm_bytes", "sdram_bytes_per_chip"),
+            **every(WHOLE, "bias_entries", "delay_max", "padding_max"),
+            "syn_overhead": FACTOR,
+            "weight_bits": WHOLE_RANGE,
             **every(FLAG, "bias", "recurrence", "graded_spikes", "timesteps"),
-            **every(WHOLES, "stride", "pool", "kernel_kib", "neuron_kib"),
+            **every(COUNTS, "stride", "pool", "kernel_kib", "neuron_kib"),
             **every(TEXTS, "neuron_models", "pooling", "reset"),
-            **every(TEXT, "input", "layers"),
+            "input": TEXT,
+            "layers": one_of("input-hidden-readout"),
         }
     ),
     "rules": table(
@@ -151,8 +159,12 @@ _DOCUMENT = table(
 def read_document(document: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
     """Return the sections of a profile by name, empty where they are left out, and append its faults to `faults`."""
     sections = _DOCUMENT("", document, faults)
-    return {
+    found = {
         **{name: {} for name in _SECTIONS},
         "golden": (),
         **{name: sections[name] for name in sections if name != "schema"},
     }
+    faults += missing_faults(document)
+    if not faults:
+        faults += contradictions(found)
+    return found

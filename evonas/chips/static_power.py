@@ -8,6 +8,12 @@ from evonas.chips.placement import Placement
 from evonas.chips.profile import Profile
 
 _MILLI = 1e-3
+_STATIC = ("static_chip", "active_core", "board_idle", "clk_mw_per_mhz")
+
+
+def has_static_power(profile: Profile) -> bool:
+    """Return whether the profile gives power that flows in any case and that its coefficients do not hold already."""
+    return profile.scope != "all-in" and any(name in profile.power for name in _STATIC)
 
 
 def static_watts(profile: Profile, *, placement: Placement, assumed: Deployment) -> float:

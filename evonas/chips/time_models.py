@@ -93,14 +93,14 @@ def _loads(placed: Placed) -> Loads:
     edges = [edge for layer in layers for edge in layer.edges]
     delivered = table([edge.events for edge in edges], steps=steps)
     delivered += table([edge.graded if graded else edge.unrolled for edge in edges], steps=steps)
-    events = np.zeros((len(layers), steps), np.int64)
+    events = np.zeros((len(layers), steps))
     np.add.at(events, np.array(targets, np.int64), delivered)
     nothing = (0,) * steps
     updates = [part.updates if part.state else nothing for part in activity.populations]
     places = placed.placement.places
     return Loads(
-        cores=np.array([places[layer.name].cores for layer in layers])[:, None],
-        neurons=np.array([layer.neurons if layer.state else 0 for layer in layers])[:, None],
+        cores=np.array([places[layer.name].cores for layer in layers], float)[:, None],
+        neurons=np.array([layer.neurons if layer.state else 0 for layer in layers], float)[:, None],
         updates=table(updates, steps=steps) / samples,
         spikes=messages.spikes / samples,
         sent=messages.sent_out / samples,

@@ -64,7 +64,7 @@ def traffic(
         steps: Time steps.
     """
     column = {source: index for index, source in enumerate(spikes)}  # the layers in their order, and then the data
-    copies = np.zeros((len(topology.layers), len(spikes)), np.int64)
+    copies = np.zeros((len(topology.layers), len(spikes)))
     for row, layer in enumerate(topology.layers):
         for source, cores in placement.places[layer.name].copies.items():
             copies[row, column[source]] = cores
@@ -74,9 +74,33 @@ def traffic(
     return Traffic(counts[layers], copies @ counts, sent_out[layers])
 
 
+def visits(spikes: Mapping[str, Counts], topology: Topology[Connection], *, placement: Placement) -> dict[str, float]:
+    """Return the chips that messages visit by layer, totals over the samples: a router copies what others need as well.
+
+    A spike visits the chip that sends it, and each other chip on which a core needs it, once. Each visit belongs to the
+    first layer that needs the spike there, and that of the sending chip to the first of all. Chips that a message only
+    passes on its way are not counted: nothing is known of its way.
+
+    Args:
+        spikes: What each source sends, from `sent`.
+        topology: The layers.
+        placement: Where they are.
+    """
+    readers: dict[str, list[str]] = {}
+    for layer in topology.layers:
+        for source in placement.places[layer.name].copies:
+            readers.setdefault(source, []).append(layer.name)
+    found = dict.fromkeys([layer.name for layer in topology.layers], 0.0)
+    for source, names in readers.items():
+        counts = sum(spikes[source])
+        for name, chips in zip(names, placement.chips_visited(source, names), strict=True):
+            found[name] += chips * counts
+    return found
+
+
 def table(rows: Iterable[Counts], *, steps: int) -> Table:
-    """Return `(rows, time)` int64 counts, also where there is no row."""
-    return np.array(list(rows), np.int64).reshape(-1, steps)
+    """Return `(rows, time)` counts as float64, also where there is no row."""
+    return np.array(list(rows), np.float64).reshape(-1, steps)
 
 
 def summed(*rows: Counts) -> Counts:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evonas.chips.energy import estimate
-from evonas.chips.memory_access import access
+from evonas.chips.memory_access import Accesses
 from evonas.chips.profile import load
 from evonas.measurement import Activity
 
@@ -49,7 +49,7 @@ def test_the_toy_costs_what_the_hand_says() -> None:
 )
 def test_spikes_a_synapse_at_which_both_cost_the_same(nbytes: int, reuse: int, spikes: float) -> None:
     def of(bits: int) -> float:
-        return access(CHIP.memory, values=nbytes * 8 / bits, bits=bits).nominal * 1e12
+        return Accesses(1.0, nbytes * 8 / bits, bits).joules(CHIP.memory) * 1e12
 
     ordinary = 0.3 + 2 * of(8) / reuse
     spiking = 0.05 + 0.1 + of(8) + 2 * of(16)
@@ -87,12 +87,13 @@ def test_layers_with_real_inputs_read_weights_and_activations() -> None:
 
 
 def test_memories_beyond_the_chip_cost_a_band() -> None:
-    band = access(CHIP.memory, values=9e6, bits=8)
-    assert [band.low, band.nominal, band.high] == pytest.approx([1300e-12 / 8, 1950e-12 / 8, 2600e-12 / 8])
-    assert access(CHIP.memory, values=2**22, bits=8).nominal == pytest.approx(100e-12 / 8)
+    beyond = Accesses(1.0, 9e6, 8)
+    joules = [beyond.joules(CHIP.memory, end) for end in ("low", "value", "high")]
+    assert joules == pytest.approx([1300e-12 / 8, 1950e-12 / 8, 2600e-12 / 8])
+    assert Accesses(1.0, 2**22, 8).joules(CHIP.memory) == pytest.approx(100e-12 / 8)
 
 
 @given(st.floats(1, 1e8), st.floats(1, 1e8), st.sampled_from([8, 16, 32]))
 def test_a_larger_memory_is_never_cheaper(one: float, other: float, bits: int) -> None:
     small, large = sorted((one, other))
-    assert access(CHIP.memory, values=small, bits=bits).nominal <= access(CHIP.memory, values=large, bits=bits).nominal
+    assert Accesses(1.0, small, bits).joules(CHIP.memory) <= Accesses(1.0, large, bits).joules(CHIP.memory)

@@ -1,0 +1,123 @@
+"""The arithmetic that all energies share: counts times coefficients, at one end of their bands.
+
+It is done in one place for the nominal value that a search asks for, for both ends of an estimate, and for the expected
+counts of a network that is drawn from a mixture, which are tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from evonas.chips.band import End, at
+from evonas.chips.deployment import Deployment
+from evonas.chips.memory_access import Stored
+from evonas.chips.profile import Coefficient, Profile
+
+PICO = 1e-12
+MILLI = 1e-3
+
+UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
+"""Coefficients that no estimate uses: nothing learns on the chip, and all layers are on one."""
+
+
+class Work(NamedTuple):
+    """What a sample makes a chip do.
+
+    Attributes:
+        counts: Operations by layer and name of the coefficient.
+        per_sample: Operations that belong to no layer.
+        stored: Accesses to memory by layer and what is accessed.
+    """
+
+    counts: Mapping[str, Mapping[str, float]]
+    per_sample: Mapping[str, float]
+    stored: Stored
+
+
+class Joules(NamedTuple):
+    """The energy of a sample at one end of its band.
+
+    Attributes:
+        terms: By name of the coefficient: the sums of the layers, and what belongs to no layer.
+        static: Of the power that flows in any case, None where it cannot be told.
+    """
+
+    terms: Mapping[str, float]
+    static: float | None
+
+    @property
+    def dynamic(self) -> float:
+        """Sum of all terms."""
+        return sum(self.terms.values(), 0.0)
+
+    @property
+    def total(self) -> float:
+        """Sum of all terms and the static part."""
+        return self.dynamic + (self.static or 0.0)
+
+
+def priced(profile: Profile, assumed: Deployment) -> dict[str, Coefficient]:
+    """Return the coefficients that are multiplied with counts: all that are there and are not held by another."""
+    left_out = set(UNUSED)
+    if profile.rules.get("neuron_update_ops") == "ignored":
+        left_out |= {"acc_neuron", "upd_neuron", "add"}
+    if assumed.reset == "not-counted":
+        left_out.add("reset")
+    return {name: price for name, price in profile.energy.items() if name not in left_out and price.inside is None}
+
+
+def is_power_time(profile: Profile) -> bool:
+    """Return whether energy is power times time, and not a sum over operations."""
+    return profile.composition == "power-time"
+
+
+def rates(prices: Mapping[str, Coefficient], end: End = "value") -> dict[str, float]:
+    """Return one end of each coefficient, in pJ, by its name."""
+    return {name: getattr(price, end) for name, price in prices.items()}
+
+
+def joules_by_term(counts: Iterable[Mapping[str, Any]], picojoules: Mapping[str, float]) -> dict[str, Any]:
+    """Return the joules of counts, numbers or tensors, by name of the coefficient; what has no price is left out."""
+    terms: dict[str, Any] = {}
+    for parts in counts:
+        for name, count in parts.items():
+            if name in picojoules:
+                joules = picojoules[name] * (count * PICO)
+                terms[name] = terms[name] + joules if name in terms else joules
+    return terms
+
+
+def energy_sum(
+    work: Work,
+    profile: Profile,
+    prices: Mapping[str, Coefficient],
+    *,
+    seconds: float | None = None,
+    watts: float | None = None,
+    end: End = "value",
+) -> Joules:
+    """Return the joules of a sample at one end of its band.
+
+    Args:
+        work: What the sample makes the chip do.
+        profile: The chip.
+        prices: The coefficients that count, from `priced`.
+        seconds: For which the sample occupies the chip at that end, None where they are unknown or not asked for.
+        watts: Power that flows during these seconds in any case, None likewise.
+        end: Of the bands of all coefficients.
+    """
+    memory = profile.memory
+    terms = joules_by_term([*work.counts.values(), work.per_sample], rates(prices, end))
+    for accessed in work.stored.values():
+        for name, found in accessed.items():
+            joules = terms.get(name, 0.0)
+            for part in found:
+                joules += part.joules(memory, end)
+            terms[name] = joules
+    if seconds is not None and is_power_time(profile) and "dynamic_run" in profile.power:
+        terms["dynamic_run"] = at(profile.power["dynamic_run"], end) * seconds * MILLI
+    if profile.uncertainty is not None and end != "value":
+        spread = at(profile.uncertainty, end)
+        terms = {name: spread * joules for name, joules in terms.items()}
+    return Joules(terms, None if seconds is None or watts is None else seconds * watts)
