@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-import math
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from evonas.errors import NotFiniteError, UnpriceableError
+from evonas.errors import NotFiniteError, OptionError, UnpriceableError
+from evonas.options import NAME, Flag, Number, OneOf, OptionRule, OrNone, settle, shown
 
 Direction = Literal["min", "max"]
+
+LARGEST = 1e150
+"""Values stay below this in size: forecasts and hypervolumes square them, and sum over rows."""
+
+_BOUND = OrNone(Number(-LARGEST, LARGEST))
+
+_RULES: dict[str, OptionRule] = {
+    "name": NAME,
+    "direction": OneOf(get_args(Direction)),
+    "at_least": _BOUND,
+    "at_most": _BOUND,
+    "best": _BOUND,
+    "log": Flag(),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,9 @@ class Objective:
         profile: Id of the hardware profile that it depends on, if any.
         uncounted: What the value leaves out, for people.
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
+
+    Raises:
+        OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.
     """
 
     name: str
@@ -42,6 +60,11 @@ class Objective:
     profile: str | None = None
     uncounted: tuple[str, ...] = ()
     band: Callable[[Any], tuple[float, float]] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.score):
+            raise OptionError([f"score: got {shown(self.score)}, expected a function of a measurement"])
+        settle(self, _RULES)
 
     @property
     def sign(self) -> float:
@@ -83,20 +106,19 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
     """Return the values of `measurement` under `objectives`.
 
     Raises:
-        NotFiniteError: If a value is not a finite number (a failure of the row, never a score).
+        NotFiniteError: If an objective is no finite number that can be compared, or could not be computed: a failure of
+            the row, never a score. The message begins with the name of the objective.
     """
     values: list[float | None] = []
     violation, reasons = 0.0, []
     for objective in objectives:
         try:
-            value = float(objective.score(measurement))
+            value = _value(objective, measurement)
         except UnpriceableError as error:
             values.append(None)
             violation += 1.0
             reasons.append(f"{objective.name}: {error}")
             continue
-        if not math.isfinite(value):
-            raise NotFiniteError(f"Objective {objective.name} is {value}, expected a finite number.")
         values.append(value)
         broken = objective.violation(value)
         if broken:
@@ -105,3 +127,39 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
             bound = low if low is not None and value < low else objective.at_most
             reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
     return Score(tuple(values), violation, "; ".join(reasons))
+
+
+def check_objectives(objectives: Sequence[Objective]) -> None:
+    """Check that a search can trade these objectives: one or more, of different names.
+
+    Raises:
+        OptionError: If it cannot.
+    """
+    strange = [one for one in objectives if not isinstance(one, Objective)]
+    if strange or not objectives:
+        came = shown(strange[0] if strange else objectives)
+        raise OptionError([f"objectives: got {came}, expected one or more of the kind Objective(name, score)"])
+    names = [objective.name for objective in objectives]
+    if len(set(names)) < len(names):
+        raise OptionError([f"objectives: got the names {', '.join(names)}, expected a different one for each"])
+
+
+def _value(objective: Objective, measurement: Any) -> float:
+    """Return the value of an objective: a real number, of which bools, texts and arrays are none."""
+    try:
+        value = objective.score(measurement)
+    except UnpriceableError:
+        raise
+    except Exception as error:  # a user's own objective may raise anything
+        raise NotFiniteError(f"{objective.name}: {type(error).__name__}: {error}") from error
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise NotFiniteError(
+            f"{objective.name}: got {shown(value)} of the kind {type(value).__name__}, expected a number."
+        )
+    try:
+        plain = float(value)
+    except OverflowError:
+        plain = float("inf")
+    if not abs(plain) <= LARGEST:
+        raise NotFiniteError(f"{objective.name}: is {shown(value)}, expected a finite number of at most {LARGEST:g}.")
+    return plain

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 
 from evonas.engine.pareto import order
 from evonas.engine.view import Proposal, View
-from evonas.errors import EvonasError
+from evonas.errors import OptionError
+from evonas.options import Number, Whole, faults_of, shown
+
+MOST_RUNGS = 64
+MOST_EPOCHS = 1_000_000
+
+_EPOCHS = Whole(1, MOST_EPOCHS)
+_KEEP = Number(0, 1, is_open=True)
+
+PARTS = 1_000_000
+"""`keep` is taken as the nearest fraction with a denominator up to this, so that .29 of 100 rows are 29."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +35,26 @@ class Ladder:
     Attributes:
         epochs: Epochs of training at each rung, rising. The learning-rate schedule is always that of the last.
         keep: Part of the rows of a rung that climb to the next.
+
+    Raises:
+        OptionError: If epochs do not rise from 1 on, or `keep` is no part.
     """
 
     epochs: tuple[int, ...] = (1,)
     keep: float = 0.5
 
     def __post_init__(self) -> None:
-        rising = all(low < high for low, high in zip(self.epochs, self.epochs[1:], strict=False))
-        if not self.epochs or self.epochs[0] < 1 or not rising or not 0 < self.keep < 1:
-            raise EvonasError(
-                f"A ladder needs rising epochs from 1 on and 0 < keep < 1, got {self.epochs} and {self.keep}."
-            )
+        faults = [*epochs_faults(self.epochs), *faults_of({"keep": self.keep}, {"keep": _KEEP})]
+        if not faults and self.keep >= 1:
+            faults = [f"keep: got {self.keep}, expected a number between 0 and 1"]
+        if faults:
+            raise OptionError(faults)
+        object.__setattr__(self, "epochs", tuple(map(int, self.epochs)))
+        object.__setattr__(self, "keep", float(self.keep))
+
+    def places(self, rows: int) -> int:
+        """Return how many of so many rows of a rung climb to the next."""
+        return int(Fraction(self.keep).limit_denominator(PARTS) * rows)
 
     @property
     def top(self) -> int:
@@ -43,7 +65,7 @@ class Ladder:
         """Return the next network to climb, from the highest rung that has one, or None."""
         for rung in reversed(range(self.top)):
             rows = view.scored(rung)
-            places = int(self.keep * len(rows))
+            places = self.places(len(rows))
             if sum(view.is_known(row.job.genotype, rung=rung + 1) for row in rows) >= places:
                 continue
             for row in order(rows)[:places]:
@@ -51,3 +73,15 @@ class Ladder:
                 if not view.is_known(genotype, rung=rung + 1):
                     return Proposal(genotype, row.job.strategy, parents=(row.job.slot,), rung=rung + 1)
         return None
+
+
+def epochs_faults(epochs: Sequence[int]) -> list[str]:
+    """Return a sentence if these are no epochs of a ladder."""
+    if isinstance(epochs, list | tuple) and 0 < len(epochs) <= MOST_RUNGS:
+        are_right = not any(faults_of({"": one}, {"": _EPOCHS}) for one in epochs)
+        if are_right and all(low < high for low, high in pairwise(epochs)):
+            return []
+    return [
+        f"epochs: got {shown(epochs)}, expected whole numbers from 1 to {MOST_EPOCHS:,} that rise from rung to rung, "
+        f"such as [2, 6], at most {MOST_RUNGS} of them"
+    ]

@@ -14,8 +14,9 @@ from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse
 from evonas.engine.view import Proposal, Row, Strategy, View
-from evonas.errors import EvonasError
+from evonas.errors import OptionError
 from evonas.objective import Objective
+from evonas.options import Number, OrNone, Whole, faults_of, settle
 from evonas.space import Space
 
 Predict = Callable[[Proposal, int], Cost]
@@ -23,6 +24,13 @@ Predict = Callable[[Proposal, int], Cost]
 
 REFUSED_IN_A_ROW = 2000
 """Networks that are refused one after the other before a search is given up."""
+
+
+MOST_EVALUATIONS = 10**9
+MOST_PARALLEL = 100_000
+
+SECONDS = Number(0, 1e9, is_open=True)
+"""A time limit."""
 
 
 class Ending(Enum):
@@ -86,22 +94,25 @@ class Budget:
         evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; refused networks cost nothing.
         seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
             in them depends on the machine.
+
+    Raises:
+        OptionError: If a number is out of its range.
     """
 
     evaluations: int
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.evaluations < 1 or (self.seconds is not None and self.seconds <= 0):
-            raise EvonasError(f"A budget needs evaluations >= 1 and seconds > 0, got {self}.")
+        settle(self, {"evaluations": Whole(1, MOST_EVALUATIONS), "seconds": OrNone(SECONDS)})
 
 
 class VirtualClock:
     """Time as it would pass on `parallel` equal workers on which every job takes its predicted cost."""
 
     def __init__(self, parallel: int) -> None:
-        if parallel < 1:
-            raise EvonasError(f"parallel is {parallel}, expected 1 or more jobs open at once.")
+        faults = faults_of({"parallel": parallel}, {"parallel": Whole(1, MOST_PARALLEL)})
+        if faults:
+            raise OptionError(faults)
         self.now = 0.0
         self._parallel = parallel
         self._endings: list[tuple[float, int, Job]] = []

@@ -11,7 +11,7 @@ import numpy as np
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job, Kind
 from evonas.errors import NotFiniteError
-from evonas.objective import Objective, Score, score
+from evonas.objective import Objective, Score, check_objectives, score
 from evonas.space import Genotype, Space
 from evonas.variables import Scalar
 
@@ -37,9 +37,8 @@ class Row:
             return cls(evaluation, None, None)
         try:
             result = score(evaluation.measurement, objectives)
-        except Exception as error:  # a user's objective may raise anything; the row is then a failure, told as such
-            message = str(error) if isinstance(error, NotFiniteError) else f"{type(error).__name__}: {error}"
-            return cls(replace(evaluation, outcome=Outcome.NOT_FINITE, message=message), None, None)
+        except NotFiniteError as error:  # the row is a failure, told as such
+            return cls(replace(evaluation, outcome=Outcome.NOT_FINITE, message=str(error)), None, None)
         costs = tuple(
             objective.sign * value
             for objective, value in zip(objectives, result.values, strict=True)
@@ -115,6 +114,7 @@ class View:
     """
 
     def __init__(self, space: Space, objectives: Sequence[Objective], *, seed: int) -> None:
+        check_objectives(objectives)
         self.space = space
         self.objectives = tuple(objectives)
         self.rows: list[Row] = []

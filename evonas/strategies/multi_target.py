@@ -106,7 +106,7 @@ class Targets:
         """
         for rung in reversed(range(ladder.top)):
             rows = view.scored(rung)
-            places = int(ladder.keep * len(rows))
+            places = ladder.places(len(rows))
             if sum(view.is_known(row.job.genotype, rung=rung + 1) for row in rows) >= places:
                 continue
             for standing in _neediest(self._seen(view), rung=rung + 1):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space
 
@@ -9,7 +11,7 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.search import Budget, search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
-from evonas.errors import EvonasError
+from evonas.errors import OptionError
 from evonas.space import Space
 from evonas.strategies.random import RandomSearch
 from evonas.variables import Integer
@@ -103,8 +105,30 @@ def test_a_search_trains_few_networks_long() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": ()}, {"epochs": (0, 2)}, {"epochs": (2, 2)}, {"keep": 1.0}, {"keep": 0.0}]
+    "wrong",
+    [
+        {"epochs": ()},
+        {"epochs": (0, 2)},
+        {"epochs": (2, 2)},
+        {"epochs": (True, 2)},
+        {"epochs": (1.0,)},
+        {"epochs": (10**309,)},
+        {"epochs": 3},
+        {"epochs": tuple(range(1, 200))},
+        {"keep": 1.0},
+        {"keep": 0.0},
+        {"keep": math.nan},
+        {"keep": True},
+        {"keep": "half"},
+    ],
 )
 def test_a_ladder_that_does_not_rise_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(EvonasError, match="rising epochs"):
+    with pytest.raises(OptionError, match=f"{next(iter(wrong))}: got .*, expected"):
         Ladder(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keep", "rows", "places"), [(0.29, 100, 29), (0.57, 100, 57), (1 / 3, 3, 1), (2 / 3, 300, 200), (0.5, 3, 1)]
+)
+def test_the_part_that_climbs_is_counted_without_rounding_errors(keep: float, rows: int, places: int) -> None:
+    assert Ladder((1, 2), keep=keep).places(rows) == places
