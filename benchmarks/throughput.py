@@ -45,7 +45,8 @@ from evonas.engine.job import Job
 from evonas.snn.kernels.backend import scanning
 from evonas.snn.neurons import Neuron
 from evonas.training.glibc_memory import keep_freed_memory
-from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.training.trainer import TrainingEvaluator
+from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space
 
 SIDES: Mapping[str, Callable[[Load], nn.Module | None]] = {

@@ -173,7 +173,8 @@ class MakeEvaluator:
     def __call__(self) -> Evaluate:
         """Return the evaluator."""
         from evonas.training.bilevel_searcher import BilevelSearcher
-        from evonas.training.trainer import Training, TrainingEvaluator
+        from evonas.training.trainer import TrainingEvaluator
+        from evonas.training.training_settings import Training
 
         file = self.file
         data, faults = search_data_of(file.data)

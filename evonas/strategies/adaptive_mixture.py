@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from evonas.engine.evaluation import Outcome
 from evonas.engine.pareto import Reference, hypervolume, nondominated, reference
 from evonas.engine.view import Proposal, Row, Strategy, View
+from evonas.options import NAME, settle
 from evonas.strategies.mixture import check_members, first_proposal, is_promotion
 
 MEMORY = 0.98
@@ -45,6 +46,7 @@ class AdaptiveMixture:
 
     def __post_init__(self) -> None:
         check_members(self.members)
+        settle(self, {"name": NAME})
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its weight, None where no member has any."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +13,17 @@ import numpy as np
 
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
+from evonas.engine.ladder import MOST_EPOCHS
 from evonas.engine.pareto import axes, front, order
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError, SpaceError
 from evonas.objective import Objective
+from evonas.options import NAME, Number, OptionRule, Whole, faults_of, settle, shown
 from evonas.space import Genotype, Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
-from evonas.variables import Scalar
+from evonas.variables import LARGEST, Scalar
 
 ANYWHERE = 4
 """After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""
@@ -32,6 +33,24 @@ FEWEST_ROWS = 4
 
 PATIENCE = 6
 """After so many searches in a row that brought nothing new, the next one waits for more and more rows of others."""
+
+
+MOST_SEARCHES = 100_000
+
+MOST_PROPOSALS = 1000
+
+_PRICE = Number(1e-9, 1e6)
+
+_RULES: dict[str, OptionRule] = {
+    "objective": NAME,
+    "first": Whole(1, MOST_SEARCHES),
+    "searches": Whole(1, MOST_SEARCHES),
+    "warm_up": Whole(0, MOST_EPOCHS),
+    "epochs": Whole(1, MOST_EPOCHS),
+    "proposals": Whole(1, MOST_PROPOSALS),
+    "warm_epochs": Whole(1, MOST_EPOCHS),
+    "name": NAME,
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,9 @@ class Differentiable:
         warm_epochs: Epochs for which candidates are trained on. What they come to is kept in the row of the search, and
             compared with one another only: by feasibility, rank and crowding, as on a rung of the ladder.
         name: Stored with every row.
+
+    Raises:
+        OptionError: If an option is out of its range.
     """
 
     objective: str
@@ -83,13 +105,14 @@ class Differentiable:
         found = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
         if found:
             raise OptionError(found)
+        settle(self, _RULES)
 
     def faults(self, space: Space, objectives: Sequence[Objective]) -> list[str]:
         """Return a sentence for each option that does not fit the space and the objectives of a run."""
         found = []
         names = [objective.name for objective in objectives]
         if self.objective not in names:
-            found.append(f"objective: got {self.objective!r}, expected one of the objectives {', '.join(names)}")
+            found.append(f"objective: got {shown(self.objective)}, expected one of the objectives {', '.join(names)}")
         if space.relax is None:
             found.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")
         found += [
@@ -211,30 +234,30 @@ def _is_search(job: Job, name: str) -> bool:
 
 def _faults_of_numbers(options: Differentiable) -> Iterator[str]:
     prices: Any = options.prices
-    is_pair = isinstance(prices, Sequence) and len(prices) == 2 and all(map(_is_number, prices))
-    if not is_pair or not 0 < prices[0] <= prices[1] < math.inf:
-        yield f"prices: got {prices!r}, expected the lowest and the highest price, such as [0.1, 3.0]"
-    leasts = {"first": 1, "searches": 1, "epochs": 1, "proposals": 1, "warm_up": 0, "warm_epochs": 1}
+    is_pair = isinstance(prices, list | tuple) and len(prices) == 2
+    if not is_pair or faults_of({"0": prices[0], "1": prices[1]}, {"0": _PRICE, "1": _PRICE}) or prices[0] > prices[1]:
+        yield (
+            f"prices: got {shown(prices)}, expected the lowest and the highest price, such as [0.1, 3.0], from "
+            f"{_PRICE.low:g} to {_PRICE.high:g}"
+        )
+    yield from faults_of(vars(options), _RULES)
     if options.candidates is not None:
-        leasts["candidates"] = options.proposals if isinstance(options.proposals, int) else 1
-    for name, least in leasts.items():
-        value = getattr(options, name)
-        if not isinstance(value, int) or not _is_number(value) or value < least:
-            yield f"{name}: got {value!r}, expected a whole number from {least} on"
+        fewest = options.proposals if isinstance(options.proposals, int) and options.proposals > 0 else 1
+        yield from faults_of(vars(options), {"candidates": Whole(fewest, MOST_PROPOSALS)})
 
 
 def _faults_of_sizes(contexts: Any) -> Iterator[str]:
     if not isinstance(contexts, Mapping):
-        yield f"contexts: got {contexts!r}, expected sizes by variable, such as {{channels = [4, 8]}}"
+        yield f"contexts: got {shown(contexts)}, expected sizes by variable, such as {{channels = [4, 8]}}"
         return
     for name, sizes in contexts.items():
         are_numbers = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(map(_is_number, sizes))
         if not are_numbers or any(low >= high for low, high in pairwise(sizes)):
-            yield f"contexts.{name}: got {sizes!r}, expected one or more rising numbers, such as [4, 8]"
+            yield f"contexts.{name}: got {shown(sizes)}, expected one or more rising numbers, such as [4, 8]"
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 class _State:

@@ -11,7 +11,7 @@ from pymoo.core.population import Population
 
 from evonas.engine.pareto import order, ranking
 from evonas.engine.view import Proposal, Row, View
-from evonas.errors import EvonasError
+from evonas.options import NAME, Number, OptionRule, Whole, settle
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
 from evonas.strategies.random import Unknown
@@ -42,6 +42,17 @@ UNSCREENED = 1 / 2
 """Part of the others for which the first new child is taken as it is, so that no forecast can mislead for ever."""
 
 
+_RULES: dict[str, OptionRule] = {
+    "pop_size": Whole(4, 10_000),
+    "screen": Whole(1, 1000),
+    "crossover": Number(0, 1),
+    "mutations": Number(0, 1000, is_open=True),
+    "eta_crossover": Number(1, 1000),
+    "eta_mutation": Number(1, 1000),
+    "name": NAME,
+}
+
+
 @dataclass(frozen=True)
 class Evolution:
     """NSGA-II in steady state: each proposal is a child of the best `pop_size` rows seen so far.
@@ -68,6 +79,9 @@ class Evolution:
         eta_crossover: Distribution index of SBX: the larger, the nearer children are to their parents.
         eta_mutation: Distribution index of PM: the larger, the smaller are the steps.
         name: Stored with every row.
+
+    Raises:
+        OptionError: If an option is out of its range.
     """
 
     pop_size: int = 16
@@ -82,13 +96,7 @@ class Evolution:
     )
 
     def __post_init__(self) -> None:
-        etas = self.eta_crossover, self.eta_mutation
-        sizes_are_right = self.pop_size >= 4 and self.screen >= 1
-        if not sizes_are_right or not 0 <= self.crossover <= 1 or self.mutations <= 0 or min(etas) < 1:
-            raise EvonasError(
-                "Evolution needs pop_size >= 4, screen >= 1, crossover from 0 to 1, mutations > 0 and distribution "
-                f"indices >= 1, got {self.pop_size}, {self.screen}, {self.crossover}, {self.mutations} and {etas}."
-            )
+        settle(self, _RULES)
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where none is left."""

@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 from evonas.engine.job import Job
 from evonas.engine.view import Proposal, Strategy, View
-from evonas.errors import EvonasError
+from evonas.errors import OptionError
+from evonas.options import NAME, SHARE, faults_of, settle, shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Mixture:
 
     def __post_init__(self) -> None:
         check_members(self.members)
+        settle(self, {"name": NAME})
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its share, None where no member has any."""
@@ -40,17 +42,29 @@ class Mixture:
 
 
 def check_members(members: Sequence[tuple[Strategy, float]]) -> None:
-    """Return if a mixture can be made of strategies with these shares.
+    """Check that a mixture can be made of strategies with these shares.
 
     Raises:
-        EvonasError: If there is none, two have the same name, or a share is not above 0.
+        OptionError: If there is none, two have the same name, or a share is out of its range.
     """
-    names = [member.name for member, _ in members]
-    if not names or len(set(names)) < len(names) or any(share <= 0 for _, share in members):
-        raise EvonasError(
-            "A mixture needs one or more strategies of different names with shares above 0, got "
-            f"{[(member.name, share) for member, share in members]}. Give strategies of one kind names of their own."
+    pairs = list(members) if isinstance(members, Sequence) and not isinstance(members, str) else []
+    if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise OptionError([f"members: got {shown(members)}, expected one or more pairs of a strategy and its share"])
+    strange = [member for member, _ in pairs if not callable(getattr(member, "propose", None))]
+    if strange:
+        raise OptionError([f"members: got {shown(strange[0])}, expected strategies such as Evolution()"])
+    names = [member.name for member, _ in pairs]
+    faults = faults_of(
+        {f"members.{index}": share for index, (_, share) in enumerate(pairs)},
+        {f"members.{index}": SHARE for index in range(len(pairs))},
+    )
+    if len(set(names)) < len(names):
+        faults.append(
+            f"members: got the names {', '.join(names)}, expected strategies of different names; give those of one "
+            "kind names of their own"
         )
+    if faults:
+        raise OptionError(faults)
 
 
 def first_proposal(members: Sequence[Strategy], view: View) -> Proposal | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from evonas.engine.view import Proposal, View
 from evonas.errors import OutsideError
+from evonas.options import NAME, settle
 from evonas.space import Genotype, Space
 from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
@@ -27,10 +28,16 @@ class RandomSearch:
 
     Attributes:
         name: Stored with every row.
+
+    Raises:
+        OptionError: If the name is empty.
     """
 
     name: str = "random"
     _unknown: Unknown = field(default_factory=lambda: Unknown(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        settle(self, {"name": NAME})
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where all are known."""

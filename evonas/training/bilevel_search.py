@@ -24,7 +24,8 @@ from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from
-from evonas.training.trainer import Training, as_tensors, optimizer_of, parameter_groups, surrogate_search_of
+from evonas.training.trainer import as_tensors, optimizer_of, parameter_groups, surrogate_search_of
+from evonas.training.training_settings import Training
 from evonas.variables import Scalar
 
 REFERENCE_NETWORKS = 8

@@ -20,7 +20,7 @@ from evonas.expected_counts import PriceFunction
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import Found, differentiable_search
 from evonas.training.bilevel_settings import Relaxation
-from evonas.training.trainer import Training
+from evonas.training.training_settings import Training
 
 Warm = Callable[[Job, Mapping[str, Tensor]], Returned]
 

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from evonas.errors import EvonasError
+from evonas.engine.ladder import MOST_EPOCHS
+from evonas.options import Number, OneOf, OptionRule, Whole, settle
+from evonas.training.training_settings import BATCH_SIZE, RATE
 
 Paths = Literal["drawn", "all"]
+
+
+_TEMPERATURE = Number(1e-3, 1e3)
+
+_RULES: dict[str, OptionRule] = {
+    "warm_up": Whole(0, MOST_EPOCHS),
+    "epochs": Whole(1, MOST_EPOCHS),
+    "paths": OneOf(get_args(Paths)),
+    "first_temperature": _TEMPERATURE,
+    "last_temperature": _TEMPERATURE,
+    "logit_rate": RATE,
+    "constant_rate": Number(0, RATE.high),
+    "batch_size": BATCH_SIZE,
+    "weights_part": Number(1e-6, 1 - 1e-6),
+    "proposals": Whole(1, 1000),
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,7 @@ class Relaxation:
         proposals: Number of genotypes to return: the decoded one, then different ones drawn from the final mixture.
 
     Raises:
-        EvonasError: If a number is out of its range.
+        OptionError: If a number is out of its range.
     """
 
     warm_up: int = 2
@@ -44,22 +62,7 @@ class Relaxation:
     proposals: int = 1
 
     def __post_init__(self) -> None:
-        faults = [
-            f"{name} = {getattr(self, name)}, expected more than 0"
-            for name in ("epochs", "first_temperature", "last_temperature", "logit_rate", "batch_size", "proposals")
-            if not getattr(self, name) > 0
-        ]
-        faults += [
-            f"{name} = {getattr(self, name)}, expected 0 or more"
-            for name in ("warm_up", "constant_rate")
-            if getattr(self, name) < 0
-        ]
-        if not 0 < self.weights_part < 1:
-            faults.append(f"weights_part = {self.weights_part}, expected a part between 0 and 1")
-        if self.paths not in ("drawn", "all"):
-            faults.append(f"paths = {self.paths!r}, expected 'drawn' or 'all'")
-        if faults:
-            raise EvonasError(f"The differentiable search cannot be run: {'; '.join(faults)}.")
+        settle(self, _RULES)
 
     def temperature(self, epoch: int) -> float:
         """Return the temperature of an epoch, counted from 0 after the warm-up."""

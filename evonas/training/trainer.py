@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -22,33 +22,10 @@ from evonas.space import Space
 from evonas.training.flat_parameters import flattened
 from evonas.training.glibc_memory import keep_freed_memory
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
+from evonas.training.training_settings import Training
 
 NORM_MOMENTUM = 0.1
 """Weight of a new batch in the running statistics of the batch norms, once there have been ten."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How networks are trained: AdamW, one cosine from `learning_rate` to 0 over `epochs`, cross entropy.
-
-    Attributes:
-        epochs: Epochs of the whole schedule: those of the top rung. A lower rung stops on the way.
-        batch_size: Samples a step.
-        learning_rate: At the first step.
-        weight_decay: Of AdamW, on convolution and linear weights.
-        clip_norm: Gradients of a larger norm are scaled down to this.
-        train_neurons: Whether time constants and thresholds are trained too.
-        search_surrogates_every: Training steps between two searches of the widths of surrogate gradients, stage by
-            stage; None where each network keeps its own.
-    """
-
-    epochs: int = 1
-    batch_size: int = 32
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-4
-    clip_norm: float = 5.0
-    train_neurons: bool = False
-    search_surrogates_every: int | None = None
 
 
 class TrainingEvaluator:

@@ -117,7 +117,7 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"objectives": [{"name": "spikes", "at_least": 9.0, "at_most": 3.0}]}, "objectives.0.at_least: 9 is above at_most = 3"),
         ({"strategies": [{"name": "evoluton"}]}, "strategies.0.name: there is no evonas/strategies/evoluton.py; did you mean 'evolution'?"),
         ({"strategies": [{"name": "evolution", "popsize": 4}]}, "strategies.0.popsize: unknown option; did you mean 'pop_size'?"),
-        ({"strategies": [{"name": "evolution", "pop_size": 0}]}, "strategies.0:"),
+        ({"strategies": [{"name": "evolution", "pop_size": 0}]}, "strategies.0.pop_size: got 0, expected a whole number from 4 to 10,000"),
         ({"strategies": [DIFFERENTIABLE | {"prices": [1.0]}]}, "strategies.0.prices: got [1.0], expected the lowest and the highest price"),
         ({"strategies": [DIFFERENTIABLE | {"objective": "spikes"}]}, "strategies.0.objective: got 'spikes', expected one of the objectives accuracy, energy"),
         ({"strategies": [DIFFERENTIABLE | {"objective": "accuracy"}]}, "strategies.0.objective: 'accuracy' has no price for a differentiable search: objectives.accuracy does not define 'expected'"),

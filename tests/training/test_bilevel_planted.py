@@ -20,7 +20,7 @@ from evonas.snn.relaxed.plan import Widths, relax_trellis
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.bilevel_settings import Relaxation
-from evonas.training.trainer import Training
+from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
 

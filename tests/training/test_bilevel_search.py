@@ -16,7 +16,7 @@ from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.space import Space
 from evonas.training.bilevel_search import Found, differentiable_search
 from evonas.training.bilevel_settings import Relaxation
-from evonas.training.trainer import Training
+from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from objectives import energy, spikes, synaptic_operations
 from spaces.spatial_temporal import LEVELS, space
@@ -182,7 +182,13 @@ def test_what_cannot_be_searched_is_refused(data):
 def test_all_faults_of_the_settings_are_told_at_once():
     with pytest.raises(EvonasError) as caught:
         Relaxation(epochs=0, warm_up=-1, weights_part=1.0, paths="some", logit_rate=0.0)
-    for fault in ("epochs = 0", "warm_up = -1", "weights_part = 1.0", "paths = 'some'", "logit_rate = 0.0"):
+    for fault in (
+        "epochs: got 0",
+        "warm_up: got -1",
+        "weights_part: got 1.0",
+        "paths: got 'some'",
+        "logit_rate: got 0.0",
+    ):
         assert fault in str(caught.value)
 
 

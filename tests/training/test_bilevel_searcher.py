@@ -25,7 +25,8 @@ from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.space import Genotype
 from evonas.training import bilevel_searcher
 from evonas.training.bilevel_searcher import BilevelSearcher
-from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.training.trainer import TrainingEvaluator
+from evonas.training.training_settings import Training
 from objectives import energy
 from spaces.spatial_temporal import space
 

@@ -20,7 +20,8 @@ from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Genotype, Space
-from evonas.training.trainer import Training, TrainingEvaluator
+from evonas.training.trainer import TrainingEvaluator
+from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
 
