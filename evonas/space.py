@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
+import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from evonas.errors import OutsideError, SpaceError
+from evonas.errors import OptionError, OutsideError, SpaceError
 from evonas.options import shown
 from evonas.variables import LogReal, Real, Scalar, Variable
 
@@ -102,7 +103,8 @@ class Space:
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype.
         relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
-            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only.
+            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it takes `space`, it
+            is given a space that was narrowed, so that it can leave out what that has not.
         sizes: Variables that `relax` has to be given, for they are the same in all networks of one search.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
@@ -225,31 +227,42 @@ class Space:
                 lowest and the highest value of an `Integer`, a `Real` or a `LogReal`. All that match a name hold.
 
         Raises:
-            SpaceError: If a name or value is none of the space, or no genotype is left; the message has a sentence for
-                each fault, one a line.
+            OptionError: If a name or value is none of the space, or no genotype is left; a sentence for each fault.
         """
         variables, faults = dict(self.variables), []
         for pattern, values in only.items():
-            names = [name for name in variables if name == pattern]
+            names = [pattern] if pattern in variables else []
             if not names and WILDCARDS & set(pattern):
                 names = [name for name in variables if fnmatchcase(name, pattern)]
             if not names:
                 faults.append(f"{pattern}: {self._no_such(pattern)}")
+            wrong: dict[str, list[str]] = {}
             for name in names:
                 narrow = getattr(variables[name], "narrowed", None)
+                if narrow is None:
+                    kind = type(variables[name]).__name__
+                    wrong.setdefault(f"a variable of the kind {kind} cannot be narrowed", []).append(name)
+                    continue
                 try:
-                    if narrow is None:
-                        raise SpaceError(f"a variable of the kind {type(variables[name]).__name__} cannot be narrowed")
                     variables[name] = narrow(values)
                 except SpaceError as error:
-                    faults.append(f"{pattern}: {error}" + (f" for {name}" if name != pattern else ""))
+                    wrong.setdefault(str(error), []).append(name)
+            faults += [
+                f"{pattern}: {said}" + (f" (for {', '.join(of)})" if of != [pattern] else "")
+                for said, of in wrong.items()
+            ]
         if faults:
-            raise SpaceError("\n".join(dict.fromkeys(faults)))
+            raise OptionError(faults)
         space = copy.copy(self)
         space.variables = variables
         space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
         space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
-        space.sample(np.random.default_rng(0))
+        if self.relax is not None and "space" in inspect.signature(self.relax).parameters:
+            space.relax = partial(self.relax, space=space)
+        try:
+            space.sample(np.random.default_rng(0))
+        except SpaceError as error:
+            raise OptionError([f": {error}"]) from None
         return space
 
     def _no_such(self, pattern: str) -> str:

@@ -17,6 +17,8 @@ Split = Literal["any", "channels"]
 Pipeline = Literal["one-layer-per-step", "within-step"]
 
 
+MOST_BITS = 64
+
 WEIGHT_BITS = 8
 """Bits of a weight where nothing else is said."""
 
@@ -72,7 +74,7 @@ _HINTS: dict[str, Any] = get_type_hints(Deployment)
 _RULES: dict[str, OptionRule] = {
     **{name: OneOf(get_args(_HINTS[name]))
        for name in ("static_first", "reset", "host", "weights", "split", "pipeline")},
-    "weight_bits": Whole(1, 64),
+    "weight_bits": Whole(1, MOST_BITS),
     "hops": OrNone(Number(0, 1e6, is_open=True)),
     "clock_mhz": OrNone(Number(1e-6, 1e6)),
 }  # fmt: skip

@@ -16,6 +16,8 @@ from typing import Any
 from evonas.errors import EvonasError, OptionError, ProfileError
 from evonas.runfile.kinds import KINDS
 from evonas.runfile.modules import Module, by_full_name, in_folder, in_the_way, names_in
+from evonas.runfile.option_kinds import kind_faults
+from evonas.runfile.toml_text import key_of
 
 LONGEST_NAME = 200
 
@@ -111,7 +113,7 @@ def option_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> l
         if name not in takes and inspect.Parameter.VAR_KEYWORD not in kinds:
             near = difflib.get_close_matches(name, takes, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(takes) or 'none'}"
-            faults.append(f"{name}: unknown option; {hint}")
+            faults.append(f"{key_of([name])}: unknown option; {hint}")
     for name in takes:
         if parameters[name].default is inspect.Parameter.empty and name not in options:
             faults.append(f"{name}: missing; {name} = … is needed here")
@@ -157,9 +159,20 @@ def make(
         is_ours: Whether evonas ships it. A user's own function may raise anything; what one of ours raises
             unexpectedly is a fault of evonas and keeps its traceback.
     """
-    wrong = option_faults(function, options)
-    if wrong:
-        return None, [f"{key}.{fault}" for fault in wrong]
+    unknown = option_faults(function, options)
+    odd = kind_faults(function, options)
+    if not unknown and not odd:
+        return _called(function, options, key=key, is_ours=is_ours)
+    wrong = [f"{key}.{fault}" for fault in [*unknown, *odd.values()]]
+    right = {name: value for name, value in options.items() if name not in odd}
+    if not option_faults(function, right):  # what is wrong with the others is told at once
+        wrong += _called(function, right, key=key, is_ours=is_ours)[1]
+    return None, wrong
+
+
+def _called(
+    function: Callable[..., Any], options: Mapping[str, Any], *, key: str, is_ours: bool
+) -> tuple[Any | None, list[str]]:
     try:
         return function(**options), []
     except ProfileError as error:

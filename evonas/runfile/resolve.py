@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
 from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
@@ -19,19 +17,23 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse, first_of
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
-from evonas.errors import RunFileError
+from evonas.errors import OptionError, RunFileError
 from evonas.objective import Objective
+from evonas.options import shown
 from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.data_section import baseline_notes, search_data_of
 from evonas.runfile.frames import frames_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
-from evonas.runfile.schema import HardwareSection, ObjectiveSection, RunFile, StrategySection, parse, read
+from evonas.runfile.schema import ObjectiveSection, RunFile, parse
+from evonas.runfile.sections import Sections
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
+from evonas.runfile.toml_text import override, read_toml
 from evonas.space import Genotype, Space
 from evonas.training.cost_model import TrainingCost
 from evonas.training.evaluator import JobEvaluator
 
-Section = TypeVar("Section", bound=BaseModel)
+DEFAULT_POP_SIZE = 16
+"""Stands for the population of a strategy that has none."""
 
 EXAMPLES = 1000
 """Networks that are drawn until one can take the data."""
@@ -76,7 +78,9 @@ class ResolvedRun:
     @property
     def pop_size(self) -> int:
         """Largest population of the strategies: so many first rows fix the reference points of the hypervolume."""
-        return max((section.options.get("pop_size", 16) for section in self.file.strategies), default=16)
+        members = [member for member, _ in getattr(self.strategy, "members", [(self.strategy, 1.0)])]
+        sizes = [getattr(member, "pop_size", DEFAULT_POP_SIZE) for member in members]
+        return max((size for size in sizes if isinstance(size, int) and size > 0), default=DEFAULT_POP_SIZE)
 
     @property
     def refuse_frames(self) -> Refuse | None:
@@ -180,7 +184,9 @@ class MakeEvaluator:
         data, faults = search_data_of(file.data)
         if data is None:
             raise RunFileError(faults)
-        space = look_up(file.search.space, folder="spaces", attribute="space")
+        space, faults = space_of(file)
+        if space is None:
+            raise RunFileError(faults)
         training = Training(epochs=file.ladder.epochs[-1], **file.training.model_dump())
         device = "cuda" if file.workers.num_gpus else "cpu"
         threads = max(1, int(file.workers.num_cpus))
@@ -194,91 +200,77 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     """Return the run that a run file describes.
 
     Raises:
-        RunFileError: With every fault of the file, of its form and of what it names.
+        RunFileError: With every fault of the file and of the overrides, of their form and of what they name.
     """
-    data = read(path, overrides=overrides)
-    file, faults = parse(data)
-    if file is None:
-        faults += _faults_of_what_is_named(data)
-        raise RunFileError(faults)
-    space, space_faults = space_of(file.search.space)
-    objectives, objective_faults = objectives_of(file.objectives)
-    strategy, strategy_faults = strategy_of(file.strategies, shares=file.search.shares)
-    search_data, data_faults = search_data_of(file.data)
-    if space is not None and not objective_faults:
-        strategy_faults = [*strategy_faults, *misfits(file, space, objectives=objectives)]
-    hardware, hardware_faults = hardware_of(file.hardware, space=space, data=search_data)
-    space_faults += _widths_faults(file, space)
+    data = read_toml(path)
+    faults = [fault for text in overrides if (fault := override(data, text))]
+    file, form_faults = parse(data)
+    sections = Sections.of(data)
+    space, space_faults = space_of(sections)
+    objectives, objective_faults = objectives_of(
+        tuple(sections.objectives.values()), numbers=tuple(sections.objectives)
+    )
+    shares = "fixed" if sections.search is None else sections.search.shares
+    strategy, strategy_faults = strategy_of(sections.strategies, shares=shares)
+    search_data, data_faults = (None, []) if sections.data is None else search_data_of(sections.data)
+    hardware, hardware_faults = hardware_of(sections.hardware, space=space, data=search_data)
+    faults += [*form_faults, *space_faults, *_widths_faults(sections, space), *data_faults, *objective_faults]
+    faults += [*strategy_faults, *hardware_faults]
     frames = frames_of(space, search_data)
-    data_faults += [] if frames is None else frames.faults()
-    faults = [*space_faults, *data_faults, *objective_faults, *strategy_faults, *hardware_faults]
-    if faults or space is None or strategy is None or search_data is None:
-        raise RunFileError(faults)
+    faults += [] if frames is None else frames.faults()
+    are_known = file is not None and not objective_faults
+    if space is not None:
+        faults += misfits(sections, space, objectives=objectives if are_known else None)
+    if faults or file is None or space is None or strategy is None or search_data is None:
+        raise RunFileError(list(dict.fromkeys(faults)))
     notes = [*search_data.notes, *baseline_notes(search_data, objectives, file.objectives), *_notes(file, objectives)]
     notes += [] if hardware is None else hardware.notes(space)
     notes += [] if frames is None else frames.notes()
     return ResolvedRun(file, space, objectives, strategy, search_data, hardware, tuple(notes))
 
 
-def _faults_of_what_is_named(data: dict[str, Any]) -> list[str]:
-    """Return the faults of the names in those sections whose form is right, although another's is not."""
-    faults: list[str] = []
-    name = data.get("search", {}).get("space") if isinstance(data.get("search"), dict) else None
-    if isinstance(name, str):
-        faults += space_of(name)[1]
-    for index, objective in _right_sections(data, "objectives", ObjectiveSection):
-        faults += objectives_of((objective,), first=index)[1]
-    for index, strategy in _right_sections(data, "strategies", StrategySection):
-        faults += strategy_of((strategy,), first=index)[1]
-    with suppress(ValidationError):  # its form is wrong, which has been said
-        section = HardwareSection.model_validate(data["hardware"]) if "hardware" in data else None
-        faults += hardware_of(section, space=None, data=None)[1]
-    return faults
-
-
-def _right_sections(data: dict[str, Any], key: str, section: type[Section]) -> Iterator[tuple[int, Section]]:
-    items = data.get(key)
-    for index, item in enumerate(items if isinstance(items, list) else []):
-        try:
-            yield index, section.model_validate(item)
-        except ValidationError:
-            continue  # its form is wrong, which has been said
-
-
-def space_of(name: str) -> tuple[Space | None, list[str]]:
-    """Return the space that a run file names, and a sentence for each fault."""
+def space_of(sections: Sections | RunFile) -> tuple[Space | None, list[str]]:
+    """Return the space that a run file names, narrowed as it says, and a sentence for each fault."""
+    if sections.search is None:
+        return None, []
+    name = sections.search.space
     try:
         space = look_up(name, folder="spaces", attribute="space")
     except LookupFault as fault:
-        return None, [f"search.space: {fault}, got {name!r}"]
+        return None, [f"search.space: {fault}, got {shown(name)}"]
     if not isinstance(space, Space) or space.build is None:
         return None, [f"search.space: {name!r} is no Space with a `build`, so that its networks cannot be trained"]
-    return space, []
+    if sections.space is None:
+        return space, []
+    try:
+        return space.narrowed(sections.space.only), []
+    except OptionError as error:
+        return None, [f"space.only.{fault}" if fault[:1] != ":" else f"space.only{fault}" for fault in error.faults]
 
 
-def _widths_faults(file: RunFile, space: Space | None) -> list[str]:
-    every = file.training.search_surrogates_every
+def _widths_faults(sections: Sections, space: Space | None) -> list[str]:
+    every = sections.training.search_surrogates_every
     if every is None or space is None or space.surrogate_widths is not None:
         return []
     return [
-        f"training.search_surrogates_every: got {every}, but the space {file.search.space!r} does not say which widths "
+        f"training.search_surrogates_every: got {every}, but the space of the run does not say which widths "
         "surrogate gradients may have; leave the key out, or give the Space a `surrogate_width`"
     ]
 
 
 def objectives_of(
-    sections: tuple[ObjectiveSection, ...], *, first: int = 0, trusted: bool = True
+    sections: Sequence[ObjectiveSection], *, numbers: Sequence[int] | None = None, trusted: bool = True
 ) -> tuple[tuple[Objective, ...], list[str]]:
     """Return the objectives that sections of a run file name, and a sentence for each fault.
 
     Args:
         sections: What is named.
-        first: Number of the first section in the run file.
+        numbers: Number of each section in the run file; by default from 0 on.
         trusted: Whether code of the user's own may be imported.
     """
     objectives: list[Objective] = []
     faults: list[str] = []
-    for index, section in enumerate(sections, start=first):
+    for index, section in zip(numbers or range(len(sections)), sections, strict=True):
         key = f"objectives.{index}"
         made, wrong = make_named(
             section.name, section.options, folder="objectives", attribute="objective", key=key, trusted=trusted
@@ -286,12 +278,16 @@ def objectives_of(
         faults += wrong
         if made is None:
             continue
-        objective = replace(
-            made,
-            name=section.as_ or made.name,
-            at_least=made.at_least if section.at_least is None else section.at_least,
-            at_most=made.at_most if section.at_most is None else section.at_most,
-        )
+        try:
+            objective = replace(
+                made,
+                name=section.as_ or made.name,
+                at_least=made.at_least if section.at_least is None else section.at_least,
+                at_most=made.at_most if section.at_most is None else section.at_most,
+            )
+        except OptionError as error:  # bounds are right by their form, so that it is the name
+            faults += [f"{key}.as{fault.removeprefix('name')}" for fault in error.faults]
+            continue
         faults += [f"{key}.{fault}" for fault in bound_faults(objective)]
         if objective.name in [other.name for other in objectives]:
             faults.append(f'{key}.as: a second objective is called {objective.name!r}; give it a name with as = "…"')

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from evonas.chips.deployment import WEIGHT_BITS
+from evonas.chips.deployment import MOST_BITS, WEIGHT_BITS
+from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS
+from evonas.engine.search import MOST_EVALUATIONS, MOST_PARALLEL, SECONDS
 from evonas.errors import RunFileError
+from evonas.objective import LARGEST
+from evonas.options import LARGEST_SEED, SHARE
+from evonas.runfile.form_faults import sentence
+from evonas.runfile.toml_text import DEEPEST, key_of, odd_values, override, read_toml
+from evonas.training.training_settings import BATCH_SIZE, CLIP_NORM, RATE, STEPS, WEIGHT_DECAY
 
-Positive = Annotated[int, Field(ge=1, strict=True)]
-Natural = Annotated[int, Field(ge=0, strict=True)]
-Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1)]
+MOST_WORKERS = 100_000
+MOST_CPUS = 1024
+MOST_RETRIES = 1000
+
+LEAST_PART = 0.01
+"""Smallest part of a CPU or GPU that a worker may ask for."""
+
+Name = Annotated[str, Field(min_length=1, max_length=1000, strict=True)]
+Seconds = Annotated[float, Field(gt=0, le=SECONDS.high, allow_inf_nan=False, strict=True)]
+Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS, strict=True)]
+Bound = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False, strict=True)]
 
 
 class _Section(BaseModel):
@@ -45,22 +56,35 @@ class SearchSection(_Section):
 
     space: Name
     """The search space: a file of `spaces/`, or `package.module:attribute`."""
-    evaluations: Positive
+    evaluations: int = Field(ge=1, le=MOST_EVALUATIONS, strict=True)
     """The budget: networks that are trained and measured, each rung of the ladder counted. Refused ones are free."""
-    seconds: Amount | None = None
+    seconds: Seconds | None = None
     """Wall-clock seconds after which nothing new is started; how far a search comes then depends on the machine."""
-    seed: Natural = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, strict=True)
     """Seed of the proposals and of training."""
-    parallel: Positive = 4
+    parallel: int = Field(default=4, ge=1, le=MOST_PARALLEL, strict=True)
     """Jobs open at once in virtual time. Part of the result, unlike the number of workers."""
     shares: Literal["fixed", "success"] = "fixed"
     """How several strategies share the slots: by `share`, or by the hypervolume that they bring for their cost."""
 
 
+class SpaceSection(_Section):
+    """What is left of the space."""
+
+    only: dict[str, list[Any]] = Field(min_length=1)
+    """Names of variables, or patterns such as `"stage*.kind"`, with the values that are left: a list of a `Choice`'s
+    values, or the lowest and the highest value of a number, so that `[2, 4]` is 2 to 4 also where it is a whole one."""
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _by_name(cls, only: Any) -> Any:
+        return dict(_flat(only)) if isinstance(only, dict) else only  # TOML takes the dots of a bare key apart
+
+
 class DataSection(_OpenSection):
     """The data set and its options."""
 
-    seed: Natural = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, strict=True)
     """Draws which samples are for training and which for validation. The test samples depend on the data alone."""
 
 
@@ -69,9 +93,9 @@ class ObjectiveSection(_OpenSection):
 
     as_: Name | None = Field(default=None, alias="as")
     """Another name for the objective, so that two of one kind can be told apart."""
-    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    at_least: Bound | None = None
     """Hard lower bound, in the unit of the objective: networks below it are kept off the front."""
-    at_most: float | None = Field(default=None, allow_inf_nan=False)
+    at_most: Bound | None = None
     """Hard upper bound, in the unit of the objective: networks above it are kept off the front."""
 
 
@@ -84,7 +108,7 @@ class HardwareSection(BaseModel):
     """The chip: name of a profile, or the path of its file."""
     fit: bool = Field(default=True, strict=True)
     """Whether networks that break a rule of the chip are refused before training; `false` refuses none."""
-    weight_bits: Positive = WEIGHT_BITS
+    weight_bits: int = Field(default=WEIGHT_BITS, ge=1, le=MOST_BITS, strict=True)
     """Bits of a weight on the chip."""
 
     @property
@@ -96,16 +120,16 @@ class HardwareSection(BaseModel):
 class StrategySection(_OpenSection):
     """A strategy, its share of the slots and its options."""
 
-    share: Amount | None = None
+    share: float | None = Field(default=None, gt=0, ge=SHARE.low, le=SHARE.high, allow_inf_nan=False, strict=True)
     """Its share of the slots where several strategies are named; only the ratio counts. Default: equal shares."""
 
 
 class LadderSection(_Section):
     """Epochs of training by rung."""
 
-    epochs: tuple[Positive, ...] = Field(default=(6,), min_length=1)
+    epochs: tuple[Epochs, ...] = Field(default=(6,), min_length=1, max_length=MOST_RUNGS)
     """Epochs at each rung, rising: with `[2, 6]` all networks are trained for 2, the better ones again for 6."""
-    keep: float = Field(default=0.5, gt=0, lt=1)
+    keep: float = Field(default=0.5, gt=0, lt=1, strict=True)
     """Part of the networks of a rung that climb to the next, by non-dominated rank and crowding."""
 
     @field_validator("epochs")
@@ -119,41 +143,49 @@ class LadderSection(_Section):
 class TrainingSection(_Section):
     """How every network is trained."""
 
-    batch_size: Positive = 32
+    batch_size: int = Field(default=32, ge=1, le=BATCH_SIZE.high, strict=True)
     """Samples of a training step."""
-    learning_rate: Amount = 5e-3
+    learning_rate: float = Field(default=5e-3, gt=0, le=RATE.high, allow_inf_nan=False, strict=True)
     """Learning rate of AdamW at the first step; it falls to 0 along a cosine over the epochs of the last rung."""
-    weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=1e-4, ge=0, le=WEIGHT_DECAY.high, allow_inf_nan=False, strict=True)
     """Weight decay of AdamW, on the weights of convolutions and of the readout."""
-    clip_norm: Amount = 5.0
+    clip_norm: float = Field(default=5.0, ge=CLIP_NORM.low, le=CLIP_NORM.high, allow_inf_nan=False, strict=True)
     """Gradients of a larger norm are scaled down to this."""
-    train_neurons: bool = False
+    train_neurons: bool = Field(default=False, strict=True)
     """Whether thresholds and time constants are trained along with the weights."""
-    search_surrogates_every: Positive | None = None
+    search_surrogates_every: int | None = Field(default=None, ge=1, le=STEPS.high, strict=True)
     """Steps between two looks for better widths of the surrogate gradients; left out: widths stay as they are."""
 
 
 class WorkersSection(_Section):
     """Who evaluates."""
 
-    count: Natural | None = None
+    count: int | None = Field(default=None, ge=0, le=MOST_WORKERS, strict=True)
     """Workers; 0 evaluates in the process of the command. Default: what the machine or cluster has room for."""
-    num_cpus: Amount = 1
+    num_cpus: float = Field(default=1, ge=LEAST_PART, le=MOST_CPUS, allow_inf_nan=False, strict=True)
     """CPUs of each worker, fractions allowed. Its whole part is the number of threads, hence part of the result."""
-    num_gpus: float = Field(default=0, ge=0, allow_inf_nan=False)
+    num_gpus: float = Field(default=0, ge=0, le=MOST_CPUS, allow_inf_nan=False, strict=True)
     """GPUs of each worker, fractions allowed; above 0 networks are trained on the GPU."""
-    seconds: Amount | None = None
+    seconds: Seconds | None = None
     """Time limit of an evaluation; one that takes longer is a failed row."""
-    search_seconds: Amount | None = None
+    search_seconds: Seconds | None = None
     """Time limit of a search job, such as those of the strategy `differentiable`."""
-    retries: Natural = 2
+    retries: int = Field(default=2, ge=0, le=MOST_RETRIES, strict=True)
     """How often the job of a lost worker is tried again."""
+
+    @field_validator("num_cpus", "num_gpus")
+    @classmethod
+    def _can_be_had(cls, number: float) -> float:
+        if (number > 1 and number != int(number)) or 0 < number < LEAST_PART:
+            raise ValueError(f"expected a whole number, or a part from {LEAST_PART} to 1")
+        return number
 
 
 class RunFile(_Section):
     """A run file whose form is right. What it names is looked up by `evonas.runfile.resolve`."""
 
     search: SearchSection
+    space: SpaceSection | None = None
     data: DataSection
     objectives: tuple[ObjectiveSection, ...] = Field(min_length=1)
     strategies: tuple[StrategySection, ...] = Field(min_length=1)
@@ -189,15 +221,8 @@ def read(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         RunFileError: If the file cannot be read, is no TOML, or an override has no form or place.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunFileError([f"{path}: there is no such run file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunFileError([f"{path}: cannot be read: {error}"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise RunFileError([f"{path}: not a TOML file: {error}"]) from error
-    faults = [fault for override in overrides if (fault := _override(data, override))]
+    data = read_toml(path)
+    faults = [fault for text in overrides if (fault := override(data, text))]
     if faults:
         raise RunFileError(faults)
     return data
@@ -205,65 +230,25 @@ def read(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 def parse(data: Mapping[str, Any]) -> tuple[RunFile | None, list[str]]:
     """Return the run file, None if its form is wrong, and a sentence for each fault of its form."""
+    odd = dict(odd_values(data))
+    if any(len(place) > DEEPEST for place in odd):
+        return None, [f"{key_of(place)}: {said}" for place, said in odd.items()]
+    file: RunFile | None = None
+    faults = {}
     try:
-        return RunFile.model_validate(data), []
+        file = RunFile.model_validate(data)
     except ValidationError as error:
-        return None, [_sentence(item) for item in error.errors()]
-
-
-def _override(data: dict[str, Any], override: str) -> str | None:
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        return f"--set {override}: expected section.key=value, such as search.evaluations=200"
-    try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a string: --set data.name=digits
-    place: Any = data
-    for index, part in enumerate(parts[:-1]):
-        if isinstance(place, dict):
-            place = place.setdefault(part, {})
-        elif isinstance(place, list) and part.isdigit() and int(part) < len(place):
-            place = place[int(part)]
-        else:
-            return f"--set {override}: there is no {'.'.join(parts[: index + 1])} in the run file"
-    if not isinstance(place, dict):
-        return f"--set {override}: {'.'.join(parts[:-1])} is no section; of several name one: objectives.0.at_least"
-    place[parts[-1]] = value
-    return None
-
-
-def _sentence(item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    key, came, kind = ".".join(location), item["input"], item["type"]
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_keys_beside(location))}"
-        return f"{key}: unknown key, got {came!r}; {hint}"
-    if kind == "missing":
-        return f"{key}: missing; add {_example(location)}"
-    said = item["msg"].removeprefix("Value error, ")
-    return f"{key}: {said[0].lower()}{said[1:]}, got {came!r}"
-
-
-def _keys_beside(location: list[str]) -> list[str]:
-    fields = RunFile.model_fields
-    if len(location) == 1:
-        return list(fields)
-    annotation = fields[location[0]].annotation
-    section = next((part for part in get_args(annotation) if part is not NoneType), annotation)
-    return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]
-
-
-def _example(location: list[str]) -> str:
-    examples = {
-        "search": 'a section [search] with space = "spatial_temporal" and evaluations = 60',
-        "data": 'a section [data] with name = "digits"',
-        "objectives": 'one or more sections [[objectives]] with name = "accuracy"',
-        "strategies": 'a section [[strategies]] with name = "evolution"',
-    }
-    return examples.get(location[-1], f"{location[-1]} = …")
+        items = error.errors(include_url=False)
+        hollow = {item["loc"][:-1] for item in items}  # a list whose items are wrong is empty only for that
+        faults = {
+            item["loc"]: sentence(item, RunFile)
+            for item in items
+            if item["type"] != "too_short" or item["loc"] not in hollow
+        }
+    for place, said in odd.items():
+        if not any(place[: len(known)] == known for known in faults):
+            faults[place] = f"{key_of(place)}: {said}"
+    return (None if odd else file), list(faults.values())
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.engine.view import Strategy
-from evonas.errors import EvonasError, ProfileError, RunFileError
+from evonas.errors import OptionError, ProfileError, RunFileError
 from evonas.objective import Objective
 from evonas.runfile.lookup import LookupFault, look_up, make_named
 from evonas.runfile.schema import ObjectiveSection, RunFile, StrategySection
+from evonas.runfile.sections import Sections
 from evonas.space import Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.mixture import Mixture
 
 
-def strategy_of(
-    sections: Sequence[StrategySection], *, shares: str = "fixed", first: int = 0
-) -> tuple[Strategy | None, list[str]]:
+def strategy_of(sections: Mapping[int, StrategySection], *, shares: str = "fixed") -> tuple[Strategy | None, list[str]]:
     """Return the strategy that sections of a run file name, and a sentence for each fault.
 
     Args:
-        sections: What is named; several make a mixture.
+        sections: What is named, by number in the run file; several make a mixture.
         shares: How several share the slots, `"fixed"` or `"success"`.
-        first: Number of the first section in the run file.
     """
-    members, faults = members_of(sections, first=first)
+    members, faults = members_of(sections)
     if not members:
         return None, faults
     try:
         return (members[0][1] if len(members) == 1 else _mixed(sections, members, shares=shares)), faults
-    except EvonasError as error:
-        return None, [*faults, f"strategies: {error}"]
+    except OptionError as error:
+        return None, [*faults, *(f"strategies.{fault}" for fault in error.faults)]
 
 
-def members_of(sections: Sequence[StrategySection], *, first: int = 0) -> tuple[list[tuple[int, Strategy]], list[str]]:
-    """Return each strategy that can be made with the index of its section, and a sentence for each fault."""
+def members_of(sections: Mapping[int, StrategySection]) -> tuple[list[tuple[int, Strategy]], list[str]]:
+    """Return each strategy that can be made with the number of its section, and a sentence for each fault."""
     members: list[tuple[int, Strategy]] = []
     faults: list[str] = []
-    for index, section in enumerate(sections):
-        key = f"strategies.{first + index}"
+    for index, section in sections.items():
         member, wrong = make_named(
-            section.name, section.options, folder="evonas.strategies", attribute="strategy", key=key
+            section.name, section.options, folder="evonas.strategies", attribute="strategy", key=f"strategies.{index}"
         )
         faults += wrong
         if member is not None:
@@ -50,14 +47,20 @@ def members_of(sections: Sequence[StrategySection], *, first: int = 0) -> tuple[
     return members, faults
 
 
-def misfits(file: RunFile, space: Space, *, objectives: Sequence[Objective]) -> Iterator[str]:
-    """Yield a sentence for each option of a strategy that does not fit the space and the objectives of the run."""
-    for index, member in members_of(file.strategies)[0]:
+def misfits(sections: Sections, space: Space, *, objectives: Sequence[Objective] | None) -> Iterator[str]:
+    """Yield a sentence for each option of a strategy that does not fit the space and the objectives of the run.
+
+    Args:
+        sections: The run file.
+        space: The space of the run.
+        objectives: Of all sections, None where one of them is wrong: nothing is then said of objectives.
+    """
+    for index, member in members_of(sections.strategies)[0]:
         if isinstance(member, Differentiable):
             faults = member.faults(space, objectives)
-            if member.objective in [objective.name for objective in objectives]:
+            if objectives is not None and member.objective in [objective.name for objective in objectives]:
                 try:
-                    price_of(member.objective, file.objectives, objectives=objectives)
+                    price_of(member.objective, tuple(sections.objectives.values()), objectives=objectives)
                 except RunFileError as error:
                     faults += error.faults
             yield from (f"strategies.{index}.{fault}" for fault in faults)
@@ -79,7 +82,7 @@ def prices_of(file: RunFile, *, objectives: Sequence[Objective]) -> Iterator[tup
     Raises:
         RunFileError: If one of them prices an objective that has no such arithmetic.
     """
-    for index, member in members_of(file.strategies)[0]:
+    for index, member in members_of(dict(enumerate(file.strategies)))[0]:
         if isinstance(member, Differentiable):
             yield index, member, price_of(member.objective, file.objectives, objectives=objectives)
 
@@ -103,6 +106,8 @@ def price_of(name: str, sections: Sequence[ObjectiveSection], *, objectives: Seq
         raise RunFileError([f"objective: {name!r} has no price for a differentiable search: {error}"]) from None
 
 
-def _mixed(sections: Sequence[StrategySection], members: Sequence[tuple[int, Strategy]], *, shares: str) -> Strategy:
+def _mixed(
+    sections: Mapping[int, StrategySection], members: Sequence[tuple[int, Strategy]], *, shares: str
+) -> Strategy:
     shared = [(member, sections[index].share or 1.0) for index, member in members]
     return AdaptiveMixture(shared) if shares == "success" else Mixture(shared)

@@ -107,11 +107,11 @@ class Differentiable:
             raise OptionError(found)
         settle(self, _RULES)
 
-    def faults(self, space: Space, objectives: Sequence[Objective]) -> list[str]:
-        """Return a sentence for each option that does not fit the space and the objectives of a run."""
+    def faults(self, space: Space, objectives: Sequence[Objective] | None) -> list[str]:
+        """Return a sentence for each option that does not fit the space and the objectives of a run, where known."""
         found = []
-        names = [objective.name for objective in objectives]
-        if self.objective not in names:
+        names = [objective.name for objective in objectives or ()]
+        if objectives is not None and self.objective not in names:
             found.append(f"objective: got {shown(self.objective)}, expected one of the objectives {', '.join(names)}")
         if space.relax is None:
             found.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")

@@ -12,14 +12,20 @@ BATCH_SIZE = Whole(1, 1_000_000)
 RATE = Number(0, 10, is_open=True)
 """A learning rate."""
 
+WEIGHT_DECAY = Number(0, 10)
+
+CLIP_NORM = Number(1e-6, 1e6)
+
+STEPS = Whole(1, 10**9)
+
 _RULES: dict[str, OptionRule] = {
     "epochs": Whole(1, MOST_EPOCHS),
     "batch_size": BATCH_SIZE,
     "learning_rate": RATE,
-    "weight_decay": Number(0, 10),
-    "clip_norm": Number(1e-6, 1e6),
+    "weight_decay": WEIGHT_DECAY,
+    "clip_norm": CLIP_NORM,
     "train_neurons": Flag(),
-    "search_surrogates_every": OrNone(Whole(1, 10**9)),
+    "search_surrogates_every": OrNone(STEPS),
 }
 
 
