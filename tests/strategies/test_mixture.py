@@ -69,5 +69,5 @@ def test_a_mixture_of_members_that_have_nothing_has_nothing() -> None:
     ids=["none", "no share", "one name twice"],
 )
 def test_members_need_names_of_their_own_and_shares_above_zero(members: list[tuple[Strategy, float]]) -> None:
-    with pytest.raises(EvonasError, match="different names"):
+    with pytest.raises(EvonasError, match="^- members.*expected"):
         Mixture(members)
