@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-import sys
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from evonas.chips.coverage import coverage
 from evonas.chips.profile import load, names
-from evonas.errors import ProfileError
+from evonas.cli.consoles import console
+from evonas.cli.exit_codes import exit_codes
+from evonas.errors import OptionError, ProfileError
+from evonas.report.escaping import plain
+from evonas.report.sheet import Sheet, sheet
+from evonas.runfile.modules import forget_working_directory
+
+NARROW = 100
+"""Cells that the list of all chips takes where the output is no terminal."""
+
+_LONG = re.compile(r"[,:;(].*", re.DOTALL)
+"""What follows the name of a chip itself."""
 
 
 class Format(StrEnum):
@@ -32,20 +40,22 @@ def profiles(
     format_: Annotated[Format, typer.Option("--format", help="For people, or for programs.")] = Format.table,
 ) -> None:
     """Print the chips: what an estimate counts there, what it does not, and where the numbers come from."""
-    try:
-        found = [described(name) for name in chosen or known()]
-    except ProfileError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    if format_ is Format.json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    if not chosen:
-        console.print(overview(found))
-        return
-    for chip in found:
-        console.print(detail(chip))
+    with exit_codes("The profiles", cannot="be shown"):
+        try:
+            found = [described(name) for name in chosen or known()]
+        except ProfileError as error:
+            raise OptionError([str(error)]) from None
+        if format_ is Format.json:
+            typer.echo(json.dumps(found, indent=2))
+            return
+        screen = console(piped_width=NARROW if not chosen else 120)
+        if not chosen:
+            screen.print(overview(found))
+            screen.print(plain("All that is not counted, every number and its source: evonas profiles NAME"))
+        for chip in found if chosen else []:
+            screen.print(detail(chip))
+            for line in _words(chip):
+                screen.print(plain(line))
 
 
 def known() -> list[str]:
@@ -62,29 +72,31 @@ def described(name: str) -> dict[str, Any]:
     return coverage(load(name))
 
 
-def overview(chips: list[dict[str, Any]]) -> Table:
+def overview(chips: list[dict[str, Any]]) -> Sheet:
     """Return a table with one row a chip."""
-    table = Table(title=f"{len(chips)} chips", show_lines=True)
-    for column in ("profile", "chip", "scope", "energy counted", "not counted", "latency", "fit"):
-        table.add_column(column, overflow="fold")
-    for chip in chips:
-        cells = [chip["id"], chip["name"], chip["scope"], _counted(chip), "\n".join(chip["not_counted"])]
-        table.add_row(*map(escape, cells), chip["latency"] or "-", "checked" if chip["fit"] else "-")
-    return table
+    rows = [
+        [
+            chip["id"],
+            f"{_LONG.sub('', chip['name'])}\n{chip['scope']}",
+            _counted(chip),
+            _left_out(chip),
+            "yes" if chip["latency"] else "-",
+            "yes" if chip["fit"] else "-",
+        ]
+        for chip in chips
+    ]
+    header = ["profile", "chip, scope", "energy counted", "not counted", "latency", "fit"]
+    return sheet(header, rows, title=f"{len(chips)} chips")
 
 
-def detail(chip: Mapping[str, Any]) -> Table:
+def detail(chip: Mapping[str, Any]) -> Sheet:
     """Return a table of all numbers of a chip, with kinds and sources."""
-    title, caption = escape(f"{chip['id']}: {chip['name']}"), escape(_caption(chip))
-    table = Table(title=title, caption=caption, caption_justify="left")
-    for column in ("coefficient", "value", "band", "kind", "source"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for section, unit in (("energy", "pJ"), ("power", "mW")):
         for name, number in chip[section].items():
             band = f"{number['low']:g} to {number['high']:g}" if number["low"] < number["high"] else ""
-            cells = [f"{section}.{name}", f"{number['value']:g} {unit}", band, number["kind"], number["source"]]
-            table.add_row(*map(escape, cells))
-    return table
+            rows.append([f"{section}.{name}", f"{number['value']:g} {unit}", band, number["kind"], number["source"]])
+    return sheet(["coefficient", "value", "band", "kind", "source"], rows, title=f"{chip['id']}: {chip['name']}")
 
 
 def _counted(chip: Mapping[str, Any]) -> str:
@@ -93,10 +105,20 @@ def _counted(chip: Mapping[str, Any]) -> str:
         parts = ["power x time", *used]
     else:
         parts = [*used, *(["memory"] if chip["memory"] else [])]
-    return ", ".join(parts) or "nothing: no energy is published"
+    return ", ".join(parts) or "no energy is published"
 
 
-def _caption(chip: Mapping[str, Any]) -> str:
+def _left_out(chip: Mapping[str, Any]) -> str:
+    """Return in few words what an estimate leaves out: what weighs most by name, the rest as a number."""
+    heaviest = [
+        text for text in ("static power", "memory accesses") for one in chip["not_counted"] if one.startswith(text)
+    ]
+    rest = len(chip["not_counted"]) - len(heaviest)
+    lines = [*heaviest, *([f"{rest} more" if heaviest else f"{rest} thing{'s' * (rest != 1)}"] if rest else [])]
+    return "\n".join(lines) or "-"
+
+
+def _words(chip: Mapping[str, Any]) -> list[str]:
     lines = [f"{chip['class']}, scope {chip['scope']}, {chip['composition']}, counts {chip['counts']}"]
     if chip["uncertainty"]:
         low, high = chip["uncertainty"]
@@ -107,8 +129,9 @@ def _caption(chip: Mapping[str, Any]) -> str:
     lines += [f"not in the latency: {text}" for text in chip["latency_not_counted"]]
     lines.append(f"fit: {', '.join(chip['fit']) or 'cannot be checked'}")
     lines += [f"{short}: {citation}" for short, citation in chip["sources"].items()]
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":
+    forget_working_directory()
     typer.run(profiles)
