@@ -83,18 +83,12 @@ def nearest(rows: Sequence[Row], *, objectives: Sequence[Objective], top: int) -
     for index in bounded:
         objective = objectives[index]
         others = [other for other in bounded if other != index]
-        valued = [row for row in networks if _value(row, index) is not None]
-        keepers = [row for row in valued if _keeps(row, index, objective)]
+        keepers = [row for row in networks if _keeps(row, index, objective)]
         sentence = f"{_bounds(objective)}: {len(keepers)} of {len(networks)} networks keep it"
-        if valued:
-            sentence += f", the best has {_best_of(valued, index, objective)}"
-        beside = [row for row in valued if all(_keeps(row, other, objectives[other]) for other in others)]
-        if others and beside:
-            sentence += (
-                f"; of {len(beside)} that keep all other bounds the best has {_best_of(beside, index, objective)}"
-            )
-        elif others:
-            sentence += "; none keeps all other bounds"
+        sentence += f", {_best_of(networks, index, objective)}"
+        if others:
+            beside = [row for row in networks if all(_keeps(row, other, objectives[other]) for other in others)]
+            sentence += f"; of the {len(beside)} that keep all other bounds, {_best_of(beside, index, objective)}"
         sentences.append(f"{sentence}.")
     return sentences
 
