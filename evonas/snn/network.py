@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import INPUT, Plan
+from evonas.errors import EvonasError
+from evonas.measurement import Shape
 from evonas.snn.activity import Recorder
+from evonas.snn.kernels.backend import plain_shape
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import Operation, make_operation
 
@@ -36,6 +39,13 @@ class Network(nn.Module):
             if layer.dynamics.is_spiking:
                 stage = "x".join(map(str, layer.shape[1:]))
                 self._spiking.setdefault(stage, []).append(cast(Neuron, self.neurons[layer.name]))
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Raise `EvonasError`: called by `torch.jit.script`, which cannot read the code of neurons."""
+        raise EvonasError(
+            "A spiking network cannot be scripted, because its neurons are Norse's. Record it with an example of the "
+            "data in place of it: torch.jit.trace(network, data), or torch.export.export(network, (data,))."
+        )
 
     def train_neurons(self) -> None:
         """Let every time constant and threshold be trained."""
@@ -67,8 +77,7 @@ class Network(nn.Module):
         Raises:
             ValueError: If the data does not have the planned shape, or neither 1 nor all time steps.
         """
-        if data.ndim != 5 or tuple(data.shape[2:]) != self.plan.input_shape:
-            raise ValueError(f"Expected data (time, batch, *{self.plan.input_shape}), got {tuple(data.shape)}.")
+        check_data(data, input_shape=self.plan.input_shape, time_steps=self.plan.time_steps)
         batch = data.shape[1]
         images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
         if recorder is not None:
@@ -86,6 +95,32 @@ class Network(nn.Module):
         return output.mean(0)  # type: ignore[no-any-return]
 
 
+def check_data(data: Tensor, *, input_shape: Shape, time_steps: int) -> None:
+    """Check that data are what a network takes; raise `ValueError` with the remedy where they are not.
+
+    Args:
+        data: `(time, batch, c, h, w)`, its time 1 or all time steps.
+        input_shape: `(channels, height, width)`.
+        time_steps: Time steps of the network.
+    """
+    shape = plain_shape(data)
+    if len(shape) == 5 and shape[2:] == input_shape and shape[0] in (1, time_steps):
+        if not data.is_floating_point():
+            raise ValueError(f"Data must be floating-point numbers, got {data.dtype}. Hand over `data.float()`.")
+        return
+    expected = (
+        "Data come time first: (time, batch, channels, height, width), here "
+        f"(1 or {time_steps}, batch, {', '.join(map(str, input_shape))}), got {shape}."
+    )
+    if shape[1:] == input_shape:
+        raise ValueError(f"{expected} The time axis is missing: hand over `data[None]`.")
+    if shape == input_shape:
+        raise ValueError(f"{expected} The axes of time and batch are missing: hand over `data[None, None]`.")
+    if len(shape) == 5 and shape[2:] == input_shape and shape[1] in (1, time_steps):
+        raise ValueError(f"{expected} These seem to come batch first: hand over `data.transpose(0, 1)`.")
+    raise ValueError(expected)
+
+
 def summed(currents: Iterable[Tensor]) -> Tensor:
     """Return the sum of `(time, batch, ...)` currents; those of time 1 are the same at each time step."""
     first, *others = currents
@@ -98,8 +133,8 @@ def joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Ten
     """Return the images of `names` concatenated along channels; `images` keeps the result for the next reader."""
     if names not in images:
         parts = [images[(name,)] for name in names]
-        most = max([part.shape[0] for part in parts])
-        # what is static is the same at each time step
-        parts = [part if part.shape[0] == most else part.repeat(most // part.shape[0], 1, 1, 1) for part in parts]
+        lengths = [plain_shape(part)[0] for part in parts]
+        times = [max(lengths) // length for length in lengths]  # what is static is the same at each time step
+        parts = [part if n == 1 else part.repeat(n, 1, 1, 1) for part, n in zip(parts, times, strict=True)]
         images[names] = torch.cat(parts, dim=1)
     return images[names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from norse.torch.functional.iaf import IAFParameters
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
+from evonas.snn.kernels.backend import is_traced
 from evonas.snn.kernels.neuron_step import Constants, Law, NeuronParameters, read
 from evonas.snn.kernels.scan import scan
 
@@ -86,13 +88,19 @@ class Neuron(nn.Module):
         Reading them takes as long as the time steps of a small population do.
         """
         numbers = list(self.parameters())
-        if any(number.requires_grad or number.numel() > 1 or number.device.type != "cpu" for number in numbers):
+        if is_traced() or any(
+            number.requires_grad or number.numel() > 1 or number.device.type != "cpu" for number in numbers
+        ):
             return self.norse_parameters(), None
         values = (numbers[0].dtype, *(number.item() for number in numbers))
         if self._last is None or self._last[0] != values:
             parameters = self.norse_parameters()
             self._last = values, (parameters, read(parameters))
         return self._last[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved and copied: all but Norse's parameters, which cannot be and are made again."""
+        return {**self.__dict__, "_last": None}
 
     def norse_parameters(self) -> NeuronParameters:
         """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.

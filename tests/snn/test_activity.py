@@ -282,8 +282,3 @@ def test_event_frames_make_graded_events():
 def test_a_recorder_that_has_seen_nothing_says_so():
     with pytest.raises(EvonasError, match="has seen no sample"):
         small_network().recorder().activity()
-
-
-def test_data_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match="Expected data"):
-        small_network()(torch.rand(2, 1, 5, 4))

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d
 
 from evonas.errors import EvonasError
+from evonas.snn.kernels.backend import is_traced
 from evonas.snn.kernels.compiler import load
 from evonas.snn.kernels.cpp_scan import WORTH_THREADS
 
@@ -70,10 +71,13 @@ def convolve(spikes: Tensor, weight: Tensor, *, stride: int, padding: int) -> Te
         stride: Of the kernel.
         padding: Zeros added at each border.
     """
-    library = _library() if spikes.device.type == "cpu" and spikes.dtype == weight.dtype == torch.float32 else None
+    is_single = spikes.dtype == weight.dtype == torch.float32
+    library = _library() if is_single and spikes.device.type == "cpu" and not is_traced() else None
+    if library is None:
+        return conv2d(spikes, weight, stride=stride, padding=padding)
     _, channels, height, width = spikes.shape
     is_in_reach = FEWEST_CHANNELS <= channels <= 2**16 // max(width, 1) and channels * height * width < 2**31
-    if library is None or not is_in_reach or not spikes.numel():
+    if not is_in_reach or not spikes.numel():
         return conv2d(spikes, weight, stride=stride, padding=padding)
     spikes = spikes.contiguous(memory_format=torch.channels_last)  # as they are in networks, without a copy
     events = _listed(library, spikes.detach())

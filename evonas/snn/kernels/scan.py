@@ -15,7 +15,7 @@ from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParamet
 from torch import Tensor
 
 from evonas.errors import EvonasError
-from evonas.snn.kernels.backend import way
+from evonas.snn.kernels.backend import is_traced, plain_shape, way
 from evonas.snn.kernels.cpp_scan import CompiledSweep
 from evonas.snn.kernels.fused_scan import Start, Sweep, run
 from evonas.snn.kernels.neuron_step import DT_SECONDS, Constants, Law, NeuronParameters, read
@@ -60,9 +60,10 @@ def scan(
     Raises:
         ValueError: If the current has neither 1 nor `time_steps` time steps.
     """
-    steps = current.shape[0] if time_steps is None else time_steps
-    if current.shape[0] not in (1, steps):
-        raise ValueError(f"Expected a current of 1 or {steps} time steps, got {current.shape[0]}.")
+    given = plain_shape(current)[0]
+    steps = given if time_steps is None else time_steps
+    if given not in (1, steps):
+        raise ValueError(f"Expected a current of 1 or {steps} time steps, got {given}.")
     law_and_constants = None if _is_looped(current) else known or read(parameters)
     if law_and_constants is None:
         return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
@@ -83,7 +84,7 @@ def looped_scan(
     step = _STEPS[type(parameters)]
     state: Sequence[Tensor] = _at_rest(current[0], parameters) if initial is None else initial
     outputs = []
-    for t, current_now in enumerate(current):
+    for t, current_now in enumerate(current.unbind()):
         if updates is not None:
             updates[t] += active(current_now, state)
         output, state = step(current_now, state, parameters, DT_SECONDS)
@@ -126,8 +127,12 @@ def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[T
 
 
 def _is_looped(current: Tensor) -> bool:
-    """Return whether Norse's steps are asked for, or are the fastest: on a CPU torch's sweep takes longer than they."""
-    return way() == "looped" or (way() == "fastest" and current.device.type == "cpu" and _compiled() is None)
+    """Return whether Norse's steps are asked for, all that can be, or the fastest: torch's sweep is slower on a CPU."""
+    return (
+        is_traced()
+        or way() == "looped"
+        or (way() == "fastest" and current.device.type == "cpu" and _compiled() is None)
+    )
 
 
 def _sweep(current: Tensor) -> Sweep:

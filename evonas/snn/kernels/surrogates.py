@@ -14,9 +14,14 @@ from torch import Tensor
 
 from evonas.architecture.neuron import Surrogate
 from evonas.errors import EvonasError
+from evonas.snn.kernels.backend import is_traced
 
 DSPIKE_TEMPERATURE = 4.0
 """Steepness of Dspike in units of its width; the searched `width` scales the axis on top of it."""
+
+
+ROOT_OF_PI = float(torch.tensor(math.pi, dtype=torch.float32).sqrt())
+"""In single precision, as in Norse, also among numbers in double precision."""
 
 
 class Dspike(torch.autograd.Function):
@@ -56,10 +61,44 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
         surrogate: Method and width.
         alpha: Ignored; Norse's steps hand it over.
     """
+    if is_traced():
+        return _traced_spike(x, surrogate)
     scaled = x if surrogate.width == 1 else x / surrogate.width
     is_dspike = surrogate.method == "dspike"
     spikes: Tensor = Dspike.apply(scaled) if is_dspike else threshold(scaled, surrogate.method, 1.0)
     return spikes
+
+
+def _traced_spike(x: Tensor, surrogate: Surrogate) -> Tensor:
+    """Return what `spike` returns, its gradient made of operations: our own backward pass would not be recorded."""
+    spikes = (x > 0).to(x.dtype)
+    if torch.onnx.is_in_onnx_export():
+        return spikes  # what is recorded for ONNX has no gradient
+    nothing = x - x.detach()  # zero, and its derivative is one
+    return spikes + derivative(x.detach(), surrogate) * nothing
+
+
+def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
+    """Return what stands in for the derivative of the spike, at `above`: potential minus threshold.
+
+    What `spike` has as its gradient, in the form that needs fewest operations.
+    """
+    x = above / surrogate.width
+    match surrogate.method:
+        case "super":
+            bump = 1 / (x.abs() + 1).square()
+        case "triangle":
+            bump = torch.relu(1 - x.abs())
+        case "tanh":
+            bump = 1 - x.tanh().square()
+        case "circ":
+            bump = (1 + x.square()).pow(-1.5)
+        case "heavi_erfc":
+            bump = 2 / ROOT_OF_PI * torch.exp(-x.square())
+        case _:
+            b = DSPIKE_TEMPERATURE
+            bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
+    return bump / surrogate.width
 
 
 def with_surrogates(step: Callable[..., Any]) -> Callable[..., Any]:

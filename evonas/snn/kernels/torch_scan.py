@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from evonas.architecture.neuron import Surrogate
 from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
 from evonas.snn.kernels.neuron_step import Constants, Law
-from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
-
-ROOT_OF_PI = float(torch.tensor(math.pi, dtype=torch.float32).sqrt())
-"""In single precision, as in Norse, also among numbers in double precision."""
+from evonas.snn.kernels.surrogates import derivative
 
 
 class TorchSweep:
@@ -131,29 +126,6 @@ def active(current: Tensor, states: Sequence[Tensor]) -> Tensor:
     for state in states:
         is_active = is_active | (state != 0)
     return is_active.sum()
-
-
-def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
-    """Return what stands in for the derivative of the spike, at `above`: potential minus threshold.
-
-    The formulas of `evonas.snn.kernels.surrogates`, in the form that needs fewest operations.
-    """
-    x = above / surrogate.width
-    match surrogate.method:
-        case "super":
-            bump = 1 / (x.abs() + 1).square()
-        case "triangle":
-            bump = torch.relu(1 - x.abs())
-        case "tanh":
-            bump = 1 - x.tanh().square()
-        case "circ":
-            bump = (1 + x.square()).pow(-1.5)
-        case "heavi_erfc":
-            bump = 2 / ROOT_OF_PI * torch.exp(-x.square())
-        case _:
-            b = DSPIKE_TEMPERATURE
-            bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
-    return bump / surrogate.width
 
 
 def _after_reset(law: Law, membrane: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:

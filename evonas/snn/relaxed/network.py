@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, PlannedPopulation
 from evonas.snn.kernels.scan import scan
-from evonas.snn.network import joined, summed
+from evonas.snn.network import check_data, joined, summed
 from evonas.snn.neurons import norse_parameters
 from evonas.snn.operations import make_operation
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
@@ -65,16 +65,21 @@ class RelaxedNetwork(nn.Module):
             data: `(time, batch, c, h, w)`; a static image has time 1.
             mixture: The probabilities.
             counter: Counts this batch.
+
+        Raises:
+            ValueError: If the data do not have the planned shape, or too few time steps.
         """
         widths = self.plan.widths
         longest = self.time_steps(mixture)
+        data = data[:longest]
+        check_data(data, input_shape=self.plan.plan.input_shape, time_steps=longest)
         values = factors(mixture, widths)
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:
             run.presences = self._presences.of(values, data.device).values
             lasting = _lasting(mixture.time_steps, widths.time_steps).to(data.device, torch.float32)
-            counter.begin(data[:longest], lasting=lasting)
-        potentials = run.potentials(data[:longest])
+            counter.begin(data, lasting=lasting)
+        potentials = run.potentials(data)
         return self._read(potentials, mixture.time_steps)
 
     def _read(self, potentials: Tensor, chances: Tensor) -> Tensor:
