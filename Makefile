@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 MINUTES ?= 10
 
-.PHONY: search test test-slow fuzz lint format bench clean
+.PHONY: search test test-slow fuzz lint format bench docs clean
 
 search: .venv/search-ready       ## find spiking networks for the digits; results in results/digits
 	$(BIN)/python -m evonas.run runs/digits.toml
@@ -29,6 +29,11 @@ format: .venv/test-ready
 
 bench: .venv/test-ready          ## what is measured, in short
 	for file in engine scoring search_quality; do $(BIN)/python benchmarks/$$file.py --quick || exit 1; done
+
+docs: .venv/search-ready         ## the pages and pictures of docs/ that are made from the code and from results/digits
+	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/figures/virtual_time.py results/digits docs/virtual_time.svg
+	$(BIN)/python docs/figures/front.py results/digits docs/front.svg
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -29,6 +29,11 @@ def write_run_file(folder: Path, *, evaluations: int = 6, count: int = 0) -> Pat
             }
         )
     )
+    write_few_digits(folder)
+    return path
+
+
+def write_few_digits(folder: Path) -> None:
     (folder / "few_digits.py").write_text(
         "import numpy as np\n"
         "from evonas.data import digits\n"
@@ -37,7 +42,6 @@ def write_run_file(folder: Path, *, evaluations: int = 6, count: int = 0) -> Pat
         "    whole = digits.read()\n"
         "    return DataSet(whole.samples.take(np.arange(120)), classes=10)\n"
     )
-    return path
 
 
 def evonas(*arguments: object) -> Result:

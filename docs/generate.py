@@ -1,0 +1,229 @@
+"""Write what the pages say of keys, options and chips from the code itself: `python docs/generate.py`, `make docs`.
+
+A page holds its generated part between two comments, `<!-- generated: NAME -->` and `<!-- end -->`; all else in it is
+written by hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evonas.chips.deployment import Deployment
+from evonas.profiles import described, known
+from evonas.runfile.schema import FREE_SETTINGS, RunFile
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+
+OPTIONS = {"data": ("evonas.data", "read"), "objectives": ("objectives", "objective"),
+           "strategies": ("evonas.strategies", "strategy")}  # fmt: skip
+"""Section of the run file to the folder and the attribute that define what it names."""
+
+TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+
+
+def run_file() -> str:
+    """Return the tables of all sections of a run file, in its order, each with the options of what it can name."""
+    schema = RunFile.model_json_schema(by_alias=True)
+    parts = []
+    for name, found in schema["properties"].items():
+        section = _section(found, schema["$defs"])
+        is_several = found.get("type") == "array"
+        heading = f"[[{name}]]" if is_several else f"[{name}]"
+        needed = " Needed." if name in schema["required"] else ""
+        several = " One section each; at least one." if is_several else ""
+        parts += [f"## `{heading}`", f"{_one_line(section['description'])}{several or needed}", _keys(name, section)]
+        if name in OPTIONS:
+            parts += _options_of(name)
+        elif name == "hardware":
+            shared = [name for name in ("weights", "split") if name in _attributes(Deployment)]
+            rows = [(key, *_attributes(Deployment)[key]) for key in shared]
+            parts += ["Further keys say how a network is put on the chip:", _table(rows)]
+    return "\n\n".join(parts)
+
+
+def chips() -> str:
+    """Return a section for each chip: what its energy counts, what it leaves out, and where each number comes from."""
+    return "\n\n".join(
+        _chip(described(name)) for name in known() if (ROOT / f"objectives/profiles/{name}.toml").exists()
+    )
+
+
+PAGES: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "run-file.md": ("run file", run_file),
+    "counting-and-energy.md": ("chips", chips),
+}
+"""Page to the name of its generated part and to what makes that."""
+
+
+def generated(page: str, text: str) -> str:
+    """Return the text of a page with its generated part made anew."""
+    name, make = PAGES[page]
+    begin, end = f"<!-- generated: {name} -->", "<!-- end -->"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    assert rest, f"{page} has no line {begin}"
+    return f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+
+
+def _section(found: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of the section that a key of the run file holds: as it is, optional, or one of several."""
+    choices = [found, found.get("items", {}), *found.get("anyOf", [])]
+    reference = next(choice["$ref"] for choice in choices if "$ref" in choice)
+    section: Mapping[str, Any] = definitions[reference.rsplit("/", 1)[-1]]
+    return section
+
+
+def _keys(name: str, section: Mapping[str, Any]) -> str:
+    rows = []
+    for key, found in section["properties"].items():
+        default = "needed" if key in section.get("required", []) else _shown(found.get("default"))
+        meaning = _one_line(found["description"])
+        if f"{name}.{key}" in FREE_SETTINGS:
+            meaning += " May change on resuming."
+        rows.append((key, _type(found), default, meaning))
+    return _table(rows)
+
+
+def _type(found: Mapping[str, Any]) -> str:
+    """Return type and range of a value, in words."""
+    kinds = [kind for kind in found.get("anyOf", [found]) if kind.get("type") != "null"]
+    return " or ".join(_kind(kind) for kind in kinds)
+
+
+def _kind(kind: Mapping[str, Any]) -> str:
+    if "enum" in kind:
+        return " or ".join(f'`"{value}"`' for value in kind["enum"])
+    if kind.get("type") == "array":
+        return f"list of {_kind(kind['items'])}" if "items" in kind else "list"
+    if kind.get("type") == "object":
+        inner = kind.get("additionalProperties")
+        return f"table of {_type(inner)}" if isinstance(inner, Mapping) else "table"
+    words = [TYPES[kind["type"]]]
+    words += [f"from {kind['minimum']:g}"] if "minimum" in kind else []
+    words += [f"above {kind['exclusiveMinimum']:g}"] if "exclusiveMinimum" in kind else []
+    words += [f"up to {kind['maximum']:g}"] if "maximum" in kind else []
+    words += [f"below {kind['exclusiveMaximum']:g}"] if "exclusiveMaximum" in kind else []
+    return " ".join(words)
+
+
+def _options_of(section: str) -> Iterator[str]:
+    """Yield a paragraph and a table for each thing of ours that a section can name."""
+    folder, attribute = OPTIONS[section]
+    for path in sorted((ROOT / folder.replace(".", "/")).glob("*.py")):
+        member = getattr(importlib.import_module(f"{folder}.{path.stem}"), attribute, None)
+        if member is None:
+            continue
+        summary = _one_line((inspect.getdoc(member) or "").partition("\n\n")[0]).removeprefix("Return the objective: ")
+        yield f'### `name = "{path.stem}"`'
+        yield summary[0].upper() + summary[1:]
+        told = _attributes(member)
+        rows = [(name, *told[name]) for name in inspect.signature(member).parameters if name in told]
+        if rows:
+            yield _table(rows)
+
+
+def _attributes(member: Any) -> dict[str, tuple[str, str, str]]:
+    """Return type, default and meaning of each argument of a function or attribute of a dataclass, as documented."""
+    doc = inspect.getdoc(member) or ""
+    listed = re.search(r"^(?:Args|Attributes):\n((?: {4}.*\n?|\n)+)", doc, re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): ((?:.*\n?)(?: {8}.*\n?)*)", listed[1] if listed else "", re.MULTILINE)
+    told = {name: _one_line(text) for name, text in entries}
+    found = {}
+    for name, parameter in inspect.signature(member).parameters.items():
+        meaning = told.get(name, "")
+        if (not meaning or meaning.startswith("As in `Deployment`")) and member is not Deployment:
+            meaning = _attributes(Deployment).get(name, ("", "", meaning))[2]
+        if name != "name" and not name.startswith("_") and meaning:
+            is_needed = parameter.default is inspect.Parameter.empty
+            found[name] = (_annotation(parameter), "needed" if is_needed else _shown(parameter.default), meaning)
+    return found
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    """Return the type of an option in words, from how it is annotated."""
+    text = str(parameter.annotation)
+    text = text.removesuffix(" | None")
+    words = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}
+    if text in words:
+        return words[text]
+    if text.startswith("Sequence[float]"):
+        return "list of numbers"
+    if text.startswith("Mapping"):
+        return "table of lists"
+    choices = next(
+        (getattr(importlib.import_module(module), text) for module in ("evonas.chips.deployment", "evonas.chips.energy")
+         if hasattr(importlib.import_module(module), text)),
+        None,
+    )  # fmt: skip
+    assert choices is not None, f"no words for the type {text}"
+    return " or ".join(f'`"{choice}"`' for choice in choices.__args__)
+
+
+def _chip(chip: Mapping[str, Any]) -> str:
+    counted = [
+        f"`{name}` {_band(number)} ({number['kind']}: {number['source']})"
+        for name, number in chip["energy"].items()
+        if number["counted"]
+    ]
+    if chip["memory"]:
+        counted.append("memory accesses")
+    power = [
+        f"`{name}` {_band(number, 'mW')} ({number['kind']}: {number['source']})"
+        for name, number in chip["power"].items()
+    ]
+    lines = [
+        ("scope", f"{chip['scope']}, {chip['composition']}; operations are counted {chip['counts']}"),
+        ("energy", "; ".join(counted) or "none is published"),
+        ("power", "; ".join(power)),
+        ("not counted", "; ".join(chip["not_counted"])),
+        ("known, never summed", ", ".join(f"`{name}`" for name in chip["never_summed"])),
+        ("latency", f"`{chip['latency']}`" if chip["latency"] else "cannot be told"),
+        ("not in the latency", "; ".join(chip["latency_not_counted"])),
+        ("fit", ", ".join(f"`{name}`" for name in chip["fit"]) or "cannot be checked"),
+        ("uncertainty", "{:g} to {:g} times the result".format(*chip["uncertainty"]) if chip["uncertainty"] else ""),
+        ("sources", "; ".join(f"{short}: {citation}" for short, citation in chip["sources"].items())),
+    ]
+    return "\n".join(
+        [f"### `{chip['id']}`", "", f"{chip['name']}.", "", *(f"- {name}: {text}" for name, text in lines if text)]
+    )
+
+
+def _band(number: Mapping[str, Any], unit: str = "pJ") -> str:
+    band = f" ({number['low']:g} to {number['high']:g})" if number["low"] < number["high"] else ""
+    return f"{number['value']:g}{band} {unit}"
+
+
+def _table(rows: Sequence[tuple[str, str, str, str]]) -> str:
+    head = ["| key | type and range | default | meaning |", "|---|---|---|---|"]
+    cell = [(f"`{key}`", kind, default, meaning.replace("|", "\\|")) for key, kind, default, meaning in rows]
+    return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in cell)])
+
+
+def _shown(value: Any) -> str:
+    """Return a default as a run file would say it, a dash where there is none."""
+    is_plain = isinstance(value, bool | int | float | str | list | tuple)
+    return f"`{json.dumps(value)}`" if is_plain else "-"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+def main() -> None:
+    """Write every page anew."""
+    for page in PAGES:
+        path = DOCS / page
+        path.write_text(generated(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"written: {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
