@@ -144,11 +144,13 @@ def _check_side(side: Any, images: np.ndarray) -> None:
 
 def _pixels(images: np.ndarray, side: int | None) -> np.ndarray:
     """Return `(images, 1, 1, height, width)` values in [0, 1], averaged down to `side` where it is given."""
-    values = images.astype(np.float32) / 255.0
-    if side is not None:
-        height = values.shape[1]
-        block = height // side
-        values = values.reshape(-1, side, block, side, block).mean(axis=(2, 4))
+    if side is None:
+        values = images.astype(np.float32) / np.float32(255)
+    else:
+        block = images.shape[1] // side
+        sums = images.reshape(-1, side, block, side, block).sum(axis=(2, 4), dtype=np.uint32)
+        # of whole numbers, so that every machine comes to the same bits and the fingerprint is theirs too
+        values = (sums / (255 * block**2)).astype(np.float32)
     return values[:, None, None]
 
 

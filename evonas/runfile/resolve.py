@@ -17,7 +17,7 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse, first_of
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
-from evonas.errors import OptionError, RunFileError
+from evonas.errors import DataError, OptionError, RunFileError
 from evonas.objective import Objective
 from evonas.options import shown
 from evonas.runfile.chip_constraint import Hardware, hardware_of
@@ -165,17 +165,28 @@ class ResolvedRun:
 
     def make_evaluate(self) -> Callable[[], Evaluate]:
         """Return the picklable function that makes an evaluator in a worker."""
-        return MakeEvaluator(self.file)
+        return MakeEvaluator(self.file, self.search_data.fingerprint)
 
 
 @dataclass(frozen=True)
 class MakeEvaluator:
-    """Makes the evaluator of a run file; called once in each worker, which reads the data itself."""
+    """Makes the evaluator of a run file; called once in each worker, which reads the data itself.
+
+    Attributes:
+        file: The run file.
+        fingerprint: Of the data that the search was resolved with.
+    """
 
     file: RunFile
+    fingerprint: str
 
     def __call__(self) -> Evaluate:
-        """Return the evaluator."""
+        """Return the evaluator.
+
+        Raises:
+            RunFileError: If something that the run file names is not here.
+            DataError: If the data here are others than those of the search.
+        """
         from evonas.training.bilevel_searcher import BilevelSearcher
         from evonas.training.trainer import TrainingEvaluator
         from evonas.training.training_settings import Training
@@ -184,6 +195,11 @@ class MakeEvaluator:
         data, faults = search_data_of(file.data)
         if data is None:
             raise RunFileError(faults)
+        if data.fingerprint != self.fingerprint:
+            raise DataError(
+                f"The data {file.data.name!r} that this worker reads are others than those that the search began with: "
+                "their fingerprints differ. Give all machines the same files."
+            )
         space, faults = space_of(file)
         if space is None:
             raise RunFileError(faults)

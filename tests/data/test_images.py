@@ -125,3 +125,12 @@ def test_a_folder_with_the_name_of_a_file_is_told(tmp_path: Path) -> None:
     (folder / NAMES[1]).unlink()
     (folder / NAMES[1]).mkdir()
     assert f"{folder / NAMES[1]} is no file but a folder" in told(folder) or "Is a directory" in told(folder)
+
+
+def test_averages_are_those_of_whole_numbers_to_the_last_bit(tmp_path: Path) -> None:
+    full = np.random.default_rng(3).integers(0, 256, (60, 12, 12))
+    folder = write(tmp_path, train=full, test=full[:20])
+    small = images.read(path=str(folder), side=4).samples.inputs
+    for image, row, column in ((0, 0, 0), (7, 3, 1), (59, 2, 2)):
+        total = int(full[image, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3].sum())
+        assert small[image, 0, 0, row, column] == np.float32(total / (255 * 9))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +62,20 @@ def fitting(steps: int, *, among: int = 4000) -> Genotype:
     return next(one for one in drawn if one["time_steps"] == steps and one["channels"] == 4 and "surrogate" in one)
 
 
-def run_file(folder: Path, *, space_name: str = "spatial_temporal", frames: int = FRAMES, evaluations: int = 2) -> Path:
+def run_file(
+    folder: Path,
+    *,
+    space_name: str = "spatial_temporal",
+    frames: int = FRAMES,
+    evaluations: int = 2,
+    strategies: Sequence[dict[str, object]] = ({"name": "random"},),
+) -> Path:
     path = folder / "run.toml"
     content = {
         "search": {"space": space_name, "evaluations": evaluations, "parallel": 2},
         "data": {"name": f"{__name__}:events", "frames": frames},
         "objectives": [{"name": "accuracy"}, {"name": "spikes"}],
-        "strategies": [{"name": "random"}],
+        "strategies": list(strategies),
         "ladder": {"epochs": [1]},
     }
     path.write_text(tomli_w.dumps(content))
@@ -156,9 +163,25 @@ def test_a_search_trains_the_networks_that_fit_the_frames_and_refuses_the_others
     trained = [row for row in rows if not row.is_refused]
     assert len(trained) == 3
     assert all(row.costs is not None and row.job.genotype["time_steps"] == FRAMES for row in trained)
+    stored = [row.evaluation.measurement for row in Archive.read(tmp_path / "archive.h5").rows if not row.is_refused]
+    assert stored == [row.evaluation.measurement for row in trained]
+    assert all(measurement.class_samples == (4, 4, 4) for measurement in stored)
     refused = [row for row in rows if row.is_refused]
     assert all(row.job.genotype["time_steps"] != FRAMES for row in refused)
     assert all("while the samples have 5 frames" in row.evaluation.message for row in refused)
+
+
+def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each_frame(tmp_path: Path) -> None:
+    strategy = {"name": "differentiable", "objective": "spikes", "warm_up": 1, "epochs": 1, "proposals": 1, "first": 2,
+                "searches": 1, "candidates": 1, "contexts": {"nodes": [1], "layers": [2], "channels": [4]}}  # fmt: skip
+    run = resolve(run_file(tmp_path, evaluations=1, strategies=[strategy]))
+    rows = searched(run, tmp_path / "archive.h5").rows
+    assert not [row.evaluation.message for row in rows if row.costs is None and row.job.kind == "evaluate"]
+    search = next(row for row in rows if row.job.kind == "search")
+    assert not search.evaluation.message
+    assert [genotype["time_steps"] for genotype in search.evaluation.proposals] == [FRAMES]
+    assert search.evaluation.trained is not None
+    assert search.evaluation.trained.sample_steps % FRAMES == 0
 
 
 def test_an_example_fits_the_frames_and_answers(tmp_path: Path) -> None:
