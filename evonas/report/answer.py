@@ -9,7 +9,7 @@ from pathlib import Path
 from evonas.archive.archive import Archive
 from evonas.archive.results import Results
 from evonas.engine.view import Row
-from evonas.errors import RunFileError
+from evonas.errors import ArchiveError, RunFileError
 from evonas.measurement import Measurement
 from evonas.report.cost_breakdown import Bill, bill
 from evonas.report.kept_off import nearest
@@ -17,7 +17,7 @@ from evonas.report.pick import pick
 from evonas.report.rescoring import Question, ask, bounds_of, within
 from evonas.report.results_folder import (
     archive_of,
-    check_same_run,
+    differences,
     hidden_code,
     named_code,
     run_file_of,
@@ -111,7 +111,7 @@ def _of_run_file(folder: Path, command: Command, file: RunFile) -> Answer:
         faults += error.faults
         question = ask(asked, trusted=command.trust)
     results = Archive.read(archive_of(folder), question.objectives)
-    check_same_run(file, results.header, folder=folder)
+    faults += differences(file, results.header, folder=folder)
     return _picked(results, question, command, faults=faults, remarks=remarks)
 
 
@@ -119,13 +119,17 @@ def _of_stored_values(
     folder: Path, command: Command, *, remarks: tuple[str, ...] = (), file: RunFile | None = None
 ) -> Answer:
     """Return the answer with the values that the archive holds of the objectives of its run, as far as it holds any."""
-    results = Archive.read(archive_of(folder))
-    if file is not None:
-        check_same_run(file, results.header, folder=folder)
+    try:
+        results = Archive.read(archive_of(folder))
+    except ArchiveError as error:
+        if not remarks:
+            raise
+        raise RunFileError([*remarks, str(error)]) from None
+    faults = [] if file is None else differences(file, results.header, folder=folder)
     if not results.objectives:
-        raise RunFileError(remarks or [f"DIR: {archive_of(folder)} holds no objectives, expected those of its run"])
+        none = [] if remarks else [f"DIR: {archive_of(folder)} holds no objectives, expected those of its run"]
+        raise RunFileError([*remarks, *none, *faults])
     known = ", ".join(objective.name for objective in results.objectives)
-    faults = []
     if command.profile is not None:
         faults.append(f"--profile: only the stored values of {known} are known, so they cannot be had for another chip")
     bounds, wrong = bounds_of(command.budgets)

@@ -78,14 +78,13 @@ def with_shipped_profiles(file: RunFile) -> RunFile:
     return RunFile.model_validate(document)
 
 
-def check_same_run(file: RunFile, header: Header, *, folder: Path) -> None:
-    """Check that an archive was made by the run of a run file; an archive without settings may belong to any.
+def differences(file: RunFile, header: Header, *, folder: Path) -> list[str]:
+    """Return a sentence for each key by which an archive is of another run than the run file beside it.
 
-    Raises:
-        RunFileError: If it was not, with the keys in which both differ.
+    An archive without settings, such as a program of one's own writes, may belong to any run file.
     """
     if not header.settings:
-        return
+        return []
     own: dict[str, Any] = json.loads(json.dumps(file.settings()))
     stored = dict(header.settings)
     gone = [key for key in stored if key not in own and key.split(".")[0] in ("objectives", "strategies", "hardware")]
@@ -95,9 +94,8 @@ def check_same_run(file: RunFile, header: Header, *, folder: Path) -> None:
         for key in [*own, *gone]
         if key not in FREE_SETTINGS and (key not in own or key not in stored or own[key] != stored[key])
     ]
-    if differing:
-        more = [f"and {len(differing) - SHOWN} keys more"] if len(differing) > SHOWN else []
-        raise RunFileError([*differing[:SHOWN], *more])
+    more = [f"and {len(differing) - SHOWN} keys more"] if len(differing) > SHOWN else []
+    return [*differing[:SHOWN], *more]
 
 
 def _hides(place: Path) -> bool:

@@ -15,11 +15,9 @@ from typing import Any
 
 from evonas.errors import EvonasError, OptionError, ProfileError
 from evonas.runfile.kinds import KINDS
-from evonas.runfile.modules import Module, by_full_name, in_folder, in_the_way, names_in
+from evonas.runfile.modules import LONGEST_NAME, Module, by_full_name, in_folder, in_the_way, is_name, names_in
 from evonas.runfile.option_kinds import kind_faults
 from evonas.runfile.toml_text import key_of
-
-LONGEST_NAME = 200
 
 
 class LookupFault(Exception):
@@ -40,8 +38,7 @@ def look_up(name: str, *, folder: str, attribute: str, trusted: bool = True) -> 
             none of the kind that `attribute` stands for.
     """
     module_name, colon, own = name.partition(":")
-    parts = [*module_name.split("."), *([own] if colon else [])]
-    if len(name) > LONGEST_NAME or not all(part.isidentifier() for part in parts):
+    if not is_name(module_name) or (colon and not own.isidentifier()):
         raise LookupFault(
             f"expected the name of a file in {_place(folder)}/ without its ending, or package.module:name"
         )

@@ -18,6 +18,8 @@ from typing import Literal
 SHIPPED = Path(__file__).resolve().parents[2]
 """Where `evonas`, `objectives` and `spaces` are installed."""
 
+LONGEST_NAME = 200
+
 Owner = Literal["evonas", "user", "installed", "python"]
 
 
@@ -79,6 +81,11 @@ class Module:
         return module
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text can name a module: identifiers with dots between them, no paths."""
+    return len(text) <= LONGEST_NAME and all(part.isidentifier() for part in text.split("."))
+
+
 def in_folder(name: str, *, folder: str, trusted: bool) -> Module | None:
     """Return the module `name` of an import package, None where there is none.
 
@@ -88,6 +95,8 @@ def in_folder(name: str, *, folder: str, trusted: bool) -> Module | None:
         trusted: Whether files of the user count: of the working directory first, then along `sys.path`. Without, only
             what evonas ships is found.
     """
+    if not is_name(name):
+        return None
     for place in _places(folder, trusted=trusted):
         file = place.joinpath(*name.split(".")).with_suffix(".py")
         if file.is_file():

@@ -183,10 +183,12 @@ def test_only_files_that_define_what_is_asked_for_are_listed(here: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["../energy", "a b", "a:b:c", "a..b", ":x", "x:", "." * 3000, "a" * 5000, "é/x", "x\x1b[2J", "1x", "²:x"]
+    "name",
+    ["../energy", "a b", "a:b:c", "a..b", ":x", "x:", "." * 3000, "a" * 5000, "é/x", "x\x1b[2J", "1x", "²:x", "/", ""],
 )
 def test_what_can_be_no_name_is_told(name: str) -> None:
     assert "expected the name of a file in objectives/" in refused(name)
+    assert not is_shipped(name, folder="objectives")
 
 
 def test_an_import_that_fails_is_told_and_tried_again(here: Path) -> None:
