@@ -72,6 +72,9 @@ class TableMemory:
         self.seed = seed
         self.rows: dict[int, Row] = {}
 
+    def begin(self, run: Mapping[str, Any]) -> None:
+        """Take any search."""
+
     def add(self, evaluation: Evaluation) -> None:
         """Keep a row and its score."""
         self.rows[evaluation.job.slot] = Row.of(evaluation, self.objectives)

@@ -30,11 +30,12 @@ from evonas.architecture.neuron import SPIKING
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.archive.contents import Stored
 from evonas.archive.hdf5_file import write_archive
-from evonas.archive.journal import encode
+from evonas.archive.journal import encode_all
 from evonas.archive.record import to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.chips.profile import SHIPPED, names
+from evonas.engine.description import described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ProfileError
@@ -149,9 +150,9 @@ def reading_seconds(stored: Stored) -> tuple[float, float]:
     """Return how long it takes to read an archive at rest, and one whose rows are all in the journal."""
     with tempfile.TemporaryDirectory() as folder:
         at_rest, open_one = Path(folder) / "at_rest.h5", Path(folder) / "open.h5"
-        write_archive(at_rest, stored, values=())
+        write_archive(at_rest, stored)
         records = [{"header": stored.header.to_json()}, *({"evaluation": to_record(row)} for row in stored.evaluations)]
-        open_one.with_name("open.h5.journal").write_bytes(b"".join(encode(record) for record in records))
+        open_one.with_name("open.h5.journal").write_bytes(encode_all(records))
         seconds = []
         for path in (at_rest, open_one):
             began = time.perf_counter()
@@ -170,7 +171,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     count = 1000 if options.quick else ROWS
-    header = Header(0, {}, tuple(sorted(space.variables)), (), 0, 16, (versions(),))
+    header = Header(0, {}, described_space(space), (), versions=(versions(),))
     stored = Stored(header, (), rows(count, np.random.default_rng(0)))
     scale = ROWS / count
     scoring = {label: scale * scoring_seconds(stored, objective) for label, objective in objectives().items()}

@@ -6,7 +6,7 @@ The engine searches anything; these names are all that a search of one's own nee
     what is traded    Objective
     what proposes     Evolution, Differentiable, RandomSearch, Mixture, AdaptiveMixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
-    what is kept      Archive, Job, Evaluation, Measurement, Activity, Outcome
+    what is kept      Archive, load, Job, Evaluation, Measurement, Activity, Outcome
     what is refused   Refusal
     the search        search, Budget, Ladder, Cost
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evonas.archive.archive import Archive
+from evonas.archive.archive import Archive, load
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
@@ -62,6 +62,7 @@ __all__ = [
     "Rule",
     "SimulatedWorkers",
     "Space",
+    "load",
     "search",
 ]
 

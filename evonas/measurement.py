@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 Shape = tuple[int, int, int]
@@ -177,12 +177,35 @@ class Measurement:
     class_samples: tuple[int, ...] = ()
     class_hits: tuple[int, ...] = ()
 
+    @classmethod
+    def deferred(cls, load: Callable[[], Activity], **values: Any) -> Measurement:
+        """Return a measurement whose activity is loaded whenever it is asked for, and not kept.
+
+        Thousands of stored networks hold millions of counts, of which most questions need none.
+
+        Args:
+            load: Returns the activity.
+            values: All other attributes.
+        """
+        measurement = cls.__new__(cls)
+        vars(measurement).update(values, _load=load)
+        return measurement
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "activity" and "_load" in vars(self):
+            return vars(self)["_load"]()
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads back without loss."""
         activity = dict(vars(self.activity))
         for parts in ("populations", "connections"):  # dataclasses.asdict copies every count: ten times slower
             activity[parts] = [dict(vars(part)) for part in activity[parts]]
-        return {**vars(self), "activity": activity}
+        values = {name: value for name, value in vars(self).items() if name != "_load"}
+        return {**values, "activity": activity}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from evonas.errors import NotFiniteError, OptionError, UnpriceableError
+from evonas.errors import ArchiveError, NotFiniteError, OptionError, UnpriceableError
 from evonas.options import NAME, Flag, Number, OneOf, OptionRule, OrNone, settle, shown
 
 Direction = Literal["min", "max"]
@@ -44,6 +44,8 @@ class Objective:
         profile: Id of the hardware profile that it depends on, if any.
         uncounted: What the value leaves out, for people.
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
+        basis: All that values depend on beside the measurement, as a hash: of two objectives of one basis the values
+            are the same, so that stored ones are as good as new ones. Empty where nobody can say.
 
     Raises:
         OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.
@@ -60,6 +62,7 @@ class Objective:
     profile: str | None = None
     uncounted: tuple[str, ...] = ()
     band: Callable[[Any], tuple[float, float]] | None = None
+    basis: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.score):
@@ -109,24 +112,25 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
         NotFiniteError: If an objective is no finite number that can be compared, or could not be computed: a failure of
             the row, never a score. The message begins with the name of the objective.
     """
-    values: list[float | None] = []
+    return judged([_value(objective, measurement) for objective in objectives], objectives)
+
+
+def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Score:
+    """Return the score of values that are known: finite numbers, or why there is none."""
     violation, reasons = 0.0, []
-    for objective in objectives:
-        try:
-            value = _value(objective, measurement)
-        except UnpriceableError as error:
-            values.append(None)
+    for value, objective in zip(values, objectives, strict=True):
+        if isinstance(value, str):
             violation += 1.0
-            reasons.append(f"{objective.name}: {error}")
+            reasons.append(f"{objective.name}: {value}")
             continue
-        values.append(value)
         broken = objective.violation(value)
         if broken:
             violation += broken
             low = objective.at_least
             bound = low if low is not None and value < low else objective.at_most
             reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
-    return Score(tuple(values), violation, "; ".join(reasons))
+    found = tuple(None if isinstance(value, str) else value for value in values)
+    return Score(found, violation, "; ".join(reasons))
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
@@ -144,11 +148,13 @@ def check_objectives(objectives: Sequence[Objective]) -> None:
         raise OptionError([f"objectives: got the names {', '.join(names)}, expected a different one for each"])
 
 
-def _value(objective: Objective, measurement: Any) -> float:
-    """Return the value of an objective: a real number, of which bools, texts and arrays are none."""
+def _value(objective: Objective, measurement: Any) -> float | str:
+    """Return the value, a real number, of which bools, texts and arrays are none; or why there is none."""
     try:
         value = objective.score(measurement)
-    except UnpriceableError:
+    except UnpriceableError as error:
+        return str(error)
+    except ArchiveError:  # what was measured cannot be read, which says nothing of the network
         raise
     except Exception as error:  # a user's own objective may raise anything
         raise NotFiniteError(f"{objective.name}: {type(error).__name__}: {error}") from error

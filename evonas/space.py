@@ -141,7 +141,7 @@ class Space:
         self.sizes = tuple(sizes)
         self.operations = operations
         self.plan = plan
-        self._arrange = arrange
+        self.arrange = arrange
         self._narrowed: frozenset[str] = frozenset()
         self._surrogate_width = surrogate_width
         self.surrogate_widths = None if surrogate_width is None else self._range(surrogate_width)
@@ -197,8 +197,8 @@ class Space:
                 faults.append(f"{name}: {error}")
         if faults:
             raise SpaceError("This is no assignment of the space: " + "; ".join(faults) + ".")
-        if self._arrange is not None:
-            values = self._arrange(values)
+        if self.arrange is not None:
+            values = self.arrange(values)
         for rule in self.rules:
             if not rule.when(values):
                 values = {name: value for name, value in values.items() if name not in rule.names}

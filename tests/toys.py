@@ -87,6 +87,11 @@ class ListMemory:
         self.seed = seed
         self.objectives = objectives
         self.stored: dict[int, Evaluation] = {}
+        self.run: Mapping[str, Any] = {}
+
+    def begin(self, run: Mapping[str, Any]) -> None:
+        assert self.run in ({}, run)
+        self.run = run
 
     def add(self, evaluation: Evaluation) -> None:
         assert evaluation.job.slot not in self.stored

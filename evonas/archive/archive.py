@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from evonas.archive.atomic_file import remove_unfinished
 from evonas.archive.contents import Stored, bulk_reading, merge
-from evonas.archive.hdf5_file import read_archive, remove_unfinished, write_archive
+from evonas.archive.hdf5_file import read_archive, write_archive
 from evonas.archive.journal import Journal, read_journal
 from evonas.archive.pareto_front import Front
 from evonas.archive.record import plain, to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
+from evonas.engine.description import described_objective, described_space
 from evonas.engine.evaluation import Evaluation
 from evonas.engine.view import Row
-from evonas.errors import ArchiveError
+from evonas.errors import ArchiveError, ChangedRunError
 from evonas.objective import Objective
 from evonas.space import Space
 
@@ -41,8 +44,9 @@ class Archive:
         reference_rows: Number of rows at that rung from which the corners of the hypervolume are made.
 
     Raises:
-        ChangedRunError: If the archive belongs to a run with another seed, space or settings.
-        ArchiveError: If another process writes it, it is no archive, is broken or cannot be written to.
+        ChangedRunError: If the archive belongs to a run of another seed, space or other objectives or settings, or
+            objectives give its rows other values than they did.
+        ArchiveError: If another process writes it, it is no archive, is damaged or cannot be written to.
     """
 
     def __init__(
@@ -63,50 +67,54 @@ class Archive:
                 f"An archive needs 0 <= seed < 2**63 and reference_rows >= 1, got {seed} and {reference_rows}."
             )
         header = Header(
-            seed,
+            int(seed),
             dict(settings or {}),
-            variables=tuple(sorted(space.variables)),
-            objectives=tuple(objective.name for objective in objectives),
+            space=described_space(space),
+            objectives=tuple({**described_objective(one), "basis": one.basis} for one in objectives),
             top_rung=top_rung,
             reference_rows=reference_rows,
             versions=(versions(),),
         )
-        self._journal, records = Journal.open(_beside(self.path))
+        self._free = tuple(free)
+        self._journal, contents = Journal.open(_beside(self.path))
         self._is_closed = False
         try:
-            self._results, self._has_news = self._open(header, objectives, records=records, free=free)
+            self._results, self._has_news = self._open(header, objectives, records=contents.records)
+            self._results.notes = (*contents.notes, *self._results.notes)
         except BaseException:
-            if records:
+            if contents.records:
                 self._journal.close()
             else:
                 self._journal.remove()
             raise
 
     @staticmethod
-    def read(path: str | os.PathLike[str], objectives: Sequence[Objective] = ()) -> Results:
+    def read(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = None) -> Results:
         """Return what an archive holds now, perhaps while a search writes it. Takes no lock and changes nothing.
 
         Args:
             path: The HDF5 file.
-            objectives: What to score the rows under; need not be the objectives of the run.
+            objectives: What to score the rows under; need not be the objectives of the run. By default those of the
+                run, with the values that are stored.
 
         Raises:
-            ArchiveError: If there is no archive, or it is broken.
+            ArchiveError: If there is no archive, or it is damaged.
         """
         path = Path(path)
-        records: Sequence[bytes] | None
         try:
             # The journal first: it is deleted after its rows are in the HDF5 file, so nothing can fall between.
-            records = read_journal(_beside(path))
+            contents = read_journal(_beside(path))
         except FileNotFoundError:
-            records = None
-        _, stored = _load(path, records or ())
+            contents = None
+        _, stored = _load(path, () if contents is None else contents.records)
         if stored is None:
             raise ArchiveError(
                 f"There is no archive at {path}, and no journal of one. Give the folder or file of a run that has "
                 "evaluated something."
             )
-        return Results(stored, objectives, is_at_rest=records is None)
+        if contents is not None:
+            stored = replace(stored, notes=(*contents.notes, *stored.notes))
+        return Results(stored, objectives, is_at_rest=contents is None)
 
     @property
     def seed(self) -> int:
@@ -119,9 +127,32 @@ class Archive:
         return self._results.objectives
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was lost or put right when the archive was opened, for people."""
+        return self._results.notes
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """Every row, in slot order."""
         return self._results.rows
+
+    def begin(self, run: Mapping[str, Any]) -> None:
+        """Note what a search is called with, or compare it with what the rows so far were searched with.
+
+        Args:
+            run: Its strategy, ladder and whatever else decides what it finds, as JSON objects; `"space"` among them.
+
+        Raises:
+            ChangedRunError: If anything differs, each difference named with both values.
+            ArchiveError: If it cannot be written down.
+        """
+        stored = self._results.header
+        told = {name: value for name, value in run.items() if name != "space"}
+        replace(stored, space=run["space"], search=told).check_same_run(stored, free=self._free, path=self.path)
+        if not stored.search:
+            self._results.header = replace(stored, search=told)
+            self._journal.append(self._header_record())
+            self._has_news = self._has_news or bool(self._results.rows)
 
     def add(self, evaluation: Evaluation) -> None:
         """Keep a row; it is safe on disk when this returns. The cost does not grow with the number of rows.
@@ -132,9 +163,12 @@ class Archive:
         evaluation = plain(evaluation)
         if self._results.get(evaluation.job.slot) is not None:
             raise ArchiveError(f"Slot {evaluation.job.slot} of {self.path} holds a row already, and rows never change.")
-        self._journal.append({"evaluation": to_record(evaluation)})
+        row = self._results.scored(evaluation)
+        values = self._results.values_of(row)
+        told = {} if values is None else {"values": values}
+        self._journal.append({"evaluation": to_record(evaluation), **told})
         self._has_news = True
-        self._results.add(evaluation)
+        self._results.add(evaluation, row, values=values)
         fixed = self._results.fix_reference()
         if fixed is not None:
             self._journal.append({"reference": fixed})
@@ -144,7 +178,7 @@ class Archive:
         return self._results.get(slot)
 
     def front(self) -> Front:
-        """Return the feasible networks at the top rung that no other betters in every objective."""
+        """Return the non-dominated ones of the feasible networks at the top rung."""
         return self._results.front()
 
     def close(self) -> None:
@@ -157,9 +191,8 @@ class Archive:
             return
         try:
             if self._has_news:
-                results = self._results
-                stored = Stored(results.header, results.references, results.evaluations)
-                write_archive(self.path, stored, values=results.values())
+                self._journal.check_alone()
+                write_archive(self.path, self._results.with_values())
             self._journal.remove()
         finally:
             self._is_closed = self._results.is_at_rest = True
@@ -179,23 +212,50 @@ class Archive:
             error.add_note(f"The archive could not be closed either: {failure}")
 
     def _open(
-        self, header: Header, objectives: Sequence[Objective], *, records: list[bytes], free: Collection[str]
+        self, header: Header, objectives: Sequence[Objective], *, records: Sequence[bytes]
     ) -> tuple[Results, bool]:
         """Return what is stored, and whether the journal holds anything that the HDF5 file does not."""
         at_rest, stored = _load(self.path, records)
         if stored is None:
             stored = Stored(header, (), ())
         else:
-            header.check_same_run(stored.header, free=free, path=self.path)
-            stored = Stored(header.continuing(stored.header), stored.references, stored.evaluations)
+            header.check_same_run(stored.header, free=self._free, path=self.path)
+            stored = replace(stored, header=header.continuing(stored.header))
         results = Results(stored, objectives, is_at_rest=False)
+        changed = results.changed_values()
+        if changed:
+            raise ChangedRunError(
+                f"{self.path} holds rows whose objectives had other values when they were evaluated:\n"
+                + "\n".join(f"- {line}" for line in changed)
+                + "\nTo resume the run, use the objectives, the profiles and the evonas that it was begun with; to go "
+                "on with others, start anew in another output folder. Reading commands show its rows under any."
+            )
         remove_unfinished(self.path)
-        writer = f"process {os.getpid()} on {socket.gethostname()}"
-        self._journal.append({"header": stored.header.to_json(), "writer": writer})
+        self._rows_at_rest = 0 if at_rest is None else len(at_rest.evaluations)
+        self._results = results
+        self._journal.append(self._header_record())
         for fixed in results.references[len(stored.references) :]:
             self._journal.append({"reference": fixed})
         known = (0, 0) if at_rest is None else (len(at_rest.evaluations), len(at_rest.references))
         return results, (len(stored.evaluations), len(results.references)) != known
+
+    def _header_record(self) -> dict[str, Any]:
+        writer = f"process {os.getpid()} on {socket.gethostname()}"
+        return {"header": self._results.header.to_json(), "writer": writer, "rows": self._rows_at_rest}
+
+
+def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = None) -> Results:
+    """Return what a run has found so far, from the folder of its results or the file of its archive.
+
+    Args:
+        path: The folder of a run, which holds `archive.h5`, or the file of any archive.
+        objectives: What to score the rows under; by default what the run traded, with the values that are stored.
+
+    Raises:
+        ArchiveError: If there is no archive, or it is damaged.
+    """
+    path = Path(path)
+    return Archive.read(path / "archive.h5" if path.is_dir() else path, objectives)
 
 
 def _load(path: Path, records: Sequence[bytes]) -> tuple[Stored | None, Stored | None]:

@@ -1,8 +1,11 @@
-"""Durable files: a file is replaced whole or not at all."""
+"""Atomic files: a file is replaced whole or not at all, and nothing is ever written through a link."""
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from evonas.errors import ArchiveError
@@ -17,20 +20,46 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
+    """Replace the content of `path` by `parts` at once; an error leaves the old file as it was.
+
+    What is unfinished lies in a new file of the same folder, whose name nobody can know before. A link at `path` is
+    replaced, what it points to stays as it is.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the content of `path` by `text` at once; an error leaves the old file as it was.
 
     Raises:
         ArchiveError: If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        write_bytes(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ArchiveError(f"{path} cannot be written: {error}. What was there before is unchanged.") from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Delete what processes that died while they wrote `path` have left beside it. Nobody else may write it now."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
+    for left in os.listdir(path.parent):
+        if name.fullmatch(left):
+            path.with_name(left).unlink(missing_ok=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evonas.archive.record import from_record
 from evonas.archive.run_header import Header
 from evonas.engine.evaluation import Evaluation
 from evonas.errors import ArchiveError
+
+Values = tuple[float | str, ...]
+"""Values of a row under the objectives of the run, in their order; where there is none, why."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,15 @@ class Stored:
         header: Which run it is.
         references: The corners of the hypervolume that are fixed: JSON objects, one for each set of objectives.
         evaluations: In slot order.
+        values: Slot to values; rows that failed have none.
+        notes: What was lost or put right when it was read, for people.
     """
 
     header: Header
     references: tuple[Mapping[str, Any], ...]
     evaluations: Sequence[Evaluation]
+    values: Mapping[int, Values] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def merge(at_rest: Stored | None, texts: Sequence[bytes], *, path: object) -> Stored | None:
@@ -41,37 +49,120 @@ def merge(at_rest: Stored | None, texts: Sequence[bytes], *, path: object) -> St
         path: The journal, for messages.
 
     Raises:
-        ArchiveError: If both hold different rows for one slot, or the journal belongs to another run or format.
+        ArchiveError: If both hold different rows for one slot, or the journal belongs to another run or format, or
+            holds what no evonas writes.
     """
-    header = None if at_rest is None else at_rest.header
-    references = [] if at_rest is None else list(at_rest.references)
-    evaluations = {} if at_rest is None else {row.job.slot: row for row in at_rest.evaluations}
+    merging = _Merging(at_rest, path)
     for number, text in enumerate(texts, start=1):
-        record = json.loads(text)
+        try:
+            merging.take(json.loads(text), number)
+        except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:
+            what = f"{type(error).__name__}" if isinstance(error, RecursionError) else error
+            raise ArchiveError(
+                f"Line {number} of the journal {path} is whole but holds nothing that this evonas writes: {what}. "
+                "Nothing was changed. Use the version of evonas that wrote it, or restore the file from a copy."
+            ) from error
+    return merging.result()
+
+
+class _Merging:
+    """The HDF5 file and the records of the journal that were taken so far."""
+
+    def __init__(self, at_rest: Stored | None, path: object) -> None:
+        self._path = path
+        self._header = None if at_rest is None else at_rest.header
+        self._references = [] if at_rest is None else list(at_rest.references)
+        self._evaluations = {} if at_rest is None else {row.job.slot: row for row in at_rest.evaluations}
+        self._values = {} if at_rest is None else dict(at_rest.values)
+        self._rows_at_rest = len(self._evaluations)
+        self._notes: list[str] = []
+
+    def take(self, record: Any, number: int) -> None:
+        """Take a record; raise ValueError where it is none."""
+        if not isinstance(record, dict):
+            raise ValueError(f"it is {record!r:.60}, expected a JSON object")
         if "header" in record:
-            header = _next_header(header, record["header"], path)
+            self._take_header(record)
+        elif self._header is None:
+            raise ValueError("it comes before the header of the run")
         elif "reference" in record:
-            if record["reference"] not in references:
-                references.append(record["reference"])
+            check_reference(record["reference"])
+            if record["reference"] not in self._references:
+                self._references.append(record["reference"])
+        elif "evaluation" in record:
+            self._take_evaluation(record, number)
         else:
-            evaluation = _evaluation(record, number, path)
-            known = evaluations.setdefault(evaluation.job.slot, evaluation)
-            if not (known.same_result(evaluation) or repr(known) == repr(evaluation)):  # NaN equals nothing but in repr
-                raise ArchiveError(
-                    f"Line {number} of the journal {path} and an earlier row of the archive both hold slot "
-                    f"{evaluation.job.slot}, with different results: the files come from different runs. Nothing was "
-                    "changed. Move the file that does not belong here away."
-                )
-    if header is None:
-        return None
-    return Stored(header, tuple(references), [evaluations[slot] for slot in sorted(evaluations)])
+            raise ValueError(f"it names {', '.join(map(repr, list(record)[:3])) or 'nothing'}")
+
+    def result(self) -> Stored | None:
+        """Return what they hold together."""
+        if self._header is None:
+            return None
+        evaluations = [self._evaluations[slot] for slot in sorted(self._evaluations)]
+        return Stored(self._header, tuple(self._references), evaluations, self._values, tuple(self._notes))
+
+    def _take_header(self, record: Mapping[str, Any]) -> None:
+        following = Header.from_json(record["header"], path=self._path)
+        if self._header is not None:
+            free = {*self._header.settings, *following.settings}
+            following.check_same_run(self._header, free=free, path=self._path)
+            following = replace(following, search=following.search or self._header.search)
+        self._header = following
+        rows = record.get("rows", 0)
+        if type(rows) is not int:
+            raise ValueError(f"rows is {rows!r:.60}, expected a number")
+        if rows > self._rows_at_rest and not self._notes:
+            self._notes.append(
+                f"The journal {self._path} was begun beside an archive of {rows} rows, of which the one there now "
+                f"holds {self._rows_at_rest}. The others are lost, and will be evaluated again; restore the archive "
+                "from a copy to have them back."
+            )
+
+    def _take_evaluation(self, record: Mapping[str, Any], number: int) -> None:
+        evaluation = from_record(record["evaluation"])
+        slot = evaluation.job.slot
+        known = self._evaluations.setdefault(slot, evaluation)
+        if not (known is evaluation or known.same_result(evaluation) or repr(known) == repr(evaluation)):
+            # NaN equals nothing but in repr
+            raise ArchiveError(
+                f"Line {number} of the journal {self._path} and an earlier row of the archive both hold slot {slot}, "
+                "with different results: the files come from different runs. Nothing was changed. Move the file that "
+                "does not belong here away."
+            )
+        assert self._header is not None
+        values = record.get("values")
+        if values is not None:
+            self._values[slot] = checked_values(values, count=len(self._header.objectives))
+
+
+def check_reference(reference: Any) -> None:
+    """Check that this is a fixed corner of a hypervolume; raise ValueError otherwise."""
+    is_right = isinstance(reference, dict) and {*reference} == {"objectives", "ideal", "ref_point"}
+    if is_right:
+        objectives, corners = reference["objectives"], (reference["ideal"], reference["ref_point"])
+        is_right = isinstance(objectives, list) and all(isinstance(one, dict) for one in objectives)
+        is_right = is_right and all(
+            isinstance(corner, list) and len(corner) == len(objectives) and all(map(_is_finite, corner))
+            for corner in corners
+        )
+    if not is_right:
+        raise ValueError(f"the corners of the hypervolume are {reference!r:.60}, expected finite numbers of objectives")
+
+
+def checked_values(values: Any, *, count: int) -> Values:
+    """Return the values of a row; raise ValueError where they are not `count` finite numbers or reasons."""
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError(f"values are {values!r:.60}, expected {count} of them")
+    if not all(isinstance(value, str) or _is_finite(value) for value in values):
+        raise ValueError(f"values are {values!r:.60}, expected finite numbers, or why there is none")
+    return tuple(value if isinstance(value, str) else float(value) for value in values)
 
 
 @contextmanager
 def bulk_reading() -> Iterator[None]:
-    """Return a context in which millions of small values are made fast.
+    """Switch off cyclic garbage collection while many small objects are built.
 
-    The collector of cyclic garbage, of which there is none here, would walk over all of them again and again.
+    None of them forms a cycle, and each pass would scan all.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -82,18 +173,5 @@ def bulk_reading() -> Iterator[None]:
             gc.enable()
 
 
-def _next_header(header: Header | None, data: Mapping[str, Any], path: object) -> Header:
-    following = Header.from_json(data, path=path)
-    if header is not None:
-        following.check_same_run(header, free={*header.settings, *following.settings}, path=path)
-    return following
-
-
-def _evaluation(record: Mapping[str, Any], number: int, path: object) -> Evaluation:
-    try:
-        return from_record(record["evaluation"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArchiveError(
-            f"Line {number} of the journal {path} is whole but holds no evaluation that this evonas knows ({error!r}). "
-            "Nothing was changed. Use the version of evonas that wrote it."
-        ) from error
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf

@@ -1,12 +1,11 @@
-"""The archive at rest: one HDF5 file, which any tool for HDF5 can read.
+"""The archive at rest: one HDF5 file behind a seal, which any tool for HDF5 can read.
 
 ::
 
     /                        attributes format, format_version, seed
-    /run/…                   what run it is, as JSON: settings, variables, objectives, versions, references, …
+    /run/…                   what run it is, as JSON: settings, space, objectives, search, versions, references, …
     /rows/…                  one data set a column, in slot order
-    /objectives/<name>       values under the run's objectives, NaN where there is none: a copy for other tools,
-                             evonas computes them from the measurements whenever it reads them
+    /objectives/<name>       values under the run's objectives, NaN where there is none
     /measurement/…           one entry a measured row; `row` is its slot
     /populations/…           one entry a layer of neurons; `row` is its slot
     /connections/…           one entry a connection; `row` is its slot
@@ -14,115 +13,155 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import groupby, islice
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import h5py
 import numpy as np
 
-from evonas.archive.atomic_file import sync_folder
-from evonas.archive.contents import Stored
-from evonas.archive.hdf5_table import read_table, write_table
-from evonas.archive.record import EVALUATION, JOB, SINCE_2, from_record, to_record
-from evonas.archive.run_header import FORMAT_VERSION, Header, check_format
+from evonas.archive.contents import Stored, Values, check_reference, checked_values
+from evonas.archive.hdf5_table import Column, read_table, write_table
+from evonas.archive.measured_columns import MeasuredColumns, check_parts, write_measurements
+from evonas.archive.record import (
+    EVALUATION,
+    JOB,
+    SLOTS,
+    check_job,
+    checked_number,
+    from_record,
+    genotype_of,
+    settings_of,
+    to_record,
+    trained_of,
+)
+from evonas.archive.run_header import Header
+from evonas.archive.sealed_file import FORMAT_VERSION, damaged, read_sealed, write_sealed
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
-from evonas.measurement import Activity, Connection, Measurement, Population
-from evonas.objective import Objective
+from evonas.measurement import Measurement
 from evonas.space import Genotype
 
 _FORMAT = "evonas archive"
 _JOB = {**JOB, "parents": tuple[int, ...]}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
-            "warm": str, "trained": str}  # fmt: skip
+            "warm": str, "trained": str, "unpriced": str}  # fmt: skip
 _ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
-_SINCE: dict[int, dict[str, Any]] = {
-    2: SINCE_2,
-    3: {"warm": "[]", "trained": ""},
-}
-"""Columns that older formats have not, and what stands for them."""
+_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
+_ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
+_PACKED = 200
+_WRONG = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    IndexError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
 
-_POPULATIONS = get_type_hints(Population)
-_CONNECTIONS = get_type_hints(Connection)
-_MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}
-_ACTIVITY = {"activity_samples": int, "activity_time_steps": int}
 
-
-Values = Sequence[tuple[Objective, Sequence[float]]]
-
-
-def write_archive(path: Path, stored: Stored, *, values: Values) -> None:
+def write_archive(path: Path, stored: Stored) -> None:
     """Write `stored` to `path`, in one step: whatever happens, `path` holds the former content or the new one.
-
-    Args:
-        path: Where to.
-        stored: What to write.
-        values: Each objective with its values in slot order, NaN where there is none: a copy for other tools.
 
     Raises:
         ArchiveError: If it cannot be written; `path` is then unchanged.
     """
-    unfinished = _unfinished(path)
     try:
-        image = _image(stored, values)
-        with open(unfinished, "wb") as file:
-            file.write(image)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-        sync_folder(path.parent)
+        write_sealed(path, _image(stored))
     except (OSError, ValueError, OverflowError) as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise ArchiveError(
             f"The archive cannot be written to {path}: {error}. No row is lost: all are in {path.name}.journal beside "
             "it, and reading commands see them there. Remove the cause (a full disk?) and start the same command again."
         ) from error
 
 
-def remove_unfinished(path: Path) -> None:
-    """Delete what a process that died while it wrote the archive at `path` has left beside it."""
-    _unfinished(path).unlink(missing_ok=True)
-
-
 def read_archive(path: Path) -> Stored:
-    """Return what the HDF5 file at `path` holds, without touching it.
+    """Return what the HDF5 file at `path` holds. It is read once, verified before HDF5 sees it, and left alone.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ArchiveError: If it is no archive, is broken, or is written in a format version that is not known.
+        ArchiveError: If it is no archive, is damaged, is written in another format version, or holds what no evonas
+            writes.
     """
-    if not path.exists():
-        raise FileNotFoundError(path)
+    content = read_sealed(path)
+    with _opened(content, path) as file:
+        run = {name: json.loads(dataset[()]) for name, dataset in file["run"].items()}
+        references = run.pop("references")
+        if not isinstance(references, list):
+            raise ValueError(f"references are {references!r:.60}, expected a list")
+        for reference in references:
+            check_reference(reference)
+        header = Header.from_json(run, path=path)
+
+        def parts(tables: Mapping[str, Any]) -> Mapping[str, Mapping[str, Column]]:
+            with _opened(content, path) as again:
+                found = {name: read_table(again[name], types) for name, types in tables.items()}
+                for name, table in found.items():
+                    measured = np.array(again["measurement/row"][()], np.int64)
+                    check_parts(np.array(table["row"].values, np.int64), of=measured, name=name)
+                return found
+
+        measurements = MeasuredColumns(file, parts=parts).by_slot()
+        rows = {name: column.part() for name, column in read_table(file["rows"], _ROWS).items()}
+        evaluations = _evaluations(rows, measurements)
+        values = _read_values(file["objectives"], header, slots=rows["slot"], unpriced=rows["unpriced"])
+        return Stored(header, tuple(references), evaluations, values)
+
+
+@contextmanager
+def _opened(content: bytes, path: Path) -> Iterator[h5py.File]:
+    """Open what lay behind the seal, looked at before any of its data is read.
+
+    Raises:
+        ArchiveError: For whatever is wrong with it.
+    """
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            if _text(file.attrs.get("format", "")) != _FORMAT:
-                raise ArchiveError(
-                    f"{path} is an HDF5 file but no archive of evonas. It was not changed. Give another output folder."
-                )
-            check_format(int(file.attrs["format_version"]), path=path)
-            run = {name: json.loads(_text(dataset[()])) for name, dataset in file["run"].items()}
-            references = tuple(run.pop("references"))
-            return Stored(Header.from_json(run, path=path), references, _read_evaluations(file))
-    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise ArchiveError(
-            f"{path} is no readable HDF5 archive ({error}). It was not changed. If it is a damaged archive, restore "
-            "it from a copy; if it is another file, give another output folder."
-        ) from error
+        with h5py.File(h5py.h5f.open_file_image(content)) as file:
+            _inspect(file, size=len(content))
+            yield file
+    except ArchiveError:
+        raise
+    except _WRONG as error:
+        what = str(error) if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {error}"
+        raise damaged(path, f"its first line is right, what it holds is not as evonas writes it ({what})") from error
 
 
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f"{path.name}.unfinished")
+def _inspect(file: h5py.File, *, size: int) -> None:
+    """Check that the file holds groups of plain data sets and nothing else; raise ValueError otherwise."""
+    taken = 0
+    for name in file:
+        group = _own(file, name, h5py.Group)
+        for column in group:
+            dataset = _own(group, column, h5py.Dataset)
+            properties = dataset.id.get_create_plist()
+            filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+            if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+                raise ValueError(f"{dataset.name} lies in another file")
+            if dataset.dtype.kind not in "iufbS" or any(one not in _FILTERS for one in filters):
+                raise ValueError(f"{dataset.name} is of type {dataset.dtype}, packed by {filters}")
+            taken += math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    if taken > _ROOM + _PACKED * size:
+        raise ValueError(f"its data sets would take {taken} bytes in memory, far more than its {size} bytes can hold")
 
 
-def _image(stored: Stored, values: Values) -> memoryview | bytes:
+def _own(group: h5py.Group, name: str, kind: type) -> Any:
+    """Return what lies in the group under this name itself, and not by a link to elsewhere."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or group.get(name, getclass=True) is not kind:
+        raise ValueError(
+            f"{group.name.rstrip('/')}/{name} is no {kind.__name__.lower()} of this file, but a link or else"
+        )
+    return group[name]
+
+
+def _image(stored: Stored) -> bytes:
     """Return the bytes of the HDF5 file, made in memory: HDF5 does not survive a full disk, plain files do."""
     with h5py.File("archive", "w", driver="core", backing_store=False) as file:
         file.attrs["format"] = _FORMAT
@@ -130,27 +169,61 @@ def _image(stored: Stored, values: Values) -> memoryview | bytes:
         file.attrs["seed"] = stored.header.seed
         run = file.create_group("run")
         for name, value in {**stored.header.to_json(), "references": stored.references}.items():
-            run.create_dataset(name, data=json.dumps(value))
-        _write_evaluations(file, stored.evaluations)
-        _write_objectives(file.create_group("objectives"), values)
+            run.create_dataset(name, data=np.bytes_(json.dumps(value)))
+        _write_evaluations(file, stored)
+        _write_objectives(file.create_group("objectives"), stored)
         file.flush()
         image: bytes = file.id.get_file_image()
         return image
 
 
-def _write_objectives(group: h5py.Group, values: Values) -> None:
-    for objective, column in values:
-        dataset = group.create_dataset(objective.name.replace("/", "%2F"), data=np.array(column, np.float64))
-        dataset.attrs["unit"] = objective.unit
-        dataset.attrs["direction"] = objective.direction
-        for name in ("at_least", "at_most", "profile"):
-            if getattr(objective, name) is not None:
-                dataset.attrs[name] = getattr(objective, name)
+def _write_objectives(group: h5py.Group, stored: Stored) -> None:
+    slots = [row.job.slot for row in stored.evaluations]
+    for index, objective in enumerate(stored.header.objectives):
+        values = [stored.values[slot][index] if slot in stored.values else math.nan for slot in slots]
+        column = [math.nan if isinstance(value, str) else value for value in values]
+        dataset = group.create_dataset(_escaped(objective["name"]), data=np.array(column, np.float64))
+        for name in ("unit", "direction", "at_least", "at_most", "profile"):
+            if objective[name] is not None:
+                dataset.attrs[name] = objective[name]
 
 
-def _write_evaluations(file: h5py.File, evaluations: Sequence[Evaluation]) -> None:
+def _read_values(
+    group: h5py.Group, header: Header, *, slots: Sequence[int], unpriced: Sequence[str]
+) -> dict[int, Values]:
+    """Return slot to values; rows without any have none."""
+    names = [objective["name"] for objective in header.objectives]
+    columns = [group[_escaped(name)] for name in names]
+    if any(column.shape != (len(slots),) or column.dtype != np.float64 for column in columns):
+        raise ValueError("the values of the objectives are not one for each row")
+    if not names:
+        return {}
+    reasons = {text: json.loads(text) for text in set(unpriced) if text}
+    if not all(isinstance(reason, dict) for reason in reasons.values()):
+        raise ValueError("the reasons why rows have no value are no JSON objects")
+    table = np.stack([column[()] for column in columns], axis=1)
+    has_all, has_any = np.isfinite(table).all(axis=1).tolist(), np.isfinite(table).any(axis=1).tolist()
+    found: dict[int, Values] = {}
+    for slot, row, is_whole, is_partial, text in zip(slots, table.tolist(), has_all, has_any, unpriced, strict=True):
+        if is_whole:
+            found[slot] = tuple(row)
+        elif is_partial or text:
+            why = reasons.get(text, {})
+            told = [value if math.isfinite(value) else why.get(name) for name, value in zip(names, row, strict=True)]
+            found[slot] = checked_values(told, count=len(names))
+    return found
+
+
+def _escaped(name: str) -> str:
+    """Return the name of an objective as one of a data set."""
+    text = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+    return {"": "%", ".": "%2E", "..": "%2E%2E"}.get(text, text)
+
+
+def _write_evaluations(file: h5py.File, stored: Stored) -> None:
+    evaluations = stored.evaluations
     jobs = [evaluation.job for evaluation in evaluations]
-    columns = {name: [getattr(job, name) for job in jobs] for name in _JOB}
+    columns: dict[str, list[Any]] = {name: [getattr(job, name) for job in jobs] for name in _JOB}
     columns |= {name: [getattr(evaluation, name) for evaluation in evaluations] for name in EVALUATION}
     columns["key"] = [job.genotype.key for job in jobs]
     columns["genotype"] = [job.genotype.to_json() for job in jobs]
@@ -159,81 +232,93 @@ def _write_evaluations(file: h5py.File, evaluations: Sequence[Evaluation]) -> No
     columns["proposals"] = [json.dumps([dict(genotype) for genotype in row.proposals]) for row in evaluations]
     columns["warm"] = [json.dumps([to_record(one) for one in row.warm]) for row in evaluations]
     columns["trained"] = ["" if row.trained is None else json.dumps(row.trained.to_json()) for row in evaluations]
-    columns["own_measurement"] = [_own(evaluation) for evaluation in evaluations]
+    columns["own_measurement"] = [_own_measurement(evaluation) for evaluation in evaluations]
+    names = [objective["name"] for objective in stored.header.objectives]
+    columns["unpriced"] = [_unpriced(names, stored.values.get(job.slot, ())) for job in jobs]
     write_table(file.create_group("rows"), _ROWS, columns=columns)
-
-    measured = [(row.job.slot, row.measurement) for row in evaluations if isinstance(row.measurement, Measurement)]
-    slots, measurements = [slot for slot, _ in measured], [measurement for _, measurement in measured]
-    columns = {name: [getattr(measurement, name) for measurement in measurements] for name in _MEASUREMENT}
-    columns["row"] = slots
-    columns["activity_samples"] = [measurement.activity.samples for measurement in measurements]
-    columns["activity_time_steps"] = [measurement.activity.time_steps for measurement in measurements]
-    write_table(file.create_group("measurement"), {"row": int, **_MEASUREMENT, **_ACTIVITY}, columns=columns)
-    populations = [(slot, item) for slot, measurement in measured for item in measurement.activity.populations]
-    connections = [(slot, item) for slot, measurement in measured for item in measurement.activity.connections]
-    _write_parts(file.create_group("populations"), _POPULATIONS, parts=populations)
-    _write_parts(file.create_group("connections"), _CONNECTIONS, parts=connections)
+    write_measurements(
+        file, [(row.job.slot, row.measurement) for row in evaluations if isinstance(row.measurement, Measurement)]
+    )
 
 
-def _own(evaluation: Evaluation) -> str:
+def _own_measurement(evaluation: Evaluation) -> str:
     """Return the user's own measurement as JSON, or the empty text, which is no JSON."""
     measurement = evaluation.measurement
     return "" if measurement is None or isinstance(measurement, Measurement) else json.dumps(dict(measurement))
 
 
-def _write_parts(group: h5py.Group, types: Mapping[str, Any], *, parts: Sequence[tuple[int, Any]]) -> None:
-    columns = {name: [getattr(part, name) for _, part in parts] for name in types}
-    write_table(group, {"row": int, **types}, columns={"row": [slot for slot, _ in parts], **columns})
+def _unpriced(names: Sequence[str], values: Values) -> str:
+    """Return why there are no values, as a JSON object by objective, or the empty text where there are all."""
+    reasons = {name: value for name, value in zip(names, values, strict=False) if isinstance(value, str)}
+    return json.dumps(reasons) if reasons else ""
 
 
-def _read_evaluations(file: h5py.File) -> list[Evaluation]:
-    measurements = _read_measurements(file)
-    table = file["rows"]
-    written = int(file.attrs["format_version"])
-    missing = {name: value for since, columns in _SINCE.items() if written < since for name, value in columns.items()}
-    columns = read_table(table, {name: type_ for name, type_ in _ROWS.items() if name not in missing})
-    columns |= {name: [value] * len(columns["slot"]) for name, value in missing.items()}
-    evaluations = []
-    for values in zip(*columns.values(), strict=True):
-        row = dict(zip(columns, values, strict=True))
-        own = row["own_measurement"]
-        job = Job(
-            **{name: row[name] for name in _JOB},
-            genotype=Genotype(json.loads(row["genotype"])),
-            settings=json.loads(row["settings"]),
+def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measurement]) -> list[Evaluation]:
+    """Return the evaluations of the columns, checked: whatever is in them, an archive cannot hold anything else."""
+    slots = rows["slot"]
+    if any(one >= other for one, other in zip(slots, slots[1:], strict=False)):
+        raise ValueError("a slot has two rows, or they are not in the order of slots")
+    if not measurements.keys() <= {*slots}:
+        raise ValueError("a measurement belongs to no row")
+    for combination in set(zip(rows["kind"], rows["outcome"], strict=True)):
+        check_job(0, kind=combination[0], outcome=combination[1])
+    for name, type_ in {**JOB, **EVALUATION}.items():
+        if type_ is not str and slots:
+            for value in (min(rows[name]), max(rows[name]), math.nan if _has_nan(rows[name]) else 0):
+                checked_number(value, name)
+    if slots and slots[-1] >= SLOTS:
+        check_job(slots[-1], kind="evaluate", outcome="MEASURED")
+    genotypes = _genotypes(rows["genotype"], keys=rows["key"])
+    settings = _each(rows["settings"], settings_of)
+    proposals = _each(rows["proposals"], lambda found: tuple(genotype_of(values) for values in _listed(found)))
+    warm = _each(rows["warm"], lambda found: tuple(from_record(record) for record in _listed(found)))
+    trained = _each(rows["trained"], trained_of)
+    own = _each(rows["own_measurement"], _mapping)
+    job_columns = zip(*(rows[name] for name in _JOB), strict=True)
+    told_columns = zip(*(rows[name] for name in EVALUATION), strict=True)
+    return [
+        Evaluation(
+            Job(**dict(zip(_JOB, job, strict=True)), genotype=genotypes[i], settings=settings[rows["settings"][i]]),
+            Outcome[rows["outcome"][i]],
+            **dict(zip(EVALUATION, told, strict=True)),
+            measurement=own[text] if (text := rows["own_measurement"][i]) else measurements.get(slots[i]),
+            proposals=proposals[rows["proposals"][i]],
+            warm=warm[rows["warm"][i]],
+            trained=trained.get(rows["trained"][i]),
         )
-        evaluations.append(
-            Evaluation(
-                job,
-                Outcome[row["outcome"]],
-                **{name: row[name] for name in EVALUATION},
-                measurement=json.loads(own) if own else measurements.get(job.slot),
-                proposals=tuple(Genotype(genotype) for genotype in json.loads(row["proposals"])),
-                warm=tuple(from_record(record) for record in json.loads(row["warm"])),
-                trained=Trained.from_json(json.loads(row["trained"])) if row["trained"] else None,
-            )
-        )
-    return evaluations
+        for i, (job, told) in enumerate(zip(job_columns, told_columns, strict=True))
+    ]
 
 
-def _read_measurements(file: h5py.File) -> dict[int, Measurement]:
-    """Return slot to measurement."""
-    populations = _read_parts(file["populations"], _POPULATIONS, make=Population)
-    connections = _read_parts(file["connections"], _CONNECTIONS, make=Connection)
-    columns = read_table(file["measurement"], {"row": int, **_ACTIVITY, **_MEASUREMENT})
-    measurements = {}
-    for slot, samples, time_steps, *values in zip(*columns.values(), strict=True):
-        activity = Activity(samples, time_steps, populations.get(slot, ()), connections.get(slot, ()))
-        measurements[slot] = Measurement(**dict(zip(_MEASUREMENT, values, strict=True)), activity=activity)
-    return measurements
+def _has_nan(values: Sequence[float]) -> bool:
+    return bool(np.isnan(values).any())
 
 
-def _read_parts(group: h5py.Group, types: Mapping[str, Any], *, make: Any) -> dict[int, tuple[Any, ...]]:
-    """Return slot to its parts, in their order."""
-    slots, *columns = read_table(group, {"row": int, **types}).values()
-    parts: Iterator[Any] = map(make, *columns)
-    return {slot: tuple(islice(parts, sum(1 for _ in run))) for slot, run in groupby(slots)}
+def _each(texts: Sequence[str], make: Any) -> dict[str, Any]:
+    """Return what is made of the JSON of each different text; of the empty text nothing."""
+    return {text: make(json.loads(text)) for text in set(texts) if text}
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _listed(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise ValueError(f"there is {found!r:.60}, expected a list")
+    return found
+
+
+def _mapping(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError(f"a measurement is {found!r:.60}, expected a JSON object")
+    return found
+
+
+def _genotypes(texts: Sequence[str], *, keys: Sequence[str]) -> list[Genotype]:
+    """Return the genotypes, each of which must be the text that it would write, and have the key that it says."""
+    found = json.loads(f"[{','.join(texts)}]")  # at once, so that the names of variables are one text for all rows
+    genotypes = [genotype_of(values) for values in found]
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    if len(genotypes) != len(texts):
+        raise ValueError("the genotypes are not one for each row")
+    for genotype, text, key in zip(genotypes, texts, keys, strict=True):
+        if hashlib.sha256(text.encode()).hexdigest()[:16] != key or encode(dict(genotype)) != text:
+            raise ValueError(f"the key {key!r:.40} is not that of its genotype {text:.60}")
+    return genotypes

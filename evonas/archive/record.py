@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.plain import plain_json
+from evonas.engine.plain import kept, plain_json
 from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
-from evonas.measurement import Measurement
-from evonas.space import Genotype
+from evonas.measurement import Activity, Connection, Measurement, Population, Shape
+from evonas.space import Genotype, Scalar
 
 JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float, "sample_steps": float,
        "start": float, "seed": int}  # fmt: skip
 EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
 """Fields of jobs and evaluations that are written as they are, and their types."""
 
-SINCE_2 = {"degree": 0.0, "sample_steps": 0.0, "start": 0.0}
-"""Fields that format 1 had not, and what stands for them."""
+POPULATION = get_type_hints(Population)
+CONNECTION = get_type_hints(Connection)
+MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}
+"""Fields of what was measured, and their types."""
 
-_SINCE_3: dict[str, Any] = {"warm": (), "trained": None}  # nor had formats 1 and 2 these
+SLOTS = 2**31
+"""More jobs than any run has: slots lie below."""
+
+_KINDS = ("evaluate", "search", "warm")
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -44,38 +50,87 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     return record
 
 
-def from_record(record: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that `to_record` wrote, in this format version or an older one.
+def from_record(record: Any) -> Evaluation:
+    """Return the evaluation that `to_record` wrote.
 
     Raises:
-        KeyError: If a field is missing, or the outcome is not known.
+        ValueError: If it is no record of an evaluation. The text says what is wrong with it.
     """
-    record = {**SINCE_2, **_SINCE_3, **record}
-    measured = record.get("measurement")
-    return Evaluation(
-        Job(
-            **{name: record[name] for name in JOB},
-            genotype=Genotype(record["genotype"]),
-            parents=tuple(record["parents"]),
-            settings=record["settings"],
-        ),
-        Outcome[record["outcome"]],
-        **{name: record[name] for name in EVALUATION},
-        measurement=record.get("own_measurement") if measured is None else Measurement.from_json(measured),
-        proposals=tuple(Genotype(values) for values in record["proposals"]),
-        warm=tuple(from_record(one) for one in record["warm"]),
-        trained=None if record["trained"] is None else Trained.from_json(record["trained"]),
+    if not isinstance(record, dict):
+        raise ValueError(f"an evaluation is {record!r:.60}, expected a JSON object")
+    slot, kind, outcome = _of(record, "slot", int), _of(record, "kind", str), _of(record, "outcome", str)
+    check_job(slot, kind=kind, outcome=outcome)
+    job = Job(
+        **{name: checked_number(_of(record, name, type_), name) for name, type_ in JOB.items()},
+        genotype=genotype_of(_of(record, "genotype", dict)),
+        parents=_of(record, "parents", tuple[int, ...]),
+        settings=settings_of(_of(record, "settings", dict)),
     )
+    own, measured = record.get("own_measurement"), record.get("measurement")
+    if not (own is None or isinstance(own, dict)) or (own is not None and measured is not None):
+        raise ValueError(f"own_measurement is {own!r:.60}, expected one JSON object as the measurement")
+    return Evaluation(
+        job,
+        Outcome[outcome],
+        **{name: checked_number(_of(record, name, type_), name) for name, type_ in EVALUATION.items()},
+        measurement=own if measured is None else _measurement(measured),
+        proposals=tuple(genotype_of(values) for values in _of(record, "proposals", list)),
+        warm=tuple(from_record(one) for one in _of(record, "warm", list)),
+        trained=None if record.get("trained") is None else trained_of(record["trained"]),
+    )
+
+
+def check_job(slot: int, *, kind: str, outcome: str) -> None:
+    """Check that these are what a job and its ending can be; raise ValueError otherwise."""
+    if not 0 <= slot < SLOTS:
+        raise ValueError(f"slot is {slot}, expected a number from 0 to {SLOTS - 1}")
+    if kind not in _KINDS:
+        raise ValueError(f"kind is {kind!r:.60}, expected one of {', '.join(_KINDS)}")
+    if outcome not in Outcome.__members__:
+        raise ValueError(f"outcome is {outcome!r:.60}, expected one of {', '.join(Outcome.__members__)}")
+
+
+def checked_number(value: Any, name: str) -> Any:
+    """Return `value`; raise ValueError where it is NaN or a negative whole number, for no job has such a one."""
+    if (isinstance(value, float) and math.isnan(value)) or (isinstance(value, int) and not 0 <= value < 2**63):
+        raise ValueError(f"{name} is {value}, expected a number")
+    return value
+
+
+def genotype_of(values: Any) -> Genotype:
+    """Return the genotype of these values; raise ValueError where they are no mapping from names to scalars."""
+    return Genotype(settings_of(values))
+
+
+def settings_of(values: Any) -> dict[str, Scalar]:
+    """Return `values`; raise ValueError where they are no mapping from names to scalars."""
+    if not isinstance(values, dict) or not all(
+        isinstance(value, bool | int | float | str) for value in values.values()
+    ):
+        raise ValueError(f"there is {values!r:.60}, expected a mapping from names to single values")
+    return values
+
+
+def trained_of(data: Any) -> Trained:
+    """Return what a training took; raise ValueError where this is no account of one."""
+    steps = _of(data, "sample_steps", float) if isinstance(data, dict) else math.nan
+    widths, epochs = (
+        _of(data, name, list) if isinstance(data, dict) else [] for name in ("surrogate_widths", "epochs")
+    )
+    if math.isnan(steps) or not all(isinstance(one, dict) for one in (*widths, *epochs)):
+        raise ValueError(f"trained is {data!r:.60}, expected what a training took")
+    return Trained.from_json(data)
 
 
 def plain(evaluation: Evaluation) -> Evaluation:
     """Return the evaluation as it will be read back, so that a resumed search sees what the first one saw.
 
     A measurement of the user's own becomes plain JSON (tuples lists, numbers of numpy plain numbers). Text loses
-    what UTF-8 and HDF5 cannot hold: the NUL character and halves of surrogate pairs become U+FFFD.
+    what UTF-8 and HDF5 cannot hold: the NUL character and halves of surrogate pairs become U+FFFD. What cannot be kept
+    at all, such as an array, makes the row a failure that says so.
 
     Raises:
-        ArchiveError: If it succeeded without a measurement, or its measurement is no JSON object.
+        ArchiveError: If it succeeded without a measurement, or its job has a number that is none.
     """
     job, measurement = evaluation.job, evaluation.measurement
     if measurement is None and job.kind != "search" and evaluation.outcome is Outcome.MEASURED:
@@ -83,36 +138,83 @@ def plain(evaluation: Evaluation) -> Evaluation:
             f"The evaluation of slot {job.slot} ended well but has no measurement. Let evaluate return a measurement, "
             "or an outcome that says what failed."
         )
-    if measurement is not None and not isinstance(measurement, Measurement):
-        measurement = _plain_json(measurement, job.slot)
-    return replace(
-        evaluation,
-        job=replace(
-            job,
-            cost=float(job.cost),
-            sample_steps=float(job.sample_steps),
-            start=float(job.start),
-            settings=dict(job.settings),
-        ),
-        measurement=measurement,
-        warm=tuple(plain(one) for one in evaluation.warm),
-        message=_plain_text(evaluation.message),
-        host=_plain_text(evaluation.host),
-        device=_plain_text(evaluation.device),
-        seconds=float(evaluation.seconds),
-        degree=float(evaluation.degree),
-    )
-
-
-def _plain_json(measurement: Any, slot: int) -> dict[str, Any]:
     try:
-        return plain_json(measurement)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ArchiveError(
-            f"The measurement of slot {slot} is {measurement!r:.200}, expected a mapping from names to JSON values "
-            f"({error}). Return numbers, text, lists and mappings of them."
-        ) from error
+        evaluation = replace(evaluation, measurement=None if measurement is None else kept(measurement))
+    except Exception as error:  # a mapping of the user's own may raise anything when it is gone through
+        came = f"{type(error).__name__}: {error}"
+        message = (
+            f"The measurement cannot be kept: it is {_shown(measurement)}, expected a mapping from names to "
+            f"numbers, text, lists and mappings of them ({came:.200})."
+        )
+        evaluation = replace(evaluation, measurement=None, outcome=Outcome.CRASHED, message=message)
+    try:
+        return replace(
+            evaluation,
+            job=_plain_job(job),
+            warm=tuple(plain(one) for one in evaluation.warm),
+            trained=None if evaluation.trained is None else trained_of(plain_json(evaluation.trained.to_json())),
+            message=_plain_text(evaluation.message),
+            host=_plain_text(evaluation.host),
+            device=_plain_text(evaluation.device),
+            seconds=checked_number(float(evaluation.seconds), "seconds"),
+            degree=checked_number(float(evaluation.degree), "degree"),
+            retries=checked_number(int(evaluation.retries), "retries"),
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ArchiveError(f"The evaluation of slot {job.slot} cannot be kept: {error}.") from error
+
+
+def _plain_job(job: Job) -> Job:
+    numbers = {name: checked_number(type_(getattr(job, name)), name) for name, type_ in JOB.items() if type_ is not str}
+    return replace(
+        job, **numbers, settings=settings_of(plain_json(dict(job.settings))), parents=tuple(map(int, job.parents))
+    )
 
 
 def _plain_text(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.200}"
+    except Exception:  # of the user's own
+        return f"a {type(value).__name__}"
+
+
+def _measurement(data: Any) -> Measurement:
+    activity = _of(data, "activity", dict) if isinstance(data, dict) else None
+    if activity is None:
+        raise ValueError(f"measurement is {data!r:.60}, expected a JSON object")
+    return Measurement(
+        **{name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()},
+        activity=Activity(
+            _of(activity, "samples", int),
+            _of(activity, "time_steps", int),
+            tuple(_part(part, POPULATION, make=Population) for part in _of(activity, "populations", list)),
+            tuple(_part(part, CONNECTION, make=Connection) for part in _of(activity, "connections", list)),
+        ),
+    )
+
+
+def _part(data: Any, types: Mapping[str, Any], *, make: Any) -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"a part of the activity is {data!r:.60}, expected a JSON object")
+    return make(**{name: _of(data, name, type_) for name, type_ in types.items()})
+
+
+def _of(record: Mapping[str, Any], name: str, type_: Any) -> Any:
+    """Return a value of a JSON object; raise ValueError where it is not of its type."""
+    if name not in record:
+        raise ValueError(f"{name} is missing")
+    value = record[name]
+    if type_ in (int, float, bool, str, dict, list):
+        if type(value) is type_ and not (type_ is int and not -(2**63) <= value < 2**63):
+            return value
+        if type_ is float and type(value) is int:
+            return float(value)
+    elif type(value) is list and {*map(type, value)} <= {type_.__args__[0]} and (type_ != Shape or len(value) == 3):
+        is_held = type_.__args__[0] is not int or all(-(2**63) <= member < 2**63 for member in value)
+        if is_held:
+            return tuple(value)
+    raise ValueError(f"{name} is {value!r:.60}, expected {getattr(type_, '__name__', type_)}")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
-from evonas.archive.contents import Stored
+from evonas.archive.contents import Stored, Values
 from evonas.archive.pareto_front import Front
+from evonas.archive.run_header import Header
 from evonas.engine import pareto
+from evonas.engine.description import described_objective
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.pareto import Reference
 from evonas.engine.view import Row
-from evonas.errors import ArchiveError
-from evonas.objective import Objective
+from evonas.errors import ArchiveError, EvonasError, UnpriceableError
+from evonas.objective import Objective, judged
 
 
 class Results:
@@ -25,14 +27,17 @@ class Results:
         objectives: What is traded.
         references: Stored corners of hypervolumes, as JSON objects.
         is_at_rest: Whether no more rows are expected.
+        notes: What was lost or put right when the archive was read, for people.
     """
 
-    def __init__(self, stored: Stored, objectives: Sequence[Objective], *, is_at_rest: bool = True) -> None:
+    def __init__(
+        self, stored: Stored, objectives: Sequence[Objective] | None = None, *, is_at_rest: bool = True
+    ) -> None:
         """Make results of what is stored.
 
         Args:
             stored: The rows and which run they belong to.
-            objectives: What is traded.
+            objectives: What is traded; by default what the run traded, with the values that are stored.
             is_at_rest: Whether no more rows are expected. Fewer than `reference_rows` then give the corners of the
                 hypervolume, which are not stored.
 
@@ -40,15 +45,18 @@ class Results:
             ArchiveError: If two objectives have the same name.
         """
         self.header = stored.header
-        self.objectives = tuple(objectives)
+        self.objectives = stored_objectives(stored.header) if objectives is None else tuple(objectives)
         self.references = stored.references
+        self.notes = stored.notes
+        self._values = dict(stored.values)
+        self._known = self._known_columns(is_stored_only=objectives is None)
         self.is_at_rest = is_at_rest
         self._evaluations = {evaluation.job.slot: evaluation for evaluation in stored.evaluations}
         self._rows: dict[int, Row] = {}
         self._in_order: tuple[Row, ...] | None = None
         self._seen_in_order = 0
         self._first: list[Row] = []
-        self._identity = [_identity(objective) for objective in self.objectives]
+        self._identity = [described_objective(objective) for objective in self.objectives]
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
             raise ArchiveError(
@@ -92,7 +100,7 @@ class Results:
         return self._row(slot) if slot in self._evaluations else None
 
     def front(self) -> Front:
-        """Return the feasible networks at the top rung that no other betters in every objective."""
+        """Return the non-dominated ones of the feasible networks at the top rung."""
         top = [row for row in self.rows if _has_costs(row) and row.job.rung == self.header.top_rung]
         best = pareto.front(top) if self.objectives else []
         reference = self.reference
@@ -116,12 +124,34 @@ class Results:
 
     def under(self, objectives: Sequence[Objective]) -> Results:
         """Return the same rows under other objectives: for another chip or another budget nothing is measured again."""
-        stored = Stored(self.header, self.references, self.evaluations)
-        return Results(stored, objectives, is_at_rest=self.is_at_rest)
+        return Results(self.stored(), objectives, is_at_rest=self.is_at_rest)
 
-    def add(self, evaluation: Evaluation) -> None:
-        """Take a row, in memory only."""
-        self._evaluations[evaluation.job.slot] = evaluation
+    def stored(self) -> Stored:
+        """Return what is stored, as it is in memory now."""
+        return Stored(self.header, self.references, self.evaluations, self._values, self.notes)
+
+    def scored(self, evaluation: Evaluation) -> Row:
+        """Return the row that an evaluation makes under the objectives, which need not be one of these."""
+        if evaluation.job.kind != "evaluate" or evaluation.outcome is not Outcome.MEASURED:
+            return Row(evaluation, None, None)
+        known = self._values.get(evaluation.job.slot)
+        if self._known is None or (known is None and self._is_stored_only is False):
+            return Row.of(evaluation, self.objectives)
+        if known is None:
+            message = "The archive holds no value of its objectives."
+            return Row(replace(evaluation, outcome=Outcome.NOT_FINITE, message=message), None, None)
+        result = judged([known[index] for index in self._known], self.objectives)
+        pairs = zip(self.objectives, result.values, strict=True)
+        costs = tuple(objective.sign * value for objective, value in pairs if value is not None)
+        return Row(evaluation, result, costs if len(costs) == len(self.objectives) else None)
+
+    def add(self, evaluation: Evaluation, row: Row, *, values: Values | None) -> None:
+        """Take an evaluation, with the row that `scored` made of it and what is stored of its values; in memory."""
+        slot = row.job.slot
+        self._evaluations[slot] = evaluation
+        self._rows[slot] = row
+        if values is not None:
+            self._values[slot] = values
         self._in_order = None
 
     def fix_reference(self) -> Mapping[str, Any] | None:
@@ -145,32 +175,85 @@ class Results:
         self.references = (*self.references, fixed)
         return fixed
 
-    def values(self) -> list[tuple[Objective, list[float]]]:
-        """Return each objective with its values in slot order, NaN where there is none."""
-        scores = [() if row.score is None else row.score.values for row in self.rows]
-        columns = [[values[i] if values else None for values in scores] for i in range(len(self.objectives))]
-        return [
-            (objective, [math.nan if value is None else value for value in column])
-            for objective, column in zip(self.objectives, columns, strict=True)
-        ]
+    def values_of(self, row: Row) -> Values | None:
+        """Return the values of a row that are stored: under each objective a number, or why there is none."""
+        if row.score is None:
+            return None
+        if self._known == list(range(len(self.header.objectives))) and row.job.slot in self._values:
+            return self._values[row.job.slot]
+        if all(value is not None for value in row.score.values):
+            return tuple(value for value in row.score.values if value is not None)
+        return tuple(
+            _reason(objective, row) if value is None else value
+            for objective, value in zip(self.objectives, row.score.values, strict=True)
+        )
+
+    def changed_values(self) -> list[str]:
+        """Return a sentence for each objective that stored rows have other values under now than those stored."""
+        told = []
+        for index, objective in enumerate(self.objectives):
+            changed = []
+            for slot in sorted(self._values):
+                row, stored = self._row(slot), self._values[slot][index]
+                now = None if row.score is None else row.score.values[index]
+                before = None if isinstance(stored, str) else stored
+                if row.score is None or not _is_same(now, before):
+                    changed.append(f"slot {slot}: stored {before}, now {now}")
+            if changed:
+                told.append(
+                    f"values of {objective.name}: {len(changed)} rows have another value now, such as {changed[0]}"
+                )
+        return told
+
+    def with_values(self) -> Stored:
+        """Return what is stored, with the values of all rows under these objectives."""
+        values = {row.job.slot: found for row in self.rows if (found := self.values_of(row)) is not None}
+        return replace(self.stored(), values=values)
+
+    def _known_columns(self, *, is_stored_only: bool) -> list[int] | None:
+        """Return where the values of each objective lie among the stored ones, None unless those of all do."""
+        self._is_stored_only = is_stored_only
+        if is_stored_only:
+            return list(range(len(self.objectives)))
+        stored = {one["basis"]: index for index, one in enumerate(self.header.objectives) if one["basis"]}
+        found = [stored.get(objective.basis) for objective in self.objectives]
+        known = [index for index in found if index is not None]
+        return known if self.objectives and len(known) == len(found) else None
 
     def _row(self, slot: int) -> Row:
         row = self._rows.get(slot)
         if row is None:
-            row = self._rows[slot] = self._scored(self._evaluations[slot])
+            row = self._rows[slot] = self.scored(self._evaluations[slot])
         return row
 
-    def _scored(self, evaluation: Evaluation) -> Row:
-        if evaluation.job.kind == "evaluate" and evaluation.outcome is Outcome.MEASURED:
-            return Row.of(evaluation, self.objectives)
-        return Row(evaluation, None, None)
+
+def stored_objectives(header: Header) -> tuple[Objective, ...]:
+    """Return the objectives of a run as its archive knows them: all but how they are computed."""
+    try:
+        return tuple(Objective(score=_not_computed, **one) for one in header.objectives)
+    except EvonasError as error:
+        raise ArchiveError(f"The archive says of its objectives what none can be: {error}") from error
+
+
+def _not_computed(measurement: Any) -> float:
+    raise UnpriceableError("only the stored values of this objective are known, not how it is computed")
+
+
+def _reason(objective: Objective, row: Row) -> str:
+    try:
+        objective.score(row.evaluation.measurement)
+    except UnpriceableError as error:
+        return str(error)
+    raise ArchiveError(
+        f"The objective {objective.name} has a value now and had none before; it must be a pure function."
+    )
+
+
+def _is_same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-9)
 
 
 def _has_costs(row: Row) -> bool:
     return row.costs is not None and row.job.kind == "evaluate"
-
-
-def _identity(objective: Objective) -> dict[str, Any]:
-    """Return what the corners of a hypervolume depend on, as a JSON object."""
-    names = [field.name for field in fields(objective) if field.name not in ("score", "uncounted", "band")]
-    return {name: getattr(objective, name) for name in names}

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from evonas.archive.sealed_file import FORMAT_VERSION
 from evonas.errors import ArchiveError, ChangedRunError
 
-FORMAT_VERSION = 3
-READ_VERSIONS = (1, 2, 3)
-"""Format 2 is format 3 without `warm` and `trained`, format 1 lacks `degree`, `sample_steps` and `start` as well."""
-
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
+_LONGEST = 300  # characters of a value in a message
 
 
 @dataclass(frozen=True)
 class Header:
-    """Which run the rows of an archive belong to.
+    """Which run the rows of an archive belong to: all that decides what a search finds.
+
+    How far it goes is no part of it (the budget), nor who evaluates (the workers), nor any setting that is free.
 
     Attributes:
         seed: Seed of the run.
         settings: Dotted keys of the run file and their JSON values.
-        variables: Names of the variables of the space, sorted.
-        objectives: Names of the objectives that the run trades.
+        space: What may vary: each variable in full, the rules, and what arranges assignments.
+        objectives: What the run trades: name, direction, unit, bounds and the like of each.
         top_rung: The rung that fronts are made of.
         reference_rows: Number of rows at that rung that the reference point of the hypervolume is made of.
+        search: What `search` was called with: strategy, ladder, jobs open at once; empty before the first search.
         versions: Package to version, one mapping for each different set that wrote rows, in the order of use.
     """
 
     seed: int
     settings: Mapping[str, Any]
-    variables: tuple[str, ...]
-    objectives: tuple[str, ...]
+    space: Mapping[str, Any]
+    objectives: tuple[Mapping[str, Any], ...]
     top_rung: int = 0
     reference_rows: int = 16
+    search: Mapping[str, Any] = field(default_factory=dict)
     versions: tuple[Mapping[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -45,21 +47,33 @@ class Header:
         return {"format_version": FORMAT_VERSION, **asdict(self)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], *, path: object) -> Header:
+    def from_json(cls, data: Any, *, path: object) -> Header:
         """Return the header that `to_json` wrote.
 
         Raises:
-            ArchiveError: If it was written in a format version that is not known.
+            ArchiveError: If it was written in another format version.
+            ValueError: If it is no header. The text says what is wrong with it.
         """
-        check_format(data["format_version"], path=path)
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        if not isinstance(data, dict) or "format_version" not in data:
+            raise ValueError("the header of the run has no format version")
+        if data["format_version"] != FORMAT_VERSION:
+            raise ArchiveError(
+                f"{path} is written in archive format {data['format_version']!r:.60}; this evonas reads format "
+                f"{FORMAT_VERSION} only. Use the version of evonas that wrote it, or another output folder. Nothing "
+                "was changed."
+            )
+        fields: dict[str, Any] = {name: value for name, value in data.items() if name != "format_version"}
+        wrong = [name for name, is_right in _FORM.items() if name not in fields or not is_right(fields[name])]
+        wrong += sorted({*fields} - {*_FORM})
+        if wrong:
+            raise ValueError(f"the header of the run holds {wrong[0]} = {fields.get(wrong[0], 'nothing')!r:.60}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
         }
-        del fields["format_version"]
-        return cls(**fields)
+        return cls(**values)
 
     def check_same_run(self, stored: Header, *, free: Collection[str] = (), path: object) -> None:
-        """Return if this run may go on writing what `stored` began.
+        """Check that this run may go on writing what `stored` began; raise ChangedRunError otherwise.
 
         Args:
             stored: The header that is on disk.
@@ -67,9 +81,11 @@ class Header:
             path: The archive, for the message.
 
         Raises:
-            ChangedRunError: If seed, variables or settings differ.
+            ChangedRunError: If they differ in anything that is not free. What `search` was called with is compared
+                where both know it.
         """
-        old, new = stored._settled(), self._settled()
+        knows_both = bool(self.search) and bool(stored.search)
+        old, new = stored._settled(with_search=knows_both), self._settled(with_search=knows_both)
         differing = [
             f"{key}: stored {_shown(old, key)}, now {_shown(new, key)}"
             for key in sorted({*old, *new})
@@ -88,25 +104,63 @@ class Header:
         versions = stored.versions
         if not versions or versions[-1] != self.versions[-1]:
             versions = (*versions, self.versions[-1])
-        return replace(self, versions=versions)
+        return replace(self, versions=versions, search=self.search or stored.search)
 
-    def _settled(self) -> dict[str, Any]:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(self.settings)))
-        return {**plain, "seed": self.seed, "variables of the space": list(self.variables)}
+    def _settled(self, *, with_search: bool) -> dict[str, Any]:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(self.settings), default=str))
+        run = {
+            "seed": self.seed,
+            "top_rung": self.top_rung,
+            "reference_rows": self.reference_rows,
+            "space": self.space,
+            "objectives": {one["name"]: {**one, "basis": None} for one in self.objectives},
+            "objectives in order": [one["name"] for one in self.objectives],
+            "search": self.search if with_search else {},
+        }
+        return {**dict(_flat(json.loads(json.dumps(run)), prefix="")), **plain}
 
 
-def check_format(format_version: Any, *, path: object) -> None:
-    """Return if this evonas can read `format_version`.
+def _flat(value: Mapping[str, Any], *, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, item in value.items():
+        if isinstance(item, dict):
+            yield from _flat(item, prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", item
 
-    Raises:
-        ArchiveError: If it cannot.
-    """
-    if format_version not in READ_VERSIONS:
-        known = f"{', '.join(map(str, READ_VERSIONS[:-1]))} and {READ_VERSIONS[-1]}"
-        raise ArchiveError(
-            f"{path} is written in archive format {format_version}; this evonas reads formats {known} only. "
-            "Use the version of evonas that wrote it, or another output folder. Nothing was changed."
-        )
+
+_FORM = {
+    "seed": lambda value: type(value) is int and 0 <= value < 2**63,
+    "settings": lambda value: isinstance(value, dict),
+    "space": lambda value: isinstance(value, dict),
+    "objectives": lambda value: isinstance(value, list) and all(map(_is_objective, value)),
+    "top_rung": lambda value: type(value) is int and 0 <= value < 2**31,
+    "reference_rows": lambda value: type(value) is int and 1 <= value < 2**63,
+    "search": lambda value: isinstance(value, dict),
+    "versions": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+}
+
+
+def _is_objective(value: Any) -> bool:
+    if not isinstance(value, dict) or {*value} != {*_OBJECTIVE}:
+        return False
+    return all(is_right(value[name]) for name, is_right in _OBJECTIVE.items())
+
+
+def _is_bound(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value == value)
+
+
+_OBJECTIVE = {
+    "name": lambda value: isinstance(value, str),
+    "direction": lambda value: value in ("min", "max"),
+    "unit": lambda value: isinstance(value, str),
+    "at_least": _is_bound,
+    "at_most": _is_bound,
+    "log": lambda value: isinstance(value, bool),
+    "best": _is_bound,
+    "profile": lambda value: value is None or isinstance(value, str),
+    "basis": lambda value: isinstance(value, str),
+}
 
 
 def versions() -> dict[str, str]:
@@ -121,4 +175,7 @@ def versions() -> dict[str, str]:
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return json.dumps(settings[key]) if key in settings else "absent"
+    if key not in settings:
+        return "absent"
+    text = json.dumps(settings[key])
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
+from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
@@ -67,6 +68,13 @@ class Memory(Protocol):
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """What is traded."""
+
+    def begin(self, run: Mapping[str, Any]) -> None:
+        """Note what the search is called with, or compare it with what the rows so far were searched with.
+
+        Raises:
+            ChangedRunError: If anything differs.
+        """
 
     def add(self, evaluation: Evaluation) -> None:
         """Keep a row; it is safe on disk when this returns."""
@@ -175,10 +183,14 @@ def search(
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
 
     Raises:
+        ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
+            `predict` or `refuse`.
         ArchiveError: If a row cannot be kept.
     """
     ladder = ladder or Ladder()
     clock = VirtualClock(parallel)
+    run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "refuse": refuse}
+    archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
     view = View(space, archive.objectives, seed=archive.seed)
     evaluations, refused, began, out_of_time = 0, 0, time.monotonic(), False
     while True:

@@ -211,8 +211,12 @@ FREE_SETTINGS = (
     "workers.seconds",
     "workers.search_seconds",
     "workers.retries",
+    "data.path",
 )
-"""What may change when a run is resumed: it decides how far and how fast the search goes, not where."""
+"""What may change when a run is resumed: it decides how far and how fast the search goes, not where.
+
+Data may lie elsewhere: their fingerprint, which an archive keeps as `data.fingerprint`, is what has to stay the same.
+"""
 
 
 def read(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:

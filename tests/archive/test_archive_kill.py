@@ -67,7 +67,7 @@ def die_at_step(folder: Path, *, step: int) -> None:
     write = os.write
     for name in ("write", "fsync", "replace", "unlink", "ftruncate"):
         setattr(os, name, counted(getattr(os, name)))
-    with Archive(folder / "a.h5", SPACE, OBJECTIVES, reference_rows=2) as archive:
+    with Archive(folder / "a.h5", SPACE, OBJECTIVES, reference_rows=4) as archive:
         first = len(archive.rows)
         for slot in range(first, first + 4):
             archive.add(evaluation(slot))

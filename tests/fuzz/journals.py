@@ -91,6 +91,6 @@ class ForgedJournals:
 
 def sealed(records: list[object]) -> bytes:
     """Return the journal of these records, its checksums right."""
-    from evonas.archive.journal import encode
+    from evonas.archive.journal import encode_all
 
-    return b"".join(encode(record) for record in records)  # type: ignore[arg-type]
+    return encode_all(records)  # type: ignore[arg-type]

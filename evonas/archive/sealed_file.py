@@ -1,0 +1,104 @@
+"""A sealed file: HDF5 behind one line of 512 bytes that says how long it is and what its SHA-256 is.
+
+The line is what HDF5 calls a user block, which every tool for HDF5 passes over. It is compared with the whole file
+before HDF5 sees a byte of it: HDF5 trusts what it reads, and a damaged file gives wrong numbers, or no answer at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from evonas.archive.atomic_file import write_bytes
+from evonas.errors import ArchiveError
+
+FORMAT_VERSION = 1
+BLOCK = 512
+_MAGIC = b"evonas archive"
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by `content` behind its seal, at once.
+
+    Raises:
+        OSError: If it cannot be written; the old file is then as it was.
+    """
+    write_bytes(path, _seal(content), content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """Return the content behind the seal of the file at `path`, read once and verified whole.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ArchiveError: If it cannot be read, is no archive, is of another format, or is damaged.
+    """
+    data = _read_whole(path)
+    block, content = data[:BLOCK], data[BLOCK:]
+    if not block.startswith(_MAGIC):
+        foreign = (
+            "an HDF5 file without the first line of an archive of evonas" if data.startswith(_SIGNATURE)
+            else "no archive of evonas: its first line is another"
+        )  # fmt: skip
+        raise ArchiveError(
+            f"{path} is {foreign}. Nothing was changed. If it is a damaged archive, restore it from a copy; if it is "
+            "another file, give another output folder."
+        )
+    told = re.match(rb"evonas archive, format (\d{1,9}), ", block)
+    if told is not None and int(told[1]) != FORMAT_VERSION and _looks_whole(block):
+        raise ArchiveError(
+            f"{path} is written in archive format {int(told[1])}; this evonas reads format {FORMAT_VERSION} only. "
+            "Use the version of evonas that wrote it, or another output folder. Nothing was changed."
+        )
+    length = re.match(rb"evonas archive, format \d+, (\d{1,15}) bytes", block)
+    if length is not None and int(length[1]) != len(content) and _looks_whole(block):
+        raise damaged(path, f"it holds {len(content)} bytes behind its first line, which says {int(length[1])}")
+    if block != _seal(content):
+        raise damaged(path, "its bytes do not have the SHA-256 that its first line says")
+    return content
+
+
+def damaged(path: Path, what: str) -> ArchiveError:
+    """Return the error that says what is wrong with the archive at `path`, and what to do."""
+    return ArchiveError(
+        f"{path} is damaged: {what}. Nothing was changed, and nothing of it is shown. Restore it from a copy; or move "
+        f"it away and start the same command again, which then goes on with what {path.name}.journal holds, if there "
+        "is one, and evaluates the rest again."
+    )
+
+
+def _seal(content: bytes) -> bytes:
+    """Return the one line that stands before `content`."""
+    digest = hashlib.sha256(content).hexdigest().encode()
+    line = b"%b, format %d, %d bytes of HDF5 behind this line, sha256 %b" % (
+        _MAGIC, FORMAT_VERSION, len(content), digest,
+    )  # fmt: skip
+    return line.ljust(BLOCK - 1) + b"\n"
+
+
+def _looks_whole(block: bytes) -> bool:
+    form = rb"evonas archive, format \d+, \d+ bytes of HDF5 behind this line, sha256 [0-9a-f]{64} *\n"
+    return len(block) == BLOCK and re.fullmatch(form, block) is not None
+
+
+def _read_whole(path: Path) -> bytes:
+    try:
+        # without O_NONBLOCK a named pipe in the place of the file would be waited for
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ArchiveError(f"{path} is no file, expected an archive of evonas. Give another output folder.")
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except IsADirectoryError as error:
+        raise ArchiveError(f"{path} is a folder, expected an archive of evonas. Give another output folder.") from error
+    except OSError as error:
+        raise ArchiveError(
+            f"{path} cannot be read: {error.strerror or error}. Nothing was changed. Put that right (permissions?), "
+            "or give another output folder."
+        ) from error
