@@ -18,6 +18,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,7 @@ def _unpriced(names: Sequence[str], values: Values) -> str:
 def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measurement]) -> list[Evaluation]:
     """Return the evaluations of the columns, checked: whatever is in them, an archive cannot hold anything else."""
     slots = rows["slot"]
-    if any(one >= other for one, other in zip(slots, slots[1:], strict=False)):
+    if any(one >= other for one, other in pairwise(slots)):
         raise ValueError("a slot has two rows, or they are not in the order of slots")
     if not measurements.keys() <= {*slots}:
         raise ValueError("a measurement belongs to no row")

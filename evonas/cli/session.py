@@ -76,7 +76,7 @@ def carried_out(
     )
     with archive:
         _log_to(folder / "log.txt", console)
-        for note in run.notes:
+        for note in (*run.notes, *archive.notes):
             log.info("Note: %s", note)
         write_text(folder / "run.toml", _resolved_text(run))
         stored = len(archive.rows)

@@ -63,7 +63,9 @@ class ResolvedRun:
 
     def settings(self) -> dict[str, Any]:
         """Return what must not change when the run is resumed, as a flat mapping of dotted keys."""
-        return {**self.file.settings(), "data.class_labels": list(self.search_data.class_labels)}
+        data = self.search_data
+        seen = {"data.class_labels": list(data.class_labels), "data.fingerprint": data.fingerprint}
+        return {**self.file.settings(), **seen}
 
     @property
     def ladder(self) -> Ladder:
