@@ -46,6 +46,9 @@ class Objective:
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
         basis: All that values depend on beside the measurement, as a hash: of two objectives of one basis the values
             are the same, so that stored ones are as good as new ones. Empty where nobody can say.
+        planned: `planned(plan)` returns the lowest and the highest value that a network can have, whatever it does, as
+            far as its plan tells (`inf` where it does not); it may raise `UnpriceableError` as `score` does. A network
+            that breaks a bound in any case is then refused before it is trained.
 
     Raises:
         OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.
@@ -63,6 +66,7 @@ class Objective:
     uncounted: tuple[str, ...] = ()
     band: Callable[[Any], tuple[float, float]] | None = None
     basis: str = ""
+    planned: Callable[[Any], tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.score):

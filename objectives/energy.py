@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, get_args
 
+from evonas.architecture.plan import Plan
 from evonas.chips.coverage import gaps
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
 from evonas.chips.energy import Part, check_searchable, estimate, joules
 from evonas.chips.energy_sum import priced
 from evonas.chips.expected_energy import expected_energy
 from evonas.chips.profile import load
+from evonas.chips.silent import silent
 from evonas.errors import OptionError
 from evonas.expected_counts import PriceFunction
 from evonas.measurement import Measurement
@@ -72,8 +75,13 @@ def objective(
         whole = found.total if part == "total" else found.dynamic
         return whole.low, whole.high
 
+    def planned(plan: Plan) -> tuple[float, float]:
+        return joules(silent(plan), chip, part=part, assumed=assumed, prices=prices), math.inf
+
     left_out = tuple(gaps(chip, assumed, part=part).values())
-    return Objective("energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band)
+    return Objective(
+        "energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band, planned=planned
+    )
 
 
 def expected(*, profile: str, part: Part = "dynamic", **assumed: Any) -> PriceFunction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evonas.architecture.plan import Plan
 from evonas.chips.deployment import WEIGHT_BITS, Split, Weights
 from evonas.chips.fit import checker
 from evonas.chips.profile import load
@@ -29,4 +30,10 @@ def objective(
     def score(measurement: Measurement) -> float:
         return fit(measurement.activity).degree
 
-    return Objective("fit", score, unit="relative excess", at_most=0.0, best=0.0, profile=load(profile).id)
+    def planned(plan: Plan) -> tuple[float, float]:
+        degree = fit(plan).degree
+        return degree, degree
+
+    return Objective(
+        "fit", score, unit="relative excess", at_most=0.0, best=0.0, profile=load(profile).id, planned=planned
+    )

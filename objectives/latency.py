@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+from evonas.architecture.plan import Plan
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Pipeline, Split, Weights
 from evonas.chips.latency import check_time, estimate, gaps, seconds
 from evonas.chips.profile import load
+from evonas.chips.silent import silent
 from evonas.measurement import Measurement
 from evonas.objective import Objective
 
@@ -43,4 +47,9 @@ def objective(
         found = estimate(measurement.activity, chip, assumed=assumed).seconds
         return found.low, found.high
 
-    return Objective("latency", score, unit="s/sample", log=True, profile=chip.id, uncounted=gaps(chip), band=band)
+    def planned(plan: Plan) -> tuple[float, float]:
+        return seconds(silent(plan), chip, assumed=assumed), math.inf
+
+    return Objective(
+        "latency", score, unit="s/sample", log=True, profile=chip.id, uncounted=gaps(chip), band=band, planned=planned
+    )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+from evonas.architecture.plan import Plan
 from evonas.objective import Objective
 
 
 def objective() -> Objective:
     """Return the objective: number of trainable parameters, to be minimised."""
-    return Objective("parameters", lambda measurement: measurement.parameters, unit="parameters", log=True)
+
+    def planned(plan: Plan) -> tuple[float, float]:
+        return float(sum(edge.weights + edge.biases for edge in plan.connections)), math.inf
+
+    return Objective(
+        "parameters", lambda measurement: measurement.parameters, unit="parameters", log=True, planned=planned
+    )

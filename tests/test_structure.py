@@ -29,7 +29,7 @@ WINGS = {
     "report": VALUES | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target"},
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors"},
-    "objectives": VALUES | {"chips"},
+    "objectives": VALUES | {"architecture", "chips"},
     "spaces": VALUES | {"architecture", "snn", "spaces"},
 }
 """What each wing may import beside itself: wings, or single modules of them."""

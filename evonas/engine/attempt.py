@@ -39,7 +39,7 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
             if came:
                 raise
             outcome = Outcome.OUT_OF_MEMORY if _is_out_of_memory(error) else Outcome.CRASHED
-            message = _told(error)
+            message = told(error)
     return Evaluation(
         job,
         outcome,
@@ -107,7 +107,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """Return what was raised and where, short enough for a row."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
 
+from evonas.engine.attempt import told
 from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
@@ -231,8 +232,16 @@ def search(
 
 
 def _started(job: Job, *, workers: Workers, archive: Memory, refuse: Refuse | None) -> Job:
-    """Return the job as it is started: on a worker, or as a refused row that is there at once and costs nothing."""
-    refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+    """Return the job as it is started: on a worker, or as a refused row that is there at once and costs nothing.
+
+    Where nobody can tell whether a network is refused, for `refuse` raised something, the row is a failure: it must
+    not be evaluated as if nothing were asked of it.
+    """
+    try:
+        refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+    except Exception as error:
+        archive.add(Evaluation(job, Outcome.CRASHED, told(error)))
+        return job
     if refusal is None:
         workers.start(job)
         return job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from evonas.chips.fit import Fit, checker
 from evonas.data.dataset import SearchData
 from evonas.engine.rejection import Refusal, Refuse
+from evonas.errors import SpaceError
 from evonas.runfile.lookup import make
+from evonas.runfile.planned_bounds import EXAMPLES, plan_of
 from evonas.runfile.schema import HardwareSection
 from evonas.space import Genotype, Space
 
@@ -41,7 +44,11 @@ class Hardware:
 
     def notes(self, space: Space) -> list[str]:
         """Return what is not checked, of a network of `space` drawn as an example."""
-        unchecked = self.fit(space.sample(np.random.default_rng(0))).unchecked
+        rng, unchecked = np.random.default_rng(0), None
+        for _ in range(EXAMPLES):
+            with suppress(SpaceError):  # of some networks there may be no plan, which their rows tell
+                unchecked = self.fit(space.sample(rng)).unchecked
+                break
         return [f"What fits on {self.section.profile} is not checked for {'; '.join(unchecked)}."] if unchecked else []
 
     def most_common_reason(self, genotypes: Iterable[Genotype]) -> str:
@@ -57,16 +64,15 @@ class Hardware:
 def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Refuse:
     """Return what refuses the networks that fit on none of several chips, for the reasons of the one they miss least.
 
+    What `plan` raises is not caught: it is no reason to let a network pass.
+
     Args:
         checks: Say whether a planned network fits, by what their reasons end with, such as `", on loihi2"`.
         plan: Returns what the network of a genotype consists of.
     """
 
     def refuse(genotype: Genotype) -> Refusal | None:
-        try:
-            planned = plan(genotype)
-        except Exception:
-            return None  # what cannot be planned cannot be built either: its evaluation records the error
+        planned = plan(genotype)
         fits = {where: check(planned) for where, check in checks.items()}
         if not all(fit.violations for fit in fits.values()):
             return None
@@ -90,13 +96,10 @@ def hardware_of(
         return None, []
     options = {"profile": section.profile, "weight_bits": section.weight_bits, **section.options}
     check, faults = make(checker, options, key="hardware")
-    plan = None if space is None else space.plan
-    if space is not None and plan is None and section.fit:
+    if space is not None and space.plan is None and section.fit:
         faults.append(
             "hardware.fit: true, but the space has no `plan`, so that nobody can tell what fits before training; "
             "give it one, Space(…, plan=…), or set fit = false"
         )
-    if check is None or plan is None or data is None:
-        return None, faults
-    shape, classes = data.input_shape, data.classes
-    return Hardware(section, check, lambda genotype: plan(genotype, shape, classes)), faults
+    plan = None if space is None or data is None else plan_of(space, data)
+    return (None if check is None or plan is None else Hardware(section, check, plan)), faults

@@ -24,6 +24,7 @@ from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.data_section import baseline_notes, search_data_of
 from evonas.runfile.frames import frames_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
+from evonas.runfile.planned_bounds import plan_faults, plan_of, refused_by_plan
 from evonas.runfile.schema import ObjectiveSection, RunFile, parse
 from evonas.runfile.sections import Sections
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
@@ -92,9 +93,15 @@ class ResolvedRun:
 
     @property
     def refuse(self) -> Refuse | None:
-        """Says which networks are not trained: for the frames of the data, or where `[hardware]` asks for that."""
+        """Says which networks are not trained: for the frames, for their chip, or for bounds that their plan breaks."""
         hardware = self.hardware
-        return first_of(self.refuse_frames, hardware.refuse if hardware is not None and hardware.section.fit else None)
+        misfit = hardware.refuse if hardware is not None and hardware.section.fit else None
+        return first_of(self.refuse_frames, misfit, self.refuse_planned(self.objectives))
+
+    def refuse_planned(self, objectives: Sequence[Objective]) -> Refuse | None:
+        """Return what refuses networks that cannot be feasible under some objectives, as far as their plan tells."""
+        plan = plan_of(self.space, self.search_data)
+        return None if plan is None else refused_by_plan(objectives, plan)
 
     def predict(self) -> Predict:
         """Return what predicts the cost of a job from its proposal alone."""
@@ -236,6 +243,7 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     faults += [*strategy_faults, *hardware_faults]
     frames = frames_of(space, search_data)
     faults += [] if frames is None else frames.faults()
+    faults += plan_faults(space, search_data)
     are_known = file is not None and not objective_faults
     if space is not None:
         faults += misfits(sections, space, objectives=objectives if are_known else None)

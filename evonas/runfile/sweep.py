@@ -17,6 +17,7 @@ from evonas.engine.view import Row
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
 from evonas.runfile.chip_constraint import refused_by_all
 from evonas.runfile.lookup import LookupFault, look_up
+from evonas.runfile.planned_bounds import refused_everywhere
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
@@ -85,12 +86,14 @@ class ResolvedSweep:
 
     @property
     def refuse(self) -> Refuse | None:
-        """Says which networks are not trained: for the frames of the data, or where `[hardware]` asks for that."""
+        """Says which networks are not trained: for the frames, for all chips, or for bounds that no cell could keep."""
         hardware = self.run.hardware
+        targets = [cell.target for cell in self.cells if cell.target]
+        planned = refused_everywhere([self.run.refuse_planned(target.objectives) for target in targets])
         if hardware is None or not hardware.section.fit:
-            return self.run.refuse_frames
+            return first_of(self.run.refuse_frames, planned)
         checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
-        return first_of(self.run.refuse_frames, refused_by_all(checks, plan=hardware.plan))
+        return first_of(self.run.refuse_frames, refused_by_all(checks, plan=hardware.plan), planned)
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:

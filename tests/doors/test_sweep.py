@@ -317,7 +317,8 @@ def test_a_network_is_refused_only_if_it_fits_on_none_of_the_chips() -> None:
     assert refuse(sizes[1]) is None
     assert refuse(sizes[5]) is None
     assert refuse(sizes[9]) == Refusal(("neurons: 9 > 8, on large",), 1 / 8)
-    assert refuse(Genotype({"layers": 1})) is None, "what cannot be planned is told by its evaluation"
+    with pytest.raises(KeyError):  # what cannot be planned does not pass for what fits
+        refuse(Genotype({"layers": 1}))
 
 
 def planned(genotype: Genotype) -> Counts:

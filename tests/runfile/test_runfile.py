@@ -7,7 +7,7 @@ import pytest
 import tomli_w
 
 from evonas.data.dataset import DataSet, Samples, SearchData
-from evonas.errors import RunFileError
+from evonas.errors import RunFileError, SpaceError
 from evonas.runfile.resolve import resolve
 from evonas.space import Genotype
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
@@ -238,10 +238,11 @@ def test_a_run_file_without_hardware_refuses_nothing_and_has_the_settings_of_old
     assert not [key for key in resolved.file.settings() if key.startswith("hardware")]
 
 
-def test_a_network_that_cannot_be_planned_is_left_to_its_evaluation(tmp_path: Path) -> None:
+def test_a_network_that_cannot_be_planned_does_not_pass_for_one_that_fits(tmp_path: Path) -> None:
     hardware = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).hardware
     assert hardware is not None
-    assert hardware.refuse(Genotype({})) is None
+    with pytest.raises(SpaceError, match="The `plan` of the space failed for network .*KeyError"):
+        hardware.refuse(Genotype({}))
 
 
 def test_a_search_of_surrogates_is_checked_and_leaves_no_key_where_it_is_off(tmp_path: Path) -> None:
