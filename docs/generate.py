@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evonas.chips import deployment
 from evonas.chips.deployment import Deployment
+from evonas.options import LARGEST_SEED, Flag, Number, OneOf, OptionRule, OrNone, Whole
 from evonas.profiles import described, known
 from evonas.runfile.schema import FREE_SETTINGS, RunFile
 
@@ -102,16 +104,40 @@ def _kind(kind: Mapping[str, Any]) -> str:
     if "enum" in kind:
         return " or ".join(f'`"{value}"`' for value in kind["enum"])
     if kind.get("type") == "array":
-        return f"list of {_kind(kind['items'])}" if "items" in kind else "list"
+        return f"list of {_kind(kind['items'])}" if kind.get("items") else "list"
     if kind.get("type") == "object":
-        inner = kind.get("additionalProperties")
-        return f"table of {_type(inner)}" if isinstance(inner, Mapping) else "table"
+        return f"table of {_type(kind['additionalProperties'])}"
+    least, open_least = kind.get("minimum"), kind.get("exclusiveMinimum")
+    most, open_most = kind.get("maximum"), kind.get("exclusiveMaximum")
     words = [TYPES[kind["type"]]]
-    words += [f"from {kind['minimum']:g}"] if "minimum" in kind else []
-    words += [f"above {kind['exclusiveMinimum']:g}"] if "exclusiveMinimum" in kind else []
-    words += [f"up to {kind['maximum']:g}"] if "maximum" in kind else []
-    words += [f"below {kind['exclusiveMaximum']:g}"] if "exclusiveMaximum" in kind else []
+    words += [f"above {_number(open_least)}"] if open_least is not None and not least else []
+    words += [f"from {_number(least)}"] if least is not None else []
+    words += [f"to {_number(most)}"] if most is not None else []
+    words += [f"below {_number(open_most)}"] if open_most is not None else []
     return " ".join(words)
+
+
+def _rule(rule: OptionRule) -> str:
+    """Return in words what an option may be."""
+    match rule:
+        case OrNone():
+            return _rule(rule.rule)
+        case OneOf():
+            return " or ".join(f'`"{word}"`' for word in rule.words)
+        case Whole():
+            return f"whole number from {_number(rule.low)} to {_number(rule.high)}"
+        case Number():
+            return f"number {'above' if rule.is_open else 'from'} {_number(rule.low)} to {_number(rule.high)}"
+        case _:
+            return "true or false" if isinstance(rule, Flag) else "text"
+
+
+def _number(value: float) -> str:
+    """Return a bound as people read it: with commas where it is a whole number of some length, short elsewhere."""
+    if value == LARGEST_SEED:
+        return "2^63 - 1"
+    is_long = abs(value) >= 1e7 or 0 < abs(value) < 1e-3
+    return f"{value:g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-") if is_long else f"{value:,.12g}"
 
 
 def _options_of(section: str) -> Iterator[str]:
@@ -137,13 +163,15 @@ def _attributes(member: Any) -> dict[str, tuple[str, str, str]]:
     entries = re.findall(r"^ {4}(\w+): ((?:.*\n?)(?: {8}.*\n?)*)", listed[1] if listed else "", re.MULTILINE)
     told = {name: _one_line(text) for name, text in entries}
     found = {}
+    rules = {**vars(deployment)["_RULES"], **getattr(sys.modules[member.__module__], "_RULES", {})}
     for name, parameter in inspect.signature(member).parameters.items():
         meaning = told.get(name, "")
         if (not meaning or meaning.startswith("As in `Deployment`")) and member is not Deployment:
             meaning = _attributes(Deployment).get(name, ("", "", meaning))[2]
         if name != "name" and not name.startswith("_") and meaning:
             is_needed = parameter.default is inspect.Parameter.empty
-            found[name] = (_annotation(parameter), "needed" if is_needed else _shown(parameter.default), meaning)
+            kind = _rule(rules[name]) if name in rules else _annotation(parameter)
+            found[name] = (kind, "needed" if is_needed else _shown(parameter.default), meaning)
     return found
 
 
