@@ -42,7 +42,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import Dynamics
 from evonas.data import digits
 from evonas.engine.job import Job
-from evonas.snn.kernels.backend import scanning
+from evonas.snn.kernels.backend import use_backend
 from evonas.snn.neurons import Neuron
 from evonas.training.glibc_memory import keep_freed_memory
 from evonas.training.trainer import TrainingEvaluator
@@ -197,7 +197,7 @@ def looped(action: Callable[[], object]) -> Callable[[], None]:
     """Return `action` with Norse's own steps in the place of the scan."""
 
     def run() -> None:
-        with scanning("looped"):
+        with use_backend("looped"):
             action()
 
     return run

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
 from evonas.snn.kernels.backend import is_traced
-from evonas.snn.kernels.neuron_step import Constants, Law, NeuronParameters, read
+from evonas.snn.kernels.neuron_step import Constants, NeuronParameters, StepRule, read
 from evonas.snn.kernels.scan import scan
 
 
@@ -37,7 +37,7 @@ class Neuron(nn.Module):
         super().__init__()
         self.dynamics = dynamics
         self.time_steps = time_steps
-        self._last: tuple[tuple[object, ...], tuple[NeuronParameters, tuple[Law, Constants] | None]] | None = None
+        self._last: tuple[tuple[object, ...], tuple[NeuronParameters, tuple[StepRule, Constants] | None]] | None = None
         shape = () if channels is None else (channels, 1, 1)
         for name in PARAMETERS[dynamics.kind]:
             value = torch.full(shape, float(getattr(dynamics, name)))
@@ -79,10 +79,10 @@ class Neuron(nn.Module):
             if updates is not None:
                 updates += torch.count_nonzero(current.flatten(1), dim=1)
             return torch.relu(current)
-        parameters, known = self._parameters_and_law()
+        parameters, known = self._parameters_and_rule()
         return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
 
-    def _parameters_and_law(self) -> tuple[NeuronParameters, tuple[Law, Constants] | None]:
+    def _parameters_and_rule(self) -> tuple[NeuronParameters, tuple[StepRule, Constants] | None]:
         """Return Norse's parameters and what `read` makes of them; the last ones while the numbers are the same.
 
         Reading them takes as long as the time steps of a small population do.

@@ -16,7 +16,7 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 from evonas.architecture.neuron import SURROGATES, Dynamics, Surrogate
 from evonas.errors import EvonasError, SpaceError
 from evonas.snn.kernels import scan as scan_module
-from evonas.snn.kernels.backend import scanning
+from evonas.snn.kernels.backend import use_backend
 from evonas.snn.kernels.neuron_step import DT_SECONDS
 from evonas.snn.kernels.scan import looped_scan
 from evonas.snn.kernels.surrogates import spike, with_surrogates
@@ -61,7 +61,7 @@ def neuron(kind: str, method: str = "super", reset: str = "value") -> Neuron:
 def test_with_width_one_outputs_and_gradients_equal_norse_bit_for_bit(kind, reset, method):
     current = 2 * torch.randn(6, 3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
     ours, norses = current.clone().requires_grad_(), current.clone().requires_grad_()
-    with scanning("looped"):
+    with use_backend("looped"):
         output, expected = neuron(kind, method, reset)(ours), norse_by_hand(norses, kind, method, reset)
     assert torch.equal(output, expected)
     assert kind == "readout" or 0 < output.mean() < 1
@@ -128,7 +128,7 @@ def test_a_static_current_is_held_for_all_time_steps_without_a_copy(kind, monkey
         return step(now, *args)
 
     monkeypatch.setitem(scan_module._STEPS, kind_of_parameters, seeing)
-    with scanning("looped"):
+    with use_backend("looped"):
         cell(current)
     assert seen == [current.data_ptr()] * 6
 

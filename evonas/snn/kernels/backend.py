@@ -1,4 +1,4 @@
-"""How to compute what can be computed in several ways."""
+"""Backend of the scan over time: compiled C++, torch, or Norse's own loop; and what torch can record."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-Way = Literal["fastest", "torch", "looped"]
+from evonas.errors import OptionError
+
+Backend = Literal["fastest", "torch", "looped"]
 """Compiled where that is possible; in operations of torch; or neurons by Norse's own steps: the reference."""
 
-_way: ContextVar[Way] = ContextVar("way", default="fastest")
+backend: ContextVar[Backend] = ContextVar("backend", default="fastest")
+"""The backend that is asked for here."""
 
 
 @contextmanager
-def scanning(way: Way) -> Iterator[None]:
-    """Let all within the `with` block be computed in this way: to compare, or to look for an error."""
-    token = _way.set(way)
+def use_backend(name: Backend) -> Iterator[None]:
+    """Let all within the `with` block be computed by this backend: to compare, or to look for an error.
+
+    Raises:
+        OptionError: If there is no such backend.
+    """
+    if name not in get_args(Backend):
+        raise OptionError([f"backend: got {name!r}, expected one of {', '.join(get_args(Backend))}"])
+    token = backend.set(name)
     try:
         yield
     finally:
-        _way.reset(token)
-
-
-def way() -> Way:
-    """Return the way that is asked for here."""
-    return _way.get()
+        backend.reset(token)
 
 
 def plain_shape(tensor: Tensor) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from evonas.architecture.neuron import SURROGATES
 from evonas.snn.kernels.compiler import load
 from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
-from evonas.snn.kernels.neuron_step import Constants, Law
+from evonas.snn.kernels.neuron_step import Constants, StepRule
 from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
@@ -33,7 +33,7 @@ class _Constant(ctypes.Structure):
 
 
 class _Arguments(ctypes.Structure):
-    """`struct Sweep` of the source, field by field."""
+    """`struct Scan` of the source, field by field."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("kind", "surrogate", "time", "neurons", "threads")),
@@ -120,27 +120,27 @@ def _strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(strides)
 
 
-class CompiledSweep:
-    """The sweep of `sweep.cpp`, on as many threads as torch uses.
+class CompiledScan:
+    """The scan of `scan.cpp`, on as many threads as torch uses.
 
     Raises:
         EvonasError: If it cannot be compiled here.
     """
 
     def __init__(self) -> None:
-        library = load(SOURCE, functions=("sweep_float", "sweep_double"))
-        self._functions = {torch.float32: library.sweep_float, torch.float64: library.sweep_double}
+        library = load(SOURCE, functions=("scan_float", "scan_double"))
+        self._functions = {torch.float32: library.scan_float, torch.float64: library.scan_double}
         for function in self._functions.values():
             function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int)
             function.restype = None
 
     def takes(self, current: Tensor) -> bool:
-        """Return whether currents of this type and device can be swept."""
+        """Return whether currents of this type and device can be scanned."""
         return current.device.type == "cpu" and current.dtype in self._functions and current.numel() > 0
 
     def forward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor,
         *,
@@ -152,13 +152,13 @@ class CompiledSweep:
         """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
         layout = _Layout.of(current)
         kept: list[Tensor] = []
-        arguments = _arguments(law, constants, layout, time_steps, kept)
+        arguments = _arguments(rule, constants, layout, time_steps, kept)
         steps = layout.steps(current)
         arguments.current, arguments.current_stride = steps.data_ptr(), _stride(steps)
         _begin(arguments, start, layout, kept)
         outputs = layout.empty(current, time_steps)
         arguments.outputs = outputs.data_ptr()
-        membranes = outputs if law.kind == "readout" else layout.empty(current, time_steps) if keep else None
+        membranes = outputs if rule.kind == "readout" else layout.empty(current, time_steps) if keep else None
         if keep and membranes is not outputs:
             assert membranes is not None
             arguments.membranes = membranes.data_ptr()
@@ -169,7 +169,7 @@ class CompiledSweep:
 
     def backward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor | None,
         membranes: Tensor | None,
@@ -183,7 +183,7 @@ class CompiledSweep:
         layout = _Layout.of(gradient if membranes is None else membranes)
         kept: list[Tensor] = []
         time_steps = gradient.shape[0]
-        arguments = _arguments(law, constants, layout, time_steps, kept)
+        arguments = _arguments(rule, constants, layout, time_steps, kept)
         if membranes is not None:
             arguments.membranes = membranes.data_ptr()
         steps = layout.steps(gradient)
@@ -202,18 +202,20 @@ class CompiledSweep:
         return Gradients(g_current, *others)
 
 
-def _arguments(law: Law, constants: Constants, layout: _Layout, time_steps: int, kept: list[Tensor]) -> _Arguments:
+def _arguments(
+    rule: StepRule, constants: Constants, layout: _Layout, time_steps: int, kept: list[Tensor]
+) -> _Arguments:
     neurons = prod(layout.shape)
     return _Arguments(
-        kind=KINDS.index(law.kind),
-        surrogate=SURROGATES.index(law.surrogate.method),
+        kind=KINDS.index(rule.kind),
+        surrogate=SURROGATES.index(rule.surrogate.method),
         time=time_steps,
         neurons=neurons,
         threads=torch.get_num_threads() if time_steps * neurons >= WORTH_THREADS else 1,
-        width=law.surrogate.width,
+        width=rule.surrogate.width,
         temperature=DSPIKE_TEMPERATURE,
-        leak=law.leak,
-        reset=law.reset,
+        leak=rule.leak,
+        reset=rule.reset,
         mem=layout.constant(constants.mem, kept),
         syn=layout.constant(constants.syn, kept),
         threshold=layout.constant(constants.threshold, kept),

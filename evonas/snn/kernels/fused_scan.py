@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from evonas.snn.kernels.neuron_step import Constants, Law
+from evonas.snn.kernels.neuron_step import Constants, StepRule
 
 
 class Start(NamedTuple):
@@ -39,12 +39,12 @@ class Gradients(NamedTuple):
     threshold: Tensor | None
 
 
-class Sweep(Protocol):
+class FusedScan(Protocol):
     """Who runs all time steps at once. Currents have time 1 (held for all steps) or `time_steps`."""
 
     def forward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor,
         *,
@@ -56,7 +56,7 @@ class Sweep(Protocol):
         """Return `(time, batch, ...)` outputs and, if `keep`, the potentials before the reset.
 
         Args:
-            law: What a step does.
+            rule: What a step does.
             constants: The numbers of the neurons.
             current: `(time or 1, batch, ...)` input current.
             start: The state before the first step.
@@ -68,7 +68,7 @@ class Sweep(Protocol):
 
     def backward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor | None,
         membranes: Tensor,
@@ -81,7 +81,7 @@ class Sweep(Protocol):
         """Return the gradients.
 
         Args:
-            law: What a step does.
+            rule: What a step does.
             constants: The numbers of the neurons.
             current: As it came; None where no constant is wanted, and where the kind has a threshold only.
             membranes: The potentials before the reset.
@@ -93,8 +93,8 @@ class Sweep(Protocol):
 
 
 def run(
-    sweep: Sweep,
-    law: Law,
+    fused: FusedScan,
+    rule: StepRule,
     constants: Constants,
     current: Tensor,
     *,
@@ -105,13 +105,13 @@ def run(
     """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants; counts in `updates`."""
     given = (current, *start, constants.mem, constants.syn, constants.threshold)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):
-        outputs: Tensor = _Sweeping.apply(sweep, law, time_steps, updates, *given)
+        outputs: Tensor = _FusedScanFunction.apply(fused, rule, time_steps, updates, *given)
         return outputs
-    return sweep.forward(law, constants, current, start=start, time_steps=time_steps, keep=False, updates=updates)[0]
+    return fused.forward(rule, constants, current, start=start, time_steps=time_steps, keep=False, updates=updates)[0]
 
 
-class _Sweeping(torch.autograd.Function):
-    """A sweep whose backward pass is derived by hand.
+class _FusedScanFunction(torch.autograd.Function):
+    """A fused scan whose backward pass is derived by hand.
 
     Only the potentials before the reset are kept: spikes and resets follow from them. The current is kept, without a
     copy, where constants are trained.
@@ -119,12 +119,12 @@ class _Sweeping(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, sweep: Sweep, law: Law, time_steps: int, updates: Tensor | None, *given: Tensor | None
+        ctx: Any, fused: FusedScan, rule: StepRule, time_steps: int, updates: Tensor | None, *given: Tensor | None
     ) -> Tensor:
         current, potential, synaptic, *numbers = given
         assert current is not None
-        outputs, membranes = sweep.forward(
-            law,
+        outputs, membranes = fused.forward(
+            rule,
             Constants(*numbers),
             current,
             start=Start(potential, synaptic),
@@ -132,11 +132,11 @@ class _Sweeping(torch.autograd.Function):
             keep=True,
             updates=updates,
         )
-        ctx.sweep, ctx.law, ctx.static = sweep, law, current.shape[0] == 1
+        ctx.fused, ctx.rule, ctx.static = fused, rule, current.shape[0] == 1
         needs = ctx.needs_input_grad[4:]
         ctx.wanted = Wanted(*needs[1:])
-        trains = law.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
-        if law.kind == "readout" and not trains:
+        trains = rule.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
+        if rule.kind == "readout" and not trains:
             membranes = None  # a linear filter: its gradient does not depend on where it was
         ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
         return outputs
@@ -146,8 +146,8 @@ class _Sweeping(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         current, membranes, potential, synaptic, *numbers = ctx.saved_tensors
         constants = Constants(*numbers)
-        gradients = ctx.sweep.backward(
-            ctx.law,
+        gradients = ctx.fused.backward(
+            ctx.rule,
             constants,
             current,
             membranes,

@@ -22,7 +22,7 @@ DT_SECONDS = DT_MS / 1000
 
 
 @dataclass(frozen=True)
-class Law:
+class StepRule:
     """The part of a neuron's step that is the same for all neurons and is never trained.
 
     Attributes:
@@ -53,28 +53,30 @@ class Constants:
     threshold: Tensor | None
 
 
-def read(parameters: NeuronParameters) -> tuple[Law, Constants] | None:
-    """Return law and constants, or None where leak or reset differ from neuron to neuron, are trained, or are custom.
+def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
+    """Return rule and constants, or None where leak or reset differ from neuron to neuron, are trained, or are custom.
 
     Rates are multiplied by the time step here as Norse does in each step, so the products have the same bits.
     """
     if isinstance(parameters, LIBoxParameters):
         if not _is_plain(parameters.v_leak):
             return None
-        law = Law("readout", Surrogate(), float(parameters.v_leak), 0.0)
-        return law, Constants(DT_SECONDS * parameters.tau_mem_inv, None, None)
+        rule = StepRule("readout", Surrogate(), float(parameters.v_leak), 0.0)
+        return rule, Constants(DT_SECONDS * parameters.tau_mem_inv, None, None)
     if not isinstance(parameters.method, Surrogate) or not _is_plain(parameters.v_reset):
         return None
     surrogate, reset = parameters.method, float(parameters.v_reset)
     if isinstance(parameters, IAFParameters):
-        return Law("integrate", surrogate, 0.0, reset), Constants(None, None, parameters.v_th)
+        return StepRule("integrate", surrogate, 0.0, reset), Constants(None, None, parameters.v_th)
     if not _is_plain(parameters.v_leak):
         return None
     leak, mem = float(parameters.v_leak), DT_SECONDS * parameters.tau_mem_inv
     if isinstance(parameters, LIFParameters):
-        return Law("lif", surrogate, leak, reset), Constants(mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th)
+        return StepRule("lif", surrogate, leak, reset), Constants(
+            mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th
+        )
     kind = {reset_value: "box", reset_subtract: "box_subtract"}.get(parameters.reset_method)
-    return None if kind is None else (Law(kind, surrogate, leak, reset), Constants(mem, None, parameters.v_th))
+    return None if kind is None else (StepRule(kind, surrogate, leak, reset), Constants(mem, None, parameters.v_th))
 
 
 def _is_plain(potential: Tensor) -> bool:

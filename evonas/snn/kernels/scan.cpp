@@ -1,4 +1,4 @@
-// One sweep over all time steps of all neurons, forward and backward.
+// One pass over all time steps of all neurons, forward and backward.
 //
 // Each thread takes blocks of neurons and runs all time steps of a block before the next one, so that states stay in
 // the cache. The order of the floating point operations is that of Norse's steps, and the compiler must not contract a
@@ -31,7 +31,7 @@ struct Constant {
 
 extern "C" {
 
-struct Sweep {
+struct Scan {
   int64_t kind;
   int64_t surrogate;
   int64_t time;
@@ -116,9 +116,9 @@ void each(int64_t count, const T* membrane, const T* threshold, T width, T* out,
 }
 
 template <typename T>
-void derivative(const Sweep& sweep, int64_t count, const T* membrane, const T* threshold, T* out) {
-  const T width = T(sweep.width), one = T(1);
-  switch (sweep.surrogate) {
+void derivative(const Scan& scan, int64_t count, const T* membrane, const T* threshold, T* out) {
+  const T width = T(scan.width), one = T(1);
+  switch (scan.surrogate) {
     case SUPER:
       return each(count, membrane, threshold, width, out, [=](T x) {
         const T s = std::abs(x) + one;
@@ -141,7 +141,7 @@ void derivative(const Sweep& sweep, int64_t count, const T* membrane, const T* t
       return each(count, membrane, threshold, width, out, [=](T x) { return height * exponential(-(x * x)); });
     }
     default: {
-      const T b = T(sweep.temperature), height = T(sweep.temperature / (2 * std::tanh(sweep.temperature / 2)));
+      const T b = T(scan.temperature), height = T(scan.temperature / (2 * std::tanh(scan.temperature / 2)));
       return each(count, membrane, threshold, width, out, [=](T x) {
         const T bump = height * sech_squared(b * x);
         return std::abs(x) < T(0.5) ? bump : T(0);
@@ -240,20 +240,20 @@ int64_t active(int64_t count, const T* __restrict x, const Scratch<T>& s) {
 }
 
 template <typename T, int64_t KIND, bool KEEP>
-void forward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s, std::vector<int64_t>& updates) {
-  spread(sweep.mem, first, count, s.mem);
-  spread(sweep.syn, first, count, s.syn);
-  spread(sweep.threshold, first, count, s.threshold);
-  start(sweep.potential, first, count, s.v);
-  if (KIND == LIF) start(sweep.synaptic, first, count, s.i);
-  const T* current = static_cast<const T*>(sweep.current) + first;
-  T* out = static_cast<T*>(sweep.outputs) + first;
-  T* membranes = KEEP ? static_cast<T*>(sweep.membranes) + first : nullptr;
-  for (int64_t t = 0; t < sweep.time; ++t) {
-    if (sweep.updates != nullptr) updates[t] += active<T, KIND>(count, current + t * sweep.current_stride, s);
+void forward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s, std::vector<int64_t>& updates) {
+  spread(scan.mem, first, count, s.mem);
+  spread(scan.syn, first, count, s.syn);
+  spread(scan.threshold, first, count, s.threshold);
+  start(scan.potential, first, count, s.v);
+  if (KIND == LIF) start(scan.synaptic, first, count, s.i);
+  const T* current = static_cast<const T*>(scan.current) + first;
+  T* out = static_cast<T*>(scan.outputs) + first;
+  T* membranes = KEEP ? static_cast<T*>(scan.membranes) + first : nullptr;
+  for (int64_t t = 0; t < scan.time; ++t) {
+    if (scan.updates != nullptr) updates[t] += active<T, KIND>(count, current + t * scan.current_stride, s);
     forward_step<T, KIND, KEEP>(
-        count, current + t * sweep.current_stride, s, T(sweep.leak), T(sweep.reset),
-        out + t * sweep.neurons, KEEP ? membranes + t * sweep.neurons : nullptr);
+        count, current + t * scan.current_stride, s, T(scan.leak), T(scan.reset),
+        out + t * scan.neurons, KEEP ? membranes + t * scan.neurons : nullptr);
   }
 }
 
@@ -309,20 +309,20 @@ void store(void* target, int64_t first, int64_t count, const T* from) {
 }
 
 template <typename T, int64_t KIND, bool CONSTANTS>
-void backward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>& s, std::vector<T>& history) {
-  spread(sweep.mem, first, count, s.mem);
-  spread(sweep.syn, first, count, s.syn);
-  spread(sweep.threshold, first, count, s.threshold);
-  const T leak = T(sweep.leak), reset = T(sweep.reset);
-  const T* current = static_cast<const T*>(sweep.current) + first;
-  const T* membranes = static_cast<const T*>(sweep.membranes) + first;
-  const T* gradient = static_cast<const T*>(sweep.gradient) + first;
-  T* out = static_cast<T*>(sweep.in_gradient) + first;
+void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s, std::vector<T>& history) {
+  spread(scan.mem, first, count, s.mem);
+  spread(scan.syn, first, count, s.syn);
+  spread(scan.threshold, first, count, s.threshold);
+  const T leak = T(scan.leak), reset = T(scan.reset);
+  const T* current = static_cast<const T*>(scan.current) + first;
+  const T* membranes = static_cast<const T*>(scan.membranes) + first;
+  const T* gradient = static_cast<const T*>(scan.gradient) + first;
+  T* out = static_cast<T*>(scan.in_gradient) + first;
   if (CONSTANTS && KIND == LIF) {  // the synaptic currents once more
-    history.resize(sweep.time * BLOCK);
-    start(sweep.synaptic, first, count, s.i);
-    for (int64_t t = 0; t < sweep.time; ++t) {
-      const T* x = current + t * sweep.current_stride;
+    history.resize(scan.time * BLOCK);
+    start(scan.synaptic, first, count, s.i);
+    for (int64_t t = 0; t < scan.time; ++t) {
+      const T* x = current + t * scan.current_stride;
       T* jumped = history.data() + t * BLOCK;
       for (int64_t k = 0; k < count; ++k) {
         jumped[k] = s.i[k] + x[k];
@@ -332,67 +332,67 @@ void backward_block(const Sweep& sweep, int64_t first, int64_t count, Scratch<T>
   }
   for (T* sums : {s.v, s.i, s.mem_sum, s.syn_sum, s.threshold_sum}) std::fill_n(sums, count, T(0));
   T before[BLOCK];
-  for (int64_t t = sweep.time - 1; t >= 0; --t) {
-    const T* membrane = membranes + t * sweep.neurons;
+  for (int64_t t = scan.time - 1; t >= 0; --t) {
+    const T* membrane = membranes + t * scan.neurons;
     const T* x = nullptr;
     if constexpr (CONSTANTS && KIND != INTEGRATE) {
-      x = KIND == LIF ? history.data() + t * BLOCK : current + t * sweep.current_stride;
+      x = KIND == LIF ? history.data() + t * BLOCK : current + t * scan.current_stride;
       if (t == 0) {
-        start(sweep.potential, first, count, before);
+        start(scan.potential, first, count, before);
       } else {
-        const T* last = membrane - sweep.neurons;
+        const T* last = membrane - scan.neurons;
         for (int64_t k = 0; k < count; ++k) before[k] = after_reset<T, KIND>(last[k], s.threshold[k], reset);
       }
     }
-    if (KIND != READOUT) derivative(sweep, count, membrane, s.threshold, s.slope);
-    const bool add = sweep.in_gradient_stride == 0 && t != sweep.time - 1;
+    if (KIND != READOUT) derivative(scan, count, membrane, s.threshold, s.slope);
+    const bool add = scan.in_gradient_stride == 0 && t != scan.time - 1;
     backward_step<T, KIND, CONSTANTS>(
-        count, s, leak, reset, membrane, before, x, gradient + t * sweep.gradient_stride,
-        out + t * sweep.in_gradient_stride, add);
+        count, s, leak, reset, membrane, before, x, gradient + t * scan.gradient_stride,
+        out + t * scan.in_gradient_stride, add);
   }
-  store(sweep.potential_gradient, first, count, s.v);
-  store(sweep.synaptic_gradient, first, count, s.i);
-  store(sweep.mem_gradient, first, count, s.mem_sum);
-  store(sweep.syn_gradient, first, count, s.syn_sum);
-  store(sweep.threshold_gradient, first, count, s.threshold_sum);
+  store(scan.potential_gradient, first, count, s.v);
+  store(scan.synaptic_gradient, first, count, s.i);
+  store(scan.mem_gradient, first, count, s.mem_sum);
+  store(scan.syn_gradient, first, count, s.syn_sum);
+  store(scan.threshold_gradient, first, count, s.threshold_sum);
 }
 
 template <typename T, int64_t KIND>
-void run(const Sweep& sweep, bool backward) {
-  const int64_t size = sweep.time <= SHORT_TIME ? SHORT_BLOCK : BLOCK;
-  const int64_t blocks = (sweep.neurons + size - 1) / size;
+void run(const Scan& scan, bool backward) {
+  const int64_t size = scan.time <= SHORT_TIME ? SHORT_BLOCK : BLOCK;
+  const int64_t blocks = (scan.neurons + size - 1) / size;
   const bool constants =
-      sweep.mem_gradient != nullptr || sweep.syn_gradient != nullptr || sweep.threshold_gradient != nullptr;
-#pragma omp parallel num_threads(int(sweep.threads)) if (sweep.threads > 1)
+      scan.mem_gradient != nullptr || scan.syn_gradient != nullptr || scan.threshold_gradient != nullptr;
+#pragma omp parallel num_threads(int(scan.threads)) if (scan.threads > 1)
   {
     Scratch<T> scratch;
     std::vector<T> history;
-    std::vector<int64_t> updates(sweep.updates == nullptr ? 0 : sweep.time);
+    std::vector<int64_t> updates(scan.updates == nullptr ? 0 : scan.time);
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t first = block * size, count = std::min(size, sweep.neurons - first);
-      if (!backward && sweep.membranes != nullptr)
-        forward_block<T, KIND, true>(sweep, first, count, scratch, updates);
+      const int64_t first = block * size, count = std::min(size, scan.neurons - first);
+      if (!backward && scan.membranes != nullptr)
+        forward_block<T, KIND, true>(scan, first, count, scratch, updates);
       else if (!backward)
-        forward_block<T, KIND, false>(sweep, first, count, scratch, updates);
+        forward_block<T, KIND, false>(scan, first, count, scratch, updates);
       else if (constants)
-        backward_block<T, KIND, true>(sweep, first, count, scratch, history);
+        backward_block<T, KIND, true>(scan, first, count, scratch, history);
       else
-        backward_block<T, KIND, false>(sweep, first, count, scratch, history);
+        backward_block<T, KIND, false>(scan, first, count, scratch, history);
     }
 #pragma omp critical
-    for (size_t t = 0; t < updates.size(); ++t) sweep.updates[t] += updates[t];  // whole numbers: in any order
+    for (size_t t = 0; t < updates.size(); ++t) scan.updates[t] += updates[t];  // whole numbers: in any order
   }
 }
 
 template <typename T>
-void run_kind(const Sweep& sweep, bool backward) {
-  switch (sweep.kind) {
-    case LIF: return run<T, LIF>(sweep, backward);
-    case BOX_VALUE: return run<T, BOX_VALUE>(sweep, backward);
-    case BOX_SUBTRACT: return run<T, BOX_SUBTRACT>(sweep, backward);
-    case INTEGRATE: return run<T, INTEGRATE>(sweep, backward);
-    default: return run<T, READOUT>(sweep, backward);
+void run_kind(const Scan& scan, bool backward) {
+  switch (scan.kind) {
+    case LIF: return run<T, LIF>(scan, backward);
+    case BOX_VALUE: return run<T, BOX_VALUE>(scan, backward);
+    case BOX_SUBTRACT: return run<T, BOX_SUBTRACT>(scan, backward);
+    case INTEGRATE: return run<T, INTEGRATE>(scan, backward);
+    default: return run<T, READOUT>(scan, backward);
   }
 }
 
@@ -400,7 +400,7 @@ void run_kind(const Sweep& sweep, bool backward) {
 
 extern "C" {
 
-void sweep_float(const Sweep* sweep, int backward) { run_kind<float>(*sweep, backward != 0); }
-void sweep_double(const Sweep* sweep, int backward) { run_kind<double>(*sweep, backward != 0); }
+void scan_float(const Scan* scan, int backward) { run_kind<float>(*scan, backward != 0); }
+void scan_double(const Scan* scan, int backward) { run_kind<double>(*scan, backward != 0); }
 
 }  // extern "C"

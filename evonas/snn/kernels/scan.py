@@ -15,12 +15,12 @@ from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParamet
 from torch import Tensor
 
 from evonas.errors import EvonasError
-from evonas.snn.kernels.backend import is_traced, plain_shape, way
-from evonas.snn.kernels.cpp_scan import CompiledSweep
-from evonas.snn.kernels.fused_scan import Start, Sweep, run
-from evonas.snn.kernels.neuron_step import DT_SECONDS, Constants, Law, NeuronParameters, read
+from evonas.snn.kernels.backend import backend, is_traced, plain_shape
+from evonas.snn.kernels.cpp_scan import CompiledScan
+from evonas.snn.kernels.fused_scan import FusedScan, Start, run
+from evonas.snn.kernels.neuron_step import DT_SECONDS, Constants, NeuronParameters, StepRule, read
 from evonas.snn.kernels.surrogates import with_surrogates
-from evonas.snn.kernels.torch_scan import TorchSweep, active
+from evonas.snn.kernels.torch_scan import TorchScan, active
 
 NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
 """Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
@@ -41,7 +41,7 @@ def scan(
     time_steps: int | None = None,
     initial: NeuronState | None = None,
     updates: Tensor | None = None,
-    known: tuple[Law, Constants] | None = None,
+    known: tuple[StepRule, Constants] | None = None,
 ) -> Tensor:
     """Return `(time, batch, ...)` outputs of neurons; the spikes are those of `looped_scan` to the last bit.
 
@@ -64,13 +64,13 @@ def scan(
     steps = given if time_steps is None else time_steps
     if given not in (1, steps):
         raise ValueError(f"Expected a current of 1 or {steps} time steps, got {given}.")
-    law_and_constants = None if _is_looped(current) else known or read(parameters)
-    if law_and_constants is None:
+    rule_and_constants = None if _is_looped(current) else known or read(parameters)
+    if rule_and_constants is None:
         return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
-    law, constants = law_and_constants
+    rule, constants = rule_and_constants
     start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
     current, constants, start = _of_one_kind(current, constants, start)
-    return run(_sweep(current), law, constants, current, start=start, time_steps=steps, updates=updates)
+    return run(_fused(current), rule, constants, current, start=start, time_steps=steps, updates=updates)
 
 
 def looped_scan(
@@ -127,27 +127,28 @@ def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[T
 
 
 def _is_looped(current: Tensor) -> bool:
-    """Return whether Norse's steps are asked for, all that can be, or the fastest: torch's sweep is slower on a CPU."""
-    return (
-        is_traced()
-        or way() == "looped"
-        or (way() == "fastest" and current.device.type == "cpu" and _compiled() is None)
-    )
+    """Return whether Norse's steps are asked for, are to be recorded, or are the fastest.
+
+    On a CPU without the compiled scan they are: that in torch's operations takes longer.
+    """
+    if is_traced() or backend.get() == "looped":
+        return True
+    return backend.get() == "fastest" and current.device.type == "cpu" and _compiled() is None
 
 
-def _sweep(current: Tensor) -> Sweep:
-    compiled = _compiled() if way() == "fastest" and current.device.type == "cpu" else None
+def _fused(current: Tensor) -> FusedScan:
+    compiled = _compiled() if backend.get() == "fastest" and current.device.type == "cpu" else None
     return compiled if compiled is not None and compiled.takes(current) else _TORCH
 
 
 @cache
-def _compiled() -> CompiledSweep | None:
-    """Return the compiled sweep, None where it cannot be compiled: said once, the spikes are the same."""
+def _compiled() -> CompiledScan | None:
+    """Return the compiled scan, None where it cannot be compiled: said once, the spikes are the same."""
     try:
-        return CompiledSweep()
+        return CompiledScan()
     except EvonasError as error:
         _log.warning("Neurons run by Norse's own steps, several times slower than compiled. %s", error)
         return None
 
 
-_TORCH = TorchSweep()
+_TORCH = TorchScan()

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
-from evonas.snn.kernels.neuron_step import Constants, Law
+from evonas.snn.kernels.neuron_step import Constants, StepRule
 from evonas.snn.kernels.surrogates import derivative
 
 
-class TorchSweep:
-    """The sweep in torch's operations: time steps in a loop, all that does not depend on the last step at once."""
+class TorchScan:
+    """The scan in torch's operations: time steps in a loop, all that does not depend on the last step at once."""
 
     def forward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor,
         *,
@@ -30,7 +30,7 @@ class TorchSweep:
         shape = (time_steps, *current.shape[1:])
         current = current.expand(shape)
         outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
-        membranes = torch.empty_like(outputs) if keep and law.kind != "readout" else None
+        membranes = torch.empty_like(outputs) if keep and rule.kind != "readout" else None
         rest = torch.zeros((), dtype=current.dtype, device=current.device)
         mem, syn, threshold = _numbers(constants, rest)
         v = rest if start.potential is None else start.potential
@@ -38,28 +38,28 @@ class TorchSweep:
         for t, x in enumerate(current):
             if updates is not None:
                 updates[t] += active(x, (v, i))
-            if law.kind == "lif":
+            if rule.kind == "lif":
                 jumped = i + x
-                membrane = v + mem * ((law.leak - v) + jumped)
+                membrane = v + mem * ((rule.leak - v) + jumped)
                 i = jumped + syn * jumped
-            elif law.kind == "integrate":
+            elif rule.kind == "integrate":
                 membrane = v + x
-            elif law.kind == "readout":
-                membrane = v + mem * ((law.leak - v) + x)
+            elif rule.kind == "readout":
+                membrane = v + mem * ((rule.leak - v) + x)
             else:
-                membrane = v + mem * ((x + law.leak) - v)
+                membrane = v + mem * ((x + rule.leak) - v)
             if membranes is not None:
                 membranes[t] = membrane
-            if law.kind == "readout":
+            if rule.kind == "readout":
                 outputs[t] = v = membrane
             else:
                 torch.gt(membrane - threshold, 0, out=outputs[t])
-                v = _after_reset(law, membrane, outputs[t], threshold)
-        return outputs, outputs if law.kind == "readout" else membranes
+                v = _after_reset(rule, membrane, outputs[t], threshold)
+        return outputs, outputs if rule.kind == "readout" else membranes
 
     def backward(
         self,
-        law: Law,
+        rule: StepRule,
         constants: Constants,
         current: Tensor | None,
         membranes: Tensor,
@@ -72,19 +72,19 @@ class TorchSweep:
         """Return the gradients that are wanted."""
         zero = gradient.new_zeros(())
         mem, syn, threshold = _numbers(constants, zero)
-        is_subtracted, is_readout = law.kind == "box_subtract", law.kind == "readout"
+        is_subtracted, is_readout = rule.kind == "box_subtract", rule.kind == "readout"
         spikes = jump = slope = zero
         through, stay = gradient, zero + 1
         if not is_readout:
             above = membranes - threshold
             spikes = (above > 0).to(above.dtype)
-            slope = derivative(above, law.surrogate)
-            jump = above - membranes if is_subtracted else law.reset - membranes
+            slope = derivative(above, rule.surrogate)
+            jump = above - membranes if is_subtracted else rule.reset - membranes
             through = gradient * slope
             stay = jump * slope + (1 if is_subtracted else 1 - spikes)
         stay = stay.expand(gradient.shape)
         of_membranes = torch.empty_like(gradient, memory_format=torch.contiguous_format)
-        of_currents = torch.empty_like(of_membranes) if law.kind == "lif" else of_membranes
+        of_currents = torch.empty_like(of_membranes) if rule.kind == "lif" else of_membranes
         later = torch.empty_like(of_membranes) if wanted.threshold else None  # of the potentials after the reset
         later_synaptic = torch.empty_like(of_membranes) if wanted.syn else None  # of the decayed synaptic currents
         v = i = zero
@@ -95,21 +95,21 @@ class TorchSweep:
                 later_synaptic[t] = i
             g = torch.add(through[t], v * stay[t], out=of_membranes[t])
             driven = mem * g
-            v = g if law.kind == "integrate" else g - driven
-            if law.kind == "lif":
+            v = g if rule.kind == "integrate" else g - driven
+            if rule.kind == "lif":
                 i = torch.add(driven, i + syn * i, out=of_currents[t])
-        in_gradient = of_currents if law.kind in ("lif", "integrate") else mem * of_membranes
+        in_gradient = of_currents if rule.kind in ("lif", "integrate") else mem * of_membranes
         g_mem = g_syn = g_threshold = None
         if later is not None:
             total = (gradient + later * jump) * slope
             g_threshold = -(total + later * spikes if is_subtracted else total).sum(0)
         if current is not None:
             x = current.expand(gradient.shape)
-            x = _synaptic_currents(syn, x, start) if law.kind == "lif" else x
+            x = _synaptic_currents(syn, x, start) if rule.kind == "lif" else x
             if later_synaptic is not None:
                 g_syn = (later_synaptic * x).sum(0)
             if wanted.mem:
-                g_mem = (of_membranes * ((law.leak - _before(law, threshold, membranes, spikes, start)) + x)).sum(0)
+                g_mem = (of_membranes * ((rule.leak - _before(rule, threshold, membranes, spikes, start)) + x)).sum(0)
         return Gradients(
             current=in_gradient.sum(0, keepdim=True) if static else in_gradient,
             potential=v if wanted.potential else None,
@@ -128,10 +128,10 @@ def active(current: Tensor, states: Sequence[Tensor]) -> Tensor:
     return is_active.sum()
 
 
-def _after_reset(law: Law, membrane: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:
-    if law.kind == "box_subtract":
+def _after_reset(rule: StepRule, membrane: Tensor, spikes: Tensor, threshold: Tensor) -> Tensor:
+    if rule.kind == "box_subtract":
         return (1 - spikes) * membrane + spikes * (membrane - threshold)
-    return (1 - spikes) * membrane + spikes * law.reset
+    return (1 - spikes) * membrane + spikes * rule.reset
 
 
 def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
@@ -143,15 +143,15 @@ def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
     return jumped
 
 
-def _before(law: Law, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: Start) -> Tensor:
+def _before(rule: StepRule, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: Start) -> Tensor:
     """Return the potentials at the beginning of each time step."""
     first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
-    after = membranes if law.kind == "readout" else _after_reset(law, membranes, spikes, threshold)
+    after = membranes if rule.kind == "readout" else _after_reset(rule, membranes, spikes, threshold)
     return torch.cat([first, after[:-1]])
 
 
 def _numbers(constants: Constants, missing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the constants, `missing` in the place of those that the kind has not."""
+    """Return the constants, with `missing` where this kind of neuron has no such constant."""
     mem, syn, threshold = constants.mem, constants.syn, constants.threshold
     return (
         missing if mem is None else mem,

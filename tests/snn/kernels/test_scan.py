@@ -18,9 +18,10 @@ from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParamet
 from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.architecture.neuron import SURROGATES, Surrogate
+from evonas.errors import OptionError
 from evonas.snn.kernels import compiler
 from evonas.snn.kernels import scan as scan_module
-from evonas.snn.kernels.backend import scanning
+from evonas.snn.kernels.backend import use_backend
 from evonas.snn.kernels.neuron_step import NeuronParameters
 from evonas.snn.kernels.scan import NeuronState, looped_scan, scan
 
@@ -117,7 +118,7 @@ class Leaves:
 
 def assert_same(case: Case, way: str) -> torch.Tensor:
     ours, norses, sizes = Leaves(case), Leaves(case), Leaves(case)
-    with scanning(way):
+    with use_backend(way):
         output = scan(ours.seen, ours.parameters, time_steps=case.time, initial=ours.initial)
     expected = looped_scan(norses.seen.expand(case.time, *case.shape), norses.parameters, initial=norses.initial)
     assert torch.equal(output, expected)
@@ -185,7 +186,7 @@ def test_active_updates_are_those_that_the_loop_counts(neuron, layout, way):
             leaves.potential *= leaves.potential > 1
             leaves.synaptic *= leaves.synaptic > 1
         ours, norses = torch.full((2, 5), 7)
-        with scanning(way), torch.set_grad_enabled(gradients):
+        with use_backend(way), torch.set_grad_enabled(gradients):
             scan(leaves.seen, leaves.parameters, time_steps=5, initial=leaves.initial, updates=ours)
         looped_scan(leaves.seen.expand(5, 3, 5, 24, 17), leaves.parameters, initial=leaves.initial, updates=norses)
         assert torch.equal(ours, norses)
@@ -248,7 +249,7 @@ def test_the_gradient_of_the_readout_is_the_derivative(way, constants):
     leaves = Leaves(Case("readout", Surrogate(), "plain", constants, True, 3, (2, 2, 1, 2), torch.float64))
 
     def potentials(current, mem, potential):
-        with scanning(way):
+        with use_backend(way):
             return scan(current, LIBoxParameters(mem, torch.zeros(())), initial=LIBoxState(potential))
 
     assert torch.autograd.gradcheck(potentials, (leaves.current, leaves.mem / 500, leaves.potential))
@@ -261,7 +262,7 @@ def test_gradients_flow_as_far_below_the_threshold_as_the_surrogate_reaches(neur
     for width, flows in ((1.0, False), (2e3, True)):
         leaves = Leaves(Case(neuron, Surrogate("triangle", width), time=3, shape=(2, 2, 1, 2), dtype=torch.float64))
         leaves.threshold = torch.tensor(1e3, dtype=torch.float64)
-        with scanning(way):
+        with use_backend(way):
             spikes = scan(leaves.current, leaves.parameters)
         assert not spikes.any()
         spikes.sum().backward()
@@ -272,7 +273,7 @@ def test_gradients_flow_as_far_below_the_threshold_as_the_surrogate_reaches(neur
 def test_infinite_and_missing_currents_do_what_they_do_in_the_loop(way):
     parameters = Leaves(Case("lif_box", Surrogate())).parameters
     current = torch.tensor([math.inf, -math.inf, math.nan, 3e38, -0.0, 1e-45, 2.0])[:, None].repeat(1, 3)
-    with scanning(way), torch.no_grad():
+    with use_backend(way), torch.no_grad():
         output = scan(current, parameters)
         assert torch.equal(output, looped_scan(current, parameters))
 
@@ -280,7 +281,7 @@ def test_infinite_and_missing_currents_do_what_they_do_in_the_loop(way):
 @pytest.mark.parametrize("way", WAYS)
 def test_the_gradient_may_lie_in_any_way(way):
     leaves = Leaves(Case("lif", Surrogate(), "channels last", time=4))
-    with scanning(way):
+    with use_backend(way):
         output = scan(leaves.seen, leaves.parameters)
     expected = looped_scan(leaves.seen, leaves.parameters)
     for weigh in (lambda z: z.mean((0, -1, -2)), lambda z: z[..., 0], lambda z: z.mean(0), lambda z: z.transpose(1, 4)):
@@ -329,6 +330,12 @@ def test_constants_of_more_neurons_than_the_current_has_make_more_outputs():
     assert torch.equal(scan(current, parameters), looped_scan(current, parameters))
 
 
+@pytest.mark.parametrize("name", ["loop", "Fastest", "", None])
+def test_an_unknown_backend_is_refused(name):
+    with pytest.raises(OptionError, match="expected one of fastest, torch, looped"), use_backend(name):
+        pass
+
+
 def test_a_current_of_another_number_of_steps_is_refused():
     leaves = Leaves(Case("lif", Surrogate(), time=4))
     with pytest.raises(ValueError, match="1 or 6 time steps, got 4"):
@@ -348,12 +355,12 @@ def test_without_a_compiler_the_spikes_are_the_same_and_it_is_said_once(monkeypa
     assert "by Norse's own steps" in caplog.text
 
 
-def test_without_a_compiler_a_cpu_loops_because_torchs_sweep_is_slower(monkeypatch):
+def test_without_a_compiler_a_cpu_loops_because_torchs_scan_is_slower(monkeypatch):
     monkeypatch.setattr(scan_module, "_compiled", lambda: None)
     looped, leaves = [], Leaves(Case("lif", Surrogate()))
     monkeypatch.setattr(scan_module, "looped_scan", lambda *args, **kwargs: looped.append(looped_scan(*args, **kwargs)))
     scan(leaves.seen, leaves.parameters)
     assert len(looped) == 1
-    with scanning("torch"):
+    with use_backend("torch"):
         assert torch.equal(scan(leaves.seen, leaves.parameters), looped[0])
     assert len(looped) == 1
