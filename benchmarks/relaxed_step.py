@@ -8,7 +8,7 @@ whose times are subtracted, tell what a step of that kind takes. Peak memory is 
 it had before the run: weights, optimiser and gradients of all branches included.
 
     weights_step_vs_network_..     a step of the weights, over the step of the median network of these sizes
-    choices_step_vs_network_..     the same of a step of the choices (a duel)
+    choices_step_vs_network_..     the same of a step of the choices (two paths)
     relaxed_step_vs_network        the dearer of both, in the worst of all sizes
     memory_of_a_search_..          peak of a search, in MB
     memory_of_a_whole_search_..    the same where each step sees the whole mixture; not of the largest, for its time

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import torch
-from torch import Tensor
-
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.cell_form import (
     EDGES,
     LAYERS,
     LEVELS,
     NODES,
-    cell_of,
-    levels_of,
     numbered,
     reading_the_last,
 )
-from evonas.architecture.neuron import DT_MS, RESETS, Surrogate
+from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
-from evonas.snn.relaxed.edge_distribution import NONE, best_two, pairs_of
+from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
 from evonas.snn.relaxed.logits import Bounds
 from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
-from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing, most_likely
-from evonas.snn.relaxed.plan import Widths, relax_trellis
+from evonas.snn.relaxed.path_distribution import most_likely
+from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.snn.relaxed.space import RelaxedSpace, branches
 from evonas.space import Assignment, Genotype, Space
 from evonas.variables import Integer, LogReal, Real, Scalar
@@ -56,7 +51,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         SpaceError: If a size is missing, or something else is given.
     """
     given = _checked(context, space)
-    widths = Widths(
+    sizes = FixedSizes(
         nodes=int(given["nodes"]),
         layers=int(given["layers"]),
         levels=LEVELS,
@@ -64,15 +59,13 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         time_steps=_time_steps(space, input_shape),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
-    network = RelaxedNetwork(relax_trellis(widths, input_shape=input_shape, classes=classes), surrogate=surrogate)
+    network = RelaxedNetwork(relax_trellis(sizes, input_shape=input_shape, classes=classes), surrogate=surrogate)
     return RelaxedSpace(
         network=network,
         bounds=Bounds(
             tuple(_bounds(space, f"stage0.{name}") for name in STAGE_CONSTANTS), _bounds(space, "readout.tau_mem")
         ),
-        discretise=partial(discretise, space=space, context=given, time_steps=widths.time_steps),
-        one_hot=partial(one_hot, time_steps=widths.time_steps),
-        branches=lambda genotype: branches(cell_of(genotype), levels_of(genotype)),
+        discretise=partial(discretise, space=space, context=given, time_steps=sizes.time_steps),
         branches_of=branches_of,
     )
 
@@ -155,51 +148,8 @@ def branches_of(mixture: Mixture) -> tuple[dict[str, str], tuple[int, ...]]:
     return branches(cell, most_likely(mixture.moves, levels=LEVELS), order=order), order
 
 
-def one_hot(genotype: Values, *, time_steps: tuple[int, ...]) -> Mixture:
-    """Return the mixture that is the network of `genotype` alone: probabilities 0 and 1, its constants as they are.
-
-    What is inactive in the genotype gets the first option, or a constant of 1.
-    """
-    layers, levels = int(genotype["layers"]), (0, *levels_of(genotype))
-    moves = []
-    for layer in range(1, layers + 1):
-        move = _certain(STAY, options=2).repeat(len(choosing(layer, levels=LEVELS)), 1)
-        if levels[layer] > levels[layer - 1]:
-            move[levels[layer - 1]] = _certain(DOWN, options=2)
-        moves.append(move)
-    stages = range(LEVELS)
-    kinds = [KINDS.index(str(genotype.get(f"stage{stage}.kind", KINDS[0]))) for stage in stages]
-    resets = [RESETS.index(str(genotype.get(f"stage{stage}.reset", RESETS[0]))) for stage in stages]
-    constants = [
-        [float(genotype.get(f"stage{stage}.{name}", DT_MS)) for name in STAGE_CONSTANTS] for stage in stages
-    ]  # fmt: skip
-    return Mixture(
-        edges=tuple(_edges(edges, node) for node, edges in enumerate(cell_of(genotype))),
-        moves=tuple(moves),
-        kinds=torch.stack([_certain(kind, options=len(KINDS)) for kind in kinds]),
-        resets=torch.stack([_certain(reset, options=len(RESETS)) for reset in resets]),
-        time_steps=_certain(time_steps.index(int(genotype["time_steps"])), options=len(time_steps)),
-        constants=torch.tensor(constants, dtype=torch.float64),
-        readout_tau_mem_ms=torch.tensor(float(genotype["readout.tau_mem"]), dtype=torch.float64),
-    )
-
-
-def _edges(edges: Sequence[Edge], node: int) -> Tensor:
-    pairs = pairs_of(node)
-    chances = torch.zeros(len(pairs) + 1, dtype=torch.float64)
-    for edge in edges:
-        chances[pairs.index((edge.source, edge.operation))] = 1.0
-    if len(edges) == 1:
-        chances[NONE] = 1.0
-    return chances
-
-
-def _certain(index: int, *, options: int) -> Tensor:
-    return torch.nn.functional.one_hot(torch.tensor(index), options).to(torch.float64)
-
-
 def _somewhere() -> Assignment:
-    """Return values for nodes and layers that there are not."""
+    """Return placeholder values for absent nodes and layers."""
     values: Assignment = {}
     for node in range(NODES):
         for letter in EDGES:

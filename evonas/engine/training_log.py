@@ -9,8 +9,9 @@ from typing import Any
 FORWARD = 1 / 3
 """What a sample counts for that goes forward only."""
 
-DUEL = 3
-"""What a sample counts for in a step of the choices of a relaxed network: it sees two networks at once, and counts."""
+TWO_PATHS = 3
+"""Sample-steps charged for each sample of a step of the choices (two-path sampling): two networks run at once, and
+expected counts are computed, about three training steps."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Trained:
 
     Attributes:
         sample_steps: Samples that went forward and backward, times the time steps that they ran for: exactly those of
-            this training. Samples that went forward only count `FORWARD`, those in a step of choices count `DUEL`.
+            this training. Samples that went forward only count `FORWARD`, those in a step of choices count `TWO_PATHS`.
         surrogate_widths: Stage to the width of its surrogate gradient, at the beginning and after each search of
             widths; empty where none are searched.
         epochs: Of a search: what happened in each epoch, as `evonas.training.bilevel_search.Epoch` says it; empty

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.data.dataset import Samples, SearchData
-from evonas.engine.training_log import DUEL, FORWARD, Trained
+from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction, total_spikes
 from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_priced
@@ -32,7 +32,7 @@ REFERENCE_NETWORKS = 8
 """Networks that are drawn for the reference of the price."""
 
 DRAWS = 1000
-"""Draws after which no further different network is expected."""
+"""Draws before the search for distinct networks is given up."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ class _Search:
         if self.relaxation.paths == "all":
             mixture = self.logits.mixture(temperature=temperature)
         else:
-            mixture = self.logits.duel(temperature=temperature, generator=self.generator)
+            mixture = self.logits.two_paths(temperature=temperature, generator=self.generator)
         answers = self.network(self.inputs[:, index], mixture, counter=self.counter)
         loss = nn.functional.cross_entropy(answers, self.labels[index])
         objective = self.objective(self.counter.counts())
@@ -278,7 +278,7 @@ class _Search:
                 if values.grad is not None:
                     values.copy_(torch.where(values.grad == 0, former, values))
         self.logits.keep_bounds()
-        self._count(DUEL * len(index), mixture)
+        self._count(TWO_PATHS * len(index), mixture)
         return loss.item(), objective.item()
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ import numpy as np
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Cost
 from evonas.engine.search_job import SearchSettings
-from evonas.engine.training_log import DUEL
+from evonas.engine.training_log import TWO_PATHS
 from evonas.engine.view import Proposal
 from evonas.errors import SpaceError
 from evonas.space import Genotype, Space
@@ -28,8 +28,8 @@ class TrainingCost:
 
     A sample-step is one time step of one sample that goes through a training step, forward and backward. A network
     costs `training samples x epochs x time steps` of them, and its dense multiply-accumulates for each sample. Each
-    step of a search costs what networks of its sizes cost that are drawn at random: one for the weights, `DUEL` for
-    the choices. Searches of surrogate gradients are left out.
+    step of a search costs what networks of its sizes cost that are drawn at random: one for the weights, `TWO_PATHS`
+    for the choices. Searches of surrogate gradients are left out.
 
     Args:
         space: What is searched.
@@ -47,7 +47,7 @@ class TrainingCost:
         if proposal.kind == "evaluate":
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
         told = SearchSettings.of(proposal.settings)
-        steps = told.warm_up + (1 + DUEL) * told.epochs
+        steps = told.warm_up + (1 + TWO_PATHS) * told.epochs
         samples = self._samples * (WEIGHTS_PART * steps + told.proposals * told.warm_epochs)
         drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(told.context)]
         return Cost(

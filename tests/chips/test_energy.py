@@ -13,6 +13,7 @@ from counted import activities, analog, edge, graded, layer, small, with_energy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import recorded
+from relaxed_twin import one_hot, take_weights
 
 from evonas.chips.band import Band
 from evonas.chips.deployment import Deployment
@@ -450,12 +451,12 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
         torch.manual_seed(0)
         network = space.build(genotype, (1, 8, 8), 10).eval()
         relaxed = space.relax({name: genotype[name] for name in space.sizes}, (1, 8, 8), 10)
-        relaxed.take_weights(genotype, network)
+        take_weights(relaxed, genotype, network)
         data = torch.rand(1, 8, 1, 8, 8)
         counter = ExpectedCounter(relaxed.network.plan)
         with torch.no_grad():
             _, activity = recorded(network, data)
-            relaxed.network.eval()(data, relaxed.one_hot(genotype), counter=counter)
+            relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter)
         measurement = Measurement(0.5, 1.0, 8, 0, activity.time_steps, False, activity)
         exact = measured.score(measurement)
         assert 0.999 * exact <= float(price(counter.counts())) <= 1.001 * most * exact

@@ -217,7 +217,7 @@ def test_the_space_of_the_differentiable_search_has_one_time_step_for_each_frame
     assert space.relax is not None
     context = {"nodes": 1, "layers": 2, "channels": 4}
     relaxed = space.relax(context, (FRAMES, 2, 6, 4), 3)
-    assert relaxed.network.plan.widths.time_steps == (FRAMES,)
+    assert relaxed.network.plan.sizes.time_steps == (FRAMES,)
     with pytest.raises(SpaceError):
         space.relax(context, (20, 2, 6, 4), 3)
-    assert math.prod(space.relax(context, (2, 6, 4), 3).network.plan.widths.time_steps) > FRAMES
+    assert math.prod(space.relax(context, (2, 6, 4), 3).network.plan.sizes.time_steps) > FRAMES

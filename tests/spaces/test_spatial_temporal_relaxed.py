@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relaxed_twin import one_hot
 
 from evonas.errors import SpaceError
 from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
@@ -31,7 +32,7 @@ def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
     default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4}
     genotype = space.canonical({**space.fill({}, rng), **default})
     relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
-    assert relaxed.discretise(relaxed.one_hot(genotype)) == genotype
+    assert relaxed.discretise(one_hot(relaxed, genotype)) == genotype
 
 
 @settings(deadline=None, max_examples=100)
@@ -47,7 +48,7 @@ def test_logits_of_any_kind_are_read_as_a_genotype_of_their_best_options(seed, s
     genotype = relaxed.discretise(mixture)
     assert space.genotype(dict(genotype)) == genotype
     assert (genotype["nodes"], genotype["layers"]) == sizes  # no node dies
-    assert genotype["time_steps"] == relaxed.widths.time_steps[int(mixture.time_steps.argmax())]
+    assert genotype["time_steps"] == relaxed.sizes.time_steps[int(mixture.time_steps.argmax())]
     assert genotype["stage0.kind"] == KINDS[int(mixture.kinds[0].argmax())]
     if sizes[0] == 1:
         chosen = {pairs_of(0)[index] for index in best_two(mixture.edges[0]) if index is not None}

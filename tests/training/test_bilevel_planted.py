@@ -16,7 +16,7 @@ from evonas.snn.relaxed.logits import Bounds, Logits
 from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import most_likely
-from evonas.snn.relaxed.plan import Widths, relax_trellis
+from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.bilevel_settings import Relaxation
@@ -46,10 +46,10 @@ def found(toy: Space, data: SearchData, *, seed: int, epochs: int) -> Genotype:
 
 def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_conv3: bool = False, kind: str = ""):
     """A space of one cell with one node, in which everything is free that is not given."""
-    widths = Widths(nodes=1, layers=1, levels=levels, channels=8, time_steps=time_steps)
+    sizes = FixedSizes(nodes=1, layers=1, levels=levels, channels=8, time_steps=time_steps)
 
     def logits(*, generator: torch.Generator) -> Logits:
-        made = Logits(widths, BOUNDS, generator=generator)
+        made = Logits(sizes, BOUNDS, generator=generator)
         with torch.no_grad():
             if only_conv3:
                 made.edges[0].fill_(-torch.inf)
@@ -65,7 +65,7 @@ def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_c
         return Genotype({"edges": "+".join(edges), "level": path[0], "tau_mem": mixture.constants[0, 0].item()})
 
     def relax(context, input_shape, classes):
-        plan = relax_trellis(widths, input_shape=input_shape, classes=classes)
+        plan = relax_trellis(sizes, input_shape=input_shape, classes=classes)
         network = RelaxedNetwork(plan, surrogate=Surrogate())
         return SimpleNamespace(network=network, logits=logits, discretise=discretise, weights_of=lambda genotype: {})
 

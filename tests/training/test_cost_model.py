@@ -7,7 +7,7 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.engine.view import Proposal
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
-from evonas.training.cost_model import DUEL, WEIGHTS_PART, TrainingCost
+from evonas.training.cost_model import TWO_PATHS, WEIGHTS_PART, TrainingCost
 from evonas.variables import Choice, Integer
 
 DATA = SearchData(
@@ -36,7 +36,7 @@ def test_without_a_number_of_time_steps_those_of_the_data_count_and_without_oper
 
 def test_a_search_costs_what_drawn_networks_of_its_sizes_cost() -> None:
     predict = TrainingCost(SPACE, DATA)
-    steps = 2 + 3 + DUEL * 3
+    steps = 2 + 3 + TWO_PATHS * 3
     assert predict(proposal(), 1).operations == pytest.approx(400 * 10 * 0.5 * steps)
     assert predict(proposal(), 1).sample_steps == pytest.approx(2 * 10 * 0.5 * steps)
     assert predict(proposal(), 7) == predict(proposal(), 1), "the epochs of the ladder are not those of a search"

@@ -1,4 +1,6 @@
-"""The law of a node's edges: two draws of (source, operation) pairs, the second from another source or none at all.
+"""Distribution of a node's edges: two (source, operation) pairs, drawn without replacement.
+
+The second has another source than the first, or is absent.
 
 What is computed with are the probabilities that a pair is among the two drawn. They are differentiable in the logits,
 add up to two (with that of "none"), lie in [0, 1], and are exactly 0 and 1 where the choice is certain: so the currents

@@ -46,7 +46,7 @@ class ExpectedCounter:
     def __init__(self, plan: RelaxedPlan) -> None:
         self._plan = plan
         self._edges = {edge.name: edge for edge in plan.plan.connections}
-        self._reach: dict[str, Tensor] = {}
+        self._fan_out: dict[str, Tensor] = {}
         self._counts: dict[str, list[Tensor]] = {}
         self._lasting = torch.ones(())
         self._rates: dict[str, _Rates] = {}
@@ -97,9 +97,9 @@ class ExpectedCounter:
         return ExpectedCounts(**{name: sum(parts, zero) for name, parts in self._counts.items()})
 
     def _delivered(self, edge: PlannedConnection, rates: Tensor) -> Tensor:
-        if edge.name not in self._reach:
-            self._reach[edge.name] = fan_out(edge).to(rates)
-        return self._over_time((rates * self._reach[edge.name]).flatten(1).sum(1))
+        if edge.name not in self._fan_out:
+            self._fan_out[edge.name] = fan_out(edge).to(rates)
+        return self._over_time((rates * self._fan_out[edge.name]).flatten(1).sum(1))
 
     def _over_time(self, by_step: Tensor) -> Tensor:
         """Return the sum over the time steps that there are; what is static has one step and counts once."""

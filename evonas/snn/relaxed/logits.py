@@ -12,7 +12,7 @@ from evonas.architecture.neuron import RESETS
 from evonas.snn.relaxed.edge_distribution import draw_two, inclusion, pairs_of
 from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.path_distribution import choosing
-from evonas.snn.relaxed.plan import Widths
+from evonas.snn.relaxed.plan import FixedSizes
 
 NOISE = 1e-3
 """Standard deviation of the logits at the beginning: no option is preferred, and no two are tied."""
@@ -42,26 +42,26 @@ class Logits(nn.Module):
     found differs from what was trained by half a step of the grid at most.
 
     Args:
-        widths: The sizes.
+        sizes: The sizes.
         bounds: What the constants may be; they start at the geometric mean.
         generator: Draws the first logits.
     """
 
-    def __init__(self, widths: Widths, bounds: Bounds, *, generator: torch.Generator) -> None:
+    def __init__(self, sizes: FixedSizes, bounds: Bounds, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.widths, self.bounds = widths, bounds
+        self.sizes, self.bounds = sizes, bounds
 
         def draw(*shape: int) -> nn.Parameter:
             return nn.Parameter(NOISE * torch.randn(*shape, generator=generator, dtype=torch.float64))
 
-        self.edges = nn.ParameterList([draw(len(pairs_of(node)) + 1) for node in range(widths.nodes)])
-        layers = range(1, widths.layers + 1)
-        self.moves = nn.ParameterList([draw(len(choosing(layer, levels=widths.levels)), 2) for layer in layers])
-        self.kinds = draw(widths.levels, len(KINDS))
-        self.resets = draw(widths.levels, len(RESETS))
-        self.time_steps = draw(len(widths.time_steps))
+        self.edges = nn.ParameterList([draw(len(pairs_of(node)) + 1) for node in range(sizes.nodes)])
+        layers = range(1, sizes.layers + 1)
+        self.moves = nn.ParameterList([draw(len(choosing(layer, levels=sizes.levels)), 2) for layer in layers])
+        self.kinds = draw(sizes.levels, len(KINDS))
+        self.resets = draw(sizes.levels, len(RESETS))
+        self.time_steps = draw(len(sizes.time_steps))
         middle = torch.tensor([(low * high) ** 0.5 for low, high in bounds.constants], dtype=torch.float64)
-        self.constants = nn.Parameter(middle.repeat(widths.levels, 1))
+        self.constants = nn.Parameter(middle.repeat(sizes.levels, 1))
         low, high = bounds.readout_tau_mem_ms
         self.readout_tau_mem_ms = nn.Parameter(torch.tensor((low * high) ** 0.5, dtype=torch.float64))
 
@@ -96,8 +96,8 @@ class Logits(nn.Module):
         scaled = [logits / temperature for logits in self.choices]
         return self._mixture(self._kept(scaled, contested=NOTHING, generator=generator)).detached()
 
-    def duel(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
-        """Return the mixture of a drawn network and a rival for some of its choices.
+    def two_paths(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
+        """Return the mixture of a drawn network and a rival for some of its choices (two-path sampling).
 
         By the toss of a coin these are the choices of structure (a third edge for each node, another move at one layer)
         or those of the neurons (another kind, the other reset, another number of time steps). The options that are
@@ -162,7 +162,7 @@ def _top(scores: Tensor, count: int) -> Tensor:
 
 
 def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:
-    """Return which options of a node are drawn, by the law of its edges, and then so many rivals among the others."""
+    """Return which options of a node are drawn as its edges, and `rivals` further ones among the others."""
     first, second = draw_two(logits, generator=generator)
     mask = torch.zeros_like(logits, dtype=torch.bool)
     mask[first] = mask[second] = True

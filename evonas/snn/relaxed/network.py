@@ -55,7 +55,7 @@ class RelaxedNetwork(nn.Module):
 
     def time_steps(self, mixture: Mixture) -> int:
         """Return for how many time steps the network runs under this mixture: the most that are possible."""
-        options = zip(self.plan.widths.time_steps, mixture.time_steps.tolist(), strict=True)
+        options = zip(self.plan.sizes.time_steps, mixture.time_steps.tolist(), strict=True)
         return max(steps for steps, chance in options if chance)
 
     def forward(self, data: Tensor, mixture: Mixture, *, counter: ExpectedCounter | None = None) -> Tensor:
@@ -69,15 +69,15 @@ class RelaxedNetwork(nn.Module):
         Raises:
             ValueError: If the data do not have the planned shape, or too few time steps.
         """
-        widths = self.plan.widths
+        sizes = self.plan.sizes
         longest = self.time_steps(mixture)
         data = data[:longest]
         check_data(data, input_shape=self.plan.plan.input_shape, time_steps=longest)
-        values = factors(mixture, widths)
+        values = factors(mixture, sizes)
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:
             run.presences = self._presences.of(values, data.device).values
-            lasting = _lasting(mixture.time_steps, widths.time_steps).to(data.device, torch.float32)
+            lasting = _lasting(mixture.time_steps, sizes.time_steps).to(data.device, torch.float32)
             counter.begin(data, lasting=lasting)
         potentials = run.potentials(data)
         return self._read(potentials, mixture.time_steps)
@@ -85,7 +85,7 @@ class RelaxedNetwork(nn.Module):
     def _read(self, potentials: Tensor, chances: Tensor) -> Tensor:
         """Return the mean potentials after each number of time steps, times its probability."""
         logits: Tensor | None = None
-        for steps, chance in zip(self.plan.widths.time_steps, chances.unbind(), strict=True):
+        for steps, chance in zip(self.plan.sizes.time_steps, chances.unbind(), strict=True):
             if chance.item() > 0:
                 part = chance.to(potentials) * potentials[:steps].mean(0)
                 logits = part if logits is None else logits + part

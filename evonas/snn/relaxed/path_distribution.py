@@ -1,4 +1,4 @@
-"""The law of the path over levels: at each layer a cell stays on its level or goes one down, with a probability each.
+"""Distribution of the path over levels: at each layer a cell stays on its level or goes one down.
 
 A chain of moves: what is computed with are the probability that the path passes a level, and, where it does, the
 probabilities of the levels that the last cell and the one before had.
@@ -59,7 +59,10 @@ class LayerPath:
 
 
 def most_likely(moves: Sequence[Tensor], *, levels: int) -> tuple[int, ...]:
-    """Return the level of each layer on the most likely path, by dynamic programming; of equals the one that stays."""
+    """Return the level of each layer on the most likely path, by dynamic programming.
+
+    Ties go to the path that stays on its level.
+    """
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (1.0, ())}
     for move in moves:
         chances = move.tolist()

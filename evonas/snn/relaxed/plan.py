@@ -26,8 +26,8 @@ _NOMINAL = Dynamics("analog")
 
 
 @dataclass(frozen=True)
-class Widths:
-    """The sizes of the networks, which are the same for all of a mixture.
+class FixedSizes:
+    """Sizes that all networks of a mixture share; they are fixed while one is searched.
 
     Attributes:
         nodes: Nodes of the cell.
@@ -49,14 +49,14 @@ class RelaxedPlan:
     """What a mixture of networks consists of.
 
     Attributes:
-        widths: The sizes.
+        sizes: The sizes.
         plan: All populations and connections; kind of neurons, gains and what is static are not in it.
         weight: Connection to the factors of what its current is multiplied with.
         presence: Connection or population to the factors of the probability that a network of the mixture has it.
         stage: Population to its stage; the readout has none.
     """
 
-    widths: Widths
+    sizes: FixedSizes
     plan: Plan
     weight: Mapping[str, Factors]
     presence: Mapping[str, Factors]
@@ -77,7 +77,7 @@ def edge_name(cell: str, node: int, edge: Edge, *, adapted: bool) -> str:
 class _Making:
     """A relaxed plan in the making."""
 
-    widths: Widths
+    sizes: FixedSizes
     draft: Draft
     weight: dict[str, Factors] = field(default_factory=dict)
     presence: dict[str, Factors] = field(default_factory=dict)
@@ -93,30 +93,30 @@ class _Making:
         self.presence[name] = presence
 
 
-def relax_trellis(widths: Widths, *, input_shape: Sequence[int], classes: int) -> RelaxedPlan:
+def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int) -> RelaxedPlan:
     """Return the plan of all networks of these sizes.
 
     A cell stands at each layer and level that a path can reach, and has an adapter for each level that its inputs can
     come from. Source: the trellis of SpikeDHS (Che et al., NeurIPS 2022); here the cell before the last is read at
     whatever level it is, and only what the most likely path needs is left in the end.
     """
-    making = _Making(widths, Draft(input_shape, time_steps=widths.time_steps[-1]))
-    stem = Incoming("stem/conv", (INPUT,), "conv", channels=widths.channels, kernel=3)
+    making = _Making(sizes, Draft(input_shape, time_steps=sizes.time_steps[-1]))
+    stem = Incoming("stem/conv", (INPUT,), "conv", channels=sizes.channels, kernel=3)
     making.add("stem", [stem], stage=0, presence=())
     making.weigh("stem/conv", (), presence=())
-    for layer in range(1, widths.layers + 1):
-        for level in reached(layer, levels=widths.levels):
+    for layer in range(1, sizes.layers + 1):
+        for level in reached(layer, levels=sizes.levels):
             _add_cell(making, layer, level)
     last = []
-    for level in reached(widths.layers, levels=widths.levels):
+    for level in reached(sizes.layers, levels=sizes.levels):
         name = f"readout/linear@{level}"
-        last.append(Incoming(name, _outputs(widths, widths.layers, level), "linear", channels=classes))
-        passing = (f"pass{widths.layers}@{level}",)
+        last.append(Incoming(name, _outputs(sizes, sizes.layers, level), "linear", channels=classes))
+        passing = (f"pass{sizes.layers}@{level}",)
         making.weigh(name, passing, presence=passing)
     making.draft.add("readout", Dynamics("readout"), incoming=last)
     making.presence["readout"] = ()
     plan = _as_of_spikes(making.draft.finish())
-    return RelaxedPlan(widths, plan, making.weight, making.presence, making.stage)
+    return RelaxedPlan(sizes, plan, making.weight, making.presence, making.stage)
 
 
 def _as_of_spikes(plan: Plan) -> Plan:
@@ -135,20 +135,20 @@ def _as_of_spikes(plan: Plan) -> Plan:
     )
 
 
-def _outputs(widths: Widths, layer: int, level: int) -> tuple[str, ...]:
+def _outputs(sizes: FixedSizes, layer: int, level: int) -> tuple[str, ...]:
     if layer <= 0:
         return ("stem",)
-    return tuple(f"{cell_name(layer, level)}/node{node}" for node in range(widths.nodes))
+    return tuple(f"{cell_name(layer, level)}/node{node}" for node in range(sizes.nodes))
 
 
 def _add_cell(making: _Making, layer: int, level: int) -> None:
-    widths, name = making.widths, cell_name(layer, level)
-    channels = widths.channels * 2**level
+    sizes, name = making.sizes, cell_name(layer, level)
+    channels = sizes.channels * 2**level
     passing = (f"pass{layer}@{level}",)
     known: dict[str, list[tuple[bool, tuple[str, ...], Factors]]] = {}
     for side, back in SIDES.items():
         known[side] = _add_side(making, side, back=back, layer=layer, level=level)
-    for node in range(widths.nodes):
+    for node in range(sizes.nodes):
         incoming = []
         for index, (source, operation) in enumerate(pairs_of(node)):
             for is_adapted, sources, how in known[source]:
@@ -171,15 +171,15 @@ def _add_side(
     making: _Making, side: str, *, back: int, layer: int, level: int
 ) -> list[tuple[bool, tuple[str, ...], Factors]]:
     """Add the adapters of one input of a cell; return how it can be read: adapted or not, from where, how likely."""
-    widths, name = making.widths, f"{cell_name(layer, level)}/{side}"
-    channels = widths.channels * 2**level
+    sizes, name = making.sizes, f"{cell_name(layer, level)}/{side}"
+    channels = sizes.channels * 2**level
     passing, used = f"pass{layer}@{level}", f"used.{side}"
     ways: list[tuple[bool, tuple[str, ...], Factors]] = []
     adapters: list[tuple[int, Incoming]] = []
-    for before in reached(layer - back, levels=widths.levels) if layer > back else (0,):
+    for before in reached(layer - back, levels=sizes.levels) if layer > back else (0,):
         if not 0 <= level - before <= (back if layer > back else layer):
             continue
-        given = CellInput(_outputs(widths, layer - back, before), stride=2 ** (level - before))
+        given = CellInput(_outputs(sizes, layer - back, before), stride=2 ** (level - before))
         if needs_adapter(making.draft, given, channels=channels):
             adapters.append((before, adapter(given, name=f"{name}/conv@{before}", channels=channels)))
         else:
@@ -195,7 +195,7 @@ def _add_side(
     return ways
 
 
-def factors(mixture: Mixture, widths: Widths) -> dict[str, Tensor]:
+def factors(mixture: Mixture, sizes: FixedSizes) -> dict[str, Tensor]:
     """Return the value of every factor that a relaxed plan of these sizes names."""
     values: dict[str, Tensor] = {}
     unused = {side: mixture.kinds.new_ones(()) for side in SIDES}
@@ -204,24 +204,24 @@ def factors(mixture: Mixture, widths: Widths) -> dict[str, Tensor]:
         for index, side in enumerate(SIDES):
             unused[side] = unused[side] * (1 - chances[:NONE].unflatten(0, (2 + node, -1))[index].sum())
     values.update({f"used.{side}": 1 - chance for side, chance in unused.items()})
-    path = LayerPath(mixture.moves, levels=widths.levels)
-    for layer in range(1, widths.layers + 1):
+    path = LayerPath(mixture.moves, levels=sizes.levels)
+    for layer in range(1, sizes.layers + 1):
         values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
         for side, back in SIDES.items():
             if layer > back:
-                values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, widths))
+                values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, sizes))
     return values
 
 
-def _of_side(before: Tensor, start: str, side: str, widths: Widths) -> dict[str, Tensor]:
+def _of_side(before: Tensor, start: str, side: str, sizes: FixedSizes) -> dict[str, Tensor]:
     """Return how a side is reached, from the `(levels before, levels)` probabilities of where it comes from."""
-    same = before.diagonal() if widths.nodes == 1 else torch.zeros_like(before.diagonal())
+    same = before.diagonal() if sizes.nodes == 1 else torch.zeros_like(before.diagonal())
     other = before - torch.diag(same)
     adapted = other.sum(0)
     via = other / torch.where(adapted > 0, adapted, torch.ones_like(adapted))
     values: dict[str, Tensor] = {}
-    for level in range(widths.levels):
+    for level in range(sizes.levels):
         name = f"{start}{level}/{side}"
         values[f"{name}/direct"], values[f"{name}/adapted"] = same[level], adapted[level]
-        values.update({f"{name}/via{source}": via[source, level] for source in range(widths.levels)})
+        values.update({f"{name}/via{source}": via[source, level] for source in range(sizes.levels)})
     return values

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from evonas.architecture.cell import Cell
-from evonas.snn.network import Network
 from evonas.snn.relaxed.logits import Bounds, Logits
 from evonas.snn.relaxed.mixture import Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
-from evonas.snn.relaxed.plan import Widths, cell_name, edge_name
+from evonas.snn.relaxed.plan import FixedSizes, cell_name, edge_name
 from evonas.space import Genotype
-from evonas.variables import Scalar
 
 
 @dataclass(frozen=True)
@@ -26,28 +24,24 @@ class RelaxedSpace:
         network: All of them, with weights.
         bounds: What the constants may be.
         discretise: `discretise(mixture)` returns the genotype of the most likely network.
-        one_hot: `one_hot(genotype)` returns the mixture that is this network alone.
-        branches: `branches(genotype)` returns, for each connection of its network, the one of the relaxed network that
-            `one_hot(genotype)` computes with.
-        branches_of: `branches_of(mixture)` returns the same for the network of `discretise(mixture)`, and the number in
-            the mixture of each of its nodes: a genotype may number nodes otherwise.
+        branches_of: `branches_of(mixture)` returns, for each connection of the network of `discretise(mixture)`, the
+            one of the relaxed network that it comes from, and the number in the mixture of each of its nodes: a
+            genotype may number nodes otherwise.
     """
 
     network: RelaxedNetwork
     bounds: Bounds
     discretise: Callable[[Mixture], Genotype]
-    one_hot: Callable[[Mapping[str, Scalar]], Mixture]
-    branches: Callable[[Mapping[str, Scalar]], Mapping[str, str]]
     branches_of: Callable[[Mixture], tuple[Mapping[str, str], Sequence[int]]]
 
     @property
-    def widths(self) -> Widths:
+    def sizes(self) -> FixedSizes:
         """The sizes of all networks."""
-        return self.network.plan.widths
+        return self.network.plan.sizes
 
     def logits(self, *, generator: torch.Generator) -> Logits:
         """Return fresh logits."""
-        return Logits(self.widths, self.bounds, generator=generator)
+        return Logits(self.sizes, self.bounds, generator=generator)
 
     def weights_of(self, mixture: Mixture) -> dict[str, Tensor]:
         """Return the weights of the network of `discretise(mixture)`, named as there: copies, on the CPU."""
@@ -60,15 +54,6 @@ class RelaxedSpace:
                     value = value.unflatten(1, (len(order), -1))[:, list(order)].flatten(1, 2)
                 weights[f"operations.{own}.{name}"] = value.detach().cpu().clone()
         return weights
-
-    def take_weights(self, genotype: Mapping[str, Scalar], network: Network) -> None:
-        """Copy the weights of the network of a genotype into its branches."""
-        for own, branch in self.branches(genotype).items():
-            self.network.operations[branch].load_state_dict(network.operations[own].state_dict())
-
-
-Relax = Callable[[Mapping[str, Scalar], Sequence[int], int], RelaxedSpace]
-"""`relax(context, input_shape, classes)`: the `relax` of a space."""
 
 
 def branches(cell: Cell, levels: Sequence[int], *, order: Sequence[int] = ()) -> dict[str, str]:

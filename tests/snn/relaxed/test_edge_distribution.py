@@ -1,4 +1,4 @@
-"""The law of a node's two edges, against all ways in which they can be drawn."""
+"""The distribution of a node's two edges, against all ways in which they can be drawn."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_source_that_takes_all_of_the_probability_leaves_numbers_and_gradients
 
 
 @pytest.mark.parametrize("spread", [0.001, 1.5])
-def test_draws_follow_the_law(spread):
+def test_draws_follow_the_distribution(spread):
     generator = torch.Generator().manual_seed(1)
     logits = spread * torch.randn(len(pairs_of(0)) + 1, dtype=torch.float64, generator=generator)
     counts = torch.zeros_like(logits)

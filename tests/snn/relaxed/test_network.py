@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
+from relaxed_twin import branches_of, one_hot, take_weights
 
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.trellis import Trellis, plan_trellis
-from evonas.snn.kernels.backend import scanning
 from evonas.snn.relaxed.edge_distribution import pairs_of
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.logits import Logits
@@ -81,7 +81,7 @@ class Listener:
 def populations(relaxed: RelaxedSpace, genotype: Genotype, network: torch.nn.Module) -> dict[str, str]:
     """Each population of the network, and the one of the relaxed network that has the same connections."""
     target = {edge.name: edge.target for edge in relaxed.network.plan.plan.connections}
-    branch = relaxed.branches(genotype)
+    branch = branches_of(genotype)
     return {edge.target: target[branch[edge.name]] for edge in network.plan.connections}
 
 
@@ -90,11 +90,11 @@ def test_with_the_choices_of_one_network_it_is_that_network_to_the_last_bit(seed
     (genotype,) = genotypes(1, seed=seed)
     data = torch.rand(1, 4, *SHAPE, generator=torch.Generator().manual_seed(1))
     network, relaxed = trained(genotype, data), relaxed_for(genotype)
-    relaxed.take_weights(genotype, network)
+    take_weights(relaxed, genotype, network)
     one, other = Listener(), Listener()
     with torch.no_grad():
         logits = network(data, one)
-        same = relaxed.network.eval()(data, relaxed.one_hot(genotype), counter=other)
+        same = relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=other)
     assert torch.equal(same, logits)
     pairs = populations(relaxed, genotype, network)
     assert set(pairs) == {population.name for population in network.plan.populations}
@@ -108,13 +108,12 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients():
     for genotype in genotypes(5, seed=100):
         data = torch.rand(1, 4, *SHAPE)
         network, relaxed = trained(genotype, data), relaxed_for(genotype)
-        relaxed.take_weights(genotype, network)
-        with scanning("torch"):  # the compiled sums of the network in training round otherwise
-            ours, its = relaxed.network.train()(data, relaxed.one_hot(genotype)), network.train()(data)
-            assert torch.equal(ours, its)
-            ours.square().sum().backward()
-            its.square().sum().backward()
-        for own, branch in relaxed.branches(genotype).items():
+        take_weights(relaxed, genotype, network)
+        ours, its = relaxed.network.train()(data, one_hot(relaxed, genotype)), network.train()(data)
+        assert torch.equal(ours, its)
+        ours.square().sum().backward()
+        its.square().sum().backward()
+        for own, branch in branches_of(genotype).items():
             pairs = zip(
                 network.operations[own].parameters(), relaxed.network.operations[branch].parameters(), strict=True
             )
@@ -127,11 +126,11 @@ def test_event_frames_take_the_same_way():
     for genotype in genotypes(6, seed=3, time_steps=5):
         data = torch.randint(3, (5, 4, *SHAPE)).float()
         network, relaxed = trained(genotype, data, shape), relaxed_for(genotype, shape)
-        relaxed.take_weights(genotype, network)
+        take_weights(relaxed, genotype, network)
         counter = ExpectedCounter(relaxed.network.plan)
         with torch.no_grad():
             logits, activity = recorded(network, data)
-            assert torch.equal(relaxed.network.eval()(data, relaxed.one_hot(genotype), counter=counter), logits)
+            assert torch.equal(relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter), logits)
         graded = sum(sum(edge.graded) for edge in activity.connections) / activity.samples
         assert graded > 0
         assert counter.counts().graded.item() == pytest.approx(graded)
@@ -142,11 +141,11 @@ def test_the_counts_of_one_network_are_those_of_its_activity(seed):
     (genotype,) = genotypes(1, seed=200 + seed)
     data = torch.rand(1, 4, *SHAPE) * (torch.rand(1, 4, *SHAPE) < 0.7)
     network, relaxed = trained(genotype, data), relaxed_for(genotype)
-    relaxed.take_weights(genotype, network)
+    take_weights(relaxed, genotype, network)
     counter = ExpectedCounter(relaxed.network.plan)
     with torch.no_grad():
         _, activity = recorded(network, data)
-        relaxed.network.eval()(data, relaxed.one_hot(genotype), counter=counter)
+        relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter)
     counts = counter.counts()
     assert counts.spikes.item() == pytest.approx(activity.spikes, rel=1e-5)
     assert counts.events.item() == pytest.approx(activity.synaptic_operations, rel=1e-5)
@@ -168,8 +167,8 @@ def test_branches_without_weight_are_not_computed():
     for genotype in genotypes(5, seed=4):
         relaxed = relaxed_for(genotype)
         called = heard(relaxed)
-        relaxed.network(torch.rand(1, 2, *SHAPE), relaxed.one_hot(genotype))
-        assert sorted(called) == sorted(relaxed.branches(genotype).values())
+        relaxed.network(torch.rand(1, 2, *SHAPE), one_hot(relaxed, genotype))
+        assert sorted(called) == sorted(branches_of(genotype).values())
 
 
 def test_a_drawn_network_is_one_network_and_nothing_else_is_computed():
@@ -189,7 +188,7 @@ def test_a_drawn_network_is_one_network_and_nothing_else_is_computed():
         assert sorted(called) == sorted(branches(cell, most_likely(drawn.moves, levels=LEVELS)).values())
 
 
-def test_a_duel_computes_little_more_than_a_network():
+def test_two_paths_compute_little_more_than_a_network():
     relaxed = space.relax({"nodes": 2, "layers": 3, "channels": 4}, SHAPE, CLASSES)
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
@@ -201,8 +200,8 @@ def test_a_duel_computes_little_more_than_a_network():
         return len(called)
 
     drawn = sum(operations(logits.network(generator=generator)) for _ in range(20))
-    duels = sum(operations(logits.duel(generator=generator)) for _ in range(20))
-    assert drawn < duels < 2 * drawn < 0.5 * 20 * operations(logits.mixture())
+    pairs = sum(operations(logits.two_paths(generator=generator)) for _ in range(20))
+    assert drawn < pairs < 2 * drawn < 0.5 * 20 * operations(logits.mixture())
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3])
@@ -267,7 +266,7 @@ def test_every_logit_and_every_constant_gets_a_gradient(sizes):
         assert bool((constants != 0).all()), name
 
 
-def test_over_many_duels_every_logit_and_every_constant_gets_a_gradient():
+def test_over_many_pairs_of_paths_every_logit_and_every_constant_gets_a_gradient():
     torch.manual_seed(0)
     relaxed = space.relax({"nodes": 1, "layers": 2, "channels": 4}, SHAPE, CLASSES)
     generator = torch.Generator().manual_seed(0)
@@ -276,7 +275,7 @@ def test_over_many_duels_every_logit_and_every_constant_gets_a_gradient():
     trained = [*logits.choices, *logits.numbers]
     had = [torch.zeros_like(values, dtype=torch.bool) for values in trained]
     for _ in range(120):
-        answers = relaxed.network(data, logits.duel(generator=generator))
+        answers = relaxed.network(data, logits.two_paths(generator=generator))
         loss = torch.nn.functional.cross_entropy(answers, labels)
         for ever, gradient in zip(had, torch.autograd.grad(loss, trained, allow_unused=True), strict=True):
             if gradient is not None:
@@ -304,7 +303,7 @@ def test_expected_neuron_steps_are_the_mean_over_all_networks():
     weights = logits.edges[0].detach().exp()
     stateful = 1 - mixture.kinds[:, KINDS.index("analog")]
     mean_time = sum(
-        steps * chance for steps, chance in zip(relaxed.widths.time_steps, mixture.time_steps.tolist(), strict=True)
+        steps * chance for steps, chance in zip(relaxed.sizes.time_steps, mixture.time_steps.tolist(), strict=True)
     )
     expected = 0.0
     for first, second in product(range(10), range(11)):

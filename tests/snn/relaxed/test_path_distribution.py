@@ -1,4 +1,4 @@
-"""The law of the path, against all paths."""
+"""The distribution of the path, against all paths."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_of_equally_likely_paths_the_one_that_stays_is_taken():
 @pytest.mark.parametrize("layers", [2, 4])
 def test_what_is_passed_and_where_it_came_from_are_those_of_all_paths(layers):
     moves = random_moves(layers, seed=7)
-    law, paths = LayerPath(moves, levels=LEVELS), all_paths(moves)
+    path_of_moves, paths = LayerPath(moves, levels=LEVELS), all_paths(moves)
     for layer in range(1, layers + 1):
         for level in range(LEVELS):
             passing = sum(chance for path, chance in paths.items() if path[layer] == level)
-            assert float(law.passing[layer][level]) == pytest.approx(passing)
+            assert float(path_of_moves.passing[layer][level]) == pytest.approx(passing)
             assert (passing > 0) == (level in reached(layer, levels=LEVELS))
             for back in (1, 2) if layer > 1 else (1,):
                 for before in range(LEVELS):
                     both = sum(c for path, c in paths.items() if path[layer] == level and path[layer - back] == before)
                     expected = both / passing if passing else 0.0
-                    assert float(law.before(layer, back=back)[before, level]) == pytest.approx(expected)
+                    assert float(path_of_moves.before(layer, back=back)[before, level]) == pytest.approx(expected)

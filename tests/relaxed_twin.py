@@ -1,0 +1,75 @@
+"""A network of the joint space among all those of its relaxed twin: which choices, branches and weights are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from evonas.architecture.cell import Edge
+from evonas.architecture.cell_form import LEVELS, cell_of, levels_of
+from evonas.architecture.neuron import DT_MS, RESETS
+from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
+from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing
+from evonas.snn.relaxed.space import RelaxedSpace, branches
+from evonas.variables import Scalar
+from spaces.spatial_temporal_relaxed import STAGE_CONSTANTS
+
+Values = Mapping[str, Scalar]
+
+
+def branches_of(genotype: Values) -> dict[str, str]:
+    """Return, for each connection of the network, the one of the relaxed network that `one_hot` computes with."""
+    return branches(cell_of(genotype), levels_of(genotype))
+
+
+def take_weights(relaxed: RelaxedSpace, genotype: Values, network: nn.Module) -> None:
+    """Copy the weights of the network of a genotype into its branches."""
+    for own, branch in branches_of(genotype).items():
+        relaxed.network.operations[branch].load_state_dict(network.operations[own].state_dict())  # type: ignore[index, union-attr]
+
+
+def one_hot(relaxed: RelaxedSpace, genotype: Values) -> Mixture:
+    """Return the mixture that is the network of `genotype` alone: probabilities 0 and 1, its constants as they are.
+
+    What is inactive in the genotype gets the first option, or a constant of 1.
+    """
+    time_steps = relaxed.sizes.time_steps
+    layers, levels = int(genotype["layers"]), (0, *levels_of(genotype))
+    moves = []
+    for layer in range(1, layers + 1):
+        move = _certain(STAY, options=2).repeat(len(choosing(layer, levels=LEVELS)), 1)
+        if levels[layer] > levels[layer - 1]:
+            move[levels[layer - 1]] = _certain(DOWN, options=2)
+        moves.append(move)
+    stages = range(LEVELS)
+    kinds = [KINDS.index(str(genotype.get(f"stage{stage}.kind", KINDS[0]))) for stage in stages]
+    resets = [RESETS.index(str(genotype.get(f"stage{stage}.reset", RESETS[0]))) for stage in stages]
+    constants = [
+        [float(genotype.get(f"stage{stage}.{name}", DT_MS)) for name in STAGE_CONSTANTS] for stage in stages
+    ]  # fmt: skip
+    return Mixture(
+        edges=tuple(_edges(edges, node) for node, edges in enumerate(cell_of(genotype))),
+        moves=tuple(moves),
+        kinds=torch.stack([_certain(kind, options=len(KINDS)) for kind in kinds]),
+        resets=torch.stack([_certain(reset, options=len(RESETS)) for reset in resets]),
+        time_steps=_certain(time_steps.index(int(genotype["time_steps"])), options=len(time_steps)),
+        constants=torch.tensor(constants, dtype=torch.float64),
+        readout_tau_mem_ms=torch.tensor(float(genotype["readout.tau_mem"]), dtype=torch.float64),
+    )
+
+
+def _edges(edges: Sequence[Edge], node: int) -> Tensor:
+    pairs = pairs_of(node)
+    chances = torch.zeros(len(pairs) + 1, dtype=torch.float64)
+    for edge in edges:
+        chances[pairs.index((edge.source, edge.operation))] = 1.0
+    if len(edges) == 1:
+        chances[NONE] = 1.0
+    return chances
+
+
+def _certain(index: int, *, options: int) -> Tensor:
+    return torch.nn.functional.one_hot(torch.tensor(index), options).to(torch.float64)
