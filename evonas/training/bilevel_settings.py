@@ -36,8 +36,8 @@ class Relaxation:
         warm_up: Epochs in which the weights alone are trained.
         epochs: Epochs in which steps of weights and of logits alternate.
         paths: `"drawn"`: a step of the weights sees one drawn network, a step of the logits two paths
-            (`Logits.two_paths`). `"all"`: all see the whole mixture, which takes the time and memory of all branches; a sample-step of it
-            counts as one of a network all the same.
+            (`Logits.two_paths`). `"all"`: all see the whole mixture, which takes the time and memory of all
+            branches; a sample-step of it counts as one of a network all the same.
         first_temperature: What logits are divided by at first.
         last_temperature: The same in the last epoch; geometric in between. Low ones leave one option of each choice.
         logit_rate: Learning rate of the logits (Adam).
