@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -44,6 +44,9 @@ class Objective:
         profile: Id of the hardware profile that it depends on, if any.
         uncounted: What the value leaves out, for people.
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
+        part: Which part of it is traded, such as `"dynamic"`, where a report shows several side by side.
+        parts: `parts(measurement)` returns every part by its name, that which is traded among them, None where one has
+            no value.
         basis: All that values depend on beside the measurement, as a hash: of two objectives of one basis the values
             are the same, so that stored ones are as good as new ones. Empty where nobody can say.
         planned: `planned(plan)` returns the lowest and the highest value that a network can have, whatever it does, as
@@ -65,6 +68,8 @@ class Objective:
     profile: str | None = None
     uncounted: tuple[str, ...] = ()
     band: Callable[[Any], tuple[float, float]] | None = None
+    part: str | None = None
+    parts: Callable[[Any], Mapping[str, float | None]] | None = None
     basis: str = ""
     planned: Callable[[Any], tuple[float, float]] | None = None
 

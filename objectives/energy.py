@@ -9,7 +9,8 @@ from typing import Any, get_args
 from evonas.architecture.plan import Plan
 from evonas.chips.coverage import gaps
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
-from evonas.chips.energy import Part, check_searchable, estimate, joules
+from evonas.chips.energy import estimate, joules, parts
+from evonas.chips.energy_parts import Part, check_searchable, has_static, headline
 from evonas.chips.energy_sum import priced
 from evonas.chips.expected_energy import expected_energy
 from evonas.chips.profile import load
@@ -23,7 +24,7 @@ from evonas.objective import Objective
 def objective(
     *,
     profile: str,
-    part: Part = "dynamic",
+    part: Part | None = None,
     static_first: StaticFirst = "once",
     reset: Reset = "not-counted",
     host: Host = "not-counted",
@@ -38,7 +39,9 @@ def objective(
 
     Args:
         profile: Name of a profile, or the path of its file.
-        part: `"dynamic"` (what the network does) or `"total"` (and the static power during the sample).
+        part: `"dynamic"` (what the network does) or `"total"` (and the static power during the sample). By default
+            it is dynamic where the profile prices what networks do, and the total where it prices so little of it, and
+            so much flows in any case, that the sum of its prices would leave out most of the chip.
         static_first: As in `Deployment`, like all that follow.
         reset: Whether the reset of the chip before a sample is counted.
         host: Whether the power of the host is counted in the total.
@@ -53,7 +56,7 @@ def objective(
         ProfileError: If the profile is missing or wrong, or says too little for this part of the energy.
         OptionError: If an option has a value that it cannot have.
     """
-    faults = [f"part: got {part!r}, expected one of dynamic, total."] if part not in get_args(Part) else []
+    faults = [f"part: got {part!r}, expected one of dynamic, total."] if part not in (None, *get_args(Part)) else []
     try:
         assumed = Deployment(
             static_first=static_first, reset=reset, host=host, weights=weights, weight_bits=weight_bits, split=split,
@@ -64,27 +67,40 @@ def objective(
     if faults:
         raise OptionError(faults)
     chip = load(profile)
-    check_searchable(chip, assumed, part=part)
+    traded = part or headline(chip)
+    check_searchable(chip, assumed, part=traded)
     prices = priced(chip, assumed)
 
     def score(measurement: Measurement) -> float:
-        return joules(measurement.activity, chip, part=part, assumed=assumed, prices=prices)
+        return joules(measurement.activity, chip, part=traded, assumed=assumed, prices=prices)
 
     def band(measurement: Measurement) -> tuple[float, float]:
         found = estimate(measurement.activity, chip, assumed=assumed)
-        whole = found.total if part == "total" else found.dynamic
+        whole = found.total if traded == "total" else found.dynamic
         return whole.low, whole.high
 
     def planned(plan: Plan) -> tuple[float, float]:
-        return joules(silent(plan), chip, part=part, assumed=assumed, prices=prices), math.inf
+        return joules(silent(plan), chip, part=traded, assumed=assumed, prices=prices), math.inf
 
-    left_out = tuple(gaps(chip, assumed, part=part).values())
+    def both(measurement: Measurement) -> dict[str, float | None]:
+        return parts(measurement.activity, chip, assumed=assumed)
+
+    has_both = has_static(chip)
     return Objective(
-        "energy", score, unit="J/sample", log=True, profile=chip.id, uncounted=left_out, band=band, planned=planned
+        "energy",
+        score,
+        unit="J/sample",
+        log=True,
+        profile=chip.id,
+        uncounted=tuple(gaps(chip, assumed, part=traded).values()),
+        band=band,
+        planned=planned,
+        part=traded if has_both else None,
+        parts=both if has_both else None,
     )
 
 
-def expected(*, profile: str, part: Part = "dynamic", **assumed: Any) -> PriceFunction:
+def expected(*, profile: str, part: Part | None = None, **assumed: Any) -> PriceFunction:
     """Return the same on expected counts, for the differentiable search; arguments as for `objective`.
 
     Raises:

@@ -42,7 +42,7 @@ class Front:
             picked: A JSON object about one network, added where it is given.
         """
         if rows is None:
-            networks = [self.network(row) for row in self.rows]
+            networks = [{**self.network(row), **self._parts(row)} for row in self.rows]
         else:
             networks = [{**self.network(row), **_ending(row)} for row in rows]
         reference = self.reference
@@ -71,6 +71,11 @@ class Front:
             "objectives": None if row.score is None else self._named(row.score.values),
         }
 
+    def _parts(self, row: Row) -> dict[str, Any]:
+        """Return the parts of the objectives that have several, by their names; nothing where none has."""
+        found = {one.name: dict(one.parts(row.evaluation.measurement)) for one in self.objectives if one.parts}
+        return {"parts": found} if found else {}
+
     def _named(self, values: Sequence[float | None]) -> dict[str, float | None]:
         return {objective.name: value for objective, value in zip(self.objectives, values, strict=True)}
 
@@ -83,6 +88,6 @@ def _ending(row: Row) -> Mapping[str, str]:
 
 
 def _description(objective: Objective) -> dict[str, Any]:
-    optional = {name: getattr(objective, name) for name in ("at_least", "at_most", "profile")}
+    optional = {name: getattr(objective, name) for name in ("at_least", "at_most", "profile", "part")}
     present = {name: value for name, value in optional.items() if value is not None}
     return {"unit": objective.unit, "direction": objective.direction, **present}

@@ -159,6 +159,7 @@ _OBJECTIVE = {
     "log": lambda value: isinstance(value, bool),
     "best": _is_bound,
     "profile": lambda value: value is None or isinstance(value, str),
+    "part": lambda value: value is None or isinstance(value, str),
     "basis": lambda value: isinstance(value, str),
 }
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evonas.chips import latency
 from evonas.chips.deployment import ASSUMED, Deployment
-from evonas.chips.energy_sum import UNUSED
+from evonas.chips.energy_parts import has_energy, headline
+from evonas.chips.energy_sum import UNUSED, is_power_time
 from evonas.chips.operation_counts import HOST_MACS
 from evonas.chips.profile import Coefficient, Profile
+from evonas.chips.units import VISITED
 
 _TEXTS = {
     "synop": "synaptic events",
@@ -19,6 +22,8 @@ _TEXTS = {
     "msg_out": "messages between cores",
     "hop": "hops between cores",
 }
+_WORK_OF_CORES = ("synop", "acc_neuron", "upd_neuron", "spike_out", "step")
+
 _POWER = {
     "io_idle": "idle power of the pads",
     "pixel_idle": "idle power of the pixels",
@@ -30,10 +35,13 @@ def gaps(profile: Profile, assumed: Deployment, *, part: str = "dynamic") -> dic
     """Return what an estimate on this chip leaves out, as texts by coefficient or topic."""
     missing = "the profile has no energy."
     found: dict[str, str] = {}
-    if profile.composition == "additive" and profile.rules["counts"] != "dense":
+    is_held = is_power_time(profile) and "dynamic_run" in profile.power  # what cores do is in their power
+    if not is_held and profile.rules["counts"] != "dense":
         found = {name: f"{text} ({missing}{name})" for name, text in _TEXTS.items() if name not in profile.energy}
-    if profile.composition == "power-time" and "dynamic_run" not in profile.power:
-        found["dynamic_run"] = "power of working cores beyond idle ones (the profile has no power.dynamic_run)"
+    if is_power_time(profile) and not is_held:
+        found |= _of_cores(profile, found)
+    if not is_power_time(profile) and "dynamic_run" in profile.power:
+        found["dynamic_run"] = "power of working cores (counted where energy is power times time)"
     if profile.rules.get("neuron_update_ops") == "ignored":
         for name in ("acc_neuron", "upd_neuron"):
             found[name] = f"{_TEXTS[name]} (ignored by the convention of the profile)"
@@ -50,6 +58,17 @@ def gaps(profile: Profile, assumed: Deployment, *, part: str = "dynamic") -> dic
     if not profile.memory and profile.scope == "arithmetic-only":
         found["memory"] = "memory accesses"
     return {**found, **_of_power(profile, assumed, part)}
+
+
+def _of_cores(profile: Profile, found: Mapping[str, str]) -> dict[str, str]:
+    """Return what working cores do without a price of its own, on a chip that gives no power of it."""
+    if "active_core" not in profile.power:
+        return {"dynamic_run": "power of working cores beyond idle ones (the profile has no power.dynamic_run)"}
+    return {
+        name: f"{_TEXTS[name]} (the profile has no energy.{name}; the total holds the power of working cores)"
+        for name in _WORK_OF_CORES
+        if name in found
+    }
 
 
 def _of_power(profile: Profile, assumed: Deployment, part: str) -> dict[str, str]:
@@ -75,6 +94,8 @@ def notes(profile: Profile, assumed: Deployment) -> tuple[str, ...]:
     if any(name in profile.energy for name in ("msg_out", "hop")):
         hops = "2 hops a message" if assumed.hops is None else f"{assumed.hops:g} hops a message"
         found.append(f"Messages follow from a placement by layers, {hops} unless many tiles are used.")
+    if "msg_out" in profile.energy and profile.energy["msg_out"].per == VISITED:
+        found.append("Messages are paid once on each chip that sends or needs them, not on those that they only pass.")
     if "synop_conv" in profile.energy:
         found.append(
             "Weights of convolutions are shared and priced so."
@@ -102,8 +123,10 @@ def coverage(profile: Profile) -> dict[str, Any]:
         "class": profile.family,
         "scope": profile.scope,
         "composition": profile.composition,
+        "part": headline(profile) if has_energy(profile) else None,
         "counts": profile.rules["counts"],
         "energy": energy,
+        "paid_per": {name: price.per for name, price in profile.energy.items()},
         "power": {name: _told(price) for name, price in profile.power.items()},
         "memory": bool(profile.memory),
         "never_summed": never,

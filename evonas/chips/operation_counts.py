@@ -17,6 +17,9 @@ from evonas.measurement import Activity, Connection
 HOST_MACS = "host_macs"
 """Multiply-accumulates of a static input on a chip that has none: work of the host, counted but never priced."""
 
+SYNAPTIC_EVENTS = ("synop", "synop_conv", "synop_graded")
+"""Names under which synaptic events are counted."""
+
 Operations = dict[str, dict[str, float]]
 
 _KINDS = {
@@ -51,7 +54,7 @@ def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> 
         _fill_rows(layers, activity, profile, assumed)
     if "addr" in profile.energy:
         for counts in layers.values():
-            counts["addr"] = sum(counts.get(name, 0.0) for name in ("synop", "synop_conv", "synop_graded"))
+            counts["addr"] = sum(counts.get(name, 0.0) for name in SYNAPTIC_EVENTS)
     return layers
 
 

@@ -15,7 +15,7 @@ from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import End
 from evonas.chips.deployed_network import Placed
-from evonas.chips.operation_counts import operations
+from evonas.chips.operation_counts import SYNAPTIC_EVENTS, operations
 from evonas.chips.profile import Profile
 from evonas.chips.topology import size
 from evonas.chips.traffic import summed, table
@@ -216,7 +216,7 @@ def _check_clock(placed: Placed) -> None:
 def cycles(placed: Placed, end: End) -> list[float]:
     """Return the seconds of a sample on a core that does one thing after the other."""
     counts = operations(placed.activity, placed.profile, assumed=placed.assumed)
-    events = sum(count.get("synop", 0.0) for count in counts.values())
+    events = sum([count.get(name, 0.0) for count in counts.values() for name in SYNAPTIC_EVENTS])
     spikes = sum([sum(part) for part in placed.sent.values()]) / placed.activity.samples
     needed = placed.number("cycles_per_synop", end) * events + placed.number("cycles_per_spike", end) * spikes
     needed += placed.number("cycles_per_tick_leak", end) * placed.activity.time_steps

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+VISITED = "spike and chip visited"
+"""A message that the routers copy: paid on the chip that sends it, and on every other one on which it is needed."""
+
 ENERGY: Mapping[str, tuple[str, ...]] = {
     "synop": ("synaptic event",),
     "synop_sparse": ("synaptic event",),
@@ -21,7 +24,7 @@ ENERGY: Mapping[str, tuple[str, ...]] = {
     "acc_neuron": ("neuron and time step",),
     "upd_neuron": ("active neuron and time step",),
     "spike_out": ("spike",),
-    "msg_out": ("spike and destination core", "spike and chip visited"),
+    "msg_out": ("spike and destination core", VISITED),
     "hop": ("message and hop",),
     "offchip_spike": ("spike and chip left",),
     "step": ("time step",),
@@ -29,8 +32,7 @@ ENERGY: Mapping[str, tuple[str, ...]] = {
 }
 """What a coefficient in pJ is paid for.
 
-`spike and chip visited` is a message that the routers copy: it is paid on the chip that sends it and on every other one
-on which it is needed. `synop_conv` is paid in the place of `synop` where a convolution's weights are shared; `addr` on
+`synop_conv` is paid in the place of `synop` where a convolution's weights are shared; `addr` on
 top of all synaptic events, graded ones among them.
 """
 

@@ -45,11 +45,8 @@ def described_space(space: Space) -> dict[str, Any]:
 
 def described_objective(objective: Objective) -> dict[str, Any]:
     """Return what an objective is, as JSON, but for the function that computes it."""
-    names = [
-        field.name
-        for field in fields(objective)
-        if field.name not in ("score", "band", "uncounted", "basis", "planned")
-    ]
+    apart = ("score", "band", "uncounted", "basis", "parts", "planned")
+    names = [field.name for field in fields(objective) if field.name not in apart]
     return {name: _told(getattr(objective, name), _DEEPEST) for name in names}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate
+from evonas.chips.energy_parts import headline
 from evonas.chips.profile import load
 from evonas.errors import ProfileError, UnpriceableError
 from evonas.measurement import Activity
@@ -22,6 +23,7 @@ class Bill:
         profile: The chip.
         scope: What its coefficients include.
         part: `"dynamic"`, or `"total"` with the static power during the sample: what `energy` is.
+        parts: Nominal joules per sample of both, None for a total that cannot be told; empty where there is no energy.
         energy: `low`, `nominal` and `high` in joules per sample; None where the chip cannot price it.
         terms: Share of the nominal energy by term.
         layers: Share of the nominal energy by layer, and of what belongs to no layer.
@@ -34,6 +36,7 @@ class Bill:
     profile: str
     scope: str
     part: str
+    parts: Mapping[str, float | None]
     energy: Mapping[str, float] | None
     terms: Mapping[str, float]
     layers: Mapping[str, float]
@@ -57,7 +60,7 @@ def bill(activity: Activity, question: Question) -> Bill | None:
     chip = load(question.profile)
     options = {name: value for name, value in question.energy.items() if name != "part"}
     assumed = Deployment(**options)
-    part = str(question.energy.get("part", "dynamic"))
+    part = str(question.energy.get("part") or headline(chip))
     checked: Any = question.check(activity)
     fit = {
         "verdict": checked.verdict,
@@ -68,7 +71,7 @@ def bill(activity: Activity, question: Question) -> Bill | None:
     try:
         found = estimate(activity, chip, assumed=assumed)
     except (UnpriceableError, ProfileError) as error:
-        return Bill(chip.id, chip.scope, part, None, {}, {}, {}, (), str(error), fit)
+        return Bill(chip.id, chip.scope, part, {}, None, {}, {}, {}, (), str(error), fit)
     band = found.total if part == "total" else found.dynamic
     joules = {name: {term: one.nominal for term, one in terms.items()} for name, terms in found.layers.items()}
     terms = {name: one.nominal for name, one in found.terms.items()}
@@ -80,10 +83,11 @@ def bill(activity: Activity, question: Question) -> Bill | None:
     uncounted = tuple(found.uncounted)
     if part == "dynamic" and found.static is not None:
         uncounted += (f"static power, which is in the total: {found.static.nominal:.3g} J/sample",)
+    both = {"dynamic": found.dynamic.nominal, "total": None if found.static is None else found.total.nominal}
     energy = {"low": band.low, "nominal": band.nominal, "high": band.high}
     layers = {name: sum(parts.values()) for name, parts in joules.items()}
     return Bill(
-        chip.id, found.scope, part, energy, _shares(terms), _shares(layers), joules, uncounted, "", fit
+        chip.id, found.scope, part, both, energy, _shares(terms), _shares(layers), joules, uncounted, "", fit
     )  # fmt: skip
 
 

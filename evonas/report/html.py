@@ -16,6 +16,7 @@ from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.report.cost_breakdown import Bill
 from evonas.report.escaping import hypertext
+from evonas.report.tables import both
 
 POINTS = 200
 """Points of the curve of the hypervolume at most."""
@@ -53,7 +54,9 @@ def _words(bill: Bill | None) -> list[str]:
     if bill is None:
         return []
     fit = f"Fit on {bill.profile}: {bill.fit['verdict']}. {'; '.join(bill.fit['violations'] or bill.fit['unchecked'])}"
-    return [fit, *([f"Not counted: {'; '.join(bill.uncounted)}."] if bill.uncounted else []), bill.unpriced]
+    energy = f"Energy on {bill.profile}: {both(bill.parts)}; the {bill.part} energy is traded."
+    told = [energy] if bill.parts.get("total") is not None else []
+    return [*told, fit, *([f"Not counted: {'; '.join(bill.uncounted)}."] if bill.uncounted else []), bill.unpriced]
 
 
 def _scatter(results: Results, front: Front, picked: Row | None) -> go.Figure:
@@ -70,12 +73,20 @@ def _scatter(results: Results, front: Front, picked: Row | None) -> go.Figure:
         figure.add_scatter(
             x=[value[1] for value in values],
             y=[value[0] for value in values],
-            text=[f"{row.job.genotype.key}, {row.job.epochs} epochs" for row in rows],
+            text=[f"{row.job.genotype.key}, {row.job.epochs} epochs{_parts(front, row, name)}" for row in rows],
             mode="markers",
             name=name,
             marker=marker,
         )
     return figure
+
+
+def _parts(front: Front, row: Row, group: str) -> str:
+    """Return the parts of the objectives that have several, for networks that somebody may choose."""
+    if group == "measured":
+        return ""
+    parted = [(one.name, one.parts) for one in front.objectives if one.parts is not None and row.score is not None]
+    return "".join(f"<br>{hypertext(name)}: {both(parts(row.evaluation.measurement))}" for name, parts in parted)
 
 
 def _growth(results: Results, front: Front) -> go.Figure | None:
@@ -137,7 +148,8 @@ def _energy(bill: Bill) -> go.Figure:
         joules = [terms.get(term, 0.0) for terms in bill.joules.values()]
         figure.add_bar(x=layers, y=joules, name=hypertext(term))
     band = bill.energy or {}
-    title = f"Energy on {bill.profile}: {band['nominal']:.3g} ({band['low']:.3g} to {band['high']:.3g}) J a sample"
+    low, nominal, high = (f"{band[end]:.3g}" for end in ("low", "nominal", "high"))
+    title = f"Energy on {bill.profile}, {bill.part}: {nominal} ({low} to {high}) J a sample"
     return figure.update_layout(
         title=hypertext(title), barmode="stack", xaxis={"type": "category"}, yaxis={"title": "J/sample"}
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from evonas.archive.pareto_front import Front
 from evonas.engine.view import Row
@@ -21,6 +22,8 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
     refused = f", {front.refused} more refused" if front.refused else ""
     title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{refused}"
     objectives = [_header(objective) for objective in front.objectives]
+    others = [] if everything else _other_parts(front)
+    objectives += [header for _, _, header in others]
     ending = ["kind", "outcome"] if everything else []
     lines = []
     for row in shown:
@@ -28,6 +31,7 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
         line += [
             _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
         ]
+        line += [_cell(objective, _part(objective, part, row)) for objective, part, _ in others]
         lines.append([*line, row.job.kind, _told(row)] if everything else line)
     header = ["key", "slot", "strategy", "epochs", *objectives, *ending]
     return sheet(header, lines, title="" if everything else title, right=objectives)
@@ -39,7 +43,8 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
     shown = list(rows) if rows is not None else list(front.rows)
     variables = sorted({name for row in shown for name in row.job.genotype})
     header = ["key", "slot", "strategy", "epochs", *(_header(objective) for objective in front.objectives)]
-    header += ["kind", "outcome", "message"] if everything else []
+    others = [] if everything else _other_parts(front)
+    header += ["kind", "outcome", "message"] if everything else [title for _, _, title in others]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(csv_cell, [*header, *variables]))
@@ -47,6 +52,7 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
         job = row.job
         cells: list[object] = [job.genotype.key, job.slot, job.strategy, job.epochs]
         cells += ["" if value is None else repr(value) for value in _values(front, row)]
+        cells += ["" if value is None else repr(value) for value in (_part(one, part, row) for one, part, _ in others)]
         cells += [job.kind, row.evaluation.outcome.name.lower(), row.evaluation.message] if everything else []
         writer.writerow(map(csv_cell, [*cells, *(job.genotype.get(name, "") for name in variables)]))
     return text.getvalue()
@@ -59,6 +65,7 @@ def bill_lines(bill: Bill) -> list[str]:
     else:
         low, nominal, high = (f"{bill.energy[end]:.3g}" for end in ("low", "nominal", "high"))
         lines = [f"Energy on {bill.profile} ({bill.part}, {bill.scope}): {nominal} J/sample, between {low} and {high}"]
+        lines += [f"  {both(bill.parts)}"] if bill.parts.get("total") is not None else []
         for what, shares in (("term", bill.terms), ("layer", bill.layers)):
             largest = sorted(shares.items(), key=lambda entry: -entry[1])
             lines += [f"  by {what}: " + ", ".join(f"{name} {share:.1%}" for name, share in largest)]
@@ -66,6 +73,30 @@ def bill_lines(bill: Bill) -> list[str]:
     lines.append(f"Fit on {bill.profile}: {bill.fit['verdict']}")
     lines += [f"  broken: {rule}" for rule in bill.fit["violations"]]
     return lines + [f"  not checked: {rule}" for rule in bill.fit["unchecked"]]
+
+
+def both(parts: Mapping[str, float | None]) -> str:
+    """Return the parts of an energy side by side, for people."""
+    told = [f"{name} {joules:.3g}" for name, joules in parts.items() if joules is not None]
+    return f"{', '.join(told)} J/sample"
+
+
+def _other_parts(front: Front) -> list[tuple[Objective, str, str]]:
+    """Return the parts that objectives have beside the one that is traded, with a header each."""
+    return [
+        (one, part, _header(replace(one, name=f"{one.name}, {part}")))
+        for one in front.objectives
+        if one.parts is not None
+        for part in ("dynamic", "total")
+        if part != one.part
+    ]
+
+
+def _part(objective: Objective, part: str, row: Row) -> float | None:
+    """Return a part of the value of a network that has one."""
+    if objective.parts is None or row.score is None:
+        return None
+    return objective.parts(row.evaluation.measurement).get(part)
 
 
 def _by_first_objective(row: Row) -> tuple[float, ...]:

@@ -1,0 +1,121 @@
+"""Dynamic and total energy side by side: in the table of a front, as JSON and CSV, of a pick and on the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from counted import small
+from typer.testing import CliRunner
+
+from evonas.__main__ import app
+from evonas.archive.archive import Archive
+from evonas.chips.energy import estimate
+from evonas.chips.profile import load
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Job
+from evonas.measurement import Activity, Measurement
+from evonas.runfile.resolve import objectives_of
+from evonas.runfile.schema import parse
+from evonas.space import Space
+from evonas.variables import Choice
+
+SPACE = Space({"a": Choice(range(100))})
+
+
+def busy(factor: int) -> Activity:
+    event = small().connections[1]
+    event = replace(event, events=tuple(factor * count for count in event.events))
+    return replace(small(), connections=(small().connections[0], event))
+
+
+NETWORKS = [(0.5, busy(1)), (0.9, busy(20))]
+
+
+def results(folder: Path, **options: Any) -> Path:
+    """Return the folder of a run of two networks that are priced on a chip."""
+    document = {
+        "search": {"space": "spatial_temporal", "evaluations": 2},
+        "data": {"name": "digits"},
+        "objectives": [{"name": "accuracy"}, {"name": "energy", **options}],
+        "strategies": [{"name": "random"}],
+        "ladder": {"epochs": [1]},
+    }
+    folder.mkdir()
+    (folder / "run.toml").write_text(tomli_w.dumps(document))
+    file, faults = parse(document)
+    assert file is not None, faults
+    objectives, faults = objectives_of(file.objectives)
+    assert not faults
+    with Archive(folder / "archive.h5", SPACE, objectives, reference_rows=2) as archive:
+        for slot, (accuracy, activity) in enumerate(NETWORKS):
+            measurement = Measurement(accuracy, 1.0, activity.samples, 30, activity.time_steps, False, activity)
+            job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "random")
+            archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
+    return folder
+
+
+def front(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["front", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "traded", "other"),
+    [
+        ({"profile": "loihi1_davies"}, "dynamic", "total"),
+        ({"profile": "loihi1_davies", "part": "total"}, "total", "dynamic"),
+        ({"profile": "spinnaker1"}, "total", "dynamic"),
+    ],
+)
+def test_both_parts_of_an_energy_stand_side_by_side(
+    tmp_path: Path, options: dict[str, Any], traded: str, other: str
+) -> None:
+    folder = results(tmp_path / "run", **options)
+    content = json.loads(front(folder, "--format", "json"))
+    assert content["objectives"]["energy"]["part"] == traded
+    rows = list(csv.DictReader(io.StringIO(front(folder, "--format", "csv"))))
+    table = " ".join(front(folder).split())
+    assert f"energy, {other} [J/sample]" in table
+    assert len(content["networks"]) == len(rows) > 0
+    for network, row in zip(content["networks"], rows, strict=True):
+        result = estimate(NETWORKS[network["slot"]][1], load(options["profile"]))
+        both = {"dynamic": result.dynamic.nominal, "total": result.total.nominal}
+        assert network["parts"]["energy"] == both
+        assert network["objectives"]["energy"] == both[traded]
+        assert float(row["energy [J/sample]"]) == both[traded]
+        assert float(row[f"energy, {other} [J/sample]"]) == both[other]
+        assert f"{both[traded]:.3g}" in table
+        assert f"{both[other]:.3g}" in table
+
+
+def test_the_breakdown_of_a_pick_and_the_page_name_both_parts_and_which_one_is_traded(tmp_path: Path) -> None:
+    folder = results(tmp_path / "run", profile="loihi1_davies")
+    result = estimate(NETWORKS[1][1], load("loihi1_davies"))
+    both = f"dynamic {result.dynamic.nominal:.3g}, total {result.total.nominal:.3g} J/sample"
+    told = front(folder, "--pick", "best:accuracy")
+    assert "Energy on loihi1_davies (dynamic, core-dynamic)" in told
+    assert both in told
+    bill = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["bill"]
+    assert bill["part"] == "dynamic"
+    assert bill["parts"] == {"dynamic": result.dynamic.nominal, "total": result.total.nominal}
+    front(folder, "--pick", "best:accuracy", "--html")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"Energy on loihi1_davies: {both}; the dynamic energy is traded." in page
+
+
+def test_an_energy_without_a_total_has_one_column(tmp_path: Path) -> None:
+    folder = results(tmp_path / "run", profile="arith45_fp32")
+    content = json.loads(front(folder, "--format", "json"))
+    assert "part" not in content["objectives"]["energy"]
+    assert all("parts" not in network for network in content["networks"])
+    assert "energy, " not in front(folder)
+    bill = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["bill"]
+    assert bill["parts"]["total"] is None
