@@ -112,7 +112,7 @@ class DataSet:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_samples(self.samples, what="The samples")
+        object.__setattr__(self, "samples", _checked(self.samples, what="The samples"))
         self._check_parts()
         if len(self.samples) < 2:
             raise DataError(f"{len(self.samples)} samples are too few to split into training and validation.")
@@ -127,8 +127,9 @@ class DataSet:
         object.__setattr__(self, "class_labels", labels)
         object.__setattr__(self, "classes", len(labels))
         if self.official_test is not None:
-            _check_samples(self.official_test, what="The test samples")
-            shape, test_shape = self.samples.inputs.shape[1:], self.official_test.inputs.shape[1:]
+            test = _checked(self.official_test, what="The test samples")
+            object.__setattr__(self, "official_test", test)
+            shape, test_shape = self.samples.inputs.shape[1:], test.inputs.shape[1:]
             if shape != test_shape:
                 raise DataError(
                     f"The test samples have the shape {test_shape}, the training samples {shape}; expected one shape "
@@ -236,15 +237,20 @@ def _float32(inputs: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(inputs, np.float32)
 
 
-def _check_samples(samples: Samples, *, what: str) -> None:
-    """Check that samples are `(samples, time, channels, height, width)` finite numbers, each with a label.
+def _checked(samples: Samples, *, what: str) -> Samples:
+    """Return samples as arrays of `(samples, time, channels, height, width)` finite numbers, each with a label.
 
     Raises:
-        DataError: If they are not.
+        DataError: If they are something else.
     """
-    inputs, labels = np.asarray(samples.inputs), np.asarray(samples.labels)
-    if not len(labels):
-        raise DataError(f"{what} are none: 0 inputs, 0 labels; expected one or more.")
+    if not isinstance(samples, Samples):
+        raise DataError(f"{what} are a {type(samples).__name__}, expected Samples(inputs, labels).")
+    try:
+        inputs, labels = np.asarray(samples.inputs), np.asarray(samples.labels)
+    except (TypeError, ValueError) as error:  # lists of different lengths, values that are no numbers
+        raise DataError(f"{what} are no arrays of one shape ({error}); expected as many values for each.") from error
+    if not labels.size:
+        raise DataError(f"{what} are none: 0 labels; expected one or more.")
     if inputs.ndim != 5 or inputs.dtype.kind not in "biuf" or math.prod(inputs.shape[1:]) == 0:
         raise DataError(
             f"{what} are an array of {inputs.dtype} of shape {inputs.shape}, expected numbers of shape "
@@ -252,7 +258,9 @@ def _check_samples(samples: Samples, *, what: str) -> None:
         )
     if labels.shape != (len(inputs),):
         raise DataError(
-            f"{what} are {len(inputs):,}, their labels have the shape {labels.shape}; expected one a sample."
+            f"{what} are {len(inputs):,}, their labels have the shape {labels.shape}; expected one label a sample, and "
+            "samples first, then time."
         )
     if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
         raise DataError(f"{what} hold values that are no finite numbers (nan or inf); mend those samples.")
+    return Samples(inputs, labels)

@@ -17,7 +17,7 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse, first_of
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
-from evonas.errors import DataError, OptionError, RunFileError
+from evonas.errors import DataError, EvonasError, OptionError, RunFileError
 from evonas.objective import Objective
 from evonas.options import shown
 from evonas.runfile.chip_constraint import Hardware, hardware_of
@@ -156,19 +156,20 @@ class ResolvedRun:
         """Return the network of `genotype` after it has answered two samples.
 
         Raises:
-            RunFileError: If it cannot answer them.
+            RunFileError: If it cannot be built for the data, or cannot answer them.
         """
         from evonas.training.trainer import check_answers
 
-        network = self.build_one(genotype)
+        cannot = "cannot be built for"
         try:
+            network = self.build_one(genotype)
+            cannot = "was built, but cannot answer"
             check_answers(network, self.search_data)
         except Exception as error:  # a space of somebody's own may build anything
+            said = str(error) if isinstance(error, EvonasError) else f"{type(error).__name__}: {error}"
+            shape = self.search_data.input_shape
             raise RunFileError(
-                [
-                    f"search.space: the network {genotype.key} was built, but cannot answer samples of shape "
-                    f"{self.search_data.input_shape}: {error}"
-                ]
+                [f"search.space: the network {genotype.key} {cannot} samples of shape {shape}: {said}"]
             ) from error
         return network
 

@@ -109,12 +109,21 @@ def test_test_samples_of_another_shape_or_class_are_refused_when_the_data_are_re
         (np.zeros((40, 1, 1, 2, 0), np.float32), "expected numbers of shape"),
         (np.zeros((40, 1, 1, 2, 2), complex), "expected numbers of shape"),
         (np.full((40, 1, 1, 2, 2), np.nan, np.float32), "no finite numbers"),
-        (np.zeros((39, 1, 1, 2, 2), np.float32), "expected one a sample"),
+        (np.zeros((39, 1, 1, 2, 2), np.float32), "expected one label a sample"),
     ],
 )
 def test_inputs_that_no_network_can_take_are_refused(inputs: np.ndarray, expected: str) -> None:
     with pytest.raises(DataError, match=expected):
         DataSet(Samples(inputs, np.arange(40) % 4))
+
+
+def test_samples_may_be_lists_and_what_is_none_is_told() -> None:
+    listed = Samples([[[[[1, 2], [3, 4]]]]] * 40, [3, 5] * 20)  # type: ignore[arg-type]
+    assert DataSet(listed).for_search().class_labels == (3, 5)
+    with pytest.raises(DataError, match="no arrays of one shape"):
+        DataSet(Samples([[1, 2], [3]], [0, 1]))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="are a tuple, expected Samples"):
+        DataSet(([1], [2]))  # type: ignore[arg-type]
 
 
 def test_inputs_of_other_numbers_become_float32() -> None:

@@ -55,6 +55,15 @@ unable = Space({"a": Choice([1, 2])}, build=broken_build)
 """A space whose networks can be built and cannot take these data."""
 
 
+def build_flat(genotype: Genotype, shape: tuple[int, ...], classes: int) -> object:
+    channels, height, width = shape
+    return channels * height * width
+
+
+flat = Space({"a": Choice([1, 2])}, build=build_flat)
+"""A space that knows no data but static images."""
+
+
 def fitting(steps: int, *, among: int = 4000) -> Genotype:
     """Return a small spiking network of so many time steps."""
     rng = np.random.default_rng(1)
@@ -211,6 +220,12 @@ def test_a_network_that_is_built_and_cannot_answer_is_told_by_the_dry_run(tmp_pa
     with pytest.raises(RunFileError, match="was built, but cannot answer samples of shape") as caught:
         run.try_one(run.example())
     assert len(caught.value.faults) == 1
+
+
+def test_a_network_that_cannot_be_built_for_the_data_is_told_by_the_dry_run(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path, space_name=f"{__name__}:flat"))
+    with pytest.raises(RunFileError, match=r"cannot be built for samples of shape \(5, 2, 6, 4\): ValueError"):
+        run.try_one(run.example())
 
 
 def test_the_space_of_the_differentiable_search_has_one_time_step_for_each_frame() -> None:
