@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -139,12 +139,23 @@ def _of_stored_values(
         for name in bounds
         if name not in [objective.name for objective in results.objectives]
     ]
-    bounded = tuple(within(objective, bounds.get(objective.name)) for objective in results.objectives)
     if bounds and not faults:
-        results = results.under(bounded)
+        results = _bounded(results, bounds)
     remarks += (f"The values of {known} are those that the archive holds; none is computed again.",)
     question = Question(results.objectives, None, False, {}, None)
     return _picked(results, question, command, faults=[*remarks[:-1], *faults] if faults else [], remarks=remarks)
+
+
+def _bounded(results: Results, bounds: Mapping[str, float]) -> Results:
+    """Return the rows with their stored values within other bounds."""
+    stored = results.stored()
+    objectives = [within(objective, bounds.get(objective.name)) for objective in results.objectives]
+    described = tuple(
+        {**known, "at_least": one.at_least, "at_most": one.at_most}
+        for known, one in zip(stored.header.objectives, objectives, strict=True)
+    )
+    stored = replace(stored, header=replace(stored.header, objectives=described))
+    return Results(stored, is_at_rest=results.is_at_rest)
 
 
 def _picked(
@@ -155,7 +166,7 @@ def _picked(
     Raises:
         RunFileError: If there is none, or there are other faults.
     """
-    answer = Answer(results, question, None, remarks)
+    answer = Answer(results, question, None, (*remarks, *results.notes))
     if command.wanted is not None:
         try:
             answer = replace(answer, picked=pick(results, command.wanted))

@@ -22,6 +22,7 @@ from evonas.archive.archive import Archive
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Measurement
+from evonas.objective import Objective
 from evonas.runfile.resolve import objectives_of
 from evonas.runfile.schema import RunFile, parse
 from evonas.space import Space
@@ -107,6 +108,59 @@ def test_code_that_a_folder_names_is_told_by_name_and_not_executed(here: Path, n
     assert f"asks for the objective {name}, which is code of its own; give --trust to run it" in said.output
     assert said.exit_code in (0, 2)
     assert not any(path.exists() for path in [*hatched, here / "pwned"])
+
+
+def test_without_trust_the_values_that_the_archive_holds_are_shown_and_bounded(here: Path) -> None:
+    canary(here / "mine.py")
+    folder = results(here / "run", objectives=[{"name": "accuracy"}, {"name": "mine:objective"}])
+    (here / "hatched").unlink()
+    sys.modules.pop("mine")
+    shown = front(folder, "--format", "json")
+    assert shown.exit_code == 0, shown.output
+    networks = json.loads(shown.stdout)["networks"]
+    assert [(one["slot"], one["objectives"]["energy"]) for one in networks] == [(2, 7.0)]
+    assert "asks for the objective mine:objective, which is code of its own" in shown.stderr
+    assert "The values of accuracy, energy are those that the archive holds" in shown.stderr
+    bounded = front(folder, "--budget", "accuracy=0.95")
+    assert "3 x accuracy below 0.95 (best 0.7)" in " ".join(bounded.output.split())
+    assert front(folder, "--profile", "odin28").exit_code == 2
+    assert front(folder, "--budget", "spikes=3").exit_code == 2
+    assert front(folder, "--html", "--pick", "knee").exit_code == 0
+    assert not (here / "hatched").exists()
+
+
+def test_an_archive_without_a_run_file_is_shown_as_it_is_stored(here: Path) -> None:
+    folder = results(here / "run")
+    (folder / "run.toml").unlink()
+    for given in (folder, folder / "archive.h5"):
+        shown = json.loads(front(given, "--format", "json").stdout)
+        assert [one["slot"] for one in shown["networks"]] == [2]
+        assert front(given, "--budget", "accuracy=0.65", "--all").exit_code == 0
+    assert front(here).exit_code == 2
+    assert "holds no run.toml and no archive.h5" in front(here).output
+
+
+def test_a_library_archive_is_shown_within_bounds(here: Path) -> None:
+    space = Space({"a": Choice(range(9))})
+    objectives = [Objective("error", lambda m: m["error"], direction="min")]
+    with Archive(here / "mine.h5", space, objectives, reference_rows=2) as archive:
+        for slot in range(4):
+            job = Job(slot, "evaluate", space.genotype({"a": slot}), "toy")
+            archive.add(Evaluation(job, Outcome.MEASURED, measurement={"error": 4.0 - slot}))
+    assert [one["slot"] for one in json.loads(front(here / "mine.h5", "--format", "json").stdout)["networks"]] == [3]
+    said = front(here / "mine.h5", "--budget", "error=0.5")
+    assert "4 of 4 keep off the front: 4 x error above 0.5 (best 1)." in said.output
+    assert "error <= 0.5: 0 of 4 networks keep it, the best has 1" in " ".join(said.output.split())
+
+
+def test_results_that_are_links_are_replaced_and_not_followed(here: Path) -> None:
+    folder, victim = results(here / "run"), here / "victim"
+    victim.write_text("mine")
+    for name in ("report.html", ".report.html.tmp"):
+        (folder / name).symlink_to(victim)
+    assert front(folder, "--html").exit_code == 0
+    assert victim.read_text() == "mine"
+    assert not (folder / "report.html").is_symlink()
 
 
 @pytest.mark.parametrize("name", ["os:system", "subprocess:call", "builtins:exit"])
