@@ -19,6 +19,7 @@ from rich.console import Console
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
+from evonas.cli.log_file import LogFile
 from evonas.cli.progress import SearchProgress
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
@@ -159,7 +160,7 @@ def _log_to(file: Path, console: Console) -> None:
         log.removeHandler(old)
         old.close()
     form = _Visible("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    handlers: list[logging.Handler] = [logging.FileHandler(file, encoding="utf-8")]
+    handlers: list[logging.Handler] = [LogFile(file)]
     if not console.is_terminal:
         handlers.append(logging.StreamHandler(console.file))
     for handler in handlers:
