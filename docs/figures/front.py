@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+import evonas
 from evonas.architecture.cell import Cell
 from evonas.architecture.cell_form import cell_of, levels_of
-from evonas.archive.archive import Archive
 from evonas.engine.view import Row
 from evonas.measurement import Measurement
 from evonas.report.pick import pick
@@ -32,9 +32,9 @@ STEP, CELL = 1.25, 8.2
 """Distance between the boxes of the layer path, and where the cell is drawn."""
 
 
-def draw(archive: Path) -> Figure:
-    """Return the picture of the front in `archive` under accuracy and energy, three of its networks drawn beside it."""
-    results = Archive.read(archive, [accuracy.objective(), energy.objective(profile=CHIP)])
+def draw(folder: Path) -> Figure:
+    """Return the picture of the front of a run under accuracy and energy, three of its networks drawn beside it."""
+    results = evonas.load(folder, [accuracy.objective(), energy.objective(profile=CHIP)])
     front = results.front().rows
     best = pick(results, "best:accuracy")
     wanted = (pick(results, "knee"), min(_as_good_as(best, front), key=lambda row: _values(row)[1]), best)
@@ -151,9 +151,7 @@ def _arrow(axes: Axes, start: FancyBboxPatch, end: FancyBboxPatch) -> None:
 def main(folder: str, picture: str) -> None:
     """Draw the run in `folder` into the file `picture`."""
     mpl.rcParams["svg.hashsalt"] = "evonas"  # the same run gives the same bytes
-    draw(Path(folder) / "archive.h5").savefig(
-        picture, metadata={"Date": None} if picture.endswith(".svg") else None, dpi=150
-    )
+    draw(Path(folder)).savefig(picture, metadata={"Date": None} if picture.endswith(".svg") else None, dpi=150)
 
 
 if __name__ == "__main__":

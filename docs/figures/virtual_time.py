@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from evonas.archive.archive import Archive
+import evonas
 from evonas.engine.job import Job
 
 COLOURS = ("#9db9cd", "#2a6f97", "#123c58")
@@ -18,9 +18,9 @@ SHOWN = 24
 """Jobs that are drawn."""
 
 
-def draw(archive: Path) -> Figure:
+def draw(folder: Path) -> Figure:
     """Return the picture: a bar for each job from its virtual start to its virtual end, one lane for each open job."""
-    jobs = [row.job for row in Archive.read(archive).rows if row.job.cost > 0][:SHOWN]
+    jobs = [row.job for row in evonas.load(folder).rows if row.job.cost > 0][:SHOWN]
     figure = Figure(figsize=(11, 2.6), layout="constrained")
     axes = figure.subplots()
     unit = max(job.start + job.cost for job in jobs) / 100
@@ -54,7 +54,7 @@ def main(folder: str, picture: str) -> None:
     """Draw the run in `folder` into the file `picture`."""
     mpl.rcParams["svg.hashsalt"] = "evonas"  # the same run gives the same bytes
     metadata = {"Date": None} if picture.endswith(".svg") else None
-    draw(Path(folder) / "archive.h5").savefig(picture, metadata=metadata, dpi=150)
+    draw(Path(folder)).savefig(picture, metadata=metadata, dpi=150)
 
 
 if __name__ == "__main__":
