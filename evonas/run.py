@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ from evonas.cli.consoles import console
 from evonas.cli.dry_run import try_out
 from evonas.cli.exit_codes import exit_codes
 from evonas.cli.output_folder import make_output, output_faults
-from evonas.cli.session import carried_out, command, log, resumable
+from evonas.cli.session import carried_out, command, resumable
+from evonas.cli.standing import standing
 from evonas.engine.search import REFUSED_IN_A_ROW, Ending
 from evonas.errors import RunFileError
 from evonas.report import tables
@@ -31,6 +33,9 @@ def run(
         list[str] | None, typer.Option("--set", help="section.key=value over the run file; may be repeated.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and build one network.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="First evaluate again what has failed; other rows are kept.")
+    ] = False,
 ) -> None:
     """Search, or go on with a search: the same command resumes."""
     with exit_codes(run_file, cannot="be run"), resumable("run"):
@@ -42,7 +47,7 @@ def run(
             try_out(resolved, checks=[] if hardware is None else [hardware.check], console=screen)
         else:
             make_output(folder)
-            _search(resolved, folder=folder, console=screen)
+            _search(resolved, folder=folder, console=screen, retry=retry_failed)
 
 
 def _resolved(run_file: Path, overrides: list[str], *, folder: Path) -> ResolvedRun:
@@ -61,11 +66,18 @@ def _resolved(run_file: Path, overrides: list[str], *, folder: Path) -> Resolved
     return resolved
 
 
-def _search(resolved: ResolvedRun, *, folder: Path, console: Console) -> None:
-    archive, ending = carried_out(resolved, search=resolved.search, standing=_standing, folder=folder, console=console)
+def _search(resolved: ResolvedRun, *, folder: Path, console: Console, retry: bool) -> None:
+    archive, ending = carried_out(
+        resolved,
+        search=resolved.search,
+        standing=partial(standing, top_rung=resolved.ladder.top),
+        folder=folder,
+        console=console,
+        retry=retry,
+    )
     if ending is Ending.ONLY_REFUSED and resolved.hardware is not None:
         refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
-        log.info("Most often it was: %s.", resolved.hardware.most_common_reason(refused))
+        console.print(plain(f"Most often it was: {resolved.hardware.most_common_reason(refused)}."))
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
     console.print(tables.table(front))
@@ -91,11 +103,6 @@ def _told(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
         if objective.uncounted
     ]
     return lines
-
-
-def _standing(archive: Archive) -> str:
-    hypervolume = archive.front().hypervolume
-    return f"hypervolume {'not yet known' if hypervolume is None else f'{hypervolume:.4f}'}"
 
 
 if __name__ == "__main__":

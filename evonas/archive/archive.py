@@ -163,15 +163,23 @@ class Archive:
         evaluation = plain(evaluation)
         if self._results.get(evaluation.job.slot) is not None:
             raise ArchiveError(f"Slot {evaluation.job.slot} of {self.path} holds a row already, and rows never change.")
-        row = self._results.scored(evaluation)
-        values = self._results.values_of(row)
-        told = {} if values is None else {"values": values}
-        self._journal.append({"evaluation": to_record(evaluation), **told})
-        self._has_news = True
-        self._results.add(evaluation, row, values=values)
-        fixed = self._results.fix_reference()
-        if fixed is not None:
-            self._journal.append({"reference": fixed})
+        self._keep(evaluation)
+
+    def replace(self, evaluation: Evaluation) -> None:
+        """Keep a row in the place of the failed one of the same job; it is safe on disk when this returns.
+
+        Raises:
+            ArchiveError: If the row of its slot has not failed or is of another job, it is no complete evaluation, or
+                the disk does not take it.
+        """
+        evaluation = plain(evaluation)
+        slot = evaluation.job.slot
+        former = self._results.get(slot)
+        if former is None or not former.is_failure or former.job != evaluation.job:
+            raise ArchiveError(
+                f"Slot {slot} of {self.path} holds no failed row of this job, and only such rows are ever replaced."
+            )
+        self._keep(evaluation, replaces=True)
 
     def get(self, slot: int) -> Row | None:
         """Return the row of a slot, or None where there is none yet."""
@@ -210,6 +218,18 @@ class Archive:
             if error is None:
                 raise
             error.add_note(f"The archive could not be closed either: {failure}")
+
+    def _keep(self, evaluation: Evaluation, *, replaces: bool = False) -> None:
+        row = self._results.scored(evaluation)
+        values = self._results.values_of(row)
+        told: dict[str, Any] = {} if values is None else {"values": values}
+        told |= {"replaces": True} if replaces else {}
+        self._journal.append({"evaluation": to_record(evaluation), **told})
+        self._has_news = True
+        self._results.add(evaluation, row, values=values, replaces=replaces)
+        fixed = self._results.fix_reference()
+        if fixed is not None:
+            self._journal.append({"reference": fixed})
 
     def _open(
         self, header: Header, objectives: Sequence[Objective], *, records: Sequence[bytes]

@@ -41,7 +41,8 @@ class Stored:
 def merge(at_rest: Stored | None, texts: Sequence[bytes], *, path: object) -> Stored | None:
     """Return what `at_rest` and the records of a journal hold together, None where there is not even a header.
 
-    A row may be in both, since the journal is deleted only after its rows are in the HDF5 file.
+    A row may be in both, since the journal is deleted only after its rows are in the HDF5 file. A record that says
+    that it replaces a row does so, whatever came before it.
 
     Args:
         at_rest: What the HDF5 file holds, None where there is none.
@@ -76,6 +77,7 @@ class _Merging:
         self._values = {} if at_rest is None else dict(at_rest.values)
         self._rows_at_rest = len(self._evaluations)
         self._notes: list[str] = []
+        self._disputed: dict[int, int] = {}  # slots, by the line that differs from a row at rest
 
     def take(self, record: Any, number: int) -> None:
         """Take a record; raise ValueError where it is none."""
@@ -95,7 +97,17 @@ class _Merging:
             raise ValueError(f"it names {', '.join(map(repr, list(record)[:3])) or 'nothing'}")
 
     def result(self) -> Stored | None:
-        """Return what they hold together."""
+        """Return what they hold together.
+
+        Raises:
+            ArchiveError: If they hold different rows for one slot, and none says that it replaces the other.
+        """
+        for slot, number in self._disputed.items():
+            raise ArchiveError(
+                f"Line {number} of the journal {self._path} and an earlier row of the archive both hold slot {slot}, "
+                "with different results: the files come from different runs. Nothing was changed. Move the file that "
+                "does not belong here away."
+            )
         if self._header is None:
             return None
         evaluations = [self._evaluations[slot] for slot in sorted(self._evaluations)]
@@ -121,14 +133,16 @@ class _Merging:
     def _take_evaluation(self, record: Mapping[str, Any], number: int) -> None:
         evaluation = from_record(record["evaluation"])
         slot = evaluation.job.slot
-        known = self._evaluations.setdefault(slot, evaluation)
-        if not (known is evaluation or known.same_result(evaluation) or repr(known) == repr(evaluation)):
-            # NaN equals nothing but in repr
-            raise ArchiveError(
-                f"Line {number} of the journal {self._path} and an earlier row of the archive both hold slot {slot}, "
-                "with different results: the files come from different runs. Nothing was changed. Move the file that "
-                "does not belong here away."
-            )
+        if record.get("replaces") is True:
+            self._evaluations[slot] = evaluation
+            self._values.pop(slot, None)
+            self._disputed.pop(slot, None)
+        else:
+            known = self._evaluations.setdefault(slot, evaluation)
+            if not (known is evaluation or known.same_result(evaluation) or repr(known) == repr(evaluation)):
+                # NaN equals nothing but in repr
+                self._disputed[slot] = number
+                return
         assert self._header is not None
         values = record.get("values")
         if values is not None:

@@ -145,9 +145,14 @@ class Results:
         costs = tuple(objective.sign * value for objective, value in pairs if value is not None)
         return Row(evaluation, result, costs if len(costs) == len(self.objectives) else None)
 
-    def add(self, evaluation: Evaluation, row: Row, *, values: Values | None) -> None:
+    def add(self, evaluation: Evaluation, row: Row, *, values: Values | None, replaces: bool = False) -> None:
         """Take an evaluation, with the row that `scored` made of it and what is stored of its values; in memory."""
         slot = row.job.slot
+        if replaces:
+            self._values.pop(slot, None)
+            if self.reference is None:  # its corners are made of other rows now
+                self._first.clear()
+                self._seen_in_order = 0
         self._evaluations[slot] = evaluation
         self._rows[slot] = row
         if values is not None:

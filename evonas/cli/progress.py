@@ -1,30 +1,40 @@
-"""Progress: a display on a terminal, a plain line each few evaluations elsewhere."""
+"""Progress: a display on a terminal, plain lines elsewhere, at least one each ten seconds. Replayed rows are silent."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from evonas.engine.failures import kind_of
 from evonas.engine.view import Row
 from evonas.report.escaping import visible
 
-LINES = 20  # about so many plain lines a run
+LINES = 20  # about so many plain lines a run at least
+LINE_SECONDS = 10.0
+"""A plain line comes no later than this after the one before, also where nothing has ended meanwhile."""
+
+STANDING_SECONDS = 2.0
+"""How far the search has come is worked out no more often than this, and in no more than a twentieth of the time."""
 
 
 class SearchProgress:
-    """Tells how far a search is: evaluations, what they have brought, failures, networks refused, time left.
+    """Tells how far a search is: evaluations, what they have brought, failures, networks refused, time.
 
     Use as a context manager, and call with each row that is seen.
 
     Args:
         evaluations: The budget.
-        standing: Returns how far the search has come, such as its hypervolume.
+        standing: Returns how far the search has come, such as its hypervolume. May be slow.
         log: Takes each plain line.
         console: Where to show; a display if it is a terminal, plain lines otherwise.
+        title: What is searched and where its results lie, for the display.
+        replayed: Says whether the row of a slot was there before; such rows are counted without a word.
+        seconds: Budget of wall-clock seconds, if there is one.
     """
 
     def __init__(
@@ -34,50 +44,114 @@ class SearchProgress:
         standing: Callable[[], str],
         log: Callable[[str], None],
         console: Console,
+        title: str = "searching",
+        replayed: Callable[[int], bool] = lambda slot: False,
+        seconds: float | None = None,
     ) -> None:
         self._evaluations = evaluations
         self._standing = standing
         self._log = log
+        self._is_replayed = replayed
+        self._seconds = seconds
         self._every = max(1, evaluations // LINES)
-        self._began = time.monotonic()
+        self._began = self._line_at = time.monotonic()
+        self._stood_at, self._stood_for = -float("inf"), 0.0
+        self._stands = ""
         self._seen = self._failed = self._refused = 0
+        self._kinds: set[tuple[str, ...]] = set()
+        self._lock = threading.Lock()
+        self._is_over = threading.Event()
+        self._has_news = False
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} evaluations"),
-            TextColumn("{task.fields[said]}", markup=False),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}", markup=False),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("searching", total=evaluations, said="")
+        self._task = self._bar.add_task(visible(title), total=evaluations, said="")
 
     def __enter__(self) -> SearchProgress:
+        self._began = self._line_at = time.monotonic()
         self._bar.start()
+        if not self._bar.live.is_started:
+            threading.Thread(target=self._keep_talking, daemon=True, name="evonas-progress").start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_over.set()
         self._bar.stop()
+        with self._lock:
+            if self._has_news and not self._bar.live.is_started:
+                self._line()
 
     def __call__(self, row: Row) -> None:
         """Take note of a row."""
-        self._refused += row.is_refused
-        if row.is_refused:
-            return  # many may come at once, and none is progress; the next evaluation tells them
-        is_evaluation = row.job.kind == "evaluate"
-        self._seen += is_evaluation
-        self._failed += row.is_failure
-        is_step = self._seen % self._every == 0 or self._seen == self._evaluations
-        is_due = (is_evaluation and is_step) or row.is_failure
-        if not (is_due or self._bar.live.is_started):
+        with self._lock:
+            is_evaluation = row.job.kind == "evaluate" and not row.is_refused
+            self._refused += row.is_refused
+            self._seen += is_evaluation
+            self._failed += row.is_failure
+            if self._is_replayed(row.job.slot):
+                self._line_at = time.monotonic()
+                if self._bar.live.is_started:
+                    self._bar.update(self._task, completed=self._seen)
+                return
+            if row.is_refused:
+                return  # many may come at once, and none is progress; the next evaluation tells them
+            self._has_news = True
+            is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._evaluations)
+            is_due = is_step or time.monotonic() - self._line_at >= LINE_SECONDS
+            if self._bar.live.is_started:
+                self._work_out()
+                self._bar.update(self._task, completed=self._seen, said=visible(self._said()))
+            elif is_due:
+                self._work_out(now=self._seen >= self._evaluations)
+                self._line()
+            if row.is_failure:
+                self._tell_failure(row)
+
+    def _work_out(self, *, now: bool = False) -> None:
+        """Work out how far the search has come, if that is due."""
+        began = time.monotonic()
+        if now or began - self._stood_at >= max(STANDING_SECONDS, 20 * self._stood_for):
+            self._stands = self._standing()
+            self._stood_at = time.monotonic()
+            self._stood_for = self._stood_at - began
+
+    def _line(self) -> None:
+        elapsed = time.monotonic() - self._began
+        line = f"{self._seen}/{self._evaluations} evaluations, {self._said()}, {elapsed:.0f} s"
+        if self._seconds is not None:
+            line += f", {max(self._seconds - elapsed, 0):.0f} s left"
+        self._line_at = time.monotonic()
+        self._has_news = False
+        self._log(line)
+
+    def _said(self) -> str:
+        said = [self._stands] if self._stands else []
+        said.append(f"{self._failed} failed")
+        said += [f"{self._refused} refused"] if self._refused else []
+        return ", ".join(said)
+
+    def _tell_failure(self, row: Row) -> None:
+        """Tell the first failure of each kind; the others are counted."""
+        kind = kind_of(row)
+        if kind in self._kinds:
             return
-        said = f"{self._standing()}, {self._failed} failed"
-        said += f", {self._refused} refused" if self._refused else ""
-        self._bar.update(self._task, completed=self._seen, said=visible(said))
-        if is_due:
-            self._log(f"{self._seen}/{self._evaluations} evaluations, {said}, {time.monotonic() - self._began:.0f} s")
-        if row.is_failure:
-            self._log(f"slot {row.job.slot} failed: {row.evaluation.outcome.value} {row.evaluation.message}")
+        self._kinds.add(kind)
+        evaluation = row.evaluation
+        self._log(f"slot {row.job.slot} failed: {evaluation.outcome.value} {evaluation.message}".rstrip())
+
+    def _keep_talking(self) -> None:
+        """Write a line where none was due for long: one evaluation may take minutes."""
+        while not self._is_over.wait(1.0):
+            with self._lock:
+                if time.monotonic() - self._line_at >= LINE_SECONDS and not self._is_over.is_set():
+                    self._line()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import re
 import shlex
 import signal
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -19,16 +21,16 @@ from rich.console import Console
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
-from evonas.cli.log_file import LogFile
 from evonas.cli.progress import SearchProgress
+from evonas.cli.session_log import SessionLog
+from evonas.engine.retry import retry_failed
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
+from evonas.errors import LostWorkersError
 from evonas.report.escaping import visible
 from evonas.runfile.resolve import ResolvedRun
 from evonas.runfile.schema import FREE_SETTINGS
-
-log = logging.getLogger("evonas")
 
 
 class Search(Protocol):
@@ -48,6 +50,7 @@ def carried_out(
     folder: Path,
     console: Console,
     settings: Mapping[str, Any] | None = None,
+    retry: bool = False,
 ) -> tuple[Archive, Ending]:
     """Return the archive, closed, and why `search` ended after it was carried out, or gone on with, in `folder`.
 
@@ -58,12 +61,12 @@ def carried_out(
         folder: Where archive, log and the resolved run file lie; made where it is missing.
         console: Where progress is shown.
         settings: Settings of the search beside those of the run file; like them they never change.
+        retry: Whether the jobs of failed rows are done again first.
 
     Raises:
         ChangedRunError: If the folder holds a run with other settings.
         ArchiveError: If the archive cannot be used.
     """
-    signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and batch systems: keep what there is, then end
     folder.mkdir(parents=True, exist_ok=True)
     archive = Archive(
         folder / "archive.h5",
@@ -75,42 +78,84 @@ def carried_out(
         top_rung=run.ladder.top,
         reference_rows=run.pop_size,
     )
-    with archive:
-        _log_to(folder / "log.txt", console)
-        for note in (*run.notes, *archive.notes):
-            log.info("Note: %s", note)
+    with archive, SessionLog(folder / "log.txt", console) as told:
+        known = frozenset(row.job.slot for row in archive.rows)
+        for note in run.notes:
+            (told.show if known else told.tell)(f"Note: {note}")
+        for note in archive.notes:
+            told.tell(f"Note: {note}")
         write_text(folder / "run.toml", _resolved_text(run))
-        stored = len(archive.rows)
-        if stored:
-            log.info("Found %d rows in %s; going on from there.", stored, folder / "archive.h5")
+        if known:
+            told.show(f"Found {len(known)} rows in {folder / 'archive.h5'}; going on from there.")
         workers = _workers(run)
         progress = SearchProgress(
-            run.budget.evaluations, standing=lambda: standing(archive), log=log.info, console=console
+            run.budget.evaluations,
+            standing=lambda: standing(archive),
+            log=told.keep,
+            console=console,
+            title=_title(run, folder),
+            replayed=known.__contains__,
+            seconds=run.budget.seconds,
         )
         try:
-            with progress:
+            if retry:
+                tried, again = retry_failed(archive, workers=workers)
+                told.tell(f"{tried} failed rows were evaluated again; {again} failed again.")
+            with progress, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", re.escape(Ending.ONLY_FAILED.value))  # told below
                 ending = search(archive, workers=workers, on_row=progress)
         finally:
             workers.close()
-        log.info("%s %d new rows.", ending.value, len(archive.rows) - stored)
+        told.tell(f"{ending.value} {len(archive.rows) - len(known)} new rows.")
+        if ending is Ending.ONLY_FAILED:
+            told.tell(f"The last said: {_last_failure(archive)}")
+            told.tell("Remove the cause, and start the same command with --retry-failed.")
     return archive, ending
 
 
 @contextmanager
 def resumable(door: str) -> Iterator[None]:
-    """Tell whoever stops a session how to go on.
+    """Tell whoever stops a session how to go on; also where SIGTERM stops it, or what it runs on dies.
 
     Raises:
         typer.Exit: With code 1, if it was stopped.
+        LostWorkersError: If what it runs on is dead, with how to go on.
     """
     try:
-        yield
+        with _stopped_by_sigterm():
+            yield
     except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; every finished evaluation is kept. Go on with the same command:\n  {visible(command(door))}",
-            err=True,
-        )
+        typer.echo(f"Stopped; {_how_to_go_on(door)}", err=True)
         raise typer.Exit(1) from None
+    except LostWorkersError as error:
+        raise LostWorkersError(f"{str(error).rstrip('.')}; {_how_to_go_on(door)}") from error
+
+
+def _how_to_go_on(door: str) -> str:
+    return f"every finished evaluation is kept. Go on with the same command:\n  {visible(command(door))}"
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Return a context in which SIGTERM interrupts: `ray job stop` and batch systems end programs so.
+
+    Only once: what comes while results are being saved would interrupt that.
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
 
 
 def command(door: str) -> str:
@@ -145,28 +190,11 @@ def _resolved_text(run: ResolvedRun) -> str:
     return head + tomli_w.dumps(run.file.to_dict())
 
 
-class _Visible(logging.Formatter):
-    """Writes messages, which may hold texts from anywhere, without anything that steers a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a line of the log."""
-        return visible(super().format(record))
+def _title(run: ResolvedRun, folder: Path) -> str:
+    chips = dict.fromkeys(objective.profile for objective in run.objectives if objective.profile)
+    return " ".join([str(folder), *(["on", ", ".join(chips)] if chips else [])])
 
 
-def _log_to(file: Path, console: Console) -> None:
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    for old in list(log.handlers):
-        log.removeHandler(old)
-        old.close()
-    form = _Visible("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    handlers: list[logging.Handler] = [LogFile(file)]
-    if not console.is_terminal:
-        handlers.append(logging.StreamHandler(console.file))
-    for handler in handlers:
-        handler.setFormatter(form)
-        log.addHandler(handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _last_failure(archive: Archive) -> str:
+    failures = [row.evaluation for row in archive.rows if row.is_failure]
+    return f"{failures[-1].outcome.value} {failures[-1].message}".rstrip()

@@ -36,7 +36,7 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
         except TrainingDivergedError as error:
             outcome, message = Outcome.DIVERGED, text_of(error)
         except BaseException as error:
-            if came:
+            if came and not isinstance(error, Exception):
                 raise
             outcome = Outcome.OUT_OF_MEMORY if _is_out_of_memory(error) else Outcome.CRASHED
             message = told(error)

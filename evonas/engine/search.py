@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -12,11 +13,12 @@ from typing import Any, Protocol
 from evonas.engine.attempt import told
 from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.failures import FAILURES_IN_A_ROW, FirstFailures
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Refuse
 from evonas.engine.view import Proposal, Row, Strategy, View
-from evonas.errors import OptionError
+from evonas.errors import EvonasError, OptionError
 from evonas.objective import Objective
 from evonas.options import Number, OrNone, Whole, faults_of, settle
 from evonas.space import Space
@@ -42,6 +44,10 @@ class Ending(Enum):
     TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
     ONLY_REFUSED = (
         f"The last {REFUSED_IN_A_ROW:,} networks were all refused before their evaluation; the search gives up."
+    )
+    ONLY_FAILED = (
+        f"The first {FAILURES_IN_A_ROW} evaluations all failed in the same way and nothing was measured; the search "
+        "gives up."
     )
     EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
 
@@ -187,13 +193,20 @@ def search(
         ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
             `predict` or `refuse`.
         ArchiveError: If a row cannot be kept.
+        EvonasError: If there is no objective.
+
+    Warns:
+        RuntimeWarning: If the search gives up because everything fails in the same way.
     """
+    if not archive.objectives:
+        raise EvonasError("There are no objectives, so that nothing can be searched for. Give the archive one or more.")
     ladder = ladder or Ladder()
     clock = VirtualClock(parallel)
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "refuse": refuse}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
     view = View(space, archive.objectives, seed=archive.seed)
     evaluations, refused, began, out_of_time = 0, 0, time.monotonic(), False
+    failures = FirstFailures()
     while True:
         while clock.has_room and evaluations < budget.evaluations:
             stored = archive.get(view.slot)
@@ -224,6 +237,11 @@ def search(
             archive.add(workers.next())
         clock.advance()
         _see(row, view=view, on_row=on_row)
+        failures.see(row)
+        if failures.are_hopeless:
+            ending = Ending.ONLY_FAILED
+            warnings.warn(f"{ending.value} The last: {row.evaluation.message}", RuntimeWarning, stacklevel=2)
+            return ending
     if evaluations >= budget.evaluations:
         return Ending.BUDGET_SPENT
     if refused >= REFUSED_IN_A_ROW:

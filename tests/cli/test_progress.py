@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import time
 
+import pytest
 from rich.console import Console
 
+from evonas.cli import progress as progress_module
 from evonas.cli.progress import SearchProgress
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
@@ -45,3 +48,84 @@ def test_a_search_job_is_no_step_forward() -> None:
     for seen in (found, row(1, Outcome.MEASURED), found, found):
         progress(seen)
     assert [line.partition(",")[0] for line in said] == ["1/2 evaluations"]
+
+
+def test_rows_that_were_there_before_are_counted_without_a_word() -> None:
+    said: list[str] = []
+    progress = SearchProgress(
+        6,
+        standing=lambda: "well",
+        log=said.append,
+        console=Console(file=io.StringIO(), force_terminal=False),
+        replayed=lambda slot: slot < 4,
+    )
+    with progress:
+        for slot in range(4):
+            progress(row(slot, Outcome.CRASHED))
+        assert said == []
+        progress(row(4, Outcome.MEASURED))
+    assert said[0].startswith("5/6 evaluations, well, 4 failed")
+
+
+def test_failures_of_one_kind_are_told_once_and_counted() -> None:
+    said: list[str] = []
+    progress = SearchProgress(
+        1000, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+    )
+    with progress:
+        for slot in range(40):
+            progress(row(slot, Outcome.CRASHED if slot % 2 else Outcome.DIVERGED))
+    assert [line for line in said if line.startswith("slot")] == [
+        f"slot 0 failed: {Outcome.DIVERGED.value} why",
+        f"slot 1 failed: {Outcome.CRASHED.value} why",
+    ]
+    assert said[-1].startswith("40/1000 evaluations, 40 failed")
+
+
+def test_a_line_comes_also_where_nothing_ends_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "LINE_SECONDS", 1.0)
+    said: list[str] = []
+    progress = SearchProgress(
+        5, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False), seconds=100.0
+    )
+    with progress:
+        until = time.monotonic() + 60
+        while not said and time.monotonic() < until:
+            time.sleep(0.05)
+    assert said[0].startswith("0/5 evaluations, 0 failed, ")
+    assert said[0].endswith(" s left")
+
+
+def test_how_far_a_search_has_come_is_worked_out_now_and_then_however_fast_rows_come() -> None:
+    asked: list[int] = []
+
+    def standing() -> str:
+        asked.append(1)
+        return "well"
+
+    for is_terminal in (True, False):
+        asked.clear()
+        progress = SearchProgress(
+            2000, standing=standing, log=str, console=Console(file=io.StringIO(), force_terminal=is_terminal)
+        )
+        began = time.monotonic()
+        with progress:
+            for slot in range(2000):
+                progress(row(slot, Outcome.MEASURED))
+        assert 1 <= len(asked) <= 2 + (time.monotonic() - began) / progress_module.STANDING_SECONDS
+
+
+def test_a_display_tells_what_is_searched_where_and_for_how_long() -> None:
+    file = io.StringIO()
+    progress = SearchProgress(
+        4,
+        standing=lambda: "hypervolume 0.5, best accuracy 0.9",
+        log=str,
+        console=Console(file=file, force_terminal=True, width=160),
+        title="results/digits on loihi1_davies",
+    )
+    with progress:
+        progress(row(0, Outcome.CRASHED))
+        progress._bar.refresh()
+    for part in ("results/digits on loihi1_davies", "1/4", "0:00:0", "best accuracy 0.9", "1 failed"):
+        assert part in file.getvalue()

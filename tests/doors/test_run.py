@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,9 +16,12 @@ from pathlib import Path
 import h5py
 import pytest
 from commands import contents, evonas, write_run_file
+from counted import small
 from typer.testing import Result
 
 from evonas.engine.evaluation import Outcome
+from evonas.engine.job import Job
+from evonas.measurement import Measurement
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +98,62 @@ def test_the_same_command_shows_a_finished_run_and_trains_nothing(
     assert "0 new rows" in again.output
     assert again.output.split("Pareto front")[1] == first.output.split("Pareto front")[1]
     assert (output / "archive.h5").read_bytes() == before
+
+
+def test_showing_a_finished_run_again_adds_one_line_to_its_log_and_replays_without_a_word(
+    finished: tuple[Path, Path, Result],
+) -> None:
+    run_file, output, _ = finished
+    before = (output / "log.txt").read_text().splitlines()
+    again = evonas("run", run_file, "--output", output)
+    assert again.exit_code == 0
+    assert "6/6 evaluations" not in again.output
+    after = (output / "log.txt").read_text().splitlines()
+    assert after[: len(before)] == before
+    assert [line.split(" ", 2)[2] for line in after[len(before) :]] == [
+        "The budget of evaluations is spent. 0 new rows."
+    ]
+
+
+def test_a_session_leaves_the_process_as_it_found_it(finished: tuple[Path, Path, Result]) -> None:
+    run_file, output, _ = finished
+    log = logging.getLogger("evonas")
+    before = (log.level, log.propagate, list(log.handlers), signal.getsignal(signal.SIGTERM), dict(os.environ))
+    assert evonas("run", run_file, "--output", output).exit_code == 0
+    assert (log.level, log.propagate, list(log.handlers), signal.getsignal(signal.SIGTERM), dict(os.environ)) == before
+
+
+def test_a_run_in_which_everything_fails_ends_early_and_goes_on_with_retry_failed(
+    finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, _, _ = finished
+    output = tmp_path / "results"
+
+    def broken(self: object, job: Job) -> None:
+        raise OSError(f"the disk of the data is away, slot {job.slot}")
+
+    more = ("--output", output, "--set", "search.evaluations=30")
+    with monkeypatch.context() as patch:
+        patch.setattr("evonas.training.trainer.TrainingEvaluator.__call__", broken)
+        said = evonas("run", run_file, *more)
+    assert said.exit_code == 1
+    assert "The first 20 evaluations all failed in the same way" in said.output
+    assert "the disk of the data is away" in said.output
+    assert said.output.count("the disk of the data is away") < 6
+    assert "--retry-failed" in said.output
+    failed = len(contents(output))
+    assert 20 <= failed < 23, "those that were open beside the twentieth may have ended"
+
+    def quick(self: object, job: Job) -> Measurement:
+        return Measurement(0.5, 1.0, 40, 100, 2, silent=False, activity=small())
+
+    monkeypatch.setattr("evonas.training.trainer.TrainingEvaluator.__call__", quick)
+    said = evonas("run", run_file, *more)
+    assert said.exit_code == 1, "a failed row is kept unless one asks"
+    said = evonas("run", run_file, *more, "--retry-failed")
+    assert said.exit_code == 0, said.output
+    assert f"{failed} failed rows were evaluated again; 0 failed again" in said.output
+    assert {outcome for _, outcome, *_ in contents(output)} == {Outcome.MEASURED}
 
 
 def test_more_budget_extends_a_run_and_equals_the_longer_run(finished: tuple[Path, Path, Result]) -> None:
@@ -237,6 +297,70 @@ def test_a_terminated_run_keeps_what_it_has_and_says_how_to_go_on(tmp_path: Path
     assert "Go on with the same command" in said
     assert not (output / "archive.h5.journal").exists()
     assert len(contents(output)) >= 1
+
+
+def begun(run_file: Path, output: Path, *more: str, rows: int = 2) -> subprocess.Popen[str]:
+    """Return a run in the background that has kept some rows."""
+    process = run_in_background(run_file, output, *more)
+    journal = output / "archive.h5.journal"
+    while not journal.exists() or journal.read_bytes().count(b"\n") < rows + 1:  # the first line is the header
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_terminated_run_with_workers_ends_as_one_without(tmp_path: Path, signals: int) -> None:
+    run_file, output = write_run_file(tmp_path, evaluations=500, count=1), tmp_path / "results"
+    process = begun(run_file, output)
+    for _ in range(signals):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 1, said
+    assert "every finished evaluation is kept. Go on with the same command:\n  python -m evonas.run" in said
+    assert "Traceback" not in said
+    assert "Fatal" not in said
+    assert not (output / "archive.h5.journal").exists()
+    assert len(contents(output)) >= 2
+
+
+def raylets_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the local schedulers that a process has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().split(b"\0")[0]
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if command.endswith(b"/raylet") and parent == process.pid:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_whose_raylet_is_killed_ends_within_a_minute_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run_file, output = write_run_file(tmp_path, evaluations=500, count=1), tmp_path / "results"
+    process = begun(run_file, output)
+    [raylet] = raylets_of(process)
+    os.kill(raylet, signal.SIGKILL)
+    killed = time.monotonic()
+    said, _ = process.communicate(timeout=200)
+    assert time.monotonic() - killed < 60
+    assert process.returncode == 1, said
+    assert "Ray is dead on this machine" in said
+    assert "Go on with the same command:\n  python -m evonas.run" in said
+    assert "Traceback" not in said
+    rows = contents(output)
+    assert {outcome for _, outcome, *_ in rows} == {Outcome.MEASURED}
+    again = run_in_background(run_file, output, "--set", f"search.evaluations={len(rows) + 1}")
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert contents(output)[: len(rows)] == rows
 
 
 @pytest.mark.slow
