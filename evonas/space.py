@@ -103,8 +103,8 @@ class Space:
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype.
         relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
-            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it takes `space`, it
-            is given a space that was narrowed, so that it can leave out what that has not.
+            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it takes `within`,
+            it is given a space that was narrowed, so that it can leave out what that has not.
         sizes: Variables that `relax` has to be given, for they are the same in all networks of one search.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
@@ -205,6 +205,11 @@ class Space:
         self._check_within(values)
         return Genotype(values)
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some genotypes of a wider space are left out."""
+        return bool(self._narrowed)
+
     def _check_within(self, values: Assignment) -> None:
         """Check that the active variables of an arranged assignment keep to what the space was narrowed to.
 
@@ -257,8 +262,8 @@ class Space:
         space.variables = variables
         space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
         space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
-        if self.relax is not None and "space" in inspect.signature(self.relax).parameters:
-            space.relax = partial(self.relax, space=space)
+        if self.relax is not None and "within" in inspect.signature(self.relax).parameters:
+            space.relax = partial(self.relax, within=space)
         try:
             space.sample(np.random.default_rng(0))
         except SpaceError as error:

@@ -52,11 +52,18 @@ def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network
     return Network(plan(genotype, input_shape, classes))
 
 
-def relax(context: Values, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
-    """Return all networks of the sizes in `context` as one, which the differentiable search can train."""
+def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedSpace:
+    """Return all networks of the sizes in `context` as one, which the differentiable search can train.
+
+    Args:
+        context: The sizes.
+        input_shape: As for `build`.
+        classes: Number of classes.
+        within: What the space was narrowed to, if it was.
+    """
     from spaces import spatial_temporal_relaxed  # needs torch
 
-    return spatial_temporal_relaxed.relax(space, context, input_shape=input_shape, classes=classes)
+    return spatial_temporal_relaxed.relax(within or space, context, input_shape=input_shape, classes=classes)
 
 
 def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import torch
+from torch import Tensor
+
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.cell_form import (
     EDGES,
-    LAYERS,
     LEVELS,
     NODES,
     numbered,
@@ -17,14 +19,14 @@ from evonas.architecture.cell_form import (
 from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
 from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
-from evonas.snn.relaxed.logits import Bounds
+from evonas.snn.relaxed.logits import Allowed, Bounds
 from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
-from evonas.snn.relaxed.path_distribution import most_likely
+from evonas.snn.relaxed.path_distribution import choosing, most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.snn.relaxed.space import RelaxedSpace, branches
 from evonas.space import Assignment, Genotype, Space
-from evonas.variables import Integer, LogReal, Real, Scalar
+from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
 CONTEXT = ("nodes", "layers", "channels")
 """What has to be given: the sizes."""
@@ -34,6 +36,9 @@ FIXED = ("surrogate", "surrogate_width")
 
 STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th")
 """In the order of `evonas.snn.relaxed.mixture.CONSTANTS`."""
+
+_WISHES: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width": Surrogate().width}
+"""What is fixed where nothing is given and the space allows it."""
 
 Values = Mapping[str, Scalar]
 
@@ -63,8 +68,10 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     return RelaxedSpace(
         network=network,
         bounds=Bounds(
-            tuple(_bounds(space, f"stage0.{name}") for name in STAGE_CONSTANTS), _bounds(space, "readout.tau_mem")
+            tuple(_bounds(space, *(f"stage{stage}.{name}" for stage in range(LEVELS))) for name in STAGE_CONSTANTS),
+            _bounds(space, "readout.tau_mem"),
         ),
+        allowed=_allowed(space, sizes),
         discretise=partial(discretise, space=space, context=given, time_steps=sizes.time_steps),
         branches_of=branches_of,
     )
@@ -74,7 +81,7 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
     """Return the context with its defaults."""
     faults = [f"{name} is missing" for name in CONTEXT if name not in context]
     faults += [f"{name} is no size of the search" for name in context if name not in (*CONTEXT, *FIXED)]
-    given: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width": Surrogate().width}
+    given: dict[str, Scalar] = {name: _nearest(space.variables[name], wish) for name, wish in _WISHES.items()}
     for name in (*CONTEXT, *FIXED):
         if name in context:
             try:
@@ -84,6 +91,14 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
     if faults:
         raise SpaceError(f"The context of a differentiable search is wrong: {'; '.join(faults)}.")
     return given
+
+
+def _nearest(variable: Variable, wish: Scalar) -> Scalar:
+    """Return a value as near to `wish` as a variable allows."""
+    if isinstance(variable, Real | LogReal):
+        return variable.canonical(min(max(float(wish), variable.low), variable.high))
+    assert isinstance(variable, Choice)
+    return wish if wish in variable.values else variable.values[0]
 
 
 def _time_steps(space: Space, input_shape: Sequence[int]) -> tuple[int, ...]:
@@ -99,10 +114,38 @@ def _range(space: Space, name: str) -> tuple[int, int]:
     return variable.low, variable.high + 1
 
 
-def _bounds(space: Space, name: str) -> tuple[float, float]:
-    variable = space.variables[name]
-    assert isinstance(variable, Real | LogReal)
-    return variable.low, variable.high
+def _bounds(space: Space, *names: str) -> tuple[float, float]:
+    """Return the lowest and the highest value of several constants of one kind."""
+    ranges = [variable for name in names if isinstance(variable := space.variables[name], Real | LogReal)]
+    return min(one.low for one in ranges), max(one.high for one in ranges)
+
+
+def _allowed(space: Space, sizes: FixedSizes) -> Allowed:
+    """Return which options the space has, as far as they can be told of each choice alone."""
+
+    def has(options: Sequence[str], *names: str) -> Tensor:
+        values = {value for name in names if isinstance(variable := space.variables[name], Choice)
+                  for value in variable.values}  # fmt: skip
+        return torch.tensor([option in values for option in options])
+
+    edges = []
+    for node in range(sizes.nodes):  # a node may get another number, and its edges another letter, in the one form
+        pairs = pairs_of(node)
+        every = [f"node{other}.{letter}" for other in range(NODES) for letter in EDGES]
+        source = has([source for source, _ in pairs], *(f"{edge}.from" for edge in every))
+        operation = has([operation for _, operation in pairs], *(f"{edge}.op" for edge in every))
+        edges.append(torch.cat([source & operation, has(["none"], *(f"{edge}.op" for edge in every))]))
+    moves = [
+        has(("stay", "down"), f"layer{layer}.move").repeat(len(choosing(layer, levels=LEVELS)), 1)
+        for layer in range(1, sizes.layers + 1)
+    ]
+    stages = range(LEVELS)
+    return Allowed(
+        edges=tuple(edges),
+        moves=tuple(moves),
+        kinds=torch.stack([has(KINDS, f"stage{stage}.kind") for stage in stages]),
+        resets=torch.stack([has(RESETS, f"stage{stage}.reset") for stage in stages]),
+    )
 
 
 def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: tuple[int, ...]) -> Genotype:
@@ -112,7 +155,7 @@ def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: t
     likelier; the levels are those of the most likely path. The canonical form then does what it does to all: nodes may
     get other numbers, and a cell that reads only the cell before the last reads the last.
     """
-    values: Assignment = {**_somewhere(), **context}
+    values: Assignment = {**_somewhere(space), **context}
     for node, edges in enumerate(likeliest_cell(mixture)):
         for letter, edge in zip(EDGES, edges, strict=False):
             values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = edge.source, edge.operation
@@ -124,7 +167,8 @@ def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: t
         values[f"stage{stage}.kind"] = KINDS[int(mixture.kinds[stage].argmax())]
         values[f"stage{stage}.reset"] = RESETS[int(mixture.resets[stage].argmax())]
         for name, value in zip(STAGE_CONSTANTS, mixture.constants[stage].tolist(), strict=True):
-            values[f"stage{stage}.{name}"] = value
+            low, high = _bounds(space, f"stage{stage}.{name}")
+            values[f"stage{stage}.{name}"] = min(max(value, low), high)
     values["time_steps"] = time_steps[int(mixture.time_steps.argmax())]
     values["readout.tau_mem"] = mixture.readout_tau_mem_ms.item()
     return space.canonical(values)
@@ -148,11 +192,10 @@ def branches_of(mixture: Mixture) -> tuple[dict[str, str], tuple[int, ...]]:
     return branches(cell, most_likely(mixture.moves, levels=LEVELS), order=order), order
 
 
-def _somewhere() -> Assignment:
+def _somewhere(space: Space) -> Assignment:
     """Return placeholder values for absent nodes and layers."""
-    values: Assignment = {}
-    for node in range(NODES):
-        for letter in EDGES:
-            values[f"node{node}.{letter}.from"], values[f"node{node}.{letter}.op"] = "s0", "none"
-    values.update({f"layer{layer}.move": "stay" for layer in range(1, LAYERS + 1)})
-    return values
+    return {
+        name: "none" if name.endswith(".op") and "none" in variable.values else variable.values[0]
+        for name, variable in space.variables.items()
+        if isinstance(variable, Choice)
+    }

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
-from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.errors import EvonasError, SpaceError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction, total_spikes
 from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_priced
 from evonas.snn.relaxed.logits import Logits
@@ -115,6 +115,7 @@ def differentiable_search(
     torch.manual_seed(seed % 2**63)
     relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.classes)
     search = _Search(
+        space,
         relaxed,
         data.train,
         price=price,
@@ -137,6 +138,7 @@ class _Search:
 
     def __init__(
         self,
+        space: Space,
         relaxed: RelaxedSpace,
         samples: Samples,
         *,
@@ -148,6 +150,7 @@ class _Search:
         device: torch.device,
         search_surrogates: Callable[[Searchable], SurrogateSearch] | None,
     ) -> None:
+        self.space = space
         self.relaxed, self.relaxation, self.training, self.generator = relaxed, relaxation, training, generator
         self.price, self.objective, self.reference = price, objective, 1.0
         self.inputs, self.labels = as_tensors(samples, device)
@@ -187,13 +190,30 @@ class _Search:
         """
         temperature = self.relaxation.last_temperature
         mixture = self.logits.mixture(temperature=temperature)
-        found = {self.relaxed.discretise(mixture): mixture}
+        first = self._decoded(mixture)
+        found = {} if first is None else {first: mixture}
         for _ in range(DRAWS):
             if len(found) == self.relaxation.proposals:
                 break
             drawn = self.logits.network(temperature=temperature, generator=self.generator)
-            found.setdefault(self.relaxed.discretise(drawn), drawn)
+            genotype = self._decoded(drawn)
+            if genotype is not None:
+                found.setdefault(genotype, drawn)
+        if not found:
+            raise EvonasError(
+                f"Of {DRAWS:,} networks drawn from the mixture none lies within what the space was narrowed to."
+            )
         return found
+
+    def _decoded(self, mixture: Mixture) -> Genotype | None:
+        """Return the network of a mixture, None where it lies outside what the space was narrowed to."""
+        try:
+            genotype = self.relaxed.discretise(mixture)
+            return self.space.genotype(genotype) if self.space.is_narrowed else genotype
+        except SpaceError:
+            if not self.space.is_narrowed:
+                raise
+            return None
 
     @property
     def trained(self) -> Trained:

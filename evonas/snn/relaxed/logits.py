@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from evonas.architecture.neuron import RESETS
-from evonas.snn.relaxed.edge_distribution import draw_two, inclusion, pairs_of
+from evonas.errors import EvonasError
+from evonas.snn.relaxed.edge_distribution import NONE, draw_two, inclusion, pairs_of
 from evonas.snn.relaxed.mixture import KINDS, Mixture
 from evonas.snn.relaxed.path_distribution import choosing
 from evonas.snn.relaxed.plan import FixedSizes
@@ -32,6 +33,23 @@ class Bounds:
 
     constants: tuple[tuple[float, float], ...]
     readout_tau_mem_ms: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Which options of each choice a space has, shaped like the logits of these choices.
+
+    Attributes:
+        edges: For each node `(pairs + 1,)`.
+        moves: For each layer `(levels that choose, 2)`.
+        kinds: `(stages, kinds)`.
+        resets: `(stages, resets)`.
+    """
+
+    edges: tuple[Tensor, ...]
+    moves: tuple[Tensor, ...]
+    kinds: Tensor
+    resets: Tensor
 
 
 class Logits(nn.Module):
@@ -77,8 +95,29 @@ class Logits(nn.Module):
 
     @torch.no_grad()
     def leave_out(self, kind: str) -> None:
-        """Let no network have neurons of this kind."""
+        """Let no network have neurons of this kind.
+
+        Raises:
+            EvonasError: If no other kind is left.
+        """
         self.kinds[:, KINDS.index(kind)] = -torch.inf
+        if not self.kinds.isfinite().any(-1).all():
+            raise EvonasError(
+                f"The price of this search cannot follow neurons of the kind {kind!r}, and a stage has no other kind "
+                "left. Allow another kind there, or use another strategy."
+            )
+
+    @torch.no_grad()
+    def keep_to(self, allowed: Allowed) -> None:
+        """Let no network have options that are not allowed, as far as a choice is left."""
+        for node, (logits, mask) in enumerate(zip(self.edges, allowed.edges, strict=True)):
+            pairs = mask[:NONE] if mask[:NONE].any() else torch.ones_like(mask[:NONE])
+            sources = {source for (source, _), is_left in zip(pairs_of(node), pairs.tolist(), strict=True) if is_left}
+            is_none = mask[NONE:] | (len(sources) == 1)  # the second edge comes from another source, or there is none
+            logits.masked_fill_(~torch.cat([pairs, is_none]), -torch.inf)
+        others = [*allowed.moves, allowed.kinds, allowed.resets]
+        for logits, mask in zip([*self.moves, self.kinds, self.resets], others, strict=True):
+            logits.masked_fill_(~(mask | ~mask.any(-1, keepdim=True)), -torch.inf)
 
     @torch.no_grad()
     def keep_bounds(self) -> None:

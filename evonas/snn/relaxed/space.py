@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evonas.architecture.cell import Cell
-from evonas.snn.relaxed.logits import Bounds, Logits
+from evonas.snn.relaxed.logits import Allowed, Bounds, Logits
 from evonas.snn.relaxed.mixture import Mixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.plan import FixedSizes, cell_name, edge_name
@@ -27,12 +27,14 @@ class RelaxedSpace:
         branches_of: `branches_of(mixture)` returns, for each connection of the network of `discretise(mixture)`, the
             one of the relaxed network that it comes from, and the number in the mixture of each of its nodes: a
             genotype may number nodes otherwise.
+        allowed: Options that networks may have; None for all.
     """
 
     network: RelaxedNetwork
     bounds: Bounds
     discretise: Callable[[Mixture], Genotype]
     branches_of: Callable[[Mixture], tuple[Mapping[str, str], Sequence[int]]]
+    allowed: Allowed | None = None
 
     @property
     def sizes(self) -> FixedSizes:
@@ -41,7 +43,10 @@ class RelaxedSpace:
 
     def logits(self, *, generator: torch.Generator) -> Logits:
         """Return fresh logits."""
-        return Logits(self.sizes, self.bounds, generator=generator)
+        logits = Logits(self.sizes, self.bounds, generator=generator)
+        if self.allowed is not None:
+            logits.keep_to(self.allowed)
+        return logits
 
     def weights_of(self, mixture: Mixture) -> dict[str, Tensor]:
         """Return the weights of the network of `discretise(mixture)`, named as there: copies, on the CPU."""
