@@ -222,21 +222,24 @@ class Real:
             SpaceError: If it is no such pair, leaves the range, or holds no value.
         """
         low, high = _pair(only, self)
-        first, last = self._index(low), self._index(high)
-        first += float(self._value(first)) < low - FINEST * abs(low)
-        last -= float(self._value(last)) > high + FINEST * abs(high)
-        if first > last:
+        ends = self._index(self.low), self._index(self.high)
+        near = range(max(self._index(low) - 1, ends[0]), min(self._index(high) + 1, ends[1]) + 1)
+        least, most = low - FINEST * abs(low), high + FINEST * abs(high)  # values are rounded to 12 digits
+        kept = [index for index in near if least <= self._value(index) <= most]
+        if not kept:
             raise SpaceError(
-                f"no value lies between {low:g} and {high:g} in steps of {self.step:g} from {self.origin:g}"
+                f"no value lies between {low:g} and {high:g} in steps of {self.step:g} from {self._first:g}"
             )
-        return Real(float(self._value(first)), float(self._value(last)), self.step, self.origin)
+        return Real(self._exact(kept[0]), self._exact(kept[-1]), self.step, self._first)
 
     def _index(self, value: float) -> int:
         return round((value - self._first) / self.step)
 
     def _value(self, index: int) -> float:
-        nearest = min(max(self._first + index * self.step, self.low), self.high)
-        return float(f"{nearest:.12g}")
+        return float(f"{self._exact(index):.12g}")
+
+    def _exact(self, index: int) -> float:
+        return min(max(self._first + index * self.step, self.low), self.high)
 
     @property
     def _first(self) -> float:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import subprocess
 import sys
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import mixed_space, small_space
 
-from evonas.errors import SpaceError
+from evonas.errors import OptionError, OutsideError, SpaceError
 from evonas.space import Genotype, Rule, Space
 from evonas.variables import Choice, Integer, LogReal, Real
 
@@ -144,3 +147,173 @@ def test_the_size_of_a_finite_space_is_the_number_of_its_assignments() -> None:
 def test_the_widths_of_surrogate_gradients_are_the_range_of_the_variable_that_is_named() -> None:
     assert Space({"w": LogReal(0.5, 2.0)}, surrogate_width="w").surrogate_widths == (0.5, 2.0)
     assert small_space().surrogate_widths is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[(1, 1), (3, 3)], [[1], [2]], [None], [np.arange(3)], [math.nan], [math.inf], [1 + 2j], [b"x"], [2**63], {"a", "b"},
+     {"a": 1}, 5, [1, True], [0, 0.0], [np.float32(0.5), 0.5], [object()]],
+)  # fmt: skip
+def test_a_choice_of_what_does_not_survive_json_is_refused_when_it_is_made(values: Any) -> None:
+    with pytest.raises(SpaceError, match="Choice"):
+        Choice(values)
+
+
+class Shade(StrEnum):
+    dark = "dark"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(5), np.array([0.5, 1.5]), np.array(["x", "y"]), [np.True_, np.False_], range(3), [Shade.dark], "abc"],
+)
+def test_scalars_of_numpy_are_taken_as_pythons_and_come_back_from_json(values: Any) -> None:
+    space = Space({"a": Choice(values)})
+    for value in values:
+        genotype = space.canonical({"a": value})
+        assert type(genotype["a"]) in (bool, int, float, str)
+        assert space.from_json(genotype.to_json()) == genotype
+
+
+ENDS = st.floats(-1e6, 1e6).map(lambda value: round(value, 4))
+
+
+@st.composite
+def variables(draw: st.DrawFn) -> Any:
+    kind = draw(st.sampled_from(["integer", "real", "log", "choice"]))
+    if kind == "choice":
+        return Choice(draw(st.lists(st.integers(-5, 5) | st.text(max_size=3), min_size=1, max_size=6, unique=True)))
+    if kind == "integer":
+        low = draw(st.integers(-100, 100))
+        return Integer(low, low + draw(st.integers(0, 60)))
+    if kind == "real":
+        low, wide = draw(ENDS), draw(st.floats(0.01, 50))
+        return Real(low, low + wide, wide / draw(st.floats(1, 60)))
+    low = draw(st.floats(1e-4, 1e3))
+    return LogReal(low, low * draw(st.floats(1, 1e3)), draw(st.integers(1, 2)))
+
+
+@given(variables(), seeds)
+def test_what_a_variable_draws_counts_and_lists_is_what_it_takes(variable: Any, seed: int) -> None:
+    values = list(variable.listed())
+    assert len(values) == variable.size == len(set(values))
+    assert all(variable.canonical(value) == value for value in values)
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        assert variable.sample(rng) in values
+    if not isinstance(variable, Choice):
+        assert values == sorted(values)
+        assert variable.canonical(variable.low) == values[0]
+        assert variable.canonical(variable.high) == values[-1]
+
+
+@given(variables(), st.data())
+def test_a_narrowed_variable_has_those_values_that_lie_within_and_no_other(variable: Any, data: st.DataObject) -> None:
+    values = list(variable.listed())
+    low, high = sorted((data.draw(st.integers(0, len(values) - 1)), data.draw(st.integers(0, len(values) - 1))))
+    chosen = values[low : high + 1]
+    narrow = variable.narrowed(chosen if isinstance(variable, Choice) else [chosen[0], chosen[-1]])
+    assert list(narrow.listed()) == chosen
+    assert narrow.size == len(chosen)
+
+
+def test_the_end_of_a_range_counts_where_it_is_taken() -> None:
+    assert list(Real(0, 1, 0.35).listed()) == [0.0, 0.35, 0.7, 1.0]
+    assert Real(0, 1, 0.35).size == 4
+    assert list(Real(0, 1, 0.3).listed()) == [0.0, 0.3, 0.6, 0.9]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Integer(0.0, 3),  # type: ignore[arg-type]
+        lambda: Integer(True, 3),
+        lambda: Integer(0, 2**60),
+        lambda: Integer("0", 3),  # type: ignore[arg-type]
+        lambda: Real(0, math.inf, 1),
+        lambda: Real(0, math.nan, 1),
+        lambda: Real(0, 1, 0),
+        lambda: Real(0, 1, -0.1),
+        lambda: Real(0, 10**400, 1),
+        lambda: Real(1e15, 1e15 + 1, 1e-3),
+        lambda: LogReal(1, 10, digits=0),
+        lambda: LogReal(1, 10, digits=2.0),  # type: ignore[arg-type]
+        lambda: LogReal(10, 1),
+        lambda: LogReal(5e-324, 1),
+        lambda: Rule((), lambda values: True),
+        lambda: Rule(("a", 3), lambda values: True),  # type: ignore[arg-type]
+        lambda: Rule(("a",), True),  # type: ignore[arg-type]
+        lambda: Space({"a": [1, 2]}),  # type: ignore[dict-item]
+        lambda: Space({"a": Choice([1])}, sizes=["b"]),
+    ],
+)
+def test_a_part_of_a_space_that_cannot_be_meant_is_refused(make: Any) -> None:
+    with pytest.raises(SpaceError):
+        make()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, None, [1], np.array([1, 2]), 1 + 0j, "1", True, b"1"])
+@pytest.mark.parametrize("variable", [Integer(0, 9), Real(0, 9, 1), LogReal(1, 9)])
+def test_a_value_that_is_no_number_is_refused_with_a_sentence(variable: Any, value: Any) -> None:
+    with pytest.raises(SpaceError, match="expected a"):
+        variable.canonical(value)
+
+
+def test_a_bare_string_is_the_one_name_of_a_rule() -> None:
+    rule = Rule("kernel", lambda values: False)
+    assert rule.names == ("kernel",)
+    assert dict(Space({"kernel": Choice([1]), "a": Choice([2])}, rules=[rule]).sample(np.random.default_rng(0))) == {
+        "a": 2
+    }
+
+
+def test_a_narrowed_space_draws_counts_and_takes_what_is_left() -> None:
+    narrow = mixed_space().narrowed(
+        {"kind": ["integrate"], "layers": [2, 4], "ta*": [1.0, 1.0], "threshold": [0.5, 0.6]}
+    )
+    assert narrow.is_narrowed
+    assert narrow.size == 1 * 3 * 3 * 1
+    for seed in range(30):
+        genotype = narrow.sample(np.random.default_rng(seed))
+        assert genotype["kind"] == "integrate"
+        assert genotype["layers"] in (2, 3, 4)
+        assert genotype["threshold"] in (0.5, 0.55, 0.6)
+        assert mixed_space().genotype(genotype) == genotype
+    with pytest.raises(SpaceError, match="layers: expected a whole number from 2 to 4"):
+        narrow.canonical({"kind": "integrate", "layers": 5, "threshold": 0.5, "tau": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        ({"layer": [1, 2]}, "layer: the space has no such variable; did you mean 'layers'?"),
+        ({"x*": [1, 2]}, "x*: the space has no such variable"),
+        ({"layers": [0, 2]}, "layers: expected a whole number from 1 to 6, got 0"),
+        ({"layers": [4, 2]}, "layers: expected the lowest value before the highest"),
+        ({"layers": [2]}, "layers: expected the lowest and the highest value, two whole numbers"),
+        ({"layers": 2}, "layers: expected the lowest and the highest value"),
+        ({"layers": ["a", "b"]}, "layers: expected a whole number"),
+        ({"kind": []}, "kind: expected a list of one or more of"),
+        ({"kind": "leaky"}, "kind: expected a list of one or more of"),
+        ({"kind": ["leak"]}, "kind: expected one of ['leaky', 'integrate'], got 'leak'"),
+        ({"threshold": [0.51, 0.54]}, "threshold: no value lies between 0.51 and 0.54"),
+        ({"tau": [1.01, 1.04]}, "tau: no number of 2 significant digits lies between"),
+    ],
+)
+def test_what_a_space_cannot_be_narrowed_to_is_told(only: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        mixed_space().narrowed(only)
+    assert any(fault.startswith(said) for fault in caught.value.faults), caught.value.faults
+
+
+def test_a_genotype_whose_one_form_lies_outside_is_neither_drawn_nor_taken() -> None:
+    def arrange(values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "b": values["a"]}  # b follows a
+
+    whole = Space({"a": Integer(0, 9), "b": Integer(0, 9)}, arrange=arrange)
+    narrow = whole.narrowed({"b": [3, 4]})
+    assert {narrow.sample(np.random.default_rng(seed))["a"] for seed in range(40)} == {3, 4}
+    with pytest.raises(OutsideError, match="b = 7, which is left out"):
+        narrow.canonical({"a": 7, "b": 3})
+    with pytest.raises(OptionError, match="none lies within"):
+        whole.narrowed({"a": [0, 2], "b": [5, 9]})
