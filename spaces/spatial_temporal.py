@@ -100,7 +100,7 @@ def _dynamics(values: Values, stage: int) -> Dynamics:
 def arrange(values: Assignment) -> Assignment:
     """Return the assignment in the one form that all assignments of the same network share.
 
-    Edges from dead nodes go, and so do nodes without edges; the living are numbered anew. A node's two edges come
+    Drop edges from inactive nodes and nodes without edges, then renumber. A node's two edges come
     from two sources: the second of one source moves on to the next younger one, or from the youngest to s0. Where no
     node lives, one 3x3 convolution of the last cell does. A cell that reads only the cell before the last would leave
     every second cell without a reader, so it reads the last one. Nodes and edges come in the first of all orders that

@@ -20,7 +20,7 @@ from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
 from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
 from evonas.snn.relaxed.logits import Allowed, Bounds
-from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import choosing, most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
@@ -148,7 +148,7 @@ def _allowed(space: Space, sizes: FixedSizes) -> Allowed:
     )
 
 
-def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: tuple[int, ...]) -> Genotype:
+def discretise(mixture: NetworkMixture, *, space: Space, context: Values, time_steps: tuple[int, ...]) -> Genotype:
     """Return the genotype of the likeliest options; its constants are rounded to the resolution of the space.
 
     A node gets its likeliest pair of source and operation and the likeliest from another source, unless "none" is
@@ -174,7 +174,7 @@ def discretise(mixture: Mixture, *, space: Space, context: Values, time_steps: t
     return space.canonical(values)
 
 
-def likeliest_cell(mixture: Mixture) -> Cell:
+def likeliest_cell(mixture: NetworkMixture) -> Cell:
     """Return the likeliest edges of each node, its number that of the mixture."""
     return tuple(
         tuple(Edge(*pairs_of(node)[index]) for index in best_two(chances) if index is not None)
@@ -182,7 +182,7 @@ def likeliest_cell(mixture: Mixture) -> Cell:
     )
 
 
-def branches_of(mixture: Mixture) -> tuple[dict[str, str], tuple[int, ...]]:
+def branches_of(mixture: NetworkMixture) -> tuple[dict[str, str], tuple[int, ...]]:
     """Return where the connections of the network of `discretise(mixture)` come from; which node is which.
 
     A cell that reads only the cell before the last, and now reads the last, has the branches from there.

@@ -11,7 +11,7 @@ from evonas.architecture.cell import Edge
 from evonas.architecture.cell_form import LEVELS, cell_of, levels_of
 from evonas.architecture.neuron import DT_MS, RESETS
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
-from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing
 from evonas.snn.relaxed.space import RelaxedSpace, branches
 from evonas.variables import Scalar
@@ -31,7 +31,7 @@ def take_weights(relaxed: RelaxedSpace, genotype: Values, network: nn.Module) ->
         relaxed.network.operations[branch].load_state_dict(network.operations[own].state_dict())  # type: ignore[index, union-attr]
 
 
-def one_hot(relaxed: RelaxedSpace, genotype: Values) -> Mixture:
+def one_hot(relaxed: RelaxedSpace, genotype: Values) -> NetworkMixture:
     """Return the mixture that is the network of `genotype` alone: probabilities 0 and 1, its constants as they are.
 
     What is inactive in the genotype gets the first option, or a constant of 1.
@@ -50,7 +50,7 @@ def one_hot(relaxed: RelaxedSpace, genotype: Values) -> Mixture:
     constants = [
         [float(genotype.get(f"stage{stage}.{name}", DT_MS)) for name in STAGE_CONSTANTS] for stage in stages
     ]  # fmt: skip
-    return Mixture(
+    return NetworkMixture(
         edges=tuple(_edges(edges, node) for node, edges in enumerate(cell_of(genotype))),
         moves=tuple(moves),
         kinds=torch.stack([_certain(kind, options=len(KINDS)) for kind in kinds]),

@@ -38,7 +38,7 @@ def cell_of(values: Values) -> Cell:
 
 
 def living(cell: Cell) -> Cell:
-    """Return the nodes that have an edge from something alive, numbered anew, each with edges from two sources."""
+    """Return the active nodes (with an edge from an active source), renumbered, each with edges from two sources."""
     names = {"s0": "s0", "s1": "s1"}
     living: list[tuple[Edge, ...]] = []
     for node, edges in enumerate(cell):

@@ -274,7 +274,7 @@ class Draft:
 
 
 def unknown_operation(operation: str, *, name: str) -> str:
-    """Return the sentence on an operation that there is not."""
+    """Return the message about an operation that does not exist."""
     return f"The operation of the connection {name!r} must be one of {', '.join(OPERATIONS)}, got {operation!r}."
 
 

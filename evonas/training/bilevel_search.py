@@ -19,7 +19,7 @@ from evonas.errors import EvonasError, SpaceError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction, total_spikes
 from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_priced
 from evonas.snn.relaxed.logits import Logits
-from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_settings import Relaxation
@@ -55,7 +55,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchedNetworks:
     """What the search found.
 
     Attributes:
@@ -82,7 +82,7 @@ def differentiable_search(
     training: Training,
     seed: int,
     device: torch.device,
-) -> Found:
+) -> SearchedNetworks:
     """Return the network that the logits point at after a bi-level search, the same for the same seed and device.
 
     The logits minimise `cross entropy + price * objective / reference`. The reference is the mean objective of some
@@ -130,7 +130,7 @@ def differentiable_search(
     found = search.found()
     weights = {genotype.key: relaxed.weights_of(mixture) for genotype, mixture in found.items()}
     trained = replace(search.trained, epochs=tuple(map(asdict, trace)))
-    return Found(tuple(found), weights, trace, trained)
+    return SearchedNetworks(tuple(found), weights, trace, trained)
 
 
 class _Search:
@@ -183,8 +183,8 @@ class _Search:
         return (*trace, *(self._epoch(epoch) for epoch in range(self.relaxation.epochs)))
 
     @torch.no_grad()
-    def found(self) -> dict[Genotype, Mixture]:
-        """Return the decoded network and different ones that are drawn, fewer where there are not so many.
+    def found(self) -> dict[Genotype, NetworkMixture]:
+        """Return the decoded network and distinct ones drawn from the mixture, fewer where it holds fewer.
 
         Each comes with the mixture that it is decoded from.
         """
@@ -205,7 +205,7 @@ class _Search:
             )
         return found
 
-    def _decoded(self, mixture: Mixture) -> Genotype | None:
+    def _decoded(self, mixture: NetworkMixture) -> Genotype | None:
         """Return the network of a mixture, None where it lies outside what the space was narrowed to."""
         try:
             genotype = self.relaxed.discretise(mixture)
@@ -245,7 +245,7 @@ class _Search:
             entropy=self.logits.entropy(),
         )
 
-    def _mixture_for_weights(self, temperature: float) -> Mixture:
+    def _mixture_for_weights(self, temperature: float) -> NetworkMixture:
         if self.relaxation.paths == "all":
             return self.logits.mixture(temperature=temperature).detached()
         return self.logits.network(temperature=temperature, generator=self.generator)
@@ -261,7 +261,7 @@ class _Search:
         search.move(losses, samples, learning_rate=float(self.schedule.get_last_lr()[0]))
         self._count(search.samples - before, mixture)
 
-    def _count(self, samples: float, mixture: Mixture) -> None:
+    def _count(self, samples: float, mixture: NetworkMixture) -> None:
         self.sample_steps += samples * self.network.time_steps(mixture)
 
     def _step_of_weights(self, index: Tensor, temperature: float) -> float:

@@ -18,7 +18,7 @@ from evonas.engine.returned import Returned
 from evonas.engine.search_job import SearchSettings
 from evonas.expected_counts import PriceFunction
 from evonas.space import Genotype, Space
-from evonas.training.bilevel_search import Found, differentiable_search
+from evonas.training.bilevel_search import SearchedNetworks, differentiable_search
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.training_settings import Training
 
@@ -85,7 +85,7 @@ class BilevelSearcher:
         trained = replace(found.trained, sample_steps=sample_steps)
         return Returned(proposals=found.genotypes, warm=warm, trained=trained)
 
-    def _tried(self, genotype: Genotype, found: Found, search: Job, epochs: int) -> Evaluation:
+    def _tried(self, genotype: Genotype, found: SearchedNetworks, search: Job, epochs: int) -> Evaluation:
         """Return what came of training a network of the search on; a failure is its outcome, not that of the search."""
         time_steps = int(genotype.get("time_steps", self._data.train.inputs.shape[1]))
         job = Job(

@@ -13,7 +13,7 @@ from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.snn.relaxed.edge_distribution import NONE, best_two, pairs_of
 from evonas.snn.relaxed.logits import Bounds, Logits
-from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
@@ -59,7 +59,7 @@ def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_c
                     made.leave_out(other)
         return made
 
-    def discretise(mixture: Mixture) -> Genotype:
+    def discretise(mixture: NetworkMixture) -> Genotype:
         edges = [pairs_of(0)[index][1] for index in best_two(mixture.edges[0]) if index is not None]
         path = most_likely(mixture.moves, levels=levels)
         return Genotype({"edges": "+".join(edges), "level": path[0], "tau_mem": mixture.constants[0, 0].item()})

@@ -14,7 +14,7 @@ from evonas.errors import EvonasError, ProfileError, TrainingDivergedError
 from evonas.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.space import Space
-from evonas.training.bilevel_search import Found, differentiable_search
+from evonas.training.bilevel_search import SearchedNetworks, differentiable_search
 from evonas.training.bilevel_settings import Relaxation
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
@@ -54,7 +54,7 @@ def found(
     )
 
 
-def same(one: Found, other: Found) -> bool:
+def same(one: SearchedNetworks, other: SearchedNetworks) -> bool:
     weights = [
         {key: {n: v.tolist() for n, v in state.items()} for key, state in f.weights.items()} for f in (one, other)
     ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import RESETS
 from evonas.errors import EvonasError
 from evonas.snn.relaxed.edge_distribution import NONE, draw_two, inclusion, pairs_of
-from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import choosing
 from evonas.snn.relaxed.plan import FixedSizes
 
@@ -126,16 +126,16 @@ class Logits(nn.Module):
             self.constants[:, column].clamp_(low, high)
         self.readout_tau_mem_ms.clamp_(*self.bounds.readout_tau_mem_ms)
 
-    def mixture(self, *, temperature: float = 1.0) -> Mixture:
+    def mixture(self, *, temperature: float = 1.0) -> NetworkMixture:
         """Return the probabilities of everything: those of the logits divided by `temperature`."""
         return self._mixture([logits / temperature for logits in self.choices])
 
-    def network(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
+    def network(self, *, temperature: float = 1.0, generator: torch.Generator) -> NetworkMixture:
         """Return one network, drawn from the mixture; no gradient reaches logits or constants."""
         scaled = [logits / temperature for logits in self.choices]
         return self._mixture(self._kept(scaled, contested=NOTHING, generator=generator)).detached()
 
-    def two_paths(self, *, temperature: float = 1.0, generator: torch.Generator) -> Mixture:
+    def two_paths(self, *, temperature: float = 1.0, generator: torch.Generator) -> NetworkMixture:
         """Return the mixture of a drawn network and a rival for some of its choices (two-path sampling).
 
         By the toss of a coin these are the choices of structure (a third edge for each node, another move at one layer)
@@ -161,10 +161,10 @@ class Logits(nn.Module):
             shares.append(float(nats.item()) / math.log(logits.shape[-1]))
         return math.fsum(shares) / len(shares)
 
-    def _mixture(self, logits: list[Tensor]) -> Mixture:
+    def _mixture(self, logits: list[Tensor]) -> NetworkMixture:
         nodes, layers = len(self.edges), len(self.moves)
         kinds, resets, time_steps = logits[nodes + layers :]
-        return Mixture(
+        return NetworkMixture(
             edges=tuple(inclusion(values) for values in logits[:nodes]),
             moves=tuple(torch.softmax(values, dim=1) for values in logits[nodes : nodes + layers]),
             kinds=torch.softmax(kinds, dim=1),

@@ -16,7 +16,7 @@ CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th")
 
 
 @dataclass(frozen=True)
-class Mixture:
+class NetworkMixture:
     """Probabilities, float64 on the CPU. Where all are 0 and 1 the mixture is one network.
 
     Attributes:
@@ -37,9 +37,9 @@ class Mixture:
     constants: Tensor
     readout_tau_mem_ms: Tensor
 
-    def detached(self) -> Mixture:
+    def detached(self) -> NetworkMixture:
         """Return the same mixture, from which no gradient reaches logits or constants."""
-        return Mixture(
+        return NetworkMixture(
             edges=tuple(chances.detach() for chances in self.edges),
             moves=tuple(chances.detach() for chances in self.moves),
             kinds=self.kinds.detach(),

@@ -14,13 +14,13 @@ from evonas.snn.network import check_data, joined, summed
 from evonas.snn.neurons import norse_parameters
 from evonas.snn.operations import make_operation
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
-from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.neurons import GAINS, Current, MixedNeurons, mixed
 from evonas.snn.relaxed.plan import Factors, RelaxedPlan, factors
 
 
 class RelaxedNetwork(nn.Module):
-    """All networks of a relaxed plan, time first: `(time, batch, c, h, w)` data and a `Mixture` to logits.
+    """All networks of a relaxed plan, time first: `(time, batch, c, h, w)` data and a `NetworkMixture` to logits.
 
     What is mixed, and how: operations, sources and levels as currents at the membrane of a node, so that one population
     a node fires and sends spikes; kinds of neurons and resets as outputs of populations on the same current; numbers
@@ -53,12 +53,12 @@ class RelaxedNetwork(nn.Module):
         """Give the surrogate gradient of a stage this width."""
         self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
 
-    def time_steps(self, mixture: Mixture) -> int:
+    def time_steps(self, mixture: NetworkMixture) -> int:
         """Return for how many time steps the network runs under this mixture: the most that are possible."""
         options = zip(self.plan.sizes.time_steps, mixture.time_steps.tolist(), strict=True)
         return max(steps for steps, chance in options if chance)
 
-    def forward(self, data: Tensor, mixture: Mixture, *, counter: ExpectedCounter | None = None) -> Tensor:
+    def forward(self, data: Tensor, mixture: NetworkMixture, *, counter: ExpectedCounter | None = None) -> Tensor:
         """Return `(batch, classes)` logits.
 
         Args:
@@ -137,7 +137,7 @@ class _Run:
     def __init__(
         self,
         network: RelaxedNetwork,
-        mixture: Mixture,
+        mixture: NetworkMixture,
         weights: _Values,
         time_steps: int,
         counter: ExpectedCounter | None,

@@ -12,7 +12,7 @@ from evonas.architecture.neuron import DT_MS, RESETS, Dynamics, Surrogate
 from evonas.architecture.plan import POOL_GAIN, SKIP_GAIN
 from evonas.snn.kernels.scan import scan
 from evonas.snn.neurons import norse_parameters
-from evonas.snn.relaxed.mixture import CONSTANTS, KINDS, Mixture
+from evonas.snn.relaxed.mixture import CONSTANTS, KINDS, NetworkMixture
 
 GAINS = {"pool": POOL_GAIN, "skip": SKIP_GAIN}
 
@@ -78,7 +78,7 @@ class MixedNeurons:
     """
 
     def __init__(
-        self, mixture: Mixture, stage: int, *, surrogate: Surrogate, time_steps: int, device: torch.device
+        self, mixture: NetworkMixture, stage: int, *, surrogate: Surrogate, time_steps: int, device: torch.device
     ) -> None:
         self.time_steps = time_steps
         constants = mixture.constants[stage]
@@ -133,7 +133,7 @@ def mixed(outputs: list[Output]) -> Tensor:
     return total
 
 
-def _kinds(mixture: Mixture, stage: int, surrogate: Surrogate, device: torch.device) -> list[_Kind]:
+def _kinds(mixture: NetworkMixture, stage: int, surrogate: Surrogate, device: torch.device) -> list[_Kind]:
     kinds = []
     for kind, chance in zip(KINDS, mixture.kinds[stage].unbind(), strict=True):
         resets: Mapping[str, Tensor] = {"value": torch.ones_like(chance)}

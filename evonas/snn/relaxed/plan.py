@@ -12,7 +12,7 @@ from evonas.architecture.cell import CellInput, Edge, adapter, add_edge, needs_a
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Draft, Incoming, Plan
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
-from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.path_distribution import LayerPath, reached
 
 SIDES = {"s0": 2, "s1": 1}
@@ -195,7 +195,7 @@ def _add_side(
     return ways
 
 
-def factors(mixture: Mixture, sizes: FixedSizes) -> dict[str, Tensor]:
+def factors(mixture: NetworkMixture, sizes: FixedSizes) -> dict[str, Tensor]:
     """Return the value of every factor that a relaxed plan of these sizes names."""
     values: dict[str, Tensor] = {}
     unused = {side: mixture.kinds.new_ones(()) for side in SIDES}

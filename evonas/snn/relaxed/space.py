@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evonas.architecture.cell import Cell
 from evonas.snn.relaxed.logits import Allowed, Bounds, Logits
-from evonas.snn.relaxed.mixture import Mixture
+from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.plan import FixedSizes, cell_name, edge_name
 from evonas.space import Genotype
@@ -32,8 +32,8 @@ class RelaxedSpace:
 
     network: RelaxedNetwork
     bounds: Bounds
-    discretise: Callable[[Mixture], Genotype]
-    branches_of: Callable[[Mixture], tuple[Mapping[str, str], Sequence[int]]]
+    discretise: Callable[[NetworkMixture], Genotype]
+    branches_of: Callable[[NetworkMixture], tuple[Mapping[str, str], Sequence[int]]]
     allowed: Allowed | None = None
 
     @property
@@ -48,7 +48,7 @@ class RelaxedSpace:
             logits.keep_to(self.allowed)
         return logits
 
-    def weights_of(self, mixture: Mixture) -> dict[str, Tensor]:
+    def weights_of(self, mixture: NetworkMixture) -> dict[str, Tensor]:
         """Return the weights of the network of `discretise(mixture)`, named as there: copies, on the CPU."""
         branches, order = self.branches_of(mixture)
         sources = {edge.name: edge.sources for edge in self.network.plan.plan.connections}

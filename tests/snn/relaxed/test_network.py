@@ -17,7 +17,7 @@ from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.snn.relaxed.edge_distribution import pairs_of
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.logits import Logits
-from evonas.snn.relaxed.mixture import KINDS, Mixture
+from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.space import RelaxedSpace, branches
@@ -194,7 +194,7 @@ def test_two_paths_compute_little_more_than_a_network():
     logits = relaxed.logits(generator=generator)
     called = heard(relaxed)
 
-    def operations(mixture: Mixture) -> int:
+    def operations(mixture: NetworkMixture) -> int:
         called.clear()
         relaxed.network(torch.rand(1, 2, *SHAPE), mixture)
         return len(called)
