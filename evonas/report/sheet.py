@@ -20,41 +20,46 @@ LONGEST_WORD = 32
 class Sheet:
     """A table of texts, which may come from anywhere: they are escaped as they are printed.
 
-    Where it is too wide to stand in columns without cutting a word, every row is printed as lines of its own.
+    Where it is too wide it goes without borders, and where no words fit then either, every row is lines of its own.
 
     Attributes:
         header: Name of each column.
         rows: Texts, one for each column.
         title: What stands above it.
         right: Columns whose texts are aligned to the right: numbers.
-        has_lines: Whether a line is drawn between rows.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     right: frozenset[str] = frozenset()
-    has_lines: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = self._widths(options.max_width)
-        if widths is None:
+        columns = len(self.header)
+        if widths := self._widths(options.max_width - 3 * columns - 1):  # a border and two spaces each
+            yield self._table(widths, has_borders=True)
+        elif widths := self._widths(options.max_width - 2 * (columns - 1)):  # two spaces between columns
+            yield self._table(widths, has_borders=False)
+        else:
             yield from self._records()
-            return
+
+    def _table(self, widths: Sequence[int], *, has_borders: bool) -> Table:
         title = plain(self.title) if self.title else None
-        table = Table(title=title, show_lines=self.has_lines)
+        if has_borders:
+            table = Table(title=title)
+        else:
+            table = Table(title=title, box=None, padding=(0, 2, 0, 0), pad_edge=False)
         for name, width in zip(self.header, widths, strict=True):
             table.add_column(plain(name), justify="right" if name in self.right else "left", width=width)
         for row in self.rows:
             table.add_row(*map(plain, row))
-        yield table
+        return table
 
-    def _widths(self, most: int) -> list[int] | None:
-        """Return the widths of the columns in `most` cells, None where no words can be broken to fit in there."""
+    def _widths(self, room: int) -> list[int] | None:
+        """Return the widths of the columns in `room` cells, None where no texts can be broken to fit in there."""
         columns = [[name, *texts] for name, *texts in zip(self.header, *self.rows, strict=True)]
         widths = [max(_length(text) for text in texts) for texts in columns]
         least = [max(_longest_word(text) for text in texts) for texts in columns]
-        room = most - 3 * len(columns) - 1  # a border and two spaces each
         if sum(least) > room:
             return None
         while sum(widths) > room:
@@ -77,10 +82,9 @@ def sheet(
     *,
     title: str = "",
     right: Sequence[str] = (),
-    has_lines: bool = False,
 ) -> Sheet:
     """Return a sheet; arguments as its attributes."""
-    return Sheet(tuple(header), tuple(map(tuple, rows)), title, frozenset(right), has_lines)
+    return Sheet(tuple(header), tuple(map(tuple, rows)), title, frozenset(right))
 
 
 def _length(text: str) -> int:
