@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from evonas.engine.ray_environment import check_environment
 from evonas.report.escaping import plain
 from evonas.runfile.chip_constraint import Fit
 from evonas.runfile.resolve import ResolvedRun
@@ -19,7 +20,12 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console
         run: What would be searched.
         checks: Say whether a planned network fits on the chips that matter; not asked where the space has no `plan`.
         console: Where it is told.
+
+    Raises:
+        WorkersError: If the workers that the run asks for cannot be started here, as far as that is seen at once.
     """
+    if run.file.workers.count != 0:
+        check_environment()
     genotype = run.example()
     network = run.try_one(genotype)
     data = run.search_data

@@ -29,9 +29,11 @@ from evonas.runfile.schema import ObjectiveSection, RunFile, parse
 from evonas.runfile.sections import Sections
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
 from evonas.runfile.toml_text import override, read_toml
+from evonas.runfile.workers_section import workers_faults, workers_notes
 from evonas.space import Genotype, Space
 from evonas.training.cost_model import TrainingCost
 from evonas.training.evaluator import JobEvaluator
+from evonas.training.glibc_memory import keep_freed_memory
 
 DEFAULT_POP_SIZE = 16
 """Stands for the population of a strategy that has none."""
@@ -219,7 +221,9 @@ class MakeEvaluator:
         evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
         make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
         prices = prices_of(file, objectives=objectives_of(file.objectives)[0])
-        return JobEvaluator(evaluator, searchers={member.name: make(price=price) for _, member, price in prices})
+        searchers = {member.name: make(price=price) for _, member, price in prices}
+        keep_freed_memory()  # of the process of a run or of one of its workers, which does nothing else
+        return JobEvaluator(evaluator, searchers=searchers, threads=threads)
 
 
 def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
@@ -245,6 +249,7 @@ def resolve(path: Path, *, overrides: tuple[str, ...] = ()) -> ResolvedRun:
     frames = frames_of(space, search_data)
     faults += [] if frames is None else frames.faults()
     faults += plan_faults(space, search_data)
+    faults += [] if file is None else workers_faults(file.workers)
     are_known = file is not None and not objective_faults
     if space is not None:
         faults += misfits(sections, space, objectives=objectives if are_known else None)
@@ -349,9 +354,5 @@ def _notes(file: RunFile, objectives: Sequence[Objective]) -> list[str]:
                 f" for weights of {bits} bits. Give the objective the same weight_bits if one network is meant."
             )
     notes += price_notes(file, objectives=objectives)
-    if file.workers.count is not None and file.workers.count > file.search.parallel:
-        notes.append(
-            f"workers.count = {file.workers.count} is more than search.parallel = {file.search.parallel}: the rest "
-            "will idle. Raise search.parallel (which changes the result) or lower workers.count."
-        )
+    notes += workers_notes(file)
     return notes

@@ -10,6 +10,7 @@ from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.errors import EvonasError
 from evonas.space import Genotype
+from evonas.training.torch_process import torch_threads
 
 
 class Searcher(Protocol):
@@ -25,10 +26,12 @@ class JobEvaluator:
     Args:
         evaluate: Measures networks.
         searchers: Name of a strategy to what does its searches.
+        threads: Threads of torch during a job.
     """
 
-    def __init__(self, evaluate: Evaluate, *, searchers: Mapping[str, Searcher]) -> None:
+    def __init__(self, evaluate: Evaluate, *, searchers: Mapping[str, Searcher], threads: int = 1) -> None:
         self._evaluate = evaluate
+        self._threads = threads
         self._searchers = dict(searchers)
 
     @property
@@ -42,6 +45,10 @@ class JobEvaluator:
         Raises:
             EvonasError: If nobody does the searches of the strategy that proposed the job.
         """
+        with torch_threads(self._threads):
+            return self._work(job)
+
+    def _work(self, job: Job) -> Any:
         if job.kind == "evaluate":
             return self._evaluate(job)
         if job.strategy not in self._searchers:

@@ -20,8 +20,8 @@ from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.training.flat_parameters import flattened
-from evonas.training.glibc_memory import keep_freed_memory
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
+from evonas.training.torch_process import torch_threads
 from evonas.training.training_settings import Training
 
 NORM_MOMENTUM = 0.1
@@ -38,7 +38,7 @@ class TrainingEvaluator:
         space: Builds the networks.
         data: Training and validation samples.
         training: How to train.
-        threads: Threads of torch in this process; results on other numbers of threads differ in the last bits.
+        threads: Threads of torch while it works; results on other numbers of threads differ in the last bits.
         device: Where to train.
 
     Raises:
@@ -51,8 +51,7 @@ class TrainingEvaluator:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
         self._search = surrogate_search_of(space, training)
-        torch.set_num_threads(threads)
-        keep_freed_memory()
+        self._threads = threads
         self._build = space.build
         self._data = data
         self._training = training
@@ -71,9 +70,10 @@ class TrainingEvaluator:
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
         """
-        network = self._network(job)
-        trained = self._fit(network, job, settings=self._training)
-        return Returned(self._measure(network), trained=trained)
+        with torch_threads(self._threads):
+            network = self._network(job)
+            trained = self._fit(network, job, settings=self._training)
+            return Returned(self._measure(network), trained=trained)
 
     def warm(self, job: Job, weights: Mapping[str, torch.Tensor]) -> Returned:
         """Return the measurement of the network of `job`, trained for `job.epochs` epochs from these weights on.
@@ -94,8 +94,9 @@ class TrainingEvaluator:
             differing = ", ".join(sorted(own ^ set(weights)))
             raise EvonasError(f"The weights are not those of the network of {job.genotype.key}: {differing} differ.")
         network.load_state_dict(weights, strict=False)
-        trained = self._fit(network, job, settings=replace(self._training, epochs=job.epochs))
-        return Returned(self._measure(network), trained=trained)
+        with torch_threads(self._threads):
+            trained = self._fit(network, job, settings=replace(self._training, epochs=job.epochs))
+            return Returned(self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
         torch.manual_seed(_seed(job) % 2**63)

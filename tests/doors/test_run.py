@@ -123,6 +123,51 @@ def test_a_session_leaves_the_process_as_it_found_it(finished: tuple[Path, Path,
     assert (log.level, log.propagate, list(log.handlers), signal.getsignal(signal.SIGTERM), dict(os.environ)) == before
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("RAY_ADDRESS", "my-cluster", "expected a host and a port such as 10.0.0.1:6379"),
+        ("RAY_ADDRESS", "127.0.0.1:1", "No cluster can be reached at RAY_ADDRESS=127.0.0.1:1"),
+        ("TMPDIR", f"/tmp/{'x' * 85}", "Set RAY_TMPDIR to a short folder"),
+    ],
+)
+def test_an_environment_in_which_ray_cannot_start_is_one_sentence_in_a_run_and_in_a_dry_run(
+    finished: tuple[Path, Path, Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    sentence: str,
+) -> None:
+    run_file, _, _ = finished
+    for name in ("RAY_ADDRESS", "RAY_TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    for more in ((), ("--dry-run",)):
+        said = evonas("run", run_file, "--output", tmp_path / "results", "--set", "workers.count=1", *more)
+        assert said.exit_code == 1, said.output
+        assert sentence in " ".join(said.output.split())
+        assert "Traceback" not in said.output
+    assert evonas("run", run_file, "--dry-run").exit_code == 0, "nobody needs Ray with workers.count = 0"
+
+
+def test_a_gpu_that_this_process_has_not_is_refused_before_anything_is_evaluated(
+    finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, _, _ = finished
+    monkeypatch.setattr("evonas.runfile.workers_section.sees_gpu", lambda: False)
+    said = evonas("run", run_file, "--output", tmp_path / "none", "--set", "workers.num_gpus=1")
+    assert said.exit_code == 2
+    assert "workers.num_gpus: got 1 with workers.count = 0" in " ".join(said.output.split())
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_time_limit_that_is_not_kept_is_a_note(finished: tuple[Path, Path, Result]) -> None:
+    run_file, _, _ = finished
+    said = evonas("run", run_file, "--dry-run", "--set", "workers.seconds=60")
+    assert "workers.seconds = 60 is not kept with workers.count = 0" in " ".join(said.output.split())
+
+
 def test_a_run_in_which_everything_fails_ends_early_and_goes_on_with_retry_failed(
     finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

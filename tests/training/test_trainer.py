@@ -263,3 +263,21 @@ def test_a_network_in_which_nothing_can_be_trained_says_so(data: SearchData) -> 
     measure = TrainingEvaluator(space, data, training=Training(epochs=2))
     with pytest.raises(EvonasError, match="no parameters that can be trained"):
         measure(job(space.canonical({"a": 1})))
+
+
+def test_an_evaluator_gives_the_threads_of_torch_back(data: SearchData, genotype: Genotype) -> None:
+    former = torch.get_num_threads()
+    during: list[int] = []
+    real = space.build
+    assert real is not None
+
+    def build(*arguments: Any) -> Any:
+        during.append(torch.get_num_threads())
+        return real(*arguments)
+
+    other = copy(space)
+    other.build = build
+    measure = TrainingEvaluator(other, data, training=Training(epochs=1), threads=former + 1)
+    assert torch.get_num_threads() == former
+    measure(job(genotype, epochs=1))
+    assert (during, torch.get_num_threads()) == ([former + 1], former)
