@@ -196,21 +196,11 @@ def _annotation(parameter: inspect.Parameter) -> str:
 
 
 def _chip(chip: Mapping[str, Any]) -> str:
-    counted = [
-        f"`{name}` {_band(number)} ({number['kind']}: {number['source']})"
-        for name, number in chip["energy"].items()
-        if number["counted"]
-    ]
-    if chip["memory"]:
-        counted.append("memory accesses")
-    power = [
-        f"`{name}` {_band(number, 'mW')} ({number['kind']}: {number['source']})"
-        for name, number in chip["power"].items()
-    ]
+    """Return the section of one chip: its coefficients as a table, and what they leave out as a list."""
     lines = [
         ("scope", f"{chip['scope']}, {chip['composition']}; operations are counted {chip['counts']}"),
-        ("energy", "; ".join(counted) or "none is published"),
-        ("power", "; ".join(power)),
+        ("its energy is", f"the {chip['part']} one where `part` is left out" if chip["part"] else "not published"),
+        ("also counted", "memory accesses" if chip["memory"] else ""),
         ("not counted", "; ".join(chip["not_counted"])),
         ("known, never summed", ", ".join(f"`{name}`" for name in chip["never_summed"])),
         ("latency", f"`{chip['latency']}`" if chip["latency"] else "cannot be told"),
@@ -219,14 +209,33 @@ def _chip(chip: Mapping[str, Any]) -> str:
         ("uncertainty", "{:g} to {:g} times the result".format(*chip["uncertainty"]) if chip["uncertainty"] else ""),
         ("sources", "; ".join(f"{short}: {citation}" for short, citation in chip["sources"].items())),
     ]
-    return "\n".join(
-        [f"### `{chip['id']}`", "", f"{chip['name']}.", "", *(f"- {name}: {text}" for name, text in lines if text)]
-    )
+    told = "\n".join(f"- {name}: {text}" for name, text in lines if text)
+    return "\n\n".join([f"### `{chip['id']}`", f"{chip['name']}.", *_coefficients(chip), told])
 
 
-def _band(number: Mapping[str, Any], unit: str = "pJ") -> str:
+def _coefficients(chip: Mapping[str, Any]) -> list[str]:
+    """Return the table of what the energy of a chip is made of, nothing where it has none."""
+    rows = [
+        (
+            f"{section}.{name}",
+            f"{_band(number)} {unit}",
+            chip["paid_per"].get(name, "") if section == "energy" else "time",
+            number,
+        )
+        for section, unit in (("energy", "pJ"), ("power", "mW"))
+        for name, number in chip[section].items()
+        if number.get("counted", True)
+    ]
+    if not rows:
+        return []
+    head = ["| coefficient | value | paid for each | kind | source |", "|---|---|---|---|---|"]
+    cells = [f"| `{key}` | {value} | {per} | {found['kind']} | {found['source']} |" for key, value, per, found in rows]
+    return ["\n".join([*head, *cells])]
+
+
+def _band(number: Mapping[str, Any]) -> str:
     band = f" ({number['low']:g} to {number['high']:g})" if number["low"] < number["high"] else ""
-    return f"{number['value']:g}{band} {unit}"
+    return f"{number['value']:g}{band}"
 
 
 def _table(rows: Sequence[tuple[str, str, str, str]]) -> str:
