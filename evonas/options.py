@@ -38,8 +38,9 @@ class Whole:
 
     def taken(self, value: Any) -> int:
         """Return `value` as an int."""
-        if isinstance(value, int | np.integer) and not isinstance(value, bool) and self.low <= value <= self.high:
-            return int(value)
+        plain = value.item() if isinstance(value, np.integer) else value
+        if isinstance(plain, int) and not isinstance(plain, bool) and self.low <= plain <= self.high:
+            return int(plain)
         raise ValueError(f"expected a whole number from {self.low:,} to {self.high:,}")
 
 
@@ -53,12 +54,14 @@ class Number:
 
     def taken(self, value: Any) -> float:
         """Return `value` as it is, as a Python number."""
-        is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-        if is_number and (self.low < value if self.is_open else self.low <= value) and value <= self.high:
-            plain: float = value.item() if isinstance(value, np.generic) else value
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(plain, int | float) and not isinstance(plain, bool) and self._holds(plain):
             return plain
         least = f"above {self.low:g} and" if self.is_open else f"from {self.low:g}"
         raise ValueError(f"expected a number {least}{' at most' if self.is_open else ' to'} {self.high:g}")
+
+    def _holds(self, value: float) -> bool:
+        return (self.low < value if self.is_open else self.low <= value) and value <= self.high
 
 
 @dataclass(frozen=True)
