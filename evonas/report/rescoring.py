@@ -155,7 +155,7 @@ def _where_it_fits(objective: Objective, check: Callable[[Any], Fit]) -> Objecti
             raise UnpriceableError(str(fit))
         return objective.score(measurement)
 
-    return replace(objective, score=score)
+    return replace(objective, score=score, basis="")
 
 
 def _on(section: ObjectiveSection, profile: str) -> ObjectiveSection:

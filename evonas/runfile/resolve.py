@@ -20,6 +20,7 @@ from evonas.engine.view import Row, Strategy
 from evonas.errors import DataError, EvonasError, OptionError, RunFileError
 from evonas.objective import Objective
 from evonas.options import shown
+from evonas.runfile.basis import basis_of
 from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.data_section import baseline_notes, search_data_of
 from evonas.runfile.frames import frames_of
@@ -316,6 +317,7 @@ def objectives_of(
                 name=section.as_ or made.name,
                 at_least=made.at_least if section.at_least is None else section.at_least,
                 at_most=made.at_most if section.at_most is None else section.at_most,
+                basis=basis_of(section),
             )
         except OptionError as error:  # bounds are right by their form, so that it is the name
             faults += [f"{key}.as{fault.removeprefix('name')}" for fault in error.faults]
