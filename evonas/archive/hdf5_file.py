@@ -56,6 +56,7 @@ _ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
 _ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
 _PACKED = 200
+_AT_ONCE = 500  # genotypes
 _WRONG = (
     OSError,
     KeyError,
@@ -314,12 +315,16 @@ def _mapping(found: Any) -> dict[str, Any]:
 
 def _genotypes(texts: Sequence[str], *, keys: Sequence[str]) -> list[Genotype]:
     """Return the genotypes, each of which must be the text that it would write, and have the key that it says."""
-    found = json.loads(f"[{','.join(texts)}]")  # at once, so that the names of variables are one text for all rows
-    genotypes = [genotype_of(values) for values in found]
+    genotypes: list[Genotype] = []
     encode = json.JSONEncoder(separators=(",", ":")).encode
-    if len(genotypes) != len(texts):
-        raise ValueError("the genotypes are not one for each row")
-    for genotype, text, key in zip(genotypes, texts, keys, strict=True):
-        if hashlib.sha256(text.encode()).hexdigest()[:16] != key or encode(dict(genotype)) != text:
-            raise ValueError(f"the key {key!r:.40} is not that of its genotype {text:.60}")
+    for begin in range(0, len(texts), _AT_ONCE):
+        part = texts[begin : begin + _AT_ONCE]
+        found = json.loads(f"[{','.join(part)}]")  # at once, so that the names of variables are one text for many rows
+        if len(found) != len(part):
+            raise ValueError("the genotypes are not one for each row")
+        for values, text, key in zip(found, part, keys[begin : begin + _AT_ONCE], strict=True):
+            genotype = genotype_of(values)
+            if hashlib.sha256(text.encode()).hexdigest()[:16] != key or encode(dict(genotype)) != text:
+                raise ValueError(f"the key {key!r:.40} is not that of its genotype {text:.60}")
+            genotypes.append(genotype)
     return genotypes

@@ -28,6 +28,7 @@ MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items(
 SLOTS = 2**31
 """More jobs than any run has: slots lie below."""
 
+_SCALARS = {bool, int, float, str}
 _KINDS = ("evaluate", "search", "warm")
 
 
@@ -104,9 +105,7 @@ def genotype_of(values: Any) -> Genotype:
 
 def settings_of(values: Any) -> dict[str, Scalar]:
     """Return `values`; raise ValueError where they are no mapping from names to scalars."""
-    if not isinstance(values, dict) or not all(
-        isinstance(value, bool | int | float | str) for value in values.values()
-    ):
+    if not isinstance(values, dict) or not {*map(type, values.values())} <= _SCALARS:
         raise ValueError(f"there is {values!r:.60}, expected a mapping from names to single values")
     return values
 
