@@ -101,7 +101,8 @@ class Space:
         arrange: Brings an assignment of every variable into the one form that all assignments with the same
             meaning share, before the rules apply. It must accept every assignment.
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
-            `evaluate` reads the genotype.
+            `evaluate` reads the genotype. `input_shape` is `(channels, height, width)` of static images, here as in all
+            that follow, or `(time, channels, height, width)` of event frames.
         relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
             `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it takes `within`,
             it is given a space that was narrowed, so that it can leave out what that has not.

@@ -19,6 +19,7 @@ from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError, SpaceError
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.sweep import resolve_sweep
 from evonas.space import Genotype, Space
 from evonas.training.trainer import Training, TrainingEvaluator
 from evonas.variables import Choice, Integer
@@ -65,10 +66,11 @@ flat = Space({"a": Choice([1, 2])}, build=build_flat)
 
 
 def fitting(steps: int, *, among: int = 4000) -> Genotype:
-    """Return a small spiking network of so many time steps."""
+    """Return a small network of spiking neurons alone, of so many time steps."""
     rng = np.random.default_rng(1)
     drawn: Iterator[Genotype] = (space.sample(rng) for _ in range(among))
-    return next(one for one in drawn if one["time_steps"] == steps and one["channels"] == 4 and "surrogate" in one)
+    small = (one for one in drawn if one["time_steps"] == steps and one["channels"] == 4)
+    return next(one for one in small if "analog" not in one.values())
 
 
 def run_file(
@@ -191,6 +193,16 @@ def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each
     assert [genotype["time_steps"] for genotype in search.evaluation.proposals] == [FRAMES]
     assert search.evaluation.trained is not None
     assert search.evaluation.trained.sample_steps % FRAMES == 0
+
+
+def test_a_sweep_refuses_what_does_not_fit_the_frames_as_well(tmp_path: Path) -> None:
+    path = run_file(tmp_path)
+    sweep = resolve_sweep(path, profiles="loihi1_davies,spinnaker1", budgets=["energy=1e-5"])
+    assert sweep.refuse is not None
+    assert sweep.refuse(fitting(FRAMES)) is None
+    refusal = sweep.refuse(fitting(3))
+    assert refusal is not None
+    assert (refusal.degree, refusal.message) == (0.4, "time steps: 3, while the samples have 5 frames.")
 
 
 def test_an_example_fits_the_frames_and_answers(tmp_path: Path) -> None:
