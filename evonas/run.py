@@ -97,11 +97,10 @@ def _told(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
     refusals = f"; {front.refused} networks were refused before training" if front.refused else ""
     lines.append(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")
-    lines += [
-        f"{objective.name} is an estimate; not counted: {'; '.join(objective.uncounted)}."
-        for objective in resolved.objectives
-        if objective.uncounted
-    ]
+    for objective in resolved.objectives:
+        part = f", {objective.part}," if objective.part else ""
+        if objective.uncounted:
+            lines.append(f"{objective.name}{part} is an estimate; not counted: {'; '.join(objective.uncounted)}.")
     return lines
 
 

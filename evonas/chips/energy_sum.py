@@ -83,8 +83,10 @@ def joules_by_term(counts: Iterable[Mapping[str, Any]], picojoules: Mapping[str,
     for parts in counts:
         for name, count in parts.items():
             if name in picojoules:
-                joules = picojoules[name] * (count * PICO)
-                terms[name] = terms[name] + joules if name in terms else joules
+                if name in terms:
+                    terms[name] += picojoules[name] * (count * PICO)
+                else:
+                    terms[name] = picojoules[name] * (count * PICO)
     return terms
 
 

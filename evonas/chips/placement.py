@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from evonas.chips.deployment import ASSUMED, Deployment
@@ -19,7 +19,7 @@ from evonas.chips.profile import Profile
 from evonas.chips.topology import Edge, Layer, Topology
 
 _HOPS = 2.0
-_SENDERS = 256  # cores of a source that are looked at one by one
+_SENDERS = 4  # cores of a source that stand for all where their spikes go to different cores
 
 
 class Place(NamedTuple):
@@ -71,21 +71,30 @@ class Placement:
         if self.chips == 1:
             return [1.0] + [0.0] * (len(readers) - 1)
         own = self.places[source].cores if source in self.places else 0
-        senders = _spread(own)
-        sums = [0.0] * len(readers)
-        for core in senders:
-            runs = [self._chips(self._first_cores[source] + core, 1)] if own else []
-            before = 0
-            for index, reader in enumerate(readers):
-                spot = self.places[reader]
-                copies = min(spot.copies[source], spot.cores)
-                middle = round((core + 0.5) / own * spot.cores - copies / 2) if own else (spot.cores - copies) // 2
-                offset = min(max(middle, 0), spot.cores - copies)
-                runs.append(self._chips(self._first_cores[reader] + offset, copies))
-                visited = _length(runs)
-                sums[index] += visited - before
-                before = visited
-        return [visited / len(senders) for visited in sums]
+        if any(self.places[reader].copies[source] < self.places[reader].cores for reader in readers):
+            cores = range(0, max(own, 1), math.ceil(max(own, 1) / _SENDERS))
+            chips = [self._visited(source, readers, core=core, cores=min(own, 1)) for core in cores]
+            reached = [sum(counts) / len(counts) for counts in zip(*chips, strict=True)]
+        else:  # every core of a reader is needed, whatever core sends the spike
+            reached = self._visited(source, readers, core=0, cores=own)
+        return [visited - before for before, visited in pairwise([0.0, *reached])]
+
+    def _visited(self, source: str, readers: Sequence[str], *, core: int, cores: int) -> list[float]:
+        """Return the mean chips that spikes of some cores of a source visit for each reader and all before it."""
+        first = self._first_cores.get(source, 0) + core
+        share = (core + 0.5) / self.places[source].cores if cores else 0.5
+        runs: list[tuple[int, int]] = []
+        reached = []
+        for reader in readers:
+            spot = self.places[reader]
+            copies = min(spot.copies[source], spot.cores)
+            offset = min(max(round(share * spot.cores - copies / 2), 0), spot.cores - copies)
+            runs = _joined([*runs, self._chips(self._first_cores[reader] + offset, copies)])
+            here = [(low * self.cores_per_chip, high * self.cores_per_chip) for low, high in runs]
+            inside = sum([max(min(high, first + cores) - max(low, first), 0) for low, high in here])
+            elsewhere = (cores - inside) / cores if cores else 0.0  # spikes that leave a chip which no reader is on
+            reached.append(sum([high - low for low, high in runs]) + elsewhere)
+        return reached
 
     def _chips(self, core: int, cores: int) -> tuple[int, int]:
         """Return the first chip of a run of cores, and the one behind its last."""
@@ -124,18 +133,15 @@ def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = AS
     return Placement(places, cores, tiles, chips, per_chip)
 
 
-def _length(runs: Sequence[tuple[int, int]]) -> int:
-    """Return how many numbers lie in any of several runs `(first, behind the last)`."""
-    length, reached = 0, 0
-    for first, behind in sorted(runs):
-        length += max(behind - max(first, reached), 0)
-        reached = max(reached, behind)
-    return length
-
-
-def _spread(cores: int) -> Sequence[int]:
-    """Return the cores of a source that stand for all: each where they are few, else some at equal distances."""
-    return range(0, max(cores, 1), math.ceil(max(cores, 1) / _SENDERS))
+def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return runs `(first, behind the last)` that hold the same numbers, each once."""
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(runs):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            found.append((low, high))
+    return found
 
 
 def stored(layer: Layer[Any], assumed: Deployment) -> int:
