@@ -19,7 +19,7 @@ from evonas.archive.record import CONNECTION, MEASUREMENT, POPULATION
 from evonas.measurement import Activity, Connection, Measurement, Population
 
 _ACTIVITY = {"activity_samples": int, "activity_time_steps": int}
-_BLOCK = 128  # networks whose activity is made at once
+_BLOCK = 16  # networks whose activity is made at once: those of a front lie far apart
 
 Part = tuple[int, Any]
 
