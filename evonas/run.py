@@ -18,6 +18,7 @@ from evonas.cli.exit_codes import exit_codes
 from evonas.cli.output_folder import make_output, output_faults
 from evonas.cli.session import carried_out, command, resumable
 from evonas.cli.standing import standing
+from evonas.engine.rejection import most_common_reason
 from evonas.engine.search import REFUSED_IN_A_ROW, Ending
 from evonas.errors import RunFileError
 from evonas.report import tables
@@ -75,9 +76,9 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console, retry: boo
         console=console,
         retry=retry,
     )
-    if ending is Ending.ONLY_REFUSED and resolved.hardware is not None:
+    if ending is Ending.ONLY_REFUSED and resolved.refuse is not None:
         refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
-        console.print(plain(f"Most often it was: {resolved.hardware.most_common_reason(refused)}."))
+        console.print(plain(f"Most often it was: {most_common_reason(resolved.refuse, refused)}."))
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
     console.print(tables.table(front))

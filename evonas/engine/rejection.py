@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from evonas.errors import EvonasError
@@ -47,3 +48,13 @@ def first_of(*rules: Refuse | None) -> Refuse | None:
         return next((refusal for rule in there if (refusal := rule(genotype)) is not None), None)
 
     return refuse if there else None
+
+
+def most_common_reason(refuse: Refuse, genotypes: Iterable[Genotype]) -> str:
+    """Return the rule that most of these refused networks break, numbers left out, and by how many of them."""
+    refusals = [refusal for genotype in genotypes if (refusal := refuse(genotype)) is not None]
+    rules = Counter(rule for one in refusals for rule in {reason.partition(": ")[0] for reason in one.reasons})
+    if not rules:
+        return ""
+    rule, count = min(rules.items(), key=lambda entry: (-entry[1], entry[0]))
+    return f"{rule} ({count:,} of {len(refusals):,} refused networks)"

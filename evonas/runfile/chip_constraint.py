@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -50,15 +49,6 @@ class Hardware:
                 unchecked = self.fit(space.sample(rng)).unchecked
                 break
         return [f"What fits on {self.section.profile} is not checked for {'; '.join(unchecked)}."] if unchecked else []
-
-    def most_common_reason(self, genotypes: Iterable[Genotype]) -> str:
-        """Return the rule that most of these refused networks break, numbers left out, and by how many of them."""
-        refusals = [refusal for genotype in genotypes if (refusal := self.refuse(genotype)) is not None]
-        rules = Counter(rule for one in refusals for rule in {reason.partition(": ")[0] for reason in one.reasons})
-        if not rules:
-            return ""
-        rule, count = min(rules.items(), key=lambda entry: (-entry[1], entry[0]))
-        return f"{rule} ({count:,} of {len(refusals):,} refused networks)"
 
 
 def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Refuse:
