@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import socket
 import threading
@@ -48,6 +49,7 @@ class RayCluster:
 
     def __init__(self) -> None:
         self.is_owned = not ray.is_initialized()
+        self._breakpoint = os.environ.get("PYTHONBREAKPOINT")
         if self.is_owned:
             _start()
         self._node = ray.get_runtime_context().get_node_id()
@@ -104,6 +106,10 @@ class RayCluster:
         if self.is_owned and ray.is_initialized():
             with own_signals():
                 within(CLOSE_SECONDS, ray.shutdown)
+            if self._breakpoint is None:  # which Ray has set, and does not give back
+                os.environ.pop("PYTHONBREAKPOINT", None)
+            else:
+                os.environ["PYTHONBREAKPOINT"] = self._breakpoint
 
     def _nodes(self) -> Sequence[Mapping[str, Any]]:
         """Return the machines of the cluster, living and dead.

@@ -52,7 +52,7 @@ def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
         )
     address = f"http://127.0.0.1:{dashboard}"
     try:
-        for _ in range(120):
+        for _ in range(600):  # five minutes: it takes seconds, but not where everything else runs as well
             assert process.poll() is None, said.read_text()
             if answers(f"{address}/api/version"):
                 break

@@ -61,6 +61,7 @@ else:
     raise AssertionError("nobody noticed")
 workers.close()
 assert time.monotonic() - killed < 90
+assert os.environ.get("PYTHONBREAKPOINT") == before[1].get("PYTHONBREAKPOINT")
 """
 
 CLUSTER = """

@@ -67,10 +67,10 @@ def test_the_archive_of_one_worker_equals_that_of_two_and_of_none() -> None:
 
 def test_an_evaluation_that_takes_too_long_is_stopped_and_the_worker_replaced() -> None:
     def sleep(job: Job) -> dict[str, int]:
-        time.sleep(60 if job.slot == 0 else 0)
+        time.sleep(600 if job.slot == 0 else 0)
         return {"error": 1, "rate": 1}
 
-    workers = make(sleep, count=1, seconds=1.0)
+    workers = make(sleep, count=1, seconds=5.0)
     for slot in range(3):
         workers.start(job(slot))
     rows = {row.job.slot: row for row in (workers.next() for _ in range(3))}
