@@ -43,6 +43,9 @@ def sweep(
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="For people, or for programs.")] = Format.table,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and build one network.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="First evaluate again what has failed; other rows are kept.")
+    ] = False,
 ) -> None:
     """Search for many chips and budgets at once, or go on with it: the same command resumes."""
     with exit_codes(run_file, cannot="be swept"), resumable("sweep"):
@@ -61,7 +64,7 @@ def sweep(
         for line in _sought(resolved, verb="seek"):
             screen.print(plain(line))
         make_output(folder)
-        table = _searched(resolved, folder=folder, console=screen)
+        table = _searched(resolved, folder=folder, console=screen, retry=retry_failed)
         if format_ is Format.json:
             typer.echo(table.to_json())
         else:
@@ -90,7 +93,7 @@ def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
     return [f"{count} evaluations {verb} the best network of each cell:", *dict.fromkeys(sought)]
 
 
-def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console) -> SweepTable:
+def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console, retry: bool) -> SweepTable:
     archive, ending = carried_out(
         resolved.run,
         search=resolved.search,
@@ -98,6 +101,7 @@ def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console) -> Swe
         folder=folder,
         console=console,
         settings=resolved.settings,
+        retry=retry,
     )
     table = tabulated(resolved, archive.rows)
     if ending is Ending.ONLY_REFUSED and not table.evaluations:
