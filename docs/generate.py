@@ -203,7 +203,7 @@ def _chip(chip: Mapping[str, Any]) -> str:
         ("also counted", "memory accesses" if chip["memory"] else ""),
         ("not counted", "; ".join(chip["not_counted"])),
         ("known, never summed", ", ".join(f"`{name}`" for name in chip["never_summed"])),
-        ("latency", f"`{chip['latency']}`" if chip["latency"] else "cannot be told"),
+        ("latency", f"`{chip['latency']}`" if chip["latency"] else "unknown"),
         ("not in the latency", "; ".join(chip["latency_not_counted"])),
         ("fit", ", ".join(f"`{name}`" for name in chip["fit"]) or "cannot be checked"),
         ("uncertainty", "{:g} to {:g} times the result".format(*chip["uncertainty"]) if chip["uncertainty"] else ""),

@@ -66,6 +66,15 @@ def test_all_that_a_page_shows_works_in_its_order(page: Path, folder: Path) -> N
             carry_out(block, folder)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_saves_is_used_by_a_command_below_it(page: Path) -> None:
+    every = list(blocks(page))
+    for index, block in enumerate(every):
+        if block.path is not None:
+            below = "".join(later.text for later in every[index + 1 :])
+            assert Path(block.path).stem in below, f"{block}: nothing uses {block.path}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page) if needs_ray(block)], ids=str)
 def test_what_a_page_shows_of_ray_works_in_a_process_of_its_own(block: Block, tmp_path: Path) -> None:
