@@ -37,12 +37,16 @@ def draw(folder: Path) -> Figure:
     results = evonas.load(folder, [accuracy.objective(), energy.objective(profile=CHIP)])
     front = results.front().rows
     best = pick(results, "best:accuracy")
-    wanted = (pick(results, "knee"), min(_as_good_as(best, front), key=lambda row: _values(row)[1]), best)
-    picked = list({row.job.slot: row for row in wanted}.values())
+    cheapest = min(_as_good_as(best, front), key=lambda row: _values(row)[1])
+    others = sorted(front, key=_values, reverse=True)  # where two of the three are one
+    wanted = {row.job.slot: row for row in (pick(results, "knee"), cheapest, best, *others)}
+    picked = sorted(list(wanted.values())[: len(COLOURS)], key=_values)
     figure = Figure(figsize=(13, 6.4), layout="constrained")
     halves: Any = figure.subfigures(1, 2, width_ratios=[6, 7])
     _front(halves[0].subplots(), results.rows, front=front, picked=picked)
-    for axes, row, colour in zip(halves[1].subplots(len(wanted), 1)[: len(picked)], picked, COLOURS, strict=False):
+    for axes, row, colour in zip(
+        halves[1].subplots(len(picked), 1, squeeze=False)[:, 0], picked, COLOURS, strict=False
+    ):
         _network(axes, row, colour=colour)
     return figure
 

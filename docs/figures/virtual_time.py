@@ -27,8 +27,8 @@ def draw(folder: Path) -> Figure:
     for job, lane in zip(jobs, lanes(jobs), strict=True):
         begin, length = job.start / unit, job.cost / unit
         axes.barh(lane, length, left=begin, height=0.8, color=COLOURS[job.rung], edgecolor="white")
-        parent = f" from {job.parents[0]}" if job.rung else ""
-        axes.text(begin + length / 2, lane, f"{job.slot}{parent}", ha="center", va="center", fontsize=7,
+        text = f"{job.slot} from {job.parents[0]}" if job.rung and length > 6 else str(job.slot) if length > 1.5 else ""
+        axes.text(begin + length / 2, lane, text, ha="center", va="center", fontsize=7,
                   color="white" if job.rung else "#333333", clip_on=True)  # fmt: skip
     epochs = {job.rung: job.epochs for job in jobs}
     handles = [Patch(color=COLOURS[rung], label=f"{epochs[rung]} epochs") for rung in sorted(epochs)]
