@@ -111,6 +111,12 @@ class Activity:
         time_steps: Time steps of each sample.
         populations: In the order in which they compute.
         connections: In the order in which they compute.
+
+    Example:
+        >>> from evonas.measurement import Activity, Population
+        >>> hidden = Population("hidden", "lif", (5, 1, 1), state=2, static=False, spikes=(20, 30), updates=(40, 45))
+        >>> Activity(samples=10, time_steps=2, populations=(hidden,), connections=()).spikes
+        5.0
     """
 
     samples: int
@@ -165,6 +171,13 @@ class Measurement:
         activity: The counts.
         class_samples: Validation samples of each class; empty where nobody counted.
         class_hits: Those of them that were classified correctly.
+
+    Example:
+        >>> from evonas import Activity, Measurement
+        >>> nothing = Activity(samples=10, time_steps=2, populations=(), connections=())
+        >>> found = Measurement(0.9, 0.4, samples=10, parameters=120, time_steps=2, silent=True, activity=nothing)
+        >>> Measurement.from_json(found.to_json()) == found
+        True
     """
 
     accuracy: float

@@ -55,6 +55,12 @@ class Objective:
 
     Raises:
         OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.
+
+    Example:
+        >>> from evonas import Objective
+        >>> error = Objective("error", lambda found: found["error"], direction="min", at_most=0.5)
+        >>> error.score({"error": 0.25}), error.violation(0.25)
+        (0.25, 0.0)
     """
 
     name: str

@@ -31,6 +31,12 @@ class Genotype(Mapping[str, Scalar]):
     """A canonical choice: a flat, immutable mapping from the names of the active variables to plain scalars.
 
     Two genotypes are equal, and have the same `key`, if and only if their contents are. Made by `Space`.
+
+    Example:
+        >>> from evonas import Integer, Space
+        >>> genotype = Space({"layers": Integer(1, 6)}).canonical({"layers": 2})
+        >>> genotype["layers"], genotype.key
+        (2, '868b289781a58a4c')
     """
 
     def __init__(self, values: Mapping[str, Scalar]) -> None:
@@ -78,6 +84,13 @@ class Rule:
 
     Raises:
         SpaceError: If `names` are no names, or `when` cannot be called.
+
+    Example:
+        >>> from evonas import Choice, LogReal, Rule, Space
+        >>> is_leaky = Rule(("tau",), lambda values: values["kind"] == "leaky")
+        >>> space = Space({"kind": Choice(["leaky", "integrate"]), "tau": LogReal(1.0, 100.0)}, rules=[is_leaky])
+        >>> space.canonical({"kind": "integrate", "tau": 5.0})
+        Genotype({'kind': 'integrate'})
     """
 
     names: Sequence[str]
@@ -113,6 +126,15 @@ class Space:
             a chip is asked whether it can hold it.
         surrogate_width: The `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
             training searches widths: they keep to its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from evonas import Choice, Integer, Space
+        >>> space = Space({"kind": Choice(["lif", "analog"]), "layers": Integer(1, 6)})
+        >>> space.size
+        12
+        >>> space.sample(np.random.default_rng(0))
+        Genotype({'kind': 'analog', 'layers': 4})
     """
 
     def __init__(

@@ -48,6 +48,12 @@ class Choice:
 
     Raises:
         SpaceError: If there is none, two are equal, or one is no bool, number or string, which alone survive JSON.
+
+    Example:
+        >>> from evonas import Choice
+        >>> kind = Choice(["lif", "analog"])
+        >>> kind.canonical("lif"), kind.size
+        ('lif', 2)
     """
 
     values: tuple[Scalar, ...]
@@ -109,6 +115,11 @@ class Integer:
 
     Raises:
         SpaceError: If an end is no whole number, or they are in the wrong order.
+
+    Example:
+        >>> from evonas import Integer
+        >>> Integer(2, 8).canonical(4.0), Integer(2, 8).size
+        (4, 7)
     """
 
     low: int
@@ -171,6 +182,11 @@ class Real:
 
     Raises:
         SpaceError: If these are no finite numbers, or leave no values.
+
+    Example:
+        >>> from evonas import Real
+        >>> Real(0.25, 1.5, step=0.05).canonical(0.512)
+        0.5
     """
 
     low: float
@@ -252,6 +268,11 @@ class LogReal:
 
     Raises:
         SpaceError: If the ends are no positive numbers in this order, or `digits` is no whole number from 1 to 12.
+
+    Example:
+        >>> from evonas import LogReal
+        >>> LogReal(1.0, 100.0).canonical(12.34), LogReal(1.0, 100.0, digits=3).canonical(12.34)
+        (12.0, 12.3)
     """
 
     low: float

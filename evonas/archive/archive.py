@@ -47,6 +47,16 @@ class Archive:
         ChangedRunError: If the archive belongs to a run of another seed, space or other objectives or settings, or
             objectives give its rows other values than they did.
         ArchiveError: If another process writes it, it is no archive, is damaged or cannot be written to.
+
+    Example:
+        >>> from evonas import Archive, Budget, InlineWorkers, Integer, Objective, RandomSearch, Space, search
+        >>> space, size = Space({"layers": Integer(1, 6)}), Objective("size", lambda found: found["size"])
+        >>> workers = InlineWorkers(lambda job: {"size": job.genotype["layers"] ** 2})
+        >>> with Archive("found.h5", space, [size]) as archive:
+        ...     ending = search(space, archive, strategy=RandomSearch(), workers=workers, budget=Budget(evaluations=6))
+        ...     best = archive.front().rows[0]
+        >>> len(archive.rows), best.job.genotype
+        (6, Genotype({'layers': 1}))
     """
 
     def __init__(
@@ -273,6 +283,18 @@ def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = 
 
     Raises:
         ArchiveError: If there is no archive, or it is damaged.
+
+    Example:
+        >>> import evonas
+        >>> space = evonas.Space({"layers": evonas.Integer(1, 6)})
+        >>> size = evonas.Objective("size", lambda found: found["size"])
+        >>> workers = evonas.InlineWorkers(lambda job: {"size": job.genotype["layers"] ** 2})
+        >>> with evonas.Archive("known.h5", space, [size]) as archive:
+        ...     ending = evonas.search(
+        ...         space, archive, strategy=evonas.RandomSearch(), workers=workers, budget=evonas.Budget(evaluations=6)
+        ...     )
+        >>> [row.score.values for row in evonas.load("known.h5").front().rows]
+        [(1.0,)]
     """
     path = Path(path)
     return Archive.read(path / "archive.h5" if path.is_dir() else path, objectives)

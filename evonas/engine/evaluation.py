@@ -17,7 +17,13 @@ MESSAGE_LIMIT = 2000
 
 
 class Outcome(Enum):
-    """How a job ended. The value is the sentence that people read; success is the empty sentence."""
+    """How a job ended. The value is the sentence that people read; success is the empty sentence.
+
+    Example:
+        >>> from evonas import Outcome
+        >>> Outcome.OUT_OF_MEMORY.value
+        'The evaluation ran out of memory.'
+    """
 
     MEASURED = ""
     DIVERGED = "The training diverged: its loss is no longer a finite number."
@@ -55,6 +61,13 @@ class Evaluation:
         device: Kind of device, such as `"cpu"` or the name of the GPU.
         retries: Tries before the one that this came of: workers that were lost, failures that were tried again.
         degree: By how much a refused network misses what it would have to keep; 0 for all others.
+
+    Example:
+        >>> from evonas import Evaluation, Genotype, Job, Outcome
+        >>> job = Job(slot=0, kind="evaluate", genotype=Genotype({"layers": 2}), strategy="random")
+        >>> fast, slow = (Evaluation(job, Outcome.MEASURED, measurement={"error": 0.1}, seconds=s) for s in (1.0, 9.0))
+        >>> fast.same_result(slow)
+        True
     """
 
     job: Job

@@ -20,6 +20,11 @@ class Cost:
         operations: What the virtual clock runs on: dense multiply-accumulates over the whole training, or any other
             unit that is the same for all jobs of a run.
         sample_steps: Samples that go through a training step, forward and backward, times their time steps.
+
+    Example:
+        >>> from evonas import Cost
+        >>> Cost(operations=2e9, sample_steps=4000).operations
+        2000000000.0
     """
 
     operations: float = 1.0
@@ -44,6 +49,12 @@ class Job:
         start: Virtual time at which it starts, in the same unit.
         seed: Seed of the run.
         settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
+
+    Example:
+        >>> from evonas import Genotype, Job
+        >>> job = Job(slot=0, kind="evaluate", genotype=Genotype({"layers": 2}), strategy="random")
+        >>> job.genotype["layers"], job.epochs
+        (2, 1)
     """
 
     slot: int

@@ -38,6 +38,11 @@ class Ladder:
 
     Raises:
         OptionError: If epochs do not rise from 1 on, or `keep` is no part.
+
+    Example:
+        >>> from evonas import Ladder
+        >>> Ladder(epochs=(2, 6), keep=0.5).top
+        1
     """
 
     epochs: tuple[int, ...] = (1,)

@@ -47,6 +47,13 @@ class RayWorkers:
         search_seconds: Time limit of a `search` job; None for none.
         retries: How often the job of a lost worker is tried again.
         at_most: Never more workers than this, which could only idle.
+
+    Example:
+        >>> from evonas import RayWorkers
+        >>> workers = RayWorkers(lambda job: {"size": job.genotype["layers"] ** 2}, count=4, seconds=60)
+        >>> workers.count  # Ray is started with the first job
+        0
+        >>> workers.close()
     """
 
     def __init__(

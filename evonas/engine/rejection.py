@@ -18,6 +18,11 @@ class Refusal:
     Attributes:
         reasons: One for each rule that it breaks, for people.
         degree: By how much it misses them, above 0: of two refused networks the one that misses by less is better.
+
+    Example:
+        >>> from evonas import Refusal
+        >>> Refusal(("6 layers, and there is room for 4",), degree=0.5).message
+        '6 layers, and there is room for 4.'
     """
 
     reasons: tuple[str, ...]

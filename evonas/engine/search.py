@@ -112,6 +112,11 @@ class Budget:
 
     Raises:
         OptionError: If a number is out of its range.
+
+    Example:
+        >>> from evonas import Budget
+        >>> Budget(evaluations=60)
+        Budget(evaluations=60, seconds=None)
     """
 
     evaluations: int
@@ -197,6 +202,23 @@ def search(
 
     Warns:
         RuntimeWarning: If the search gives up because everything fails in the same way.
+
+    Example:
+        >>> from evonas import Archive, Budget, Evolution, InlineWorkers, Integer, Objective, Space, search
+        >>> space = Space({"x": Integer(-9, 9)})
+        >>> near = Objective("near", lambda found: found["x"] ** 2)
+        >>> far = Objective("far", lambda found: (found["x"] - 3) ** 2)
+        >>> with Archive("line.h5", space, [near, far]) as archive:
+        ...     ending = search(
+        ...         space,
+        ...         archive,
+        ...         strategy=Evolution(pop_size=4),
+        ...         workers=InlineWorkers(lambda job: dict(job.genotype)),
+        ...         budget=Budget(evaluations=19),
+        ...     )
+        ...     best = archive.front().rows
+        >>> ending.value, sorted(row.job.genotype["x"] for row in best)
+        ('The budget of evaluations is spent.', [0, 1, 2, 3])
     """
     if not archive.objectives:
         raise EvonasError("There are no objectives, so that nothing can be searched for. Give the archive one or more.")

@@ -38,6 +38,13 @@ class InlineWorkers:
 
     Args:
         evaluate: What a job is.
+
+    Example:
+        >>> from evonas import Genotype, InlineWorkers, Job
+        >>> workers = InlineWorkers(lambda job: {"size": job.genotype["layers"] ** 2})
+        >>> workers.start(Job(slot=0, kind="evaluate", genotype=Genotype({"layers": 3}), strategy="random"))
+        >>> workers.next().measurement
+        {'size': 9}
     """
 
     def __init__(self, evaluate: Evaluate) -> None:
@@ -71,6 +78,17 @@ class SimulatedWorkers:
     Attributes:
         now: Simulated time at which the job that `next` returned last has ended.
         busy: Simulated time that all started jobs take together.
+
+    Example:
+        >>> import numpy as np
+        >>> from evonas import Genotype, Job, SimulatedWorkers
+        >>> rng = np.random.default_rng(0)
+        >>> slower_first = lambda job, rng: 5.0 - job.slot
+        >>> workers = SimulatedWorkers(lambda job: {"slot": job.slot}, count=2, rng=rng, duration=slower_first)
+        >>> for slot in (0, 1):
+        ...     workers.start(Job(slot=slot, kind="evaluate", genotype=Genotype({}), strategy="random"))
+        >>> workers.next().measurement, workers.now
+        ({'slot': 1}, 4.0)
     """
 
     def __init__(

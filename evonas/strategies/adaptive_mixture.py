@@ -36,6 +36,13 @@ class AdaptiveMixture:
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.
         name: Not stored: each row carries the name of the member that proposed it.
+
+    Example:
+        >>> from evonas import AdaptiveMixture, Evolution, Integer, Objective, RandomSearch, Space
+        >>> from evonas.engine.view import View
+        >>> view = View(Space({"layers": Integer(1, 6)}), [Objective("error", lambda found: found["error"])], seed=0)
+        >>> AdaptiveMixture([(RandomSearch(), 1), (Evolution(), 1)]).propose(view).strategy
+        'random'
     """
 
     members: Sequence[tuple[Strategy, float]]

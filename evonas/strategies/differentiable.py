@@ -84,6 +84,12 @@ class Differentiable:
 
     Raises:
         OptionError: If an option is out of its range.
+
+    Example:
+        >>> from evonas import Differentiable, Integer, Objective, Space
+        >>> spikes = Objective("spikes", lambda found: found["spikes"], log=True)
+        >>> Differentiable("spikes", prices=(0.1, 3.0)).faults(Space({"layers": Integer(1, 6)}), [spikes])
+        ['name: the space has no `relax`, so that it cannot be searched by gradients; use another one']
     """
 
     objective: str

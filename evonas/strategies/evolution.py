@@ -82,6 +82,13 @@ class Evolution:
 
     Raises:
         OptionError: If an option is out of its range.
+
+    Example:
+        >>> from evonas import Evolution, Integer, Objective, Space
+        >>> from evonas.engine.view import View
+        >>> space, error = Space({"layers": Integer(1, 6)}), Objective("error", lambda found: found["error"])
+        >>> Evolution(pop_size=4).propose(View(space, [error], seed=0)).strategy
+        'evolution'
     """
 
     pop_size: int = 16

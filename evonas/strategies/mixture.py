@@ -22,6 +22,13 @@ class Mixture:
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.
         name: Not stored: each row carries the name of the member that proposed it.
+
+    Example:
+        >>> from evonas import Evolution, Integer, Mixture, Objective, RandomSearch, Space
+        >>> from evonas.engine.view import View
+        >>> view = View(Space({"layers": Integer(1, 6)}), [Objective("error", lambda found: found["error"])], seed=0)
+        >>> Mixture([(RandomSearch(), 1), (Evolution(), 3)]).propose(view).strategy
+        'random'
     """
 
     members: Sequence[tuple[Strategy, float]]

@@ -31,6 +31,13 @@ class RandomSearch:
 
     Raises:
         OptionError: If the name is empty.
+
+    Example:
+        >>> from evonas import Integer, Objective, RandomSearch, Space
+        >>> from evonas.engine.view import View
+        >>> view = View(Space({"layers": Integer(1, 6)}), [Objective("error", lambda found: found["error"])], seed=0)
+        >>> RandomSearch().propose(view).genotype
+        Genotype({'layers': 6})
     """
 
     name: str = "random"
