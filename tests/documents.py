@@ -73,9 +73,9 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """The commands of a shell block, comments left out, continued lines joined."""
-        joined = self.text.replace("\\\n", " ")
-        return [" ".join(shlex.split(line, comments=True)) and re.sub(r"\s+# .*", "", line).strip()
-                for line in joined.splitlines() if line.strip() and not line.startswith("#")]  # fmt: skip
+        lines = self.text.replace("\\\n", " ").splitlines()
+        without = (re.sub(r"(^|\s+)# .*", "", line).strip() for line in lines)
+        return [command for command in without if command]
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}, line {self.line}"

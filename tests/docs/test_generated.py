@@ -35,7 +35,7 @@ generate = script("generate.py")
 @pytest.mark.parametrize("page", generate.PAGES)
 def test_the_generated_part_of_a_page_is_up_to_date(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert generate.generated(page, text) == text, "run `make docs`"
+    assert generate.generated(page, text) == text, "run `python docs/generate.py`"
 
 
 def test_every_key_of_a_run_file_has_a_meaning_a_type_and_a_default_in_its_reference() -> None:
