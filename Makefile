@@ -9,8 +9,8 @@ MINUTES ?= 10
 search: .venv/search-ready       ## find spiking networks for the digits; results in results/digits
 	$(BIN)/python -m evonas.run runs/digits.toml
 
-test: .venv/test-ready           ## the tests that are quick
-	$(BIN)/python -m pytest
+test: .venv/test-ready           ## the tests that are quick, several at once
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine
 	$(BIN)/python -m pytest -m slow

@@ -188,13 +188,13 @@ def test_a_variable_of_the_users_own_kind_is_crossed_and_drawn_like_a_choice() -
 
 def test_it_goes_on_drawing_until_pop_size_rows_are_scored_whatever_fails() -> None:
     def evaluate(job: Job) -> Mapping[str, Any]:
-        if job.slot < 30:
+        if job.slot < 15:
             raise RuntimeError("no such operator")
         return measure(job)
 
     _, rows = run(Evolution(pop_size=6, screen=1), space=mixed_space(), evaluate=evaluate, evaluations=60)
-    assert all(row.job.parents == () for row in rows[:36])
-    assert all(row.job.parents for row in rows[36:])
+    assert all(row.job.parents == () for row in rows[:21])
+    assert all(row.job.parents for row in rows[21:])
 
 
 def test_it_finds_a_better_front_than_it_began_with() -> None:

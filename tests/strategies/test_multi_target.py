@@ -186,7 +186,7 @@ def test_failures_and_networks_without_a_price_are_seen_by_every_target_as_such(
     def raises(measurement: Any) -> float:
         raise KeyError("spikes")
 
-    job = Job(slot=0, kind="evaluate", genotype=mixed_space().sample(View(mixed_space(), (), seed=0).generator()), strategy="x")  # fmt: skip
+    job = Job(slot=0, kind="evaluate", genotype=mixed_space().sample(View(mixed_space(), (ERROR,), seed=0).generator()), strategy="x")  # fmt: skip
     failed = Row(Evaluation(job, Outcome.CRASHED, message="no"), None, None)
     measured = Row.of(Evaluation(job, Outcome.MEASURED, measurement={"error": 1.0}), (ERROR,))
     lost = Target("lost", (ERROR, Objective("energy", unpriced)))
