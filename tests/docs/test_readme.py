@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -43,21 +44,23 @@ def test_every_command_of_the_readme_works_as_written_in_a_shell_that_has_entere
     tmp_path: Path,
 ) -> None:
     folder = workplace(tmp_path / "work")
+    for block in blocks(README):
+        if block.path is not None:
+            (folder / block.path).parent.mkdir(exist_ok=True)
+            (folder / block.path).write_text(block.text)
     environment = Path(sys.prefix) / "bin" / "activate"
     shown = [command for block in blocks(README) if block.kind == "sh" for command in block.commands]
     script = ["set -e", "export PYTHONWARNINGS=ignore"]
     for command in shown:
-        words = command.split()
-        if words[0] == "make":  # what it runs at its end, with the program that it names
+        words = shlex.split(command)
+        if words[0] == "make":  # what it runs at its end, by the path of its program, as in the Makefile
             words = as_evonas(made(words[1]))
-            command = (
-                " ".join([f"{sys.prefix}/bin/evonas", *in_folder(words, folder)[1:]]) if words[0] == "evonas" else ":"
-            )
+            run = [f"{sys.prefix}/bin/evonas", *in_folder(words, folder)[1:]] if words[0] == "evonas" else [":"]
         elif words[0] == "source":
-            command = f"source '{environment}'"
-        elif words[0] == "evonas":
-            command = " ".join(f"'{word}'" for word in in_folder(words, folder))
-        script.append(f"echo '+ {words[0]}'; {command}")
+            run = ["source", str(environment)]
+        else:
+            run = in_folder(words, folder)
+        script.append(f"echo '+ {words[0]}'; {shlex.join(run)}")
     plain = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}  # no environment has been entered before
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)], cwd=folder, env=plain, capture_output=True, text=True, check=False
