@@ -22,6 +22,9 @@ from evonas.objective import Objective
 
 _CROWDING = get_crowding_function("cd")
 
+SAMPLED_POINTS = 1024
+"""Points by which improvements of hypervolumes of three and more objectives are compared."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -122,21 +125,36 @@ def nondominated(costs: ArrayLike) -> np.ndarray:
     return np.asarray(NonDominatedSorting().do(points, only_non_dominated_front=True), dtype=int)
 
 
-def gains(front: ArrayLike, candidates: ArrayLike, *, ref_point: np.ndarray) -> np.ndarray:
+def hypervolume_improvement(
+    front: ArrayLike, candidates: ArrayLike, *, ref_point: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Return the `(candidates,)` hypervolume that each candidate alone would add to `front`, up to `ref_point`.
 
+    Exact for one and two objectives. For more it is the part of `SAMPLED_POINTS` random points of the box around all
+    that a candidate would dominate and the front does not: enough to tell which candidates add most.
+
     Args:
-        front: `(points, objectives)` costs, less is better.
+        front: `(points, objectives)` costs, less is better, none of which dominates another.
         candidates: `(candidates, objectives)` costs.
         ref_point: `(objectives,)` costs; what is not better in every objective adds nothing.
+        rng: Where the points of the box come from.
     """
     points, added = _matrix(front), _matrix(candidates)
-    if points.shape[1] == 1:
-        best = min(float(points.min()), float(ref_point[0]))
-        return np.maximum(best - added[:, 0], 0.0)
-    volume = HV(ref_point=ref_point)
-    before = volume.do(points)
-    return np.array([volume.do(np.vstack([points, point])) - before for point in added])
+    objectives = added.shape[1]
+    if objectives == 1:
+        return np.maximum(min(float(points.min()), float(ref_point[0])) - added[:, 0], 0.0)
+    if objectives == 2:
+        steps = points[np.argsort(points[:, 0], kind="stable")]
+        begins = np.concatenate([[-np.inf], steps[:, 0]])
+        ends = np.minimum(np.concatenate([steps[:, 0], [np.inf]]), ref_point[0])
+        levels = np.minimum(np.concatenate([[np.inf], steps[:, 1]]), ref_point[1])
+        widths = np.maximum(ends - np.maximum(begins, added[:, :1]), 0.0)
+        return np.asarray((widths * np.maximum(levels - added[:, 1:], 0.0)).sum(axis=1))
+    low = np.minimum(points.min(axis=0), added.min(axis=0))
+    sampled = low + np.maximum(ref_point - low, 0.0) * rng.random((SAMPLED_POINTS, objectives))
+    is_free = ~(points[None] <= sampled[:, None]).all(axis=2).any(axis=1)
+    dominated = (added[:, None] <= sampled[is_free][None]).all(axis=2).sum(axis=1)
+    return np.asarray(dominated / SAMPLED_POINTS * np.prod(np.maximum(ref_point - low, 0.0)))
 
 
 def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -14,8 +15,9 @@ from evonas.engine.view import Proposal, Row, View
 from evonas.options import NAME, Number, OptionRule, Whole, settle
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
+from evonas.strategies.neighbourhood import neighbours
+from evonas.strategies.preselection import PreSelection
 from evonas.strategies.random import Unknown
-from evonas.strategies.screening import Screening
 
 PAIRS = 4
 """Pairs of parents that are mated at once."""
@@ -23,24 +25,17 @@ PAIRS = 4
 ROUNDS = 8
 """Rounds of matings without a new child, after which a network is drawn at random."""
 
-GROWTH = 8
-"""The population has a place for each so many rows seen: few at first, when it must get on, more to keep variety."""
-
-FULL_GROWN = 4
-"""The population stops to grow at so many times `pop_size`, which keeps the cost of a proposal the same."""
-
-NEWCOMERS = 1 / 8
-"""Part of the proposals that are drawn from the whole space, against the loss of variety."""
-
 SCARCE = 8
 """While so many networks are refused for each that is not, those that miss by least are parents as well."""
 
-NEWCOMERS_IF_SCARCE = 1 / 2
+IMMIGRANTS_IF_SCARCE = 1 / 2
 """Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
 
-UNSCREENED = 1 / 2
-"""Part of the others for which the first new child is taken as it is, so that no forecast can mislead for ever."""
+WAYS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0.1}
+"""Where a proposal comes from, and what part of them: so that no model can mislead for ever, nor variety get lost."""
 
+CHILDREN, NEIGHBOURS = 0.3, 0.55
+"""Parts of the candidates of which the model chooses one; the others are drawn from the whole space."""
 
 _RULES: dict[str, OptionRule] = {
     "pop_size": Whole(4, 10_000),
@@ -55,25 +50,25 @@ _RULES: dict[str, OptionRule] = {
 
 @dataclass(frozen=True)
 class Evolution:
-    """NSGA-II in steady state: each proposal is a child of the best `pop_size` rows seen so far.
+    """NSGA-II in steady state, a model of the rows seen, and a local search around the front share the proposals.
 
     The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
-    `pop_size`; until the lowest does, networks are drawn at random. It grows with the rows of that rung, up to four
-    times `pop_size`. Where nearly all networks are refused before their evaluation, those that miss by least are
-    parents of every second proposal, until `pop_size` others are measured: so the search moves towards what is not
-    refused. Parents win binary tournaments by rank and crowding. No network is proposed twice.
+    `pop_size`; until the lowest does, networks are drawn at random. Parents win binary tournaments by rank and
+    crowding. Most proposals are pre-selected: of `screen` candidates, which are children of the population, neighbours
+    of the front and random networks, the one is proposed of which a model of the rows expects most
+    (`PreSelection`). The others are a child, a neighbour or a random immigrant as it comes. No network is proposed
+    twice.
 
-    Half of the children are screened: of `screen` new ones that is taken which a forecast from the rows seen finds
-    most promising. One proposal of eight is a newcomer, drawn from the whole space. With `screen = 1` there are no
-    newcomers either, and this is NSGA-II alone.
+    Where nearly all networks are refused before their evaluation, those that miss by least are parents of every second
+    proposal, until `pop_size` others are measured: so the search moves towards what is not refused. With `screen = 1`
+    every proposal is a child, and this is NSGA-II alone.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
-    from the paper in replacing one row at a time, in the growing population, in rejecting every child that is known to
-    the whole run, in screening, and in newcomers.
+    from the paper in replacing one row at a time and in rejecting every child that is known to the whole run.
 
     Attributes:
         pop_size: Random networks at the start, and rows that may become parents then.
-        screen: Children of which one is proposed; 1 for no screening.
+        screen: Candidates of which one is proposed; 1 for no pre-selection.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
         eta_crossover: Distribution index of SBX: the larger, the nearer children are to their parents.
@@ -92,7 +87,7 @@ class Evolution:
     """
 
     pop_size: int = 16
-    screen: int = 32
+    screen: int = 112
     crossover: float = 0.9
     mutations: float = 1.0
     eta_crossover: float = 15.0
@@ -113,32 +108,53 @@ class Evolution:
             self._states[view] = _State(view.space, rates)
         state = self._states[view]
         population = state.population(view, self.pop_size)
-        is_measured = len(view.scored(0)) >= self.pop_size
-        newcomers = NEWCOMERS * (self.screen > 1) if population is None or is_measured else NEWCOMERS_IF_SCARCE
-        is_newcomer = newcomers > 0 and rng.random() < newcomers
-        if population is not None and not is_newcomer:
-            wanted = self.screen if is_measured and rng.random() >= UNSCREENED else 1
-            children = self._new_children(view, state.mating, population, wanted=wanted, rng=rng)
-            if children:
-                survivors = {individual.get("row").job.slot for individual in population}
-                genotypes = [genotype for genotype, _ in children]
-                best = state.screening.choose(view, genotypes, keep=survivors, rng=rng) if len(children) > 1 else 0
-                genotype, parents = children[best]
-                return Proposal(genotype, self.name, parents=parents)
+        found: Sequence[Child] = ()
+        if population is not None:
+            way = self._way(is_scarce=len(view.scored(0)) < self.pop_size, rng=rng)
+            if way == "model":
+                found = self._candidates(view, state, population, rng=rng)
+                best = state.preselection.choose(view, [genotype for genotype, _ in found], rng=rng) if found else 0
+                found = found[best : best + 1]
+            elif way == "neighbourhood":
+                found = list(neighbours(view, state.best(view, population), count=1, rng=rng))
+            elif way == "mating":
+                found = _children(view, state.mating, population, count=1, rng=rng)
+        if found:
+            genotype, parents = found[0]
+            return Proposal(genotype, self.name, parents=parents)
         drawn = state.unknown.draw(view, rng)
         return None if drawn is None else Proposal(drawn, self.name)
 
-    def _new_children(
-        self, view: View, mating: Mating, population: Population, *, wanted: int, rng: np.random.Generator
-    ) -> list[Child]:
-        found: dict[str, Child] = {}
-        for _ in range(ROUNDS):
-            for genotype, parents in mating.children(population, pairs=max(PAIRS, wanted // 2), rng=rng):
-                if not view.is_known(genotype):
-                    found.setdefault(genotype.key, (genotype, parents))
-                    if len(found) == wanted:
-                        return list(found.values())
-        return list(found.values())
+    def _way(self, *, is_scarce: bool, rng: np.random.Generator) -> str:
+        """Return where the next proposal comes from."""
+        if is_scarce:
+            return "immigration" if rng.random() < IMMIGRANTS_IF_SCARCE else "mating"
+        return "mating" if self.screen == 1 else str(rng.choice(list(WAYS), p=list(WAYS.values())))
+
+    def _candidates(
+        self, view: View, state: _State, population: Population, *, rng: np.random.Generator
+    ) -> Sequence[Child]:
+        """Return new networks from everywhere, `screen` of them where there are so many."""
+        children, near = round(CHILDREN * self.screen), round(NEIGHBOURS * self.screen)
+        found = _children(view, state.mating, population, count=children, rng=rng)
+        found += neighbours(view, state.best(view, population), count=near, rng=rng)
+        drawn = (view.space.sample(rng) for _ in range(self.screen - children - near))
+        found += [(genotype, ()) for genotype in drawn if not view.is_known(genotype)]
+        return list({genotype.key: (genotype, parents) for genotype, parents in found}.values())
+
+
+def _children(
+    view: View, mating: Mating, population: Population, *, count: int, rng: np.random.Generator
+) -> list[Child]:
+    """Return up to `count` new children of the population."""
+    found: dict[str, Child] = {}
+    for _ in range(ROUNDS):
+        for genotype, parents in mating.children(population, pairs=max(PAIRS, count // 2), rng=rng):
+            if not view.is_known(genotype):
+                found.setdefault(genotype.key, (genotype, parents))
+                if len(found) == count:
+                    return list(found.values())
+    return list(found.values())
 
 
 class _State:
@@ -146,7 +162,7 @@ class _State:
 
     def __init__(self, space: Space, rates: Rates) -> None:
         self.mating = Mating(space, rates=rates)
-        self.screening = Screening(space)
+        self.preselection = PreSelection(space)
         self.unknown = Unknown()
         self._individuals: dict[int, Individual] = {}
         self._survivors: dict[int, list[Row]] = {}
@@ -166,9 +182,8 @@ class _State:
         folded = self._folded.get(rung, 0)
         if folded == len(rows):
             return self._population[rung]
-        for seen, row in enumerate(rows[folded:], folded + 1):
-            places = max(pop_size, min(seen // GROWTH, FULL_GROWN * pop_size))
-            survivors = order([*survivors, row], objectives=view.objectives)[:places]
+        for row in rows[folded:]:
+            survivors = order([*survivors, row], objectives=view.objectives)[:pop_size]
         # rank and crowding among the survivors themselves, which the last one to leave has changed
         ranked = ranking(survivors, objectives=view.objectives)
         self._survivors[rung], self._folded[rung] = survivors, len(rows)
@@ -176,6 +191,11 @@ class _State:
         self._individuals = individuals
         self._population[rung] = Population.create(*individuals.values())
         return self._population[rung]
+
+    def best(self, view: View, population: Population) -> list[Row]:
+        """Return the rows that no other one of the population's rung dominates, as far as they are kept."""
+        rows: list[Row] = [individual.get("row") for individual in population if individual.get("rank") == 0]
+        return self.preselection.front(view) if all(row.job.rung == 0 for row in rows) else rows
 
     def _nearest(self, view: View, pop_size: int) -> Population | None:
         """Return what is measured and what is refused by least, None where chance alone finds enough."""

@@ -1,107 +1,135 @@
-"""A forecast: what networks that were never measured may cost, from those that were."""
+"""Gaussian processes: what networks that were never measured may cost, from those that were.
+
+Source: C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, 2006, algorithm 2.1; the scale
+of the values is the one of largest likelihood.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from evonas.space import Space
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar
-
-NUMERIC_SPAN = 2.0
-"""Distance between the ends of a numeric variable, where two different choices are at distance 1."""
-
 DECAYS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
-NOISES = (1e-2, 1e-1)
+NOISES = (0.01, 0.1)
+"""Where the search for the likeliest kernel begins: a grid, all variables alike."""
 
+STEP = 3.0
+"""Factor by which the decay of a variable, or the noise, is changed to see whether that is likelier."""
 
-def position(space: Space, genotype: Mapping[str, Scalar]) -> np.ndarray:
-    """Return the `(dimensions,)` place of a genotype.
+SMALL_STEP = 1.6
+"""The same for all decays at once."""
 
-    The squared distance of two places is the number of choices that differ, plus the squared differences of numbers
-    on their (logarithmic) axes. A variable without a value has a place of its own. Variables of a user's own kind have
-    no distances (`has_distances`), and no part in it.
-    """
-    place: list[float] = []
-    for name, variable in space.variables.items():
-        value = genotype.get(name)
-        if isinstance(variable, Choice):
-            place += [math.sqrt(0.5) * (value is not None and value == known) for known in variable.values]
-        elif isinstance(variable, Real | LogReal | Integer):
-            place.append(-NUMERIC_SPAN if value is None else NUMERIC_SPAN * _along(variable, float(value)))
-    return np.array(place)
+DECAY_RANGE = (3e-3, 4.0)
+NOISE_RANGE = (1e-3, 1.0)
 
-
-def has_distances(space: Space) -> bool:
-    """Return whether every variable is of a kind whose values have distances."""
-    return all(isinstance(variable, Choice | Real | LogReal | Integer) for variable in space.variables.values())
-
-
-def _along(variable: Real | LogReal | Integer, value: float) -> float:
-    low, high = float(variable.low), float(variable.high)
-    if isinstance(variable, LogReal):
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low) if high > low else 0.0
+JITTER = 1e-6
+"""Added to the variances of a sample, against rounding."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """How alike two networks are expected to be: `exp(-decay * squared distance)`, and the part that is noise."""
+    """How alike two networks are expected to be: `exp(-sum of decay * squared distance)` over the variables.
 
-    decay: float
+    Attributes:
+        decays: `(variables,)`.
+        noise: Variance of what repeats with no network, in units of the variance of all.
+    """
+
+    decays: tuple[float, ...]
     noise: float
 
 
-class Forecast:
-    """Gaussian process regression of several values with one kernel.
-
-    Source: C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, 2006, algorithm 2.1; the
-    scale of each value is the one of largest likelihood.
+class GaussianProcess:
+    """Regression of one value.
 
     Args:
-        places: `(networks, dimensions)`.
-        values: `(networks, values)`.
-        kernel: Likeness of networks.
+        places: `(networks, coordinates)`.
+        values: `(networks,)`.
+        kernel: How alike they are expected to be.
+        owners: `(coordinates,)` index of the variable of each coordinate.
     """
 
-    def __init__(self, places: np.ndarray, values: np.ndarray, *, kernel: Kernel) -> None:
-        likeness = np.exp(-kernel.decay * _squared_distances(places, places))
-        likeness[np.diag_indices(len(places))] += kernel.noise
-        self._places = places
-        self._kernel = kernel
-        self._factor = np.linalg.cholesky(likeness)
-        self._mean = values.mean(0)
-        spread = values.std(0)
-        self._unit = np.where(spread > 0, spread, 1.0)
-        self._whitened = solve_triangular(self._factor, (values - self._mean) / self._unit, lower=True)
-        self._scales = np.maximum((self._whitened**2).mean(0), 1e-12)
+    def __init__(self, places: np.ndarray, values: np.ndarray, *, kernel: Kernel, owners: np.ndarray) -> None:
+        self._weights = np.sqrt(np.array(kernel.decays)[owners])
+        self._places = places * self._weights
+        covariance = np.exp(-_squared_distances(self._places, self._places))
+        covariance[np.diag_indices(len(places))] += kernel.noise
+        self._factor = np.linalg.cholesky(covariance)
+        self._mean, spread = float(values.mean()), float(values.std())
+        self._unit = spread if spread > 0 else 1.0
+        self._whitened = self._solved((values - self._mean) / self._unit)
+        self._scale = max(float(self._whitened @ self._whitened) / len(values), 1e-9)
+        self._noise = kernel.noise
 
     @property
     def log_likelihood(self) -> float:
         """Log marginal likelihood of the values, up to a constant."""
-        rows, columns = self._whitened.shape
-        spread = float(np.log(np.diag(self._factor)).sum())
-        return float(-0.5 * rows * np.log(self._scales).sum() - columns * spread)
+        return -0.5 * len(self._whitened) * math.log(self._scale) - float(np.log(np.diag(self._factor)).sum())
+
+    @property
+    def noise_variance(self) -> float:
+        """Variance of what repeats with no network."""
+        return self._noise * self._scale * self._unit**2
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """`(networks,)` means at the places that it was made of: the values without their noise."""
+        return self._mean_at(self._solved(np.exp(-_squared_distances(self._places, self._places))))
 
     def at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return `(places, values)` means and standard deviations at `(places, dimensions)`."""
-        likeness = np.exp(-self._kernel.decay * _squared_distances(places, self._places))
-        halfway = solve_triangular(self._factor, likeness.T, lower=True)
-        unknown = np.maximum(1.0 - (halfway**2).sum(0), 1e-9)
-        means = halfway.T @ self._whitened
-        deviations = np.sqrt(unknown[:, None] * self._scales[None, :])
-        return self._mean + self._unit * means, self._unit * deviations
+        """Return `(places,)` means and their `(places, places)` covariance at `(places, coordinates)`."""
+        weighted = places * self._weights
+        halfway = self._solved(np.exp(-_squared_distances(self._places, weighted)))
+        covariance = np.exp(-_squared_distances(weighted, weighted)) - halfway.T @ halfway
+        return self._mean_at(halfway), self._scale * self._unit**2 * covariance
+
+    def sample(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return `(places,)` values of one function that agrees with what was seen, drawn from all that do."""
+        means, covariance = self.at(places)
+        covariance[np.diag_indices(len(places))] += JITTER * self._unit**2 * max(self._scale, 1.0)
+        drawn: np.ndarray = means + np.linalg.cholesky(covariance) @ rng.standard_normal(len(places))
+        return drawn
+
+    def _mean_at(self, halfway: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = self._mean + self._unit * (halfway.T @ self._whitened)
+        return mean
+
+    def _solved(self, right: np.ndarray) -> np.ndarray:
+        solution: np.ndarray = solve_triangular(self._factor, right, lower=True, check_finite=False)
+        return solution
 
 
-def likeliest_kernel(places: np.ndarray, values: np.ndarray) -> Kernel:
-    """Return the kernel of a small grid under which `values` are most likely."""
-    kernels = [Kernel(decay, noise) for decay, noise in product(DECAYS, NOISES)]
-    return max(kernels, key=lambda kernel: Forecast(places, values, kernel=kernel).log_likelihood)
+def likelier_kernel(
+    places: np.ndarray, values: np.ndarray, *, owners: np.ndarray, known: Kernel | None, rng: np.random.Generator
+) -> Kernel:
+    """Return a kernel under which the values are likelier than under `known`, or that one: one round of ascent.
+
+    Each variable's decay is tried once, larger or smaller by chance, then the noise and all decays both ways. Where
+    none is known the round begins from the likeliest of a small grid.
+    """
+
+    def likelihood(kernel: Kernel) -> float:
+        return GaussianProcess(places, values, kernel=kernel, owners=owners).log_likelihood
+
+    variables = int(owners.max()) + 1
+    grid = [Kernel((decay,) * variables, noise) for decay in DECAYS for noise in NOISES] if known is None else [known]
+    best, value = max(((kernel, likelihood(kernel)) for kernel in grid), key=lambda entry: entry[1])
+    signs = rng.choice((-1.0, 1.0), variables)
+    moves = [(np.where(np.arange(variables) == v, STEP ** signs[v], 1.0), 1.0) for v in rng.permutation(variables)]
+    same = np.ones(variables)
+    moves += [(same, STEP), (same, 1 / STEP), (same * SMALL_STEP, 1.0), (same / SMALL_STEP, 1.0)]
+    for factors, noise in moves:
+        tried = Kernel(
+            tuple(np.clip(np.array(best.decays) * factors, *DECAY_RANGE).tolist()),
+            float(np.clip(best.noise * noise, *NOISE_RANGE)),
+        )
+        if (found := likelihood(tried)) > value:
+            best, value = tried, found
+    return best
 
 
 def _squared_distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:

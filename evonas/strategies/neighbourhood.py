@@ -1,0 +1,31 @@
+"""Neighbours: networks that differ from a good one in a single variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from evonas.engine.view import Row, View
+from evonas.errors import OutsideError
+from evonas.strategies.mating import Child
+
+TRIES = 4
+"""Draws for each neighbour that is asked for: most draws near an explored network give known ones."""
+
+
+def neighbours(view: View, rows: Sequence[Row], *, count: int, rng: np.random.Generator) -> Iterator[Child]:
+    """Yield up to `count` unknown networks that differ from one of `rows` in one variable, drawn anew."""
+    names, found = list(view.space.variables), set[str]()
+    for _ in range(TRIES * count if rows else 0):
+        row, name = rows[int(rng.integers(len(rows)))], names[int(rng.integers(len(names)))]
+        assignment = {**view.space.fill(row.job.genotype, rng), name: view.space.variables[name].sample(rng)}
+        try:
+            genotype = view.space.canonical(assignment)
+        except OutsideError:
+            continue
+        if genotype.key not in found and not view.is_known(genotype):
+            found.add(genotype.key)
+            yield genotype, (row.job.slot,)
+            if len(found) == count:
+                return
