@@ -104,17 +104,22 @@ def _kind(kind: Mapping[str, Any]) -> str:
     if "enum" in kind:
         return " or ".join(f'`"{value}"`' for value in kind["enum"])
     if kind.get("type") == "array":
-        return f"list of {_kind(kind['items'])}" if kind.get("items") else "list"
+        return f"list of {_several(_kind(kind['items']))}" if kind.get("items") else "list"
     if kind.get("type") == "object":
-        return f"table of {_type(kind['additionalProperties'])}"
+        return f"table of {_several(_type(kind['additionalProperties']))}"
     least, open_least = kind.get("minimum"), kind.get("exclusiveMinimum")
     most, open_most = kind.get("maximum"), kind.get("exclusiveMaximum")
     words = [TYPES[kind["type"]]]
     words += [f"above {_number(open_least)}"] if open_least is not None and not least else []
     words += [f"from {_number(least)}"] if least is not None else []
-    words += [f"to {_number(most)}"] if most is not None else []
+    words += [f"{'to' if least is not None else 'and at most'} {_number(most)}"] if most is not None else []
     words += [f"below {_number(open_most)}"] if open_most is not None else []
     return " ".join(words)
+
+
+def _several(noun: str) -> str:
+    """Return the plural of a kind of value."""
+    return re.sub(r"^(whole number|number|list|text)", r"\1s", noun)
 
 
 def _rule(rule: OptionRule) -> str:
@@ -127,7 +132,8 @@ def _rule(rule: OptionRule) -> str:
         case Whole():
             return f"whole number from {_number(rule.low)} to {_number(rule.high)}"
         case Number():
-            return f"number {'above' if rule.is_open else 'from'} {_number(rule.low)} to {_number(rule.high)}"
+            low, high = _number(rule.low), _number(rule.high)
+            return f"number above {low} and at most {high}" if rule.is_open else f"number from {low} to {high}"
         case _:
             return "true or false" if isinstance(rule, Flag) else "text"
 
@@ -147,7 +153,8 @@ def _options_of(section: str) -> Iterator[str]:
         member = getattr(importlib.import_module(f"{folder}.{path.stem}"), attribute, None)
         if member is None:
             continue
-        summary = _one_line((inspect.getdoc(member) or "").partition("\n\n")[0]).removeprefix("Return the objective: ")
+        summary = _one_line((inspect.getdoc(member) or "").partition("\n\n")[0])
+        summary = summary.removeprefix("Return the objective: ").removeprefix("Return ")
         yield f'### `name = "{path.stem}"`'
         yield summary[0].upper() + summary[1:]
         told = _attributes(member)
