@@ -30,7 +30,7 @@ from evonas import Archive
 from evonas.cli.session import Search
 from evonas.engine.ray_workers import RayWorkers
 from evonas.engine.view import Row
-from evonas.report.sweep_table import Found, found_in
+from evonas.report.sweep_table import CellResult, result_of
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.sweep import Cell, ResolvedSweep, resolve_sweep
 
@@ -82,7 +82,7 @@ def short(seed: int, *, evaluations: int) -> tuple[str, ...]:
     )
 
 
-def difference(one: Found, other: Found) -> float:
+def difference(one: CellResult, other: CellResult) -> float:
     """Return the accuracy of `one` minus that of `other` in units of its error; none found is worse than any found."""
     if one.accuracy is None or other.accuracy is None:
         found = (one.accuracy is not None) - (other.accuracy is not None)
@@ -105,12 +105,12 @@ def main() -> None:
     filled: list[int] = []
     for seed in range(seeds):
         sweep, shared = swept(seed, evaluations=round(MORE * evaluations))
-        filled.append(sum(found_in(cell, shared, top=1).key is not None for cell in sweep.cells))
+        filled.append(sum(result_of(cell, shared, top=1).key is not None for cell in sweep.cells))
         for name, bound in COMPARED:
             cell = next(cell for cell in sweep.cells if (cell.chip.name, cell.budget["energy"]) == (name, bound))
             rows = searched(seed, cell, evaluations=evaluations)
             ratios.append(networks(shared) / networks(rows))
-            together, alone = (found_in(cell, found, top=1) for found in (shared, rows))
+            together, alone = (result_of(cell, found, top=1) for found in (shared, rows))
             differences.append(difference(together, alone))
             lines.append((str(seed), name, f"{bound:g}", told(together), told(alone), f"{differences[-1]:.2f}"))
             print(f"seed {seed}, {name} {bound:g}: {told(together)} by the sweep, {told(alone)} alone", flush=True)
@@ -133,7 +133,7 @@ def networks(rows: tuple[Row, ...]) -> int:
     return len({row.job.genotype.key for row in rows})
 
 
-def told(found: Found) -> str:
+def told(found: CellResult) -> str:
     """Return an accuracy with its error, for people."""
     return "none" if found.accuracy is None else f"{found.accuracy:.3f} +- {found.accuracy_error:.3f}"
 

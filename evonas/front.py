@@ -15,7 +15,7 @@ from evonas.cli.exit_codes import exit_codes
 from evonas.engine.view import Row
 from evonas.report import tables
 from evonas.report.answer import Answer, Command, answered
-from evonas.report.cost_breakdown import Bill
+from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
 from evonas.report.pick import pick
 from evonas.runfile.modules import forget_working_directory
@@ -59,14 +59,15 @@ def front(
         for note in answer.notes(is_for_people=format_ is Format.table):
             typer.echo(visible(note), err=True)
         if html:
-            _write_page(folder, answer)
+            _write_report(folder, answer)
 
 
 def _show(answer: Answer, *, everything: bool, format_: Format) -> None:
-    found, picked, cost = answer.results.front(), answer.picked, answer.bill
+    found, picked, cost = answer.results.front(), answer.picked, answer.breakdown
     rows = answer.results.rows if everything else None
     if format_ is Format.json:
-        whole = None if picked is None else {**found.network(picked), "bill": None if cost is None else cost.to_json()}
+        breakdown = None if cost is None else cost.to_json()
+        whole = None if picked is None else {**found.network(picked), "breakdown": breakdown}
         typer.echo(found.to_json(rows=rows, picked=whole))
     elif format_ is Format.csv:
         typer.echo(tables.to_csv(found, rows=rows if picked is None else [picked]), nl=False)
@@ -76,7 +77,7 @@ def _show(answer: Answer, *, everything: bool, format_: Format) -> None:
         typer.echo(visible("\n".join(_told(picked, found, cost))))
 
 
-def _told(row: Row, found: Front, cost: Bill | None) -> list[str]:
+def _told(row: Row, found: Front, cost: CostBreakdown | None) -> list[str]:
     """Return the lines that people read of one network."""
     whole: dict[str, Any] = found.network(row)
     lines = [f"Network {whole['key']}: slot {whole['slot']}, {whole['strategy']}, {whole['epochs']} epochs"]
@@ -86,16 +87,17 @@ def _told(row: Row, found: Front, cost: Bill | None) -> list[str]:
     if row.score is not None and row.score.reason:
         lines.append(f"  infeasible: {row.score.reason}")
     lines += ["Genotype", *(f"  {name} = {value}" for name, value in whole["genotype"].items())]
-    return lines if cost is None else [*lines, *tables.bill_lines(cost)]
+    return lines if cost is None else [*lines, *tables.breakdown_lines(cost)]
 
 
-def _write_page(folder: Path, answer: Answer) -> None:
-    from evonas.report.html import page  # plotly, which no other output needs
+def _write_report(folder: Path, answer: Answer) -> None:
+    from evonas.report.html import html_report  # plotly, which no other output needs
 
     results = answer.results
     drawn = answer.picked or (pick(results, "knee") if results.front().rows else None)
     target = (folder if folder.is_dir() else folder.parent) / "report.html"
-    write_text(target, page(results, title=folder.resolve().name, picked=drawn, bill=answer.bill_of(drawn)))
+    breakdown = answer.breakdown_of(drawn)
+    write_text(target, html_report(results, title=folder.resolve().name, picked=drawn, breakdown=breakdown))
     typer.echo(visible(f"Written: {target}"), err=True)
 
 

@@ -19,7 +19,7 @@ from evonas.cli.session import carried_out, command, resumable
 from evonas.engine.search import Ending
 from evonas.errors import EvonasError, RunFileError
 from evonas.report.escaping import plain
-from evonas.report.sweep_sheets import best_networks, budget_text, rank_correlations, reasons
+from evonas.report.sweep_sheets import best_networks, budget_text, correlation_sheet, reasons
 from evonas.report.sweep_table import SweepTable, tabulated
 from evonas.runfile.sweep import ResolvedSweep, resolve_sweep
 
@@ -105,7 +105,7 @@ def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console, retry:
     )
     table = tabulated(resolved, archive.rows)
     if ending is Ending.ONLY_REFUSED and not table.evaluations:
-        raise EvonasError(f"Nothing fits on any of the chips: {table.found[0].reason}")
+        raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
     write_text(folder / "sweep.csv", table.to_csv())
     return table
 
@@ -132,8 +132,8 @@ def _show(table: SweepTable, console: Console) -> None:
     console.print(best_networks(table))
     for line in reasons(table):
         console.print(plain(line))
-    for quantity in dict.fromkeys(likeness.quantity for likeness in table.likenesses):
-        console.print(rank_correlations(table, quantity=quantity))
+    for quantity in dict.fromkeys(correlation.quantity for correlation in table.rank_correlations):
+        console.print(correlation_sheet(table, quantity=quantity))
     for note in table.notes():
         console.print(plain(note))
 

@@ -1,4 +1,4 @@
-"""An answer: the rows of a results folder under the question that a command asks, and the network that it picks."""
+"""An answer: the rows of a results folder, scored as a command asks, and the network that it picks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from evonas.archive.results import Results
 from evonas.engine.view import Row
 from evonas.errors import ArchiveError, RunFileError
 from evonas.measurement import Measurement
-from evonas.report.cost_breakdown import Bill, bill
+from evonas.report.cost_breakdown import CostBreakdown, cost_breakdown
 from evonas.report.kept_off import nearest
 from evonas.report.pick import pick
-from evonas.report.rescoring import Question, ask, bounds_of, within
+from evonas.report.rescoring import Rescoring, bounds_of, rescored, within
 from evonas.report.results_folder import (
     archive_of,
     differences,
@@ -28,13 +28,13 @@ from evonas.runfile.schema import RunFile
 
 @dataclass(frozen=True)
 class Command:
-    """What a reader asks for.
+    """What a command asks of a results folder.
 
     Attributes:
-        profile: Another chip, if any.
-        budgets: `NAME=VALUE`: hard bounds.
-        wanted: The network to pick, as `pick` takes it, if any.
-        trust: Whether code of its own that the folder names may be imported.
+        profile: Another chip, or None for the chips of the run.
+        budgets: Hard bounds, each as `NAME=VALUE`.
+        wanted: The network to pick, in the form that `pick` takes, or None.
+        trust: Whether code of the user's own that the folder names may be imported.
     """
 
     profile: str | None = None
@@ -45,48 +45,48 @@ class Command:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a results folder holds under a question.
+    """The rows of a results folder, scored as a command asks.
 
     Attributes:
-        results: The rows under the question.
-        question: What was asked.
-        picked: The network that was asked for, None where none was.
-        remarks: What has to be known of how the folder was read.
+        results: The rows under the objectives of `rescoring`.
+        rescoring: The objectives and the chip.
+        picked: The network to show in full, None where the command names none.
+        remarks: How the folder was read, as sentences for people.
     """
 
     results: Results
-    question: Question
+    rescoring: Rescoring
     picked: Row | None
     remarks: tuple[str, ...] = ()
 
     @property
-    def bill(self) -> Bill | None:
-        """What the network that was picked costs on the chip of the question, None where either is missing."""
-        return self.bill_of(self.picked)
+    def breakdown(self) -> CostBreakdown | None:
+        """The cost of the picked network, None where no network is picked or there is no chip."""
+        return self.breakdown_of(self.picked)
 
-    def bill_of(self, row: Row | None) -> Bill | None:
-        """Return what a network costs on the chip of the question, None where either is missing."""
+    def breakdown_of(self, row: Row | None) -> CostBreakdown | None:
+        """Return the cost of a network on the chip of the rescoring, None where either is missing."""
         measurement = None if row is None else row.evaluation.measurement
-        return bill(measurement.activity, self.question) if isinstance(measurement, Measurement) else None
+        return cost_breakdown(measurement.activity, self.rescoring) if isinstance(measurement, Measurement) else None
 
     def notes(self, *, is_for_people: bool) -> Iterator[str]:
-        """Yield what is told beside the answer: how the folder was read, and why networks are not on the front.
+        """Yield sentences beside the answer: how the folder was read, and why networks are not on the front.
 
         Args:
-            is_for_people: Whether people read the answer. Programs are told why only where the front is empty.
+            is_for_people: Whether people read the answer. Programs get the reasons only where the front is empty.
         """
         yield from self.remarks
         is_empty = not self.results.front().rows
-        if (is_empty or is_for_people) and (told := self.question.kept_off(self.results)):
-            yield told
+        if (is_empty or is_for_people) and (reasons := self.rescoring.kept_off(self.results)):
+            yield reasons
         if is_empty:
             yield from nearest(self.results.rows, objectives=self.results.objectives, top=self.results.header.top_rung)
 
 
 def answered(folder: Path, command: Command) -> Answer:
-    """Return what a results folder, or an archive, holds under the question that a command asks.
+    """Return the rows of a results folder, or of an archive, scored as a command asks.
 
-    Nothing that the folder names is imported unless the command trusts it.
+    Code that the folder names is imported only if the command trusts it.
 
     Raises:
         RunFileError: With everything that is wrong with the command or the folder.
@@ -94,31 +94,31 @@ def answered(folder: Path, command: Command) -> Answer:
     """
     file = run_file_of(folder)
     if file is not None and not command.trust:
-        told = named_code(file, folder=folder)
-        if told:
-            return _of_stored_values(folder, command, remarks=tuple(told), file=file)
+        untrusted = named_code(file, folder=folder)
+        if untrusted:
+            return _of_stored_values(folder, command, remarks=tuple(untrusted), file=file)
     return _of_stored_values(folder, command) if file is None else _of_run_file(folder, command, file)
 
 
 def _of_run_file(folder: Path, command: Command, file: RunFile) -> Answer:
     """Return the answer with every objective computed from the measurements."""
     remarks = () if command.trust else tuple(hidden_code(file))
-    asked = file if command.trust else with_shipped_profiles(file)
+    file_used = file if command.trust else with_shipped_profiles(file)
     faults: list[str] = []
     try:
-        question = ask(asked, profile=command.profile, budgets=command.budgets, trusted=command.trust)
+        rescoring = rescored(file_used, profile=command.profile, budgets=command.budgets, trusted=command.trust)
     except RunFileError as error:
         faults += error.faults
-        question = ask(asked, trusted=command.trust)
-    results = Archive.read(archive_of(folder), question.objectives)
+        rescoring = rescored(file_used, trusted=command.trust)
+    results = Archive.read(archive_of(folder), rescoring.objectives)
     faults += differences(file, results.header, folder=folder)
-    return _picked(results, question, command, faults=faults, remarks=remarks)
+    return _picked(results, rescoring, command, faults=faults, remarks=remarks)
 
 
 def _of_stored_values(
     folder: Path, command: Command, *, remarks: tuple[str, ...] = (), file: RunFile | None = None
 ) -> Answer:
-    """Return the answer with the values that the archive holds of the objectives of its run, as far as it holds any."""
+    """Return the answer with the values that the archive holds; no objective is computed."""
     try:
         results = Archive.read(archive_of(folder))
     except ArchiveError as error:
@@ -131,7 +131,9 @@ def _of_stored_values(
         raise RunFileError([*remarks, *none, *faults])
     known = ", ".join(objective.name for objective in results.objectives)
     if command.profile is not None:
-        faults.append(f"--profile: only the stored values of {known} are known, so they cannot be had for another chip")
+        faults.append(
+            f"--profile: only the stored values of {known} are known, so that none can be computed for another chip"
+        )
     bounds, wrong = bounds_of(command.budgets)
     faults += wrong
     faults += [
@@ -142,8 +144,8 @@ def _of_stored_values(
     if bounds and not faults:
         results = _bounded(results, bounds)
     remarks += (f"The values of {known} are those that the archive holds; none is computed again.",)
-    question = Question(results.objectives, None, False, {}, None)
-    return _picked(results, question, command, faults=[*remarks[:-1], *faults] if faults else [], remarks=remarks)
+    rescoring = Rescoring(results.objectives, None, False, {}, None)
+    return _picked(results, rescoring, command, faults=[*remarks[:-1], *faults] if faults else [], remarks=remarks)
 
 
 def _bounded(results: Results, bounds: Mapping[str, float]) -> Results:
@@ -159,19 +161,19 @@ def _bounded(results: Results, bounds: Mapping[str, float]) -> Results:
 
 
 def _picked(
-    results: Results, question: Question, command: Command, *, faults: list[str], remarks: tuple[str, ...]
+    results: Results, rescoring: Rescoring, command: Command, *, faults: list[str], remarks: tuple[str, ...]
 ) -> Answer:
-    """Return the answer with the network that is asked for.
+    """Return the answer with the network that the command picks.
 
     Raises:
-        RunFileError: If there is none, or there are other faults.
+        RunFileError: If there is no such network, or with the other faults.
     """
-    answer = Answer(results, question, None, (*remarks, *results.notes))
+    answer = Answer(results, rescoring, None, (*remarks, *results.notes))
     if command.wanted is not None:
         try:
             answer = replace(answer, picked=pick(results, command.wanted))
         except RunFileError as error:
-            faults = [*faults, *error.faults, *filter(None, [question.kept_off(results)])]  # why there may be none
+            faults = [*faults, *error.faults, *filter(None, [rescoring.kept_off(results)])]  # why there may be none
     if faults:
         raise RunFileError(faults)
     return answer

@@ -1,4 +1,4 @@
-"""A bill: what one network costs on a chip, term by term and layer by layer, and whether it fits there."""
+"""The cost of one network on a chip, term by term and layer by layer, and whether it fits there."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from evonas.chips.energy_parts import headline
 from evonas.chips.profile import load
 from evonas.errors import ProfileError, UnpriceableError
 from evonas.measurement import Activity
-from evonas.report.rescoring import Question
+from evonas.report.rescoring import Rescoring
 
 
 @dataclass(frozen=True)
-class Bill:
-    """What a network costs on a chip, as far as its profile tells. Values are plain, so that it is a JSON object.
+class CostBreakdown:
+    """The cost of a network on a chip, as far as its profile tells; all values can be written as JSON.
 
     Attributes:
-        profile: The chip.
+        profile: Id of the profile of the chip.
         scope: What its coefficients include.
-        part: `"dynamic"`, or `"total"` with the static power during the sample: what `energy` is.
-        parts: Nominal joules per sample of both, None for a total that cannot be told; empty where there is no energy.
-        energy: `low`, `nominal` and `high` in joules per sample; None where the chip cannot price it.
+        part: The part that `energy` is: `"dynamic"`, or `"total"`, which adds the static power during the sample.
+        parts: Nominal joules per sample of both parts; the total is None where it is unknown. Empty without energy.
+        energy: `low`, `nominal` and `high` in joules per sample; None where it cannot be computed.
         terms: Share of the nominal energy by term.
         layers: Share of the nominal energy by layer, and of what belongs to no layer.
         joules: Nominal joules per sample by layer and term.
@@ -51,17 +51,18 @@ class Bill:
 
 
 NO_LAYER = "(no layer)"
+"""The name under which `layers` and `joules` list what belongs to no layer."""
 
 
-def bill(activity: Activity, question: Question) -> Bill | None:
-    """Return what a network costs on the chip of the question, None where that has no chip."""
-    if question.profile is None or question.check is None:
+def cost_breakdown(activity: Activity, rescoring: Rescoring) -> CostBreakdown | None:
+    """Return the cost of a network on the chip of a rescoring, None where there is no chip."""
+    if rescoring.profile is None or rescoring.check is None:
         return None
-    chip = load(question.profile)
-    options = {name: value for name, value in question.energy.items() if name != "part"}
+    chip = load(rescoring.profile)
+    options = {name: value for name, value in rescoring.energy.items() if name != "part"}
     assumed = Deployment(**options)
-    part = str(question.energy.get("part") or headline(chip))
-    checked: Any = question.check(activity)
+    part = str(rescoring.energy.get("part") or headline(chip))
+    checked: Any = rescoring.check(activity)
     fit = {
         "verdict": checked.verdict,
         "violations": list(checked.violations),
@@ -69,25 +70,28 @@ def bill(activity: Activity, question: Question) -> Bill | None:
         "cores": dict(checked.cores),
     }
     try:
-        found = estimate(activity, chip, assumed=assumed)
+        estimated = estimate(activity, chip, assumed=assumed)
     except (UnpriceableError, ProfileError) as error:
-        return Bill(chip.id, chip.scope, part, {}, None, {}, {}, {}, (), str(error), fit)
-    band = found.total if part == "total" else found.dynamic
-    joules = {name: {term: one.nominal for term, one in terms.items()} for name, terms in found.layers.items()}
-    terms = {name: one.nominal for name, one in found.terms.items()}
-    if part == "total" and found.static is not None:
-        terms["static"] = found.static.nominal
+        return CostBreakdown(chip.id, chip.scope, part, {}, None, {}, {}, {}, (), str(error), fit)
+    band = estimated.total if part == "total" else estimated.dynamic
+    joules = {name: {term: one.nominal for term, one in terms.items()} for name, terms in estimated.layers.items()}
+    terms = {name: one.nominal for name, one in estimated.terms.items()}
+    if part == "total" and estimated.static is not None:
+        terms["static"] = estimated.static.nominal
     in_layers = {term: sum(parts.get(term, 0.0) for parts in joules.values()) for term in terms}
     rest = {term: value - in_layers[term] for term, value in terms.items() if value - in_layers[term] > 1e-9 * value}
     joules |= {NO_LAYER: rest} if rest else {}
-    uncounted = tuple(found.uncounted)
-    if part == "dynamic" and found.static is not None:
-        uncounted += (f"static power, which is in the total: {found.static.nominal:.3g} J/sample",)
-    both = {"dynamic": found.dynamic.nominal, "total": None if found.static is None else found.total.nominal}
+    uncounted = tuple(estimated.uncounted)
+    if part == "dynamic" and estimated.static is not None:
+        uncounted += (f"static power, which is in the total: {estimated.static.nominal:.3g} J/sample",)
+    both = {
+        "dynamic": estimated.dynamic.nominal,
+        "total": None if estimated.static is None else estimated.total.nominal,
+    }
     energy = {"low": band.low, "nominal": band.nominal, "high": band.high}
     layers = {name: sum(parts.values()) for name, parts in joules.items()}
-    return Bill(
-        chip.id, found.scope, part, both, energy, _shares(terms), _shares(layers), joules, uncounted, "", fit
+    return CostBreakdown(
+        chip.id, estimated.scope, part, both, energy, _shares(terms), _shares(layers), joules, uncounted, "", fit
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that needs no other, with the front, its growth, and one network and its cost."""
+"""The HTML report of a run, one file that needs no other: the front, its growth, one network and its cost."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from evonas.engine.pareto import hypervolume, nondominated
 from evonas.engine.view import Row
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
-from evonas.report.cost_breakdown import Bill
+from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import hypertext
 from evonas.report.tables import both
 
 POINTS = 200
-"""Points of the curve of the hypervolume at most."""
+"""Most points of the curve of the hypervolume."""
 
 
-def page(results: Results, *, title: str, picked: Row | None = None, bill: Bill | None = None) -> str:
-    """Return the text of an HTML file, which holds plotly's script itself.
+def html_report(
+    results: Results, *, title: str, picked: Row | None = None, breakdown: CostBreakdown | None = None
+) -> str:
+    """Return the text of an HTML file, plotly's script included.
 
     Args:
-        results: The run under the objectives that are asked for.
+        results: The rows of the run under the objectives to show.
         title: Name of the run.
-        picked: The network that is drawn.
-        bill: What it costs.
+        picked: The network to draw.
+        breakdown: Its cost.
     """
     front = results.front()
     figures = [_scatter(results, front, picked)] if len(front.objectives) > 1 else []
@@ -40,27 +42,30 @@ def page(results: Results, *, title: str, picked: Row | None = None, bill: Bill 
     measurement = None if picked is None else picked.evaluation.measurement
     if picked is not None and isinstance(measurement, Measurement):
         figures.append(_network(measurement.activity, key=picked.job.genotype.key))
-    if bill is not None and bill.energy is not None:
-        figures.append(_energy(bill))
+    if breakdown is not None and breakdown.energy is not None:
+        figures.append(_energy(breakdown))
     # the script, 5 MB, once
     parts += [figure.to_html(full_html=False, include_plotlyjs=figure is figures[0]) for figure in figures]
-    parts += [f"<p>{hypertext(text)}</p>" for text in _words(bill)]
+    parts += [f"<p>{hypertext(text)}</p>" for text in _paragraphs(breakdown)]
     style = "body{font-family:sans-serif;max-width:60em;margin:2em auto}"
     head = f'<head><meta charset="utf-8"><title>{hypertext(title)}</title><style>{style}</style></head>'
     return f"<!doctype html>\n<html>{head}<body>\n{chr(10).join(parts)}\n</body></html>\n"
 
 
-def _words(bill: Bill | None) -> list[str]:
-    if bill is None:
+def _paragraphs(breakdown: CostBreakdown | None) -> list[str]:
+    if breakdown is None:
         return []
-    fit = f"Fit on {bill.profile}: {bill.fit['verdict']}. {'; '.join(bill.fit['violations'] or bill.fit['unchecked'])}"
-    energy = f"Energy on {bill.profile}: {both(bill.parts)}; the {bill.part} energy is traded."
-    told = [energy] if bill.parts.get("total") is not None else []
-    return [*told, fit, *([f"Not counted: {'; '.join(bill.uncounted)}."] if bill.uncounted else []), bill.unpriced]
+    chip, fit, paragraphs = breakdown.profile, breakdown.fit, []
+    if breakdown.parts.get("total") is not None:
+        paragraphs.append(f"Energy on {chip}: {both(breakdown.parts)}; the {breakdown.part} energy is traded.")
+    paragraphs.append(f"Fit on {chip}: {fit['verdict']}. {'; '.join(fit['violations'] or fit['unchecked'])}")
+    if breakdown.uncounted:
+        paragraphs.append(f"Not counted: {'; '.join(breakdown.uncounted)}.")
+    return [*paragraphs, breakdown.unpriced]
 
 
 def _scatter(results: Results, front: Front, picked: Row | None) -> go.Figure:
-    """Return the networks in the first two objectives, those of the front in front."""
+    """Return the networks in the first two objectives, those of the front drawn on top."""
     first, second = front.objectives[:2]
     best = {row.job.slot for row in front.rows}
     others = [row for row in results.rows if row.costs is not None and row.job.slot not in best]
@@ -82,7 +87,7 @@ def _scatter(results: Results, front: Front, picked: Row | None) -> go.Figure:
 
 
 def _parts(front: Front, row: Row, group: str) -> str:
-    """Return the parts of the objectives that have several, for networks that somebody may choose."""
+    """Return the parts of the objectives that have several; empty for networks that are only measured."""
     if group == "measured":
         return ""
     parted = [(one.name, one.parts) for one in front.objectives if one.parts is not None and row.score is not None]
@@ -123,7 +128,7 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
             ends = (name, edge.target)
             x, y = [depth[end] for end in ends], [height[end] for end in ends]
             figure.add_scatter(x=x, y=y, mode="lines", line={"color": "silver"}, hoverinfo="skip")
-    told = {
+    texts = {
         one.name: f"{one.kind} {one.shape}, {one.outputs / activity.samples:,.1f} spikes a sample"
         for one in activity.populations
     }
@@ -131,7 +136,7 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
         x=[depth[name] for name in depth],
         y=[height[name] for name in depth],
         text=[hypertext(name) for name in depth],
-        hovertext=[hypertext(told.get(name, "the data")) for name in depth],
+        hovertext=[hypertext(texts.get(name, "the data")) for name in depth],
         mode="markers+text",
         textposition="top center",
         marker={"size": 14},
@@ -140,16 +145,16 @@ def _network(activity: Activity, *, key: str) -> go.Figure:
     return figure.update_layout(xaxis=hidden, yaxis=hidden)
 
 
-def _energy(bill: Bill) -> go.Figure:
-    """Return joules by layer, one colour a term."""
+def _energy(breakdown: CostBreakdown) -> go.Figure:
+    """Return stacked bars: joules by layer, one colour a term."""
     figure = go.Figure()
-    layers = [hypertext(layer) for layer in bill.joules]
-    for term in bill.terms:
-        joules = [terms.get(term, 0.0) for terms in bill.joules.values()]
+    layers = [hypertext(layer) for layer in breakdown.joules]
+    for term in breakdown.terms:
+        joules = [terms.get(term, 0.0) for terms in breakdown.joules.values()]
         figure.add_bar(x=layers, y=joules, name=hypertext(term))
-    band = bill.energy or {}
+    band = breakdown.energy or {}
     low, nominal, high = (f"{band[end]:.3g}" for end in ("low", "nominal", "high"))
-    title = f"Energy on {bill.profile}, {bill.part}: {nominal} ({low} to {high}) J a sample"
+    title = f"Energy on {breakdown.profile}, {breakdown.part}: {nominal} ({low} to {high}) J a sample"
     return figure.update_layout(
         title=hypertext(title), barmode="stack", xaxis={"type": "category"}, yaxis={"title": "J/sample"}
     )

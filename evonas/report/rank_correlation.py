@@ -1,4 +1,4 @@
-"""How alike two chips rank networks: Kendall's tau over what both can price."""
+"""Rank correlation: how alike two chips order the same networks, as Kendall's tau."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from evonas.objective import score
 from evonas.runfile.sweep_chip import Chip
 
 LOW = 0.7
-"""Below this tau, more than 15 of 100 pairs of networks stand in another order on the other chip."""
+"""Below this tau, more than 15 of 100 pairs of networks have another order on the other chip."""
 
 FEWEST = 5
-"""Networks below which no correlation is told."""
+"""Fewest networks of which a correlation is reported."""
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How alike two chips rank the networks.
+class RankCorrelation:
+    """How alike two chips order the networks by one quantity.
 
     Attributes:
         quantity: Name of the objective that ranks, such as `"energy"`.
@@ -38,12 +38,12 @@ class Likeness:
 
     @property
     def is_low(self) -> bool:
-        """Whether the two rank so differently that it matters."""
+        """Whether the orders differ so much that readers are warned."""
         return self.tau is not None and self.tau < LOW
 
 
-def likenesses(chips: Sequence[Chip], rows: Sequence[Row], *, quantity: str) -> list[Likeness]:
-    """Return how alike each pair of chips ranks the networks, each as it was after its longest training."""
+def rank_correlations(chips: Sequence[Chip], rows: Sequence[Row], *, quantity: str) -> list[RankCorrelation]:
+    """Return the rank correlation of each pair of chips; of each network the row with the longest training counts."""
     longest: dict[str, Row] = {}
     for row in rows:
         known = longest.get(row.job.genotype.key)
@@ -56,13 +56,13 @@ def likenesses(chips: Sequence[Chip], rows: Sequence[Row], *, quantity: str) -> 
         if quantity in chip.priced
     }
     return [
-        Likeness(quantity, (a, b), *rank_correlation(columns[a], columns[b]))
+        RankCorrelation(quantity, (a, b), *kendall_tau(columns[a], columns[b]))
         for a, b in itertools.combinations(columns, 2)
     ]
 
 
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> tuple[int, float | None]:
-    """Return how many networks have both values, and Kendall's tau-b of these, None where it is not defined.
+def kendall_tau(a: np.ndarray, b: np.ndarray) -> tuple[int, float | None]:
+    """Return the number of networks with both values, and their tau-b, None where it is not defined.
 
     Args:
         a: `(networks,)` values on one chip, NaN where there is none.

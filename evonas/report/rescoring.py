@@ -1,4 +1,4 @@
-"""A question asked to a finished run: its own objectives, or those of another chip and other budgets."""
+"""How a finished run is scored again: by its own objectives, or by those of another chip and other budgets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from evonas.runfile.schema import ObjectiveSection, RunFile
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a run is asked.
+class Rescoring:
+    """The objectives and the chip by which the networks of a finished run are scored again.
 
     Attributes:
-        objectives: What its networks are compared by. With a chip given, the first that depends on one has no value
-            for a network that does not fit there.
-        profile: The chip that a network is priced on, None where neither the question nor the run names one.
-        is_moved: Whether the question, and not the run, names the chip.
+        objectives: What the networks are compared by. Where the command names a chip, networks that do not fit on it
+            have no value of the first objective that depends on a chip.
+        profile: The chip, None where neither the command nor the run names one.
+        is_moved: Whether the command, and not the run, names the chip.
         energy: Options of the objective `energy`, without the profile.
-        check: Returns whether counted activity fits on the chip; None without a chip.
+        check: `check(activity)` returns whether a measured network fits on the chip; None without a chip.
     """
 
     objectives: tuple[Objective, ...]
@@ -40,18 +40,20 @@ class Question:
     check: Callable[[Any], Fit] | None
 
     def kept_off(self, results: Results) -> str:
-        """Return how many networks cannot be on the front, and why; empty where all can."""
+        """Return how many networks cannot be on the front, and why, as a sentence; empty where all can."""
         check = self.check if self.is_moved else None
         return kept_off(results.rows, objectives=results.objectives, top=results.header.top_rung, check=check)
 
 
-def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (), trusted: bool = True) -> Question:
-    """Return the question that a command asks.
+def rescored(
+    file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (), trusted: bool = True
+) -> Rescoring:
+    """Return how a run is scored again.
 
     Args:
         file: The run file of the run.
-        profile: Another chip: that of every objective that takes one; where none does, energy on it is added.
-        budgets: `NAME=VALUE`: the hard bound of an objective, which is added where the run does not have it.
+        profile: Another chip, for every objective that depends on one; where none does, the energy there is added.
+        budgets: Hard bounds, each as `NAME=VALUE`; an objective that the run does not have is added.
         trusted: Whether code of the user's own may be imported.
 
     Raises:
@@ -81,7 +83,7 @@ def ask(file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (
     if profile is not None and check is not None:
         index = next(index for index, section in enumerate(sections) if takes_profile(section.name))
         bounded[index] = _where_it_fits(bounded[index], check)
-    return Question(tuple(bounded), chip, profile is not None, energy, check)
+    return Rescoring(tuple(bounded), chip, profile is not None, energy, check)
 
 
 def _moved(
@@ -98,11 +100,11 @@ def _added(
 ) -> tuple[list[ObjectiveSection], list[str]]:
     """Return the objectives that bounds name and the run does not have, and a sentence for each fault."""
     sections, faults = [], []
-    there = members("objectives", attribute="objective", trusted=trusted)
+    shipped = members("objectives", attribute="objective", trusted=trusted)
     for name in [name for name in bounds if name not in known]:
-        takes_profile = name in there and _takes_profile(name, trusted=trusted)
-        if name not in there:
-            listed = ", ".join(sorted({*known, *there}))
+        takes_profile = name in shipped and _takes_profile(name, trusted=trusted)
+        if name not in shipped:
+            listed = ", ".join(sorted({*known, *shipped}))
             faults.append(f"--budget {name}: there is no such objective; there are {listed}")
         elif takes_profile and chip is None:
             faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
@@ -166,12 +168,12 @@ def _takes_profile(name: str, *, trusted: bool) -> bool:
     try:
         make = look_up(name, folder="objectives", attribute="objective", trusted=trusted)
     except LookupFault:
-        return False  # told with all other faults when it is made
+        return False  # reported with all other faults when the objective is made
     return "profile" in inspect.signature(make).parameters
 
 
 def _checker(chip: str, file: RunFile, energy: Mapping[str, Any]) -> Callable[[Any], Fit]:
-    """Return the check of fit, with what the run file says of how networks are put on a chip."""
+    """Return the check of fit, with the options of the run file that say how networks are put on a chip."""
     options = {name: energy[name] for name in ("weights", "weight_bits", "split") if name in energy}
     if file.hardware is not None:
         options = {"weight_bits": file.hardware.weight_bits, **file.hardware.options}

@@ -1,4 +1,4 @@
-"""Sheets of a sweep: the best network of each chip and budget, and how alike the chips rank networks."""
+"""Tables of a sweep for people: the best network of each chip and budget, and the rank correlations of chips."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ def best_networks(table: SweepTable) -> Sheet:
     """Return a table with the best network of each chip and budget."""
     refused = f", {table.refused} more refused" if table.refused else ""
     title = f"Best networks of {table.evaluations} evaluations, {table.failed} of them failed{refused}"
-    numbers = ["feasible", "key", "accuracy", *(f"{name} [{unit}]" for name, unit in table.units.items())]
+    estimates = [f"{name} [{unit}]" for name, unit in table.units.items()]
+    estimates += [f"{name}, {part} [{table.units[name]}]" for name, part in table.part_names()]
     rows = []
-    for found in table.found:
-        accuracy = "-" if found.accuracy is None else f"{found.accuracy:.3f} ± {found.accuracy_error:.3f}"
-        amounts = [_amount((found.amounts or {}).get(name)) for name in table.units]
-        cells = [found.profile, budget_text(found.budget), str(found.feasible), found.key or "none", accuracy, *amounts]
-        rows.append([*cells, found.fit or "-"])
+    for cell in table.cells:
+        accuracy = "-" if cell.accuracy is None else f"{cell.accuracy:.3f} ± {cell.accuracy_error:.3f}"
+        cells = [cell.profile, budget_text(cell.budget), str(cell.feasible), cell.key or "none", accuracy]
+        cells += [_amount((cell.amounts or {}).get(name)) for name in table.units]
+        parts = [cell.part(name, part) for name, part in table.part_names()]
+        cells += ["-" if value is None else f"{value:.3g}" for value in parts]
+        rows.append([*cells, cell.fit or "-"])
+    numbers = ["feasible", "key", "accuracy", *estimates]
     return sheet(["chip", "at most", *numbers, "fit"], rows, title=title, right=numbers)
 
 
-def rank_correlations(table: SweepTable, *, quantity: str) -> Sheet:
+def correlation_sheet(table: SweepTable, *, quantity: str) -> Sheet:
     """Return a table of Kendall's tau between the chips over all networks."""
-    pairs = {likeness.profiles: likeness for likeness in table.likenesses if likeness.quantity == quantity}
+    pairs = {
+        correlation.profiles: correlation for correlation in table.rank_correlations if correlation.quantity == quantity
+    }
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     rows = []
     for row in names:
         cells = [row]
         for column in names:
-            likeness = pairs.get((row, column)) or pairs.get((column, row))
-            cells.append("" if likeness is None else "-" if likeness.tau is None else f"{likeness.tau:.2f}")
+            correlation = pairs.get((row, column)) or pairs.get((column, row))
+            cells.append("" if correlation is None else "-" if correlation.tau is None else f"{correlation.tau:.2f}")
         rows.append(cells)
     title = f"Rank correlation (Kendall's tau) of {quantity} over the networks"
     return sheet(["", *names], rows, title=title, right=["", *names])
@@ -40,14 +46,14 @@ def rank_correlations(table: SweepTable, *, quantity: str) -> Sheet:
 def reasons(table: SweepTable) -> list[str]:
     """Return a sentence for each chip and reason why budgets have no network there."""
     budgets: dict[tuple[str, str], list[str]] = {}
-    for found in table.found:
-        if found.reason:
-            budgets.setdefault((found.profile, found.reason), []).append(budget_text(found.budget))
+    for cell in table.cells:
+        if cell.reason:
+            budgets.setdefault((cell.profile, cell.reason), []).append(budget_text(cell.budget))
     sentences = []
     for (profile, reason), texts in budgets.items():
-        cells = sum(found.profile == profile for found in table.found)
-        said = f" at most {' and '.join(texts)}" if len(texts) < cells else ""
-        sentences.append(f"{profile}{said}: {reason.rstrip('.')}.")
+        is_every = len(texts) == sum(cell.profile == profile for cell in table.cells)
+        which = "" if is_every else f" at most {' and '.join(texts)}"
+        sentences.append(f"{profile}{which}: {reason.rstrip('.')}.")
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""The table of a sweep: for each chip and budget the best network or why there is none, and how alike chips rank."""
+"""The table of a sweep: the best network of each chip and budget, or why there is none, and rank correlations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evonas.engine.view import Row
 from evonas.objective import Objective, score
 from evonas.report.escaping import csv_cell
-from evonas.report.rank_correlation import Likeness, likenesses
+from evonas.report.rank_correlation import RankCorrelation, rank_correlations
 from evonas.runfile.sweep import Cell, ResolvedSweep
 from evonas.strategies.multi_target import best_first
 
@@ -29,11 +29,11 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a sweep has found for one chip and budget.
+class CellResult:
+    """The result of a sweep for one chip and budget.
 
     Attributes:
-        profile: The chip, as it was named.
+        profile: The chip, as the command names it.
         budget: Upper bounds by name of the objective.
         feasible: Fully trained networks that fit on the chip and keep every bound.
         key: The best network of them, None where there is none.
@@ -42,6 +42,8 @@ class Found:
         accuracy: Its accuracy on the validation data.
         accuracy_error: Binomial standard error of the accuracy, from the number of validation samples.
         amounts: Estimates on the chip by name, such as `"energy"` and `"latency"`.
+        parts: Nominal values of the parts of an estimate, by its name, where the chip has several: the dynamic and the
+            total energy. A part without a value is None.
         fit: Verdict of the fit.
         reason: Why there is no network; empty where there is one.
     """
@@ -55,73 +57,90 @@ class Found:
     accuracy: float | None = None
     accuracy_error: float | None = None
     amounts: Mapping[str, Amount] | None = None
+    parts: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     fit: str | None = None
     reason: str = ""
+
+    def part(self, name: str, part: str) -> float | None:
+        """Return the nominal value of a part of an estimate, None where there is none."""
+        return self.parts.get(name, {}).get(part)
 
 
 @dataclass(frozen=True)
 class SweepTable:
-    """All that a sweep has found.
+    """The results of a sweep.
 
     Attributes:
-        found: One for each cell.
-        likenesses: One for each quantity with a budget and each pair of chips.
+        cells: The result of each chip and budget.
+        rank_correlations: One for each quantity with a budget and each pair of chips.
         units: Unit by name of a quantity.
         scopes: What the energies of a chip include, by chip; energies of different scopes are not comparable.
+        parts: The part of the energy that is compared, by chip: `"dynamic"` or `"total"`; they are not comparable.
         evaluations: Networks trained, at any rung.
         failed: How many of them failed.
         refused: How many others were refused before training: they fit on no chip.
     """
 
-    found: tuple[Found, ...]
-    likenesses: tuple[Likeness, ...]
+    cells: tuple[CellResult, ...]
+    rank_correlations: tuple[RankCorrelation, ...]
     units: Mapping[str, str]
     scopes: Mapping[str, str]
+    parts: Mapping[str, str]
     evaluations: int
     failed: int
     refused: int
 
     def to_json(self) -> str:
-        """Return the text of one JSON object with everything."""
+        """Return all results as the text of one JSON object."""
         content = {
             "evaluations": self.evaluations,
             "failed": self.failed,
             "refused": self.refused,
             "units": dict(self.units),
             "scopes": dict(self.scopes),
-            "cells": [asdict(found) for found in self.found],
-            "rank_correlation": [{**asdict(likeness), "low": likeness.is_low} for likeness in self.likenesses],
+            "parts": dict(self.parts),
+            "cells": [asdict(cell) for cell in self.cells],
+            "rank_correlation": [
+                {**asdict(correlation), "low": correlation.is_low} for correlation in self.rank_correlations
+            ],
             "notes": self.notes(),
         }
         return json.dumps(content, allow_nan=False, indent=1)
 
     def to_csv(self) -> str:
-        """Return one row a cell, units in the header."""
-        budgets, quantities = list(self.found[0].budget), list(self.units)
+        """Return all cells as CSV, one a line, units in the header."""
+        budgets, quantities = list(self.cells[0].budget), list(self.units)
         ends = ("value", "low", "high")
         header = ["profile", *(f"{name} at most [{self.units[name]}]" for name in budgets), "feasible", "key", "slot"]
         header += ["epochs", "accuracy", "accuracy_error"]
         header += [f"{name} {end} [{self.units[name]}]".replace(" value", "") for name in quantities for end in ends]
+        header += [f"{name}, {part} [{self.units[name]}]" for name, part in self.part_names()]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(map(csv_cell, [*header, "fit", "reason"]))
-        for found in self.found:
-            cells: list[object] = [found.profile, *(found.budget[name] for name in budgets), found.feasible]
-            cells += [found.key, found.slot, found.epochs, found.accuracy, found.accuracy_error]
+        for cell in self.cells:
+            values: list[object] = [cell.profile, *(cell.budget[name] for name in budgets), cell.feasible]
+            values += [cell.key, cell.slot, cell.epochs, cell.accuracy, cell.accuracy_error]
             for name in quantities:
-                amount = (found.amounts or {}).get(name)
-                cells += [getattr(amount, end) if amount else None for end in ends]
-            writer.writerow(map(csv_cell, [*cells, found.fit, found.reason]))
+                amount = (cell.amounts or {}).get(name)
+                values += [getattr(amount, end) if amount else None for end in ends]
+            values += [cell.part(name, part) for name, part in self.part_names()]
+            writer.writerow(map(csv_cell, [*values, cell.fit, cell.reason]))
         return text.getvalue()
 
+    def part_names(self) -> list[tuple[str, str]]:
+        """Return each quantity and part of which any cell has a value, such as `("energy", "total")`."""
+        every = [(name, part) for cell in self.cells for name, parts in cell.parts.items() for part in parts]
+        return list(dict.fromkeys(every))
+
     def notes(self) -> list[str]:
-        """Return what has to be known to read the table, for people."""
+        """Return what readers of the table should know, as sentences."""
         notes = [
-            f"{a} and {b} rank {likeness.networks} networks differently by {likeness.quantity} (tau "
-            f"{likeness.tau:.2f}: {100 * (1 + (likeness.tau or 0)) / 2:.0f} % of the pairs stand in the same order)."
-            for likeness in self.likenesses
-            for a, b in [likeness.profiles]
-            if likeness.is_low
+            f"{a} and {b} rank {low.networks} networks differently by {low.quantity} (tau {low.tau:.2f}: "
+            f"{100 * (1 + (low.tau or 0)) / 2:.0f} % of the pairs stand in the same order)."
+            for low in self.rank_correlations
+            for a, b in [low.profiles]
+            if low.is_low
         ]
         if notes:
             notes.append(
@@ -129,8 +148,14 @@ class SweepTable:
                 "one chip, the ranking is made by the model and not by the chip: trust only what both models agree on."
             )
         if len(set(self.scopes.values())) > 1:
-            said = ", ".join(f"{name} {scope}" for name, scope in self.scopes.items())
-            notes.append(f"Joules of different scopes are not comparable from chip to chip: {said}.")
+            scopes = ", ".join(f"{name} {scope}" for name, scope in self.scopes.items())
+            notes.append(f"Joules of different scopes are not comparable from chip to chip: {scopes}.")
+        if len(set(self.parts.values())) > 1:
+            parts = ", ".join(f"{name} {part}" for name, part in self.parts.items())
+            notes.append(
+                f"Different parts of the energy are not comparable from chip to chip: {parts}. Give the objective "
+                'energy part = "dynamic" or part = "total" in the run file to compare the same part on all chips.'
+            )
         return notes
 
 
@@ -142,28 +167,31 @@ def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
     quantities = dict.fromkeys([*sweep.budgets, "energy", "latency"])
     units = {name: next((chip.priced[name].unit for chip in chips if name in chip.priced), None) for name in quantities}
     return SweepTable(
-        tuple(found_in(cell, networks, top=sweep.run.ladder.top) for cell in sweep.cells),
-        tuple(likeness for name in sweep.budgets for likeness in likenesses(chips, evaluated, quantity=name)),
+        tuple(result_of(cell, networks, top=sweep.run.ladder.top) for cell in sweep.cells),
+        tuple(
+            correlation for name in sweep.budgets for correlation in rank_correlations(chips, evaluated, quantity=name)
+        ),
         units={name: unit for name, unit in units.items() if unit is not None},
         scopes={chip.name: chip.scope for chip in sweep.chips},
+        parts={chip.name: chip.priced["energy"].part or "dynamic" for chip in chips if "energy" in chip.priced},
         evaluations=len(evaluated),
         failed=sum(row.is_failure for row in evaluated),
         refused=len(networks) - len(evaluated),
     )
 
 
-def found_in(cell: Cell, rows: Sequence[Row], *, top: int) -> Found:
-    """Return what `rows` hold for a cell; only those of the rung `top` are trained in full."""
+def result_of(cell: Cell, rows: Sequence[Row], *, top: int) -> CellResult:
+    """Return the result of a cell; only rows of the rung `top` are trained in full."""
     if cell.target is None:
-        return Found(cell.chip.name, cell.budget, 0, reason=cell.why_not)
+        return CellResult(cell.chip.name, cell.budget, 0, reason=cell.why_not)
     own = [cell.target.row(row) for row in rows]
     feasible = sorted((row for row in own if row.is_feasible and row.job.rung == top), key=best_first)
     if not feasible:
-        return Found(cell.chip.name, cell.budget, 0, reason=why_none(cell, own))
+        return CellResult(cell.chip.name, cell.budget, 0, reason=why_none(cell, own))
     best = feasible[0]
     measurement: Any = best.evaluation.measurement
     accuracy = -best.costs[0] if best.costs else math.nan
-    return Found(
+    return CellResult(
         cell.chip.name,
         cell.budget,
         len(feasible),
@@ -176,6 +204,11 @@ def found_in(cell: Cell, rows: Sequence[Row], *, top: int) -> Found:
             name: _amount(objective, measurement)
             for name, objective in cell.chip.priced.items()
             if not _faults(objective, measurement)
+        },
+        parts={
+            name: dict(objective.parts(measurement))
+            for name, objective in cell.chip.priced.items()
+            if objective.parts is not None and not _faults(objective, measurement)
         },
         fit=cell.chip.check(measurement.activity).verdict,
     )

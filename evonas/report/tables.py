@@ -1,4 +1,4 @@
-"""Reports: the front as a table for people and as CSV for programs, and the bill of a network in words."""
+"""The front as a table for people and as CSV for programs, and the cost of a network in words."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import replace
 from evonas.archive.pareto_front import Front
 from evonas.engine.view import Row
 from evonas.objective import Objective
-from evonas.report.cost_breakdown import Bill
+from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import csv_cell
 from evonas.report.sheet import Sheet, sheet
 
 
 def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
-    """Return a table of the front, best value of the first objective first, or of any `rows` as they come."""
+    """Return a table of the front, sorted by the first objective, or of `rows` in their own order."""
     everything = rows is not None
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
     refused = f", {front.refused} more refused" if front.refused else ""
@@ -32,13 +32,13 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
             _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
         ]
         line += [_cell(objective, _part(objective, part, row)) for objective, part, _ in others]
-        lines.append([*line, row.job.kind, _told(row)] if everything else line)
+        lines.append([*line, row.job.kind, _outcome(row)] if everything else line)
     header = ["key", "slot", "strategy", "epochs", *objectives, *ending]
     return sheet(header, lines, title="" if everything else title, right=objectives)
 
 
 def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
-    """Return the front, or any `rows`, as CSV: one row a network, units in the header, the genotype in columns."""
+    """Return the front, or `rows`, as CSV: one line a network, units in the header, the genotype in columns."""
     everything = rows is not None
     shown = list(rows) if rows is not None else list(front.rows)
     variables = sorted({name for row in shown for name in row.job.genotype})
@@ -58,31 +58,31 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
     return text.getvalue()
 
 
-def bill_lines(bill: Bill) -> list[str]:
-    """Return what people read of a bill, line by line."""
-    if bill.energy is None:
-        lines = [f"Energy on {bill.profile}: none. {bill.unpriced}"]
+def breakdown_lines(cost: CostBreakdown) -> list[str]:
+    """Return the cost of a network as lines for people."""
+    if cost.energy is None:
+        lines = [f"Energy on {cost.profile}: none. {cost.unpriced}"]
     else:
-        low, nominal, high = (f"{bill.energy[end]:.3g}" for end in ("low", "nominal", "high"))
-        lines = [f"Energy on {bill.profile} ({bill.part}, {bill.scope}): {nominal} J/sample, between {low} and {high}"]
-        lines += [f"  {both(bill.parts)}"] if bill.parts.get("total") is not None else []
-        for what, shares in (("term", bill.terms), ("layer", bill.layers)):
+        low, nominal, high = (f"{cost.energy[end]:.3g}" for end in ("low", "nominal", "high"))
+        lines = [f"Energy on {cost.profile} ({cost.part}, {cost.scope}): {nominal} J/sample, between {low} and {high}"]
+        lines += [f"  {both(cost.parts)}"] if cost.parts.get("total") is not None else []
+        for what, shares in (("term", cost.terms), ("layer", cost.layers)):
             largest = sorted(shares.items(), key=lambda entry: -entry[1])
             lines += [f"  by {what}: " + ", ".join(f"{name} {share:.1%}" for name, share in largest)]
-        lines += [f"  not counted: {text}" for text in bill.uncounted]
-    lines.append(f"Fit on {bill.profile}: {bill.fit['verdict']}")
-    lines += [f"  broken: {rule}" for rule in bill.fit["violations"]]
-    return lines + [f"  not checked: {rule}" for rule in bill.fit["unchecked"]]
+        lines += [f"  not counted: {text}" for text in cost.uncounted]
+    lines.append(f"Fit on {cost.profile}: {cost.fit['verdict']}")
+    lines += [f"  broken: {rule}" for rule in cost.fit["violations"]]
+    return lines + [f"  not checked: {rule}" for rule in cost.fit["unchecked"]]
 
 
 def both(parts: Mapping[str, float | None]) -> str:
     """Return the parts of an energy side by side, for people."""
-    told = [f"{name} {joules:.3g}" for name, joules in parts.items() if joules is not None]
-    return f"{', '.join(told)} J/sample"
+    texts = [f"{name} {joules:.3g}" for name, joules in parts.items() if joules is not None]
+    return f"{', '.join(texts)} J/sample"
 
 
 def _other_parts(front: Front) -> list[tuple[Objective, str, str]]:
-    """Return the parts that objectives have beside the one that is traded, with a header each."""
+    """Return the parts of objectives that are not traded, each with the objective and a header."""
     return [
         (one, part, _header(replace(one, name=f"{one.name}, {part}")))
         for one in front.objectives
@@ -93,7 +93,7 @@ def _other_parts(front: Front) -> list[tuple[Objective, str, str]]:
 
 
 def _part(objective: Objective, part: str, row: Row) -> float | None:
-    """Return a part of the value of a network that has one."""
+    """Return one part of an objective's value, None where the network has none."""
     if objective.parts is None or row.score is None:
         return None
     return objective.parts(row.evaluation.measurement).get(part)
@@ -117,12 +117,12 @@ def _cell(objective: Objective, value: float | None) -> str:
     return f"{value:.3g}" if objective.log else f"{value:.4f}"
 
 
-def _told(row: Row) -> str:
+def _outcome(row: Row) -> str:
     if row.is_failure or row.is_refused:
         return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
     if row.score is not None and row.score.reason:
         return f"infeasible: {row.score.reason}"
     if row.job.kind == "search":
-        told = ", ".join(f"{name.removeprefix('context.')} {value}" for name, value in row.job.settings.items())
-        return f"{len(row.evaluation.proposals)} networks proposed ({told})"
+        settings = ", ".join(f"{name.removeprefix('context.')} {value}" for name, value in row.job.settings.items())
+        return f"{len(row.evaluation.proposals)} networks proposed ({settings})"
     return "measured"

@@ -141,7 +141,7 @@ def test_a_chip_adds_energy_where_no_objective_depends_on_one(tmp_path: Path) ->
     content = shown(plain, "--profile", "sram45_int8")
     assert list(content["objectives"]) == ["accuracy", "spikes", "energy"]
     assert content["objectives"]["energy"]["profile"] == "sram45_int8"
-    assert shown(plain, "--pick", "knee")["picked"]["bill"] is None
+    assert shown(plain, "--pick", "knee")["picked"]["breakdown"] is None
 
 
 def test_everything_that_is_wrong_with_a_command_is_told_at_once(folder: Path) -> None:
@@ -186,35 +186,35 @@ def test_a_budget_that_needs_a_chip_says_so(tmp_path: Path) -> None:
 
 def test_a_picked_network_comes_with_its_bill(folder: Path) -> None:
     picked = shown(folder, "--pick", "best:accuracy")["picked"]
-    assert set(picked) == {"key", "slot", "strategy", "epochs", "genotype", "objectives", "bill"}
+    assert set(picked) == {"key", "slot", "strategy", "epochs", "genotype", "objectives", "breakdown"}
     assert (picked["slot"], picked["genotype"]) == (2, {"a": 2})
-    bill, expected = picked["bill"], estimate(NETWORKS[2][1], load("loihi1_davies"))
+    breakdown, expected = picked["breakdown"], estimate(NETWORKS[2][1], load("loihi1_davies"))
     band = expected.dynamic
-    assert bill["energy"] == {"low": band.low, "nominal": band.nominal, "high": band.high}
-    assert bill["energy"]["nominal"] == pytest.approx(picked["objectives"]["energy"])
+    assert breakdown["energy"] == {"low": band.low, "nominal": band.nominal, "high": band.high}
+    assert breakdown["energy"]["nominal"] == pytest.approx(picked["objectives"]["energy"])
     whole = expected.dynamic.nominal
-    assert bill["terms"] == pytest.approx({name: band.nominal / whole for name, band in expected.terms.items()})
-    assert sum(bill["layers"].values()) == pytest.approx(1.0)
-    assert bill["fit"]["verdict"] == "fits"
-    assert any("static power" in text for text in bill["uncounted"])
+    assert breakdown["terms"] == pytest.approx({name: band.nominal / whole for name, band in expected.terms.items()})
+    assert sum(breakdown["layers"].values()) == pytest.approx(1.0)
+    assert breakdown["fit"]["verdict"] == "fits"
+    assert any("static power" in text for text in breakdown["uncounted"])
 
 
 def test_the_bill_of_the_total_holds_the_static_part_of_no_layer(tmp_path: Path) -> None:
     total = [{"name": "accuracy"}, {"name": "energy", "profile": "loihi1_davies", "part": "total"}]
     picked = shown(write(tmp_path / "total", objectives=total), "--pick", "best:accuracy")["picked"]
-    bill, expected = picked["bill"], estimate(NETWORKS[2][1], load("loihi1_davies"))
+    breakdown, expected = picked["breakdown"], estimate(NETWORKS[2][1], load("loihi1_davies"))
     assert expected.static is not None
-    assert bill["energy"]["nominal"] == pytest.approx(picked["objectives"]["energy"]) == expected.total.nominal
-    assert bill["terms"]["static"] == pytest.approx(expected.static.nominal / expected.total.nominal)
-    assert bill["layers"]["(no layer)"] == pytest.approx(bill["terms"]["static"])
+    assert breakdown["energy"]["nominal"] == pytest.approx(picked["objectives"]["energy"]) == expected.total.nominal
+    assert breakdown["terms"]["static"] == pytest.approx(expected.static.nominal / expected.total.nominal)
+    assert breakdown["layers"]["(no layer)"] == pytest.approx(breakdown["terms"]["static"])
 
 
 def test_a_picked_network_without_a_price_says_why_and_whether_it_fits(folder: Path) -> None:
     key = SPACE.genotype({"a": 4}).key
     picked = shown(folder, "--pick", key[:8])["picked"]
-    assert picked["bill"]["energy"] is None
-    assert "has no price for" in picked["bill"]["unpriced"]
-    assert picked["bill"]["fit"]["verdict"] == "does not fit"
+    assert picked["breakdown"]["energy"] is None
+    assert "has no price for" in picked["breakdown"]["unpriced"]
+    assert picked["breakdown"]["fit"]["verdict"] == "does not fit"
     assert "Fit on loihi1_davies: does not fit" in front(folder, "--pick", key[:8]).output
 
 

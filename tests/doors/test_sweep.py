@@ -24,7 +24,7 @@ from evonas.engine.job import Job
 from evonas.engine.rejection import Refusal
 from evonas.engine.view import Row
 from evonas.objective import Objective
-from evonas.report.rank_correlation import likenesses, rank_correlation
+from evonas.report.rank_correlation import kendall_tau, rank_correlations
 from evonas.report.sweep_table import SweepTable, why_none
 from evonas.runfile.chip_constraint import refused_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
@@ -93,6 +93,11 @@ def test_the_table_as_json_and_csv_says_the_same(finished: tuple[Path, Path, Res
         assert energy["low"] <= energy["value"] <= energy["high"]
         assert energy["value"] <= cell["budget"]["energy"]
         assert float(line["energy [J/sample]"]) == energy["value"]
+        parts = cell["parts"].get("energy", {})
+        assert set(parts) == ({"dynamic", "total"} if cell["profile"] == "loihi1_davies" else set())
+        assert {line[f"energy, {part} [J/sample]"] for part in parts} == {repr(value) for value in parts.values()}
+        if parts:
+            assert parts[shown["parts"][cell["profile"]]] == energy["value"]
         assert cell["accuracy_error"] == pytest.approx(math.sqrt(accuracy * (1 - accuracy) / 24))
         assert cell["fit"] in ("fits", "unchecked")
         assert cell["epochs"] == 2
@@ -234,13 +239,13 @@ def test_the_rank_correlation_is_kendalls_over_what_both_can_price() -> None:
     a, b = rng.random(30), rng.random(30)
     a[3], b[7] = math.nan, math.nan
     both = [i for i in range(30) if i not in (3, 7)]
-    assert rank_correlation(a, b) == (28, pytest.approx(kendalltau(a[both], b[both]).statistic))
+    assert kendall_tau(a, b) == (28, pytest.approx(kendalltau(a[both], b[both]).statistic))
     pairs = [(i, j) for i in both for j in both if i < j]
     slow = sum(np.sign(a[i] - a[j]) * np.sign(b[i] - b[j]) for i, j in pairs) / len(pairs)
-    assert rank_correlation(a, b)[1] == pytest.approx(slow)
-    assert rank_correlation(a, -a) == (29, pytest.approx(-1.0))
-    assert rank_correlation(a, np.ones(30))[1] is None
-    assert rank_correlation(a[:4], b[:4]) == (3, None)
+    assert kendall_tau(a, b)[1] == pytest.approx(slow)
+    assert kendall_tau(a, -a) == (29, pytest.approx(-1.0))
+    assert kendall_tau(a, np.ones(30))[1] is None
+    assert kendall_tau(a[:4], b[:4]) == (3, None)
 
 
 # The table on measurements that need no training.
@@ -359,17 +364,26 @@ def test_where_nothing_fits_on_any_chip_the_sweep_fails_and_says_so(
 def test_chips_that_rank_differently_are_told() -> None:
     spiky, still = chip("spiky", 10.0), chip("still", 0.0)
     measured = [{"accuracy": 0.5, "spikes": 9.0 - i, "neurons": i} for i in range(9)]
-    (likeness,) = likenesses([spiky, still], rows(*measured), quantity="energy")
-    assert (likeness.profiles, likeness.networks, likeness.tau) == (("spiky", "still"), 9, -1.0)
-    table = SweepTable((), (likeness,), {"energy": "J"}, {"spiky": "chip", "still": "chip"}, 9, 0, 0)
+    (correlation,) = rank_correlations([spiky, still], rows(*measured), quantity="energy")
+    assert (correlation.profiles, correlation.networks, correlation.tau) == (("spiky", "still"), 9, -1.0)
+    table = SweepTable((), (correlation,), {"energy": "J"}, {"spiky": "chip", "still": "chip"}, {}, 9, 0, 0)
     assert "spiky and still rank 9 networks differently by energy (tau -1.00: 0 % of the pairs" in table.notes()[0]
     assert "two models of one chip" in table.notes()[1]
     assert len(table.notes()) == 2
-    assert SweepTable((), (replace(likeness, tau=0.9),), {}, {}, 9, 0, 0).notes() == []
+    assert SweepTable((), (replace(correlation, tau=0.9),), {}, {}, {}, 9, 0, 0).notes() == []
+
+
+def test_energies_of_which_different_parts_are_compared_are_named() -> None:
+    parts = {"spinnaker1": "total", "loihi1_davies": "dynamic"}
+    table = SweepTable((), (), {"energy": "J"}, dict.fromkeys(parts, "chip"), parts, 9, 0, 0)
+    (note,) = table.notes()
+    assert "not comparable from chip to chip: spinnaker1 total, loihi1_davies dynamic." in note
+    assert json.loads(table.to_json())["parts"] == parts
+    assert replace(table, parts=dict.fromkeys(parts, "total")).notes() == []
 
 
 def test_a_network_counts_once_for_a_correlation_as_it_was_after_its_longest_training() -> None:
     short = rows(*[{"accuracy": 0.5, "spikes": 1.0 * i, "neurons": i} for i in range(6)])
     longer = rows(*[{"accuracy": 0.5, "spikes": 9.0 - i, "neurons": i} for i in range(6)], rung=1)
-    (likeness,) = likenesses([chip("spiky", 10.0), chip("still", 0.0)], [*longer, *short], quantity="energy")
-    assert (likeness.networks, likeness.tau) == (6, pytest.approx(-1.0))
+    (correlation,) = rank_correlations([chip("spiky", 10.0), chip("still", 0.0)], [*longer, *short], quantity="energy")
+    assert (correlation.networks, correlation.tau) == (6, pytest.approx(-1.0))

@@ -103,9 +103,9 @@ def test_the_breakdown_of_a_pick_and_the_page_name_both_parts_and_which_one_is_t
     told = front(folder, "--pick", "best:accuracy")
     assert "Energy on loihi1_davies (dynamic, core-dynamic)" in told
     assert both in told
-    bill = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["bill"]
-    assert bill["part"] == "dynamic"
-    assert bill["parts"] == {"dynamic": result.dynamic.nominal, "total": result.total.nominal}
+    breakdown = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["breakdown"]
+    assert breakdown["part"] == "dynamic"
+    assert breakdown["parts"] == {"dynamic": result.dynamic.nominal, "total": result.total.nominal}
     front(folder, "--pick", "best:accuracy", "--html")
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert f"Energy on loihi1_davies: {both}; the dynamic energy is traded." in page
@@ -117,5 +117,5 @@ def test_an_energy_without_a_total_has_one_column(tmp_path: Path) -> None:
     assert "part" not in content["objectives"]["energy"]
     assert all("parts" not in network for network in content["networks"])
     assert "energy, " not in front(folder)
-    bill = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["bill"]
-    assert bill["parts"]["total"] is None
+    breakdown = json.loads(front(folder, "--pick", "best:accuracy", "--format", "json"))["picked"]["breakdown"]
+    assert breakdown["parts"]["total"] is None
