@@ -4,8 +4,8 @@
 
 The networks are 10,000 different genotypes of the joint space (1,000 with --quick, the seconds scaled up), every second
 one planned for static images of 1 x 8 x 8, the others for event frames of 2 x 32 x 32, and all stages spike, so that
-few are refused early. What they did is drawn at random. One pass over values that were never scored before is timed, as
-a user who asks for another chip waits for it.
+few are rejected early. What they did is drawn at random. One pass over values that were never scored before is timed,
+as a user who asks for another chip waits for it.
 
     score_10000_seconds_<profile>_<objective>   energy_dynamic, energy_total, latency and fit, where the chip has them
     score_10000_seconds                         the slowest of them

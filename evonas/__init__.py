@@ -7,7 +7,7 @@ The engine searches anything; these names are all that a search of one's own nee
     what proposes     Evolution, Differentiable, RandomSearch, Mixture, AdaptiveMixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, load, Job, Evaluation, Measurement, Activity, Outcome
-    what is refused   Refusal
+    what is rejected   Rejection
     the search        search, Budget, Ladder, Cost
 """
 
@@ -19,7 +19,7 @@ from evonas.archive.archive import Archive, load
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.search import Budget, search
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.measurement import Activity, Measurement
@@ -58,7 +58,7 @@ __all__ = [
     "RandomSearch",
     "RayWorkers",
     "Real",
-    "Refusal",
+    "Rejection",
     "Rule",
     "SimulatedWorkers",
     "Space",

@@ -51,7 +51,7 @@ class Objective:
             are the same, so that stored ones are as good as new ones. Empty where nobody can say.
         planned: `planned(plan)` returns the lowest and the highest value that a network can have, whatever it does, as
             far as its plan tells (`inf` where it does not); it may raise `UnpriceableError` as `score` does. A network
-            that breaks a bound in any case is then refused before it is trained.
+            that breaks a bound in any case is then rejected before it is trained.
 
     Raises:
         OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.

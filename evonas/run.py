@@ -19,7 +19,7 @@ from evonas.cli.output_folder import make_output, output_faults
 from evonas.cli.session import carried_out, command, resumable
 from evonas.cli.standing import standing
 from evonas.engine.rejection import most_common_reason
-from evonas.engine.search import REFUSED_IN_A_ROW, Ending
+from evonas.engine.search import REJECTED_IN_A_ROW, Ending
 from evonas.errors import RunFileError
 from evonas.report import tables
 from evonas.report.escaping import plain
@@ -76,9 +76,9 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console, retry: boo
         console=console,
         retry=retry,
     )
-    if ending is Ending.ONLY_REFUSED and resolved.refuse is not None:
-        refused = [row.job.genotype for row in archive.rows if row.is_refused][-REFUSED_IN_A_ROW:]
-        console.print(plain(f"Most often it was: {most_common_reason(resolved.refuse, refused)}."))
+    if ending is Ending.ONLY_REJECTED and resolved.reject is not None:
+        rejected = [row.job.genotype for row in archive.rows if row.is_rejected][-REJECTED_IN_A_ROW:]
+        console.print(plain(f"Most often it was: {most_common_reason(resolved.reject, rejected)}."))
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
     console.print(tables.table(front))
@@ -96,8 +96,8 @@ def _told(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
     lines = [reasons] if reasons else []
     lines += [] if front.rows else nearest(archive.rows, objectives=objectives, top=top)
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
-    refusals = f"; {front.refused} networks were refused before training" if front.refused else ""
-    lines.append(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{refusals}.")
+    rejections = f"; {front.rejected} networks were rejected before training" if front.rejected else ""
+    lines.append(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{rejections}.")
     for objective in resolved.objectives:
         part = f", {objective.part}," if objective.part else ""
         if objective.uncounted:

@@ -104,7 +104,7 @@ def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console, retry:
         retry=retry,
     )
     table = tabulated(resolved, archive.rows)
-    if ending is Ending.ONLY_REFUSED and not table.evaluations:
+    if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
     write_text(folder / "sweep.csv", table.to_csv())
     return table

@@ -8,7 +8,7 @@ from typing import Any
 
 from evonas.engine.evaluation import Evaluation
 from evonas.engine.job import Job
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.view import Row
 from evonas.errors import TrainingDivergedError
 from evonas.objective import Objective
@@ -74,10 +74,10 @@ def measure_badly(job: Job) -> Mapping[str, Any]:
     return measure(job)
 
 
-def refuse_deep(genotype: Genotype) -> Refusal | None:
+def reject_deep(genotype: Genotype) -> Rejection | None:
     """A chip with room for three layers, of which a leaky one takes twice the place."""
     places = genotype["layers"] * (2 if genotype["kind"] == "leaky" else 1)
-    return None if places <= 3 else Refusal((f"layers: {places} > 3",), (places - 3) / 3)
+    return None if places <= 3 else Rejection((f"layers: {places} > 3",), (places - 3) / 3)
 
 
 class ListMemory:

@@ -19,11 +19,11 @@ class Front:
     Attributes:
         rows: The front, in slot order.
         objectives: What is traded.
-        evaluations: Number of rows of kind `evaluate`, at any rung, those refused before their evaluation left out.
+        evaluations: Number of rows of kind `evaluate`, at any rung, those rejected before their evaluation left out.
         failed: How many of them failed.
         hypervolume: Of the front, in [0, 1]; None as long as there is no `reference`.
         reference: The corners of the hypervolume, None as long as too few rows are known.
-        refused: Number of networks that were refused before their evaluation.
+        rejected: Number of networks that were rejected before their evaluation.
     """
 
     rows: tuple[Row, ...]
@@ -32,7 +32,7 @@ class Front:
     failed: int
     hypervolume: float | None
     reference: Reference | None
-    refused: int = 0
+    rejected: int = 0
 
     def to_json(self, *, rows: Sequence[Row] | None = None, picked: Mapping[str, Any] | None = None) -> str:
         """Return the front as the text of one JSON object.
@@ -50,7 +50,7 @@ class Front:
             "objectives": {objective.name: _description(objective) for objective in self.objectives},
             "evaluations": self.evaluations,
             "failed": self.failed,
-            "refused": self.refused,
+            "rejected": self.rejected,
             "hypervolume": self.hypervolume,
             "ideal": None if reference is None else self._named(reference.ideal),
             "ref_point": None if reference is None else self._named(reference.ref_point),

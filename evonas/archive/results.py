@@ -111,7 +111,7 @@ class Results:
             costs = [row.costs for row in best if row.costs is not None]
             volume = pareto.hypervolume(costs, objectives=self.objectives, reference=reference)
         networks = [row for row in self.rows if row.job.kind == "evaluate"]
-        evaluations = [row for row in networks if not row.is_refused]
+        evaluations = [row for row in networks if not row.is_rejected]
         return Front(
             tuple(best),
             self.objectives,
@@ -119,7 +119,7 @@ class Results:
             failed=sum(row.is_failure for row in evaluations),
             hypervolume=volume,
             reference=reference,
-            refused=len(networks) - len(evaluations),
+            rejected=len(networks) - len(evaluations),
         )
 
     def under(self, objectives: Sequence[Objective]) -> Results:

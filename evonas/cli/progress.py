@@ -23,7 +23,7 @@ STANDING_SECONDS = 2.0
 
 
 class SearchProgress:
-    """Tells how far a search is: evaluations, what they have brought, failures, networks refused, time.
+    """Tells how far a search is: evaluations, what they have brought, failures, networks rejected, time.
 
     Use as a context manager, and call with each row that is seen.
 
@@ -57,7 +57,7 @@ class SearchProgress:
         self._began = self._line_at = time.monotonic()
         self._stood_at, self._stood_for = -float("inf"), 0.0
         self._stands = ""
-        self._seen = self._failed = self._refused = 0
+        self._seen = self._failed = self._rejected = 0
         self._kinds: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -94,8 +94,8 @@ class SearchProgress:
     def __call__(self, row: Row) -> None:
         """Take note of a row."""
         with self._lock:
-            is_evaluation = row.job.kind == "evaluate" and not row.is_refused
-            self._refused += row.is_refused
+            is_evaluation = row.job.kind == "evaluate" and not row.is_rejected
+            self._rejected += row.is_rejected
             self._seen += is_evaluation
             self._failed += row.is_failure
             if self._is_replayed(row.job.slot):
@@ -103,7 +103,7 @@ class SearchProgress:
                 if self._bar.live.is_started:
                     self._bar.update(self._task, completed=self._seen)
                 return
-            if row.is_refused:
+            if row.is_rejected:
                 return  # many may come at once, and none is progress; the next evaluation tells them
             self._has_news = True
             is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._evaluations)
@@ -137,7 +137,7 @@ class SearchProgress:
     def _said(self) -> str:
         said = [self._stands] if self._stands else []
         said.append(f"{self._failed} failed")
-        said += [f"{self._refused} refused"] if self._refused else []
+        said += [f"{self._rejected} rejected"] if self._rejected else []
         return ", ".join(said)
 
     def _tell_failure(self, row: Row) -> None:

@@ -32,7 +32,7 @@ class Outcome(Enum):
     OUT_OF_MEMORY = "The evaluation ran out of memory."
     TIME_LIMIT = "The evaluation took longer than the time limit."
     WORKER_LOST = "The worker died during the evaluation, and so did those that tried it again."
-    REFUSED = "The network was refused before its evaluation."
+    REJECTED = "The network was rejected before its evaluation."
 
     @property
     def is_machine_made(self) -> bool:
@@ -60,7 +60,7 @@ class Evaluation:
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
         retries: Tries before the one that this came of: workers that were lost, failures that were tried again.
-        degree: By how much a refused network misses what it would have to keep; 0 for all others.
+        degree: By how much a rejected network misses what it would have to keep; 0 for all others.
 
     Example:
         >>> from evonas import Evaluation, Genotype, Job, Outcome

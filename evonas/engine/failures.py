@@ -37,7 +37,7 @@ class FirstFailures:
 
     def see(self, row: Row) -> None:
         """Take note of a row."""
-        if row.is_refused or self._is_over:
+        if row.is_rejected or self._is_over:
             return
         if not row.is_failure:
             self._is_over = True

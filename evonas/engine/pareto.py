@@ -43,7 +43,7 @@ def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[
     """Return `rows`, best first, without any random number and whatever their order was.
 
     Feasible rows come by non-dominated rank, within a rank by crowding distance, the loneliest first; then the
-    infeasible ones by violation, those refused before their evaluation by degree, failures last. Ties go to the lower
+    infeasible ones by violation, those rejected before their evaluation by degree, failures last. Ties go to the lower
     slot.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002,

@@ -16,7 +16,7 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.failures import FAILURES_IN_A_ROW, FirstFailures
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refuse
+from evonas.engine.rejection import Reject
 from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.errors import EvonasError, OptionError
 from evonas.objective import Objective
@@ -26,8 +26,8 @@ from evonas.space import Space
 Predict = Callable[[Proposal, int], Cost]
 """Returns what a proposal is predicted to cost with so many epochs of training, from the proposal alone."""
 
-REFUSED_IN_A_ROW = 2000
-"""Networks that are refused one after the other before a search is given up."""
+REJECTED_IN_A_ROW = 2000
+"""Networks that are rejected one after the other before a search is given up."""
 
 
 MOST_EVALUATIONS = 10**9
@@ -42,8 +42,8 @@ class Ending(Enum):
 
     BUDGET_SPENT = "The budget of evaluations is spent."
     TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
-    ONLY_REFUSED = (
-        f"The last {REFUSED_IN_A_ROW:,} networks were all refused before their evaluation; the search gives up."
+    ONLY_REJECTED = (
+        f"The last {REJECTED_IN_A_ROW:,} networks were all rejected before their evaluation; the search gives up."
     )
     ONLY_FAILED = (
         f"The first {FAILURES_IN_A_ROW} evaluations all failed in the same way and nothing was measured; the search "
@@ -106,7 +106,7 @@ class Budget:
     """When to stop.
 
     Attributes:
-        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; refused networks cost nothing.
+        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; rejected networks cost nothing.
         seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
             in them depends on the machine.
 
@@ -171,7 +171,7 @@ def search(
     parallel: int = 1,
     ladder: Climb | None = None,
     predict: Predict | None = None,
-    refuse: Refuse | None = None,
+    reject: Reject | None = None,
     on_row: Callable[[Row], None] | None = None,
 ) -> Ending:
     """Return why the search ended; its result lies in `archive`.
@@ -190,13 +190,13 @@ def search(
         parallel: Jobs open at once in virtual time; part of the result. More real workers than this idle.
         ladder: Epochs of training by rung; by default one rung of one epoch.
         predict: `predict(proposal, epochs)` returns the predicted cost of a job; by default all are equal.
-        refuse: Says which networks are not evaluated at all; by default none. A refused network is a row that ends at
+        reject: Says which networks are not evaluated at all; by default none. A rejected network is a row that ends at
             once in virtual time, takes no worker and costs no budget.
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
 
     Raises:
         ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
-            `predict` or `refuse`.
+            `predict` or `reject`.
         ArchiveError: If a row cannot be kept.
         EvonasError: If there is no objective.
 
@@ -224,10 +224,10 @@ def search(
         raise EvonasError("There are no objectives, so that nothing can be searched for. Give the archive one or more.")
     ladder = ladder or Ladder()
     clock = VirtualClock(parallel)
-    run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "refuse": refuse}
+    run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
     view = View(space, archive.objectives, seed=archive.seed)
-    evaluations, refused, began, out_of_time = 0, 0, time.monotonic(), False
+    evaluations, rejected, began, out_of_time = 0, 0, time.monotonic(), False
     failures = FirstFailures()
     while True:
         while clock.has_room and evaluations < budget.evaluations:
@@ -237,19 +237,19 @@ def search(
             else:
                 out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
                 proposal = None if out_of_time else ladder.promotion(view)
-                if proposal is None and not out_of_time and refused < REFUSED_IN_A_ROW:
+                if proposal is None and not out_of_time and rejected < REJECTED_IN_A_ROW:
                     proposal = strategy.propose(view)
                 if proposal is None:
                     break
                 job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
-                job = _started(job, workers=workers, archive=archive, refuse=refuse)
+                job = _started(job, workers=workers, archive=archive, reject=reject)
             view.start(job)
             row = archive.get(job.slot)
-            if row is not None and row.is_refused:
-                refused += 1
+            if row is not None and row.is_rejected:
+                rejected += 1
                 _see(row, view=view, on_row=on_row)
             else:
-                refused = 0 if job.rung == 0 else refused  # a promotion says nothing of what the strategy finds
+                rejected = 0 if job.rung == 0 else rejected  # a promotion says nothing of what the strategy finds
                 evaluations += job.kind == "evaluate"
                 clock.open(job)
         if clock.is_idle:
@@ -266,27 +266,27 @@ def search(
             return ending
     if evaluations >= budget.evaluations:
         return Ending.BUDGET_SPENT
-    if refused >= REFUSED_IN_A_ROW:
-        return Ending.ONLY_REFUSED
+    if rejected >= REJECTED_IN_A_ROW:
+        return Ending.ONLY_REJECTED
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
 
 
-def _started(job: Job, *, workers: Workers, archive: Memory, refuse: Refuse | None) -> Job:
-    """Return the job as it is started: on a worker, or as a refused row that is there at once and costs nothing.
+def _started(job: Job, *, workers: Workers, archive: Memory, reject: Reject | None) -> Job:
+    """Return the job as it is started: on a worker, or as a rejected row that is there at once and costs nothing.
 
-    Where nobody can tell whether a network is refused, for `refuse` raised something, the row is a failure: it must
+    Where nobody can tell whether a network is rejected, for `reject` raised something, the row is a failure: it must
     not be evaluated as if nothing were asked of it.
     """
     try:
-        refusal = refuse(job.genotype) if refuse is not None and job.kind == "evaluate" else None
+        rejection = reject(job.genotype) if reject is not None and job.kind == "evaluate" else None
     except Exception as error:
         archive.add(Evaluation(job, Outcome.CRASHED, told(error)))
         return job
-    if refusal is None:
+    if rejection is None:
         workers.start(job)
         return job
     job = replace(job, cost=0.0, sample_steps=0.0)
-    archive.add(Evaluation(job, Outcome.REFUSED, refusal.message, degree=refusal.degree))
+    archive.add(Evaluation(job, Outcome.REJECTED, rejection.message, degree=rejection.degree))
     return job
 
 

@@ -63,20 +63,20 @@ class Row:
 
     @property
     def violation(self) -> float:
-        """Sum of the relative violations of the bounds; its degree for a refused network, `inf` for a failure."""
-        if self.is_refused:
+        """Sum of the relative violations of the bounds; its degree for a rejected network, `inf` for a failure."""
+        if self.is_rejected:
             return self.evaluation.degree
         return float("inf") if self.score is None else self.score.violation
 
     @property
-    def is_refused(self) -> bool:
-        """Whether the network was refused before its evaluation, which is no failure."""
-        return self.evaluation.outcome is Outcome.REFUSED
+    def is_rejected(self) -> bool:
+        """Whether the network was rejected before its evaluation, which is no failure."""
+        return self.evaluation.outcome is Outcome.REJECTED
 
     @property
     def is_failure(self) -> bool:
         """Whether the job did not end as it should."""
-        return self.evaluation.outcome not in (Outcome.MEASURED, Outcome.REFUSED)
+        return self.evaluation.outcome not in (Outcome.MEASURED, Outcome.REJECTED)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class View:
         space: The space that is searched.
         objectives: What is traded.
         rows: Rows seen, in the order of their virtual ends. Append-only.
-        refused: Those of them that were refused before their evaluation. Append-only.
+        rejected: Those of them that were rejected before their evaluation. Append-only.
         open: Jobs that run now, by slot.
         slot: The next slot.
         seed: Seed of the run.
@@ -118,7 +118,7 @@ class View:
         self.space = space
         self.objectives = tuple(objectives)
         self.rows: list[Row] = []
-        self.refused: list[Row] = []
+        self.rejected: list[Row] = []
         self.open: dict[int, Job] = {}
         self.slot = 0
         self.seed = seed
@@ -130,7 +130,7 @@ class View:
         return np.random.default_rng([self.seed, self.slot])
 
     def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
-        """Return whether this network was proposed at this rung before, be it open, measured, refused or failed."""
+        """Return whether this network was proposed at this rung before, be it open, measured, rejected or failed."""
         return (genotype.key, rung) in self._known
 
     def scored(self, rung: int) -> Sequence[Row]:
@@ -148,8 +148,8 @@ class View:
         """Note that the job of `row`, an open one, has ended."""
         del self.open[row.job.slot]
         self.rows.append(row)
-        if row.is_refused:
-            self.refused.append(row)
+        if row.is_rejected:
+            self.rejected.append(row)
         if row.is_scored:
             self._scored.setdefault(row.job.rung, []).append(row)
 

@@ -37,7 +37,7 @@ def html_report(
     figures = [_scatter(results, front, picked)] if len(front.objectives) > 1 else []
     growth = _growth(results, front)
     figures += [growth] if growth is not None else []
-    counts = f"{front.evaluations} evaluations, {front.failed} failed, {front.refused} refused before training"
+    counts = f"{front.evaluations} evaluations, {front.failed} failed, {front.rejected} rejected before training"
     parts = [f"<h1>{hypertext(title)}</h1>", f"<p>{counts}; {len(front.rows)} networks on the front.</p>"]
     measurement = None if picked is None else picked.evaluation.measurement
     if picked is not None and isinstance(measurement, Measurement):
@@ -98,7 +98,7 @@ def _growth(results: Results, front: Front) -> go.Figure | None:
     """Return the hypervolume over evaluations, None where there is none yet."""
     if front.reference is None:
         return None
-    evaluations = [row for row in results.rows if row.job.kind == "evaluate" and not row.is_refused]
+    evaluations = [row for row in results.rows if row.job.kind == "evaluate" and not row.is_rejected]
     every = max(1, len(evaluations) // POINTS)
     best = np.empty((0, len(front.objectives)))
     counts, volumes = [], []

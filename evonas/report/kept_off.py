@@ -98,7 +98,7 @@ def candidates(rows: Sequence[Row], *, top: int) -> list[Row]:
     return [
         row
         for row in rows
-        if row.job.kind == "evaluate" and not row.is_refused and (row.is_failure or row.job.rung == top)
+        if row.job.kind == "evaluate" and not row.is_rejected and (row.is_failure or row.job.rung == top)
     ]
 
 

@@ -10,8 +10,8 @@ from evonas.report.sweep_table import Amount, SweepTable
 
 def best_networks(table: SweepTable) -> Sheet:
     """Return a table with the best network of each chip and budget."""
-    refused = f", {table.refused} more refused" if table.refused else ""
-    title = f"Best networks of {table.evaluations} evaluations, {table.failed} of them failed{refused}"
+    rejected = f", {table.rejected} more rejected" if table.rejected else ""
+    title = f"Best networks of {table.evaluations} evaluations, {table.failed} of them failed{rejected}"
     estimates = [f"{name} [{unit}]" for name, unit in table.units.items()]
     estimates += [f"{name}, {part} [{table.units[name]}]" for name, part in table.part_names()]
     rows = []

@@ -78,7 +78,7 @@ class SweepTable:
         parts: The part of the energy that is compared, by chip: `"dynamic"` or `"total"`; they are not comparable.
         evaluations: Networks trained, at any rung.
         failed: How many of them failed.
-        refused: How many others were refused before training: they fit on no chip.
+        rejected: How many others were rejected before training: they fit on no chip.
     """
 
     cells: tuple[CellResult, ...]
@@ -88,14 +88,14 @@ class SweepTable:
     parts: Mapping[str, str]
     evaluations: int
     failed: int
-    refused: int
+    rejected: int
 
     def to_json(self) -> str:
         """Return all results as the text of one JSON object."""
         content = {
             "evaluations": self.evaluations,
             "failed": self.failed,
-            "refused": self.refused,
+            "rejected": self.rejected,
             "units": dict(self.units),
             "scopes": dict(self.scopes),
             "parts": dict(self.parts),
@@ -162,7 +162,7 @@ class SweepTable:
 def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
     """Return the table of a sweep whose archive holds `rows`."""
     networks = [row for row in rows if row.job.kind == "evaluate"]
-    evaluated = [row for row in networks if not row.is_refused]
+    evaluated = [row for row in networks if not row.is_rejected]
     chips = [chip for chip in sweep.chips if chip.priced]
     quantities = dict.fromkeys([*sweep.budgets, "energy", "latency"])
     units = {name: next((chip.priced[name].unit for chip in chips if name in chip.priced), None) for name in quantities}
@@ -176,7 +176,7 @@ def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
         parts={chip.name: chip.priced["energy"].part or "dynamic" for chip in chips if "energy" in chip.priced},
         evaluations=len(evaluated),
         failed=sum(row.is_failure for row in evaluated),
-        refused=len(networks) - len(evaluated),
+        rejected=len(networks) - len(evaluated),
     )
 
 
@@ -225,8 +225,8 @@ def why_none(cell: Cell, rows: Sequence[Row]) -> str:
         )
     measured: list[Any] = [row.evaluation.measurement for row in rows if row.is_scored]
     if not measured:
-        refused = Counter(row.evaluation.message for row in rows if row.is_refused)
-        said = f"; {refused.total()} were refused, such as: {refused.most_common(1)[0][0]}" if refused else ""
+        rejected = Counter(row.evaluation.message for row in rows if row.is_rejected)
+        said = f"; {rejected.total()} were rejected, such as: {rejected.most_common(1)[0][0]}" if rejected else ""
         return f"no network has been measured{said}"
     fits = [(measurement, cell.chip.check(measurement.activity)) for measurement in measured]
     fitting = [measurement for measurement, fit in fits if not fit.violations]

@@ -19,8 +19,8 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
     """Return a table of the front, sorted by the first objective, or of `rows` in their own order."""
     everything = rows is not None
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
-    refused = f", {front.refused} more refused" if front.refused else ""
-    title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{refused}"
+    rejected = f", {front.rejected} more rejected" if front.rejected else ""
+    title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{rejected}"
     objectives = [_header(objective) for objective in front.objectives]
     others = [] if everything else _other_parts(front)
     objectives += [header for _, _, header in others]
@@ -118,7 +118,7 @@ def _cell(objective: Objective, value: float | None) -> str:
 
 
 def _outcome(row: Row) -> str:
-    if row.is_failure or row.is_refused:
+    if row.is_failure or row.is_rejected:
         return f"{row.evaluation.outcome.value} {row.evaluation.message}".strip()
     if row.score is not None and row.score.reason:
         return f"infeasible: {row.score.reason}"

@@ -1,4 +1,4 @@
-"""The hardware of a run: the chip that its networks have to fit on, and what it refuses."""
+"""The hardware of a run: the chip that its networks have to fit on, and what it rejects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from evonas.chips.fit import Fit, checker
 from evonas.data.dataset import SearchData
-from evonas.engine.rejection import Refusal, Refuse
+from evonas.engine.rejection import Reject, Rejection
 from evonas.errors import SpaceError
 from evonas.runfile.lookup import make
 from evonas.runfile.planned_bounds import EXAMPLES, plan_of
@@ -37,9 +37,9 @@ class Hardware:
         """Return whether the network of a genotype fits."""
         return self.check(self.plan(genotype))
 
-    def refuse(self, genotype: Genotype) -> Refusal | None:
+    def reject(self, genotype: Genotype) -> Rejection | None:
         """Return why the network of a genotype is not trained, None where it fits as far as that can be checked."""
-        return refused_by_all({"": self.check}, plan=self.plan)(genotype)
+        return rejected_by_all({"": self.check}, plan=self.plan)(genotype)
 
     def notes(self, space: Space) -> list[str]:
         """Return what is not checked, of a network of `space` drawn as an example."""
@@ -51,8 +51,8 @@ class Hardware:
         return [f"What fits on {self.section.profile} is not checked for {'; '.join(unchecked)}."] if unchecked else []
 
 
-def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Refuse:
-    """Return what refuses the networks that fit on none of several chips, for the reasons of the one they miss least.
+def rejected_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable[[Genotype], Any]) -> Reject:
+    """Return what rejects the networks that fit on none of several chips, for the reasons of the one they miss least.
 
     What `plan` raises is not caught: it is no reason to let a network pass.
 
@@ -61,15 +61,15 @@ def refused_by_all(checks: Mapping[str, Callable[[Any], Fit]], *, plan: Callable
         plan: Returns what the network of a genotype consists of.
     """
 
-    def refuse(genotype: Genotype) -> Refusal | None:
+    def reject(genotype: Genotype) -> Rejection | None:
         planned = plan(genotype)
         fits = {where: check(planned) for where, check in checks.items()}
         if not all(fit.violations for fit in fits.values()):
             return None
         where, nearest = min(fits.items(), key=lambda pair: pair[1].degree)
-        return Refusal(tuple(f"{violation}{where}" for violation in nearest.violations), nearest.degree)
+        return Rejection(tuple(f"{violation}{where}" for violation in nearest.violations), nearest.degree)
 
-    return refuse
+    return reject
 
 
 def hardware_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evonas.data.dataset import SearchData
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.errors import SpaceError
 from evonas.options import shown
 from evonas.space import Genotype, Space
@@ -34,22 +34,22 @@ class Frames:
     space: Space
     data: SearchData
 
-    def refuse(self, genotype: Genotype) -> Refusal | None:
+    def reject(self, genotype: Genotype) -> Rejection | None:
         """Return why the network of a genotype cannot take the data, None where it can or nobody can tell."""
         steps = self._steps(genotype)
         if steps is None or steps == self.number:
             return None
         reason = f"time steps: {steps}, while the samples have {self.number} frames"
-        return Refusal((reason,), abs(steps - self.number) / self.number)
+        return Rejection((reason,), abs(steps - self.number) / self.number)
 
     def faults(self) -> list[str]:
         """Return a sentence if no network of the space can take the data."""
         variable, why = self.space.variables.get(TIME_STEPS), ""
         if variable is None:
             rng = np.random.default_rng(0)
-            refusals = [self.refuse(self.space.sample(rng)) for _ in range(DRAWN)]
-            if all(refusals):
-                why = str(refusals[0] and refusals[0].reasons[0])
+            rejections = [self.reject(self.space.sample(rng)) for _ in range(DRAWN)]
+            if all(rejections):
+                why = str(rejections[0] and rejections[0].reasons[0])
         else:
             try:
                 variable.canonical(self.number)
@@ -70,7 +70,7 @@ class Frames:
         only = [self.number] if isinstance(variable, Choice) else [self.number, self.number]
         return [
             f"The samples have {self.number} frames, one for each time step: networks of another number of time steps "
-            f"are refused before training. With only = {{ {TIME_STEPS} = {shown(only)} }} in [space] none is proposed."
+            f"are rejected before training. With only = {{ {TIME_STEPS} = {shown(only)} }} in [space] none is proposed."
         ]
 
     def _steps(self, genotype: Genotype) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evonas.data.dataset import SearchData
-from evonas.engine.rejection import Refusal, Refuse
+from evonas.engine.rejection import Reject, Rejection
 from evonas.errors import EvonasError, SpaceError, UnpriceableError
 from evonas.objective import Objective
 from evonas.space import Genotype, Space
@@ -56,8 +56,8 @@ def plan_faults(space: Space | None, data: SearchData | None) -> list[str]:
     return [f"search.space: {said}"]
 
 
-def refused_by_plan(objectives: Sequence[Objective], plan: Plan) -> Refuse | None:
-    """Return what refuses networks that break a bound or have no value, whatever they do; None where no plan can tell.
+def rejected_by_plan(objectives: Sequence[Objective], plan: Plan) -> Reject | None:
+    """Return what rejects networks that break a bound or have no value, whatever they do; None where no plan can tell.
 
     Args:
         objectives: What is traded; those that say nothing of plans are left out.
@@ -67,34 +67,34 @@ def refused_by_plan(objectives: Sequence[Objective], plan: Plan) -> Refuse | Non
     if not telling:
         return None
 
-    def refuse(genotype: Genotype) -> Refusal | None:
+    def reject(genotype: Genotype) -> Rejection | None:
         planned = plan(genotype)
         reasons, degree = [], 0.0
         for objective in telling:
             reason, miss = _miss(objective, planned)
             degree += miss
             reasons += [reason] if miss else []
-        return Refusal(tuple(reasons), degree) if reasons else None
+        return Rejection(tuple(reasons), degree) if reasons else None
 
-    return refuse
+    return reject
 
 
-def refused_everywhere(rules: Sequence[Refuse | None]) -> Refuse | None:
-    """Return what refuses where each of several rules does, for the reasons of the one that is missed by least."""
+def rejected_everywhere(rules: Sequence[Reject | None]) -> Reject | None:
+    """Return what rejects where each of several rules does, for the reasons of the one that is missed by least."""
     there = [rule for rule in rules if rule is not None]
     if not there or len(there) < len(rules):
         return None
 
-    def refuse(genotype: Genotype) -> Refusal | None:
-        refusals = []
+    def reject(genotype: Genotype) -> Rejection | None:
+        rejections = []
         for rule in there:
-            refusal = rule(genotype)
-            if refusal is None:
+            rejection = rule(genotype)
+            if rejection is None:
                 return None
-            refusals.append(refusal)
-        return min(refusals, key=lambda one: one.degree)
+            rejections.append(rejection)
+        return min(rejections, key=lambda one: one.degree)
 
-    return refuse
+    return reject
 
 
 def _miss(objective: Objective, planned: Any) -> tuple[str, float]:

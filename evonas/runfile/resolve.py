@@ -14,7 +14,7 @@ from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
 from evonas.engine.attempt import Evaluate
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refuse, first_of
+from evonas.engine.rejection import Reject, first_of
 from evonas.engine.search import Budget, Climb, Ending, Memory, Predict, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import DataError, EvonasError, OptionError, RunFileError
@@ -25,7 +25,7 @@ from evonas.runfile.chip_constraint import Hardware, hardware_of
 from evonas.runfile.data_section import baseline_notes, search_data_of
 from evonas.runfile.frames import frames_of
 from evonas.runfile.lookup import LookupFault, look_up, make_named
-from evonas.runfile.planned_bounds import plan_faults, plan_of, refused_by_plan
+from evonas.runfile.planned_bounds import plan_faults, plan_of, rejected_by_plan
 from evonas.runfile.schema import ObjectiveSection, RunFile, parse
 from evonas.runfile.sections import Sections
 from evonas.runfile.strategies import misfits, price_notes, prices_of, strategy_of
@@ -89,22 +89,22 @@ class ResolvedRun:
         return max((size for size in sizes if isinstance(size, int) and size > 0), default=DEFAULT_POP_SIZE)
 
     @property
-    def refuse_frames(self) -> Refuse | None:
+    def reject_frames(self) -> Reject | None:
         """Says which networks cannot take the event frames of the data, None where the data have none."""
         frames = frames_of(self.space, self.search_data)
-        return None if frames is None else frames.refuse
+        return None if frames is None else frames.reject
 
     @property
-    def refuse(self) -> Refuse | None:
+    def reject(self) -> Reject | None:
         """Says which networks are not trained: for the frames, for their chip, or for bounds that their plan breaks."""
         hardware = self.hardware
-        misfit = hardware.refuse if hardware is not None and hardware.section.fit else None
-        return first_of(self.refuse_frames, misfit, self.refuse_planned(self.objectives))
+        misfit = hardware.reject if hardware is not None and hardware.section.fit else None
+        return first_of(self.reject_frames, misfit, self.reject_planned(self.objectives))
 
-    def refuse_planned(self, objectives: Sequence[Objective]) -> Refuse | None:
-        """Return what refuses networks that cannot be feasible under some objectives, as far as their plan tells."""
+    def reject_planned(self, objectives: Sequence[Objective]) -> Reject | None:
+        """Return what rejects networks that cannot be feasible under some objectives, as far as their plan tells."""
         plan = plan_of(self.space, self.search_data)
-        return None if plan is None else refused_by_plan(objectives, plan)
+        return None if plan is None else rejected_by_plan(objectives, plan)
 
     def predict(self) -> Predict:
         """Return what predicts the cost of a job from its proposal alone."""
@@ -113,7 +113,7 @@ class ResolvedRun:
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Return why the search of this run ended; its rows lie in `archive`."""
         return self.search_by(
-            self.strategy, archive, ladder=self.ladder, refuse=self.refuse, workers=workers, on_row=on_row
+            self.strategy, archive, ladder=self.ladder, reject=self.reject, workers=workers, on_row=on_row
         )
 
     def search_by(
@@ -122,11 +122,11 @@ class ResolvedRun:
         archive: Memory,
         *,
         ladder: Climb,
-        refuse: Refuse | None,
+        reject: Reject | None,
         workers: Workers,
         on_row: Callable[[Row], None] | None = None,
     ) -> Ending:
-        """Return why a search in the space and the budget of this run ended, whoever proposes, promotes and refuses."""
+        """Return why a search in the space and the budget of this run ended, whoever proposes, promotes and rejects."""
         return search(
             self.space,
             archive,
@@ -136,16 +136,16 @@ class ResolvedRun:
             parallel=self.file.search.parallel,
             ladder=ladder,
             predict=self.predict(),
-            refuse=refuse,
+            reject=reject,
             on_row=on_row,
         )
 
     def example(self) -> Genotype:
         """Return a random network of the space that can take the data: the same for the same seed of the search."""
         rng = np.random.default_rng([self.file.search.seed, 0])
-        refuse = self.refuse_frames or (lambda genotype: None)
+        reject = self.reject_frames or (lambda genotype: None)
         drawn = [self.space.sample(rng)]
-        while refuse(drawn[-1]) is not None and len(drawn) < EXAMPLES:
+        while reject(drawn[-1]) is not None and len(drawn) < EXAMPLES:
             drawn.append(self.space.sample(rng))
         return drawn[-1]
 

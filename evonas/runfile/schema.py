@@ -57,7 +57,7 @@ class SearchSection(_Section):
     space: Name
     """The search space: a file of `spaces/`, or `package.module:attribute`."""
     evaluations: int = Field(ge=1, le=MOST_EVALUATIONS, strict=True)
-    """The budget: networks that are trained and measured, each rung of the ladder counted. Refused ones are free."""
+    """The budget: networks that are trained and measured, each rung of the ladder counted. Rejected ones are free."""
     seconds: Seconds | None = None
     """Wall-clock seconds after which nothing new is started; how far a search comes then depends on the machine."""
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, strict=True)
@@ -107,7 +107,7 @@ class HardwareSection(BaseModel):
     profile: Name
     """The chip: name of a profile, or the path of its file."""
     fit: bool = Field(default=True, strict=True)
-    """Whether networks that break a rule of the chip are refused before training; `false` refuses none."""
+    """Whether networks that break a rule of the chip are rejected before training; `false` rejects none."""
     weight_bits: int = Field(default=WEIGHT_BITS, ge=1, le=MOST_BITS, strict=True)
     """Bits of a weight on the chip."""
 

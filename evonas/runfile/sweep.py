@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evonas.engine.rejection import Refuse, first_of
+from evonas.engine.rejection import Reject, first_of
 from evonas.engine.search import Ending, Memory, Workers
 from evonas.engine.view import Row
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
-from evonas.runfile.chip_constraint import refused_by_all
+from evonas.runfile.chip_constraint import rejected_by_all
 from evonas.runfile.lookup import LookupFault, look_up
-from evonas.runfile.planned_bounds import refused_everywhere
+from evonas.runfile.planned_bounds import rejected_everywhere
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
@@ -81,19 +81,19 @@ class ResolvedSweep:
         """Return why the search ended; its rows lie in `archive`."""
         ladder = SharedLadder(self.run.ladder, self.strategy)
         return self.run.search_by(
-            self.strategy, archive, ladder=ladder, refuse=self.refuse, workers=workers, on_row=on_row
+            self.strategy, archive, ladder=ladder, reject=self.reject, workers=workers, on_row=on_row
         )
 
     @property
-    def refuse(self) -> Refuse | None:
+    def reject(self) -> Reject | None:
         """Says which networks are not trained: for the frames, for all chips, or for bounds that no cell could keep."""
         hardware = self.run.hardware
         targets = [cell.target for cell in self.cells if cell.target]
-        planned = refused_everywhere([self.run.refuse_planned(target.objectives) for target in targets])
+        planned = rejected_everywhere([self.run.reject_planned(target.objectives) for target in targets])
         if hardware is None or not hardware.section.fit:
-            return first_of(self.run.refuse_frames, planned)
+            return first_of(self.run.reject_frames, planned)
         checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
-        return first_of(self.run.refuse_frames, refused_by_all(checks, plan=hardware.plan), planned)
+        return first_of(self.run.reject_frames, rejected_by_all(checks, plan=hardware.plan), planned)
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:
@@ -133,7 +133,7 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
         raise RunFileError(faults)
     if run.file.hardware is not None:
         unused = f"hardware.profile = {run.file.hardware.profile} is not used here: "
-        run = replace(run, notes=(*run.notes, f"{unused}a sweep refuses what fits on none of its own chips."))
+        run = replace(run, notes=(*run.notes, f"{unused}a sweep rejects what fits on none of its own chips."))
     run = replace(run, notes=(*run.notes, *_wide_lists(bounds)))
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
     cells = [Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined]

@@ -82,8 +82,8 @@ class _Ledger:
         for row in view.rows[self._folded :]:
             self._folded += 1
             name = row.job.strategy
-            is_refused = row.evaluation.outcome is Outcome.REFUSED  # cost nothing, so that nothing fades but its slot
-            for sums in (self._slots,) if is_refused else (self._gained, self._spent, self._slots):
+            is_rejected = row.evaluation.outcome is Outcome.REJECTED  # cost nothing, so that nothing fades but its slot
+            for sums in (self._slots,) if is_rejected else (self._gained, self._spent, self._slots):
                 for member in sums:
                     sums[member] *= MEMORY
             self._gained[name] = self._gained.get(name, 0.0) + self._gain(row, view)

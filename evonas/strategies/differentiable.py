@@ -309,13 +309,13 @@ class _State:
         """Return whether searches bring nothing new, so that the next one has to wait for rows of others.
 
         To be asked when no proposal waits: a search without a child has then brought nothing new, nor has one whose
-        children were all refused by the hardware.
+        children were all rejected by the hardware.
         """
         fruitful = {job.parents[0] for job in view.open.values() if job.strategy == self._name and job.parents}
         barren = 0
         for row in reversed(self.searches):
             outcomes = {child.evaluation.outcome for child in self.children[row.job.slot]}
-            if outcomes - {Outcome.REFUSED} or row.job.slot in fruitful:
+            if outcomes - {Outcome.REJECTED} or row.job.slot in fruitful:
                 break
             barren += 1
         return barren >= PATIENCE and len(view.rows) - self._last_seen < 2 ** min(barren, 20)

@@ -26,7 +26,7 @@ ROUNDS = 8
 """Rounds of matings without a new child, after which a network is drawn at random."""
 
 SCARCE = 8
-"""While so many networks are refused for each that is not, those that miss by least are parents as well."""
+"""While so many networks are rejected for each that is not, those that miss by least are parents as well."""
 
 IMMIGRANTS_IF_SCARCE = 1 / 2
 """Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
@@ -59,12 +59,12 @@ class Evolution:
     (`PreSelection`). The others are a child, a neighbour or a random immigrant as it comes. No network is proposed
     twice.
 
-    Where nearly all networks are refused before their evaluation, those that miss by least are parents of every second
-    proposal, until `pop_size` others are measured: so the search moves towards what is not refused. With `screen = 1`
+    Where nearly all networks are rejected before their evaluation, those that miss by least are parents of every second
+    proposal, until `pop_size` others are measured: so the search moves towards what is not rejected. With `screen = 1`
     every proposal is a child, and this is NSGA-II alone.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
-    from the paper in replacing one row at a time and in rejecting every child that is known to the whole run.
+    from the paper in replacing one row at a time and in dropping every child that is known to the whole run.
 
     Attributes:
         pop_size: Random networks at the start, and rows that may become parents then.
@@ -168,7 +168,7 @@ class _State:
         self._survivors: dict[int, list[Row]] = {}
         self._folded: dict[int, int] = {}
         self._least: list[Row] = []
-        self._refused = 0
+        self._rejected = 0
         self._population: dict[int, Population] = {}
 
     def population(self, view: View, pop_size: int) -> Population | None:
@@ -198,11 +198,11 @@ class _State:
         return self.preselection.front(view) if all(row.job.rung == 0 for row in rows) else rows
 
     def _nearest(self, view: View, pop_size: int) -> Population | None:
-        """Return what is measured and what is refused by least, None where chance alone finds enough."""
-        new = view.refused[self._refused :]
-        self._refused = len(view.refused)
+        """Return what is measured and what is rejected by least, None where chance alone finds enough."""
+        new = view.rejected[self._rejected :]
+        self._rejected = len(view.rejected)
         self._least = order([*self._least, *new])[:pop_size]
-        if self._refused < max(pop_size, SCARCE * (len(view.rows) - self._refused + len(view.open))):
+        if self._rejected < max(pop_size, SCARCE * (len(view.rows) - self._rejected + len(view.open))):
             return None
         ranked = ranking([*view.scored(0), *self._least], objectives=view.objectives)[:pop_size]
         return Population.create(*(self._individual(row, rank, crowding) for row, rank, crowding in ranked))

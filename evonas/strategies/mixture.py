@@ -16,7 +16,7 @@ from evonas.options import NAME, SHARE, faults_of, settle, shown
 class Mixture:
     """Gives each slot to the member that is furthest behind its share; where it has nothing, to the next.
 
-    A slot counts for the strategy that proposed it, be its network refused or not, promotions by the ladder for
+    A slot counts for the strategy that proposed it, be its network rejected or not, promotions by the ladder for
     none. All members see all rows.
 
     Attributes:

@@ -171,7 +171,7 @@ class _Standing:
         for row in ended:
             own, rung = self.target.row(row), row.job.rung
             self.view.see(own)
-            if own.is_refused and row.job.slot in (slots := self._slots.get(rung, [])):
+            if own.is_rejected and row.job.slot in (slots := self._slots.get(rung, [])):
                 slots.remove(row.job.slot)  # nothing was trained for it
             if own.is_scored:
                 self.feasible[rung] = self.feasible.get(rung, 0) + own.is_feasible

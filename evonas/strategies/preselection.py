@@ -117,7 +117,7 @@ class PreSelection:
 
     def _fold(self, view: View) -> None:
         for row in view.rows[self._folded :]:
-            if row.job.kind != "evaluate" or row.job.rung > 0 or row.is_refused:
+            if row.job.kind != "evaluate" or row.job.rung > 0 or row.is_rejected:
                 continue
             if row.is_feasible:
                 self._take(row, view)

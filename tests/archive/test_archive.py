@@ -334,16 +334,16 @@ def test_another_format_version_is_refused_in_the_file_and_in_the_journal(tmp_pa
     assert journal_of(path).read_bytes() == encode_all(header)
 
 
-def test_refused_networks_are_counted_apart_from_failures_and_from_evaluations(tmp_path: Path) -> None:
-    no = replace(row(2, outcome=Outcome.REFUSED), message="cores: 9 > 8.", degree=0.125)
+def test_rejected_networks_are_counted_apart_from_failures_and_from_evaluations(tmp_path: Path) -> None:
+    no = replace(row(2, outcome=Outcome.REJECTED), message="cores: 9 > 8.", degree=0.125)
     with made(tmp_path / "a.h5", [row(0), row(1, outcome=Outcome.CRASHED), no, row(3)], reference_rows=2) as archive:
         front = archive.front()
-    assert (front.evaluations, front.failed, front.refused) == (3, 1, 1)
+    assert (front.evaluations, front.failed, front.rejected) == (3, 1, 1)
     assert front.reference == reference(OBJECTIVES, [archive.rows[0], archive.rows[3]])
     content = json.loads(front.to_json(rows=archive.rows))
-    assert (content["evaluations"], content["failed"], content["refused"]) == (3, 1, 1)
+    assert (content["evaluations"], content["failed"], content["rejected"]) == (3, 1, 1)
     told = content["networks"][2]
-    assert (told["outcome"], told["message"], told["objectives"]) == ("refused", "cores: 9 > 8.", None)
+    assert (told["outcome"], told["message"], told["objectives"]) == ("rejected", "cores: 9 > 8.", None)
 
 
 def test_a_file_that_cannot_be_written_keeps_the_journal_and_the_old_file(
@@ -566,7 +566,7 @@ def test_the_front_as_json_is_what_other_programs_rely_on(tmp_path: Path) -> Non
         "energy": {"unit": "J", "direction": "min", "profile": "chip"},
     }
     assert list(content) == [
-        "objectives", "evaluations", "failed", "refused", "hypervolume", "ideal", "ref_point", "networks"
+        "objectives", "evaluations", "failed", "rejected", "hypervolume", "ideal", "ref_point", "networks"
     ]  # fmt: skip
     assert (content["evaluations"], content["failed"]) == (4, 1)
     assert content["ideal"]["error"] == 0.0

@@ -31,7 +31,7 @@ OBJECTIVES = [Objective("error", lambda m: m["error"]), Objective("rate", lambda
 def evaluation(slot: int) -> Evaluation:
     job = Job(slot, "evaluate", SPACE.genotype({"a": slot % 1000}), "toy")
     if slot % 5 == 4:
-        return Evaluation(job, Outcome.REFUSED, f"cores: {slot} > 3.", degree=slot / 3)
+        return Evaluation(job, Outcome.REJECTED, f"cores: {slot} > 3.", degree=slot / 3)
     return Evaluation(job, Outcome.MEASURED, measurement={"error": slot / 7, "rate": 1.0 + 7 / (slot + 1)})
 
 

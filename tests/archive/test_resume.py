@@ -15,7 +15,7 @@ from evonas.archive.archive import Archive, load
 from evonas.engine.description import described, described_space
 from evonas.engine.job import Cost
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.search import Budget, search
 from evonas.engine.view import Proposal
 from evonas.engine.workers import InlineWorkers
@@ -58,7 +58,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "strategy": ({"strategy": RandomSearch()}, 'search.strategy.type: stored "Evolution", now "RandomSearch"'),
     "ladder": ({"ladder": Ladder((1, 2))}, r"search.ladder.epochs: stored \[1\], now \[1, 2\]"),
     "predicted cost": ({"predict": cost}, 'search.predict.function: stored absent, now "cost"'),
-    "refusal": ({"refuse": lambda genotype: Refusal(("no",), 1.0)}, "search.refuse: stored null"),
+    "rejection": ({"reject": lambda genotype: Rejection(("no",), 1.0)}, "search.reject: stored null"),
     "seed": ({"seed": 1}, "seed: stored 0, now 1"),
     "corner": ({"reference_rows": 8}, "reference_rows: stored 16, now 8"),
     "rung": ({"top_rung": 1}, "top_rung: stored 0, now 1"),

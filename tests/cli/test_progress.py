@@ -1,4 +1,4 @@
-"""Progress: what it says of failures and of networks that were refused."""
+"""Progress: what it says of failures and of networks that were rejected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def row(slot: int, outcome: Outcome) -> Row:
     return Row(Evaluation(job, outcome, "why"), None, None)
 
 
-def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() -> None:
+def test_rejected_networks_are_told_apart_from_failures_and_are_no_evaluations() -> None:
     said: list[str] = []
     progress = SearchProgress(
         2,
@@ -30,11 +30,11 @@ def test_refused_networks_are_told_apart_from_failures_and_are_no_evaluations() 
         console=Console(file=io.StringIO(), force_terminal=False),
     )
     with progress:
-        for slot, outcome in enumerate([*[Outcome.REFUSED] * 3, Outcome.MEASURED, Outcome.REFUSED, Outcome.CRASHED]):
+        for slot, outcome in enumerate([*[Outcome.REJECTED] * 3, Outcome.MEASURED, Outcome.REJECTED, Outcome.CRASHED]):
             progress(row(slot, outcome))
     assert [line.rpartition(",")[0] for line in said[:2]] == [
-        "1/2 evaluations, hypervolume not yet known, 0 failed, 3 refused",
-        "2/2 evaluations, hypervolume not yet known, 1 failed, 4 refused",
+        "1/2 evaluations, hypervolume not yet known, 0 failed, 3 rejected",
+        "2/2 evaluations, hypervolume not yet known, 1 failed, 4 rejected",
     ]
     assert said[2:] == ["slot 5 failed: The evaluation raised an error. why"]
 

@@ -59,7 +59,7 @@ def write(folder: Path, **sections: Any) -> Path:
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "random")
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measured(accuracy, activity)))
         job = Job(len(NETWORKS), "evaluate", SPACE.genotype({"a": 50}), "random")
-        archive.add(Evaluation(job, Outcome.REFUSED, "cores: 300 > 128.", degree=1.5))
+        archive.add(Evaluation(job, Outcome.REJECTED, "cores: 300 > 128.", degree=1.5))
     return folder
 
 
@@ -226,10 +226,10 @@ def test_people_read_a_picked_network_in_lines(folder: Path) -> None:
         assert part in said
 
 
-def test_refused_networks_are_shown_with_outcome_and_message(folder: Path) -> None:
+def test_rejected_networks_are_shown_with_outcome_and_message(folder: Path) -> None:
     last = shown(folder, "--all")["networks"][-1]
-    assert (last["outcome"], last["message"], last["objectives"]) == ("refused", "cores: 300 > 128.", None)
-    assert "refused before its evaluation. cores: 300 > 128." in " ".join(front(folder, "--all").output.split())
+    assert (last["outcome"], last["message"], last["objectives"]) == ("rejected", "cores: 300 > 128.", None)
+    assert "rejected before its evaluation. cores: 300 > 128." in " ".join(front(folder, "--all").output.split())
     assert "cores: 300 > 128." in front(folder, "--all", "--format", "csv").output
 
 

@@ -62,11 +62,11 @@ def test_the_front_as_json_has_the_form_that_programs_rely_on(finished: tuple[Pa
     _, output, _ = finished
     shown = json.loads(evonas("front", output, "--format", "json").output)
     assert shown["evaluations"] == 6
-    assert (shown["failed"], shown["refused"]) == (0, 0)
+    assert (shown["failed"], shown["rejected"]) == (0, 0)
     assert shown["objectives"]["accuracy"] == {"unit": "fraction", "direction": "max", "at_least": 0.05}
     assert shown["objectives"]["energy"] == {"unit": "J/sample", "direction": "min", "profile": "arith45_fp32"}
     assert set(shown) == {
-        "objectives", "evaluations", "failed", "refused", "hypervolume", "ideal", "ref_point", "networks"
+        "objectives", "evaluations", "failed", "rejected", "hypervolume", "ideal", "ref_point", "networks"
     }  # fmt: skip
     assert 0 <= shown["hypervolume"] <= 1
     for network in shown["networks"]:
@@ -265,7 +265,7 @@ def test_a_broken_archive_is_told_and_left_as_it_is(finished: tuple[Path, Path, 
     assert (output / "archive.h5").read_bytes() == b"not HDF5 at all"
 
 
-def test_networks_that_do_not_fit_on_the_chip_are_refused_and_shown_with_the_reason(
+def test_networks_that_do_not_fit_on_the_chip_are_rejected_and_shown_with_the_reason(
     finished: tuple[Path, Path, Result], tmp_path: Path
 ) -> None:
     run_file, _, _ = finished
@@ -273,17 +273,17 @@ def test_networks_that_do_not_fit_on_the_chip_are_refused_and_shown_with_the_rea
     assert said.exit_code == 0, said.output
     shown = json.loads(evonas("front", tmp_path / "chip", "--all", "--format", "json").output)
     outcomes = [network["outcome"] for network in shown["networks"]]
-    refused = outcomes.count("refused")
-    assert (shown["evaluations"], shown["failed"], shown["refused"]) == (6, 0, refused)
-    assert refused > 0
-    assert f"0 of 6 evaluations failed; {refused} networks were refused before training" in said.output
-    assert f"{refused} refused" in said.output
+    rejected = outcomes.count("rejected")
+    assert (shown["evaluations"], shown["failed"], shown["rejected"]) == (6, 0, rejected)
+    assert rejected > 0
+    assert f"0 of 6 evaluations failed; {rejected} networks were rejected before training" in said.output
+    assert f"{rejected} rejected" in said.output
     assert all(
         "inputs of real numbers" in network["message"] or " > " in network["message"] or "analog" in network["message"]
         for network in shown["networks"]
-        if network["outcome"] == "refused"
+        if network["outcome"] == "rejected"
     )
-    assert "refused before its evaluation" in " ".join(evonas("front", tmp_path / "chip", "--all").output.split())
+    assert "rejected before its evaluation" in " ".join(evonas("front", tmp_path / "chip", "--all").output.split())
     again = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP)
     assert "0 new rows" in again.output
     other = evonas("run", run_file, "--output", tmp_path / "chip", *CHIP, "--set", "hardware.weight_bits=4")
@@ -295,11 +295,11 @@ def test_a_run_in_which_nothing_fits_ends_with_the_most_common_reason(
     finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_file, _, _ = finished
-    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REFUSED_IN_A_ROW", 40)
+    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REJECTED_IN_A_ROW", 40)
     said = evonas("run", run_file, "--output", tmp_path / "none", "--set", "hardware.profile=odin28")
     assert said.exit_code == 1
-    assert "were all refused before their evaluation" in said.output
-    assert "bits of a weight (40 of 40 refused networks)" in " ".join(said.output.split())
+    assert "were all rejected before their evaluation" in said.output
+    assert "bits of a weight (40 of 40 rejected networks)" in " ".join(said.output.split())
 
 
 def test_a_dry_run_says_whether_its_network_fits(finished: tuple[Path, Path, Result]) -> None:
@@ -433,4 +433,4 @@ def test_a_run_killed_at_five_random_moments_equals_one_that_is_not(tmp_path: Pa
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert contents(whole) == contents(broken)
-    assert {outcome for _, outcome, *_ in contents(whole)} == {Outcome.MEASURED, Outcome.REFUSED}
+    assert {outcome for _, outcome, *_ in contents(whole)} == {Outcome.MEASURED, Outcome.REJECTED}

@@ -21,12 +21,12 @@ from typer.testing import Result
 from evonas.archive.archive import Archive
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.view import Row
 from evonas.objective import Objective
 from evonas.report.rank_correlation import kendall_tau, rank_correlations
 from evonas.report.sweep_table import SweepTable, why_none
-from evonas.runfile.chip_constraint import refused_by_all
+from evonas.runfile.chip_constraint import rejected_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
 from evonas.runfile.sweep_chip import Chip
 from evonas.space import Genotype
@@ -315,22 +315,22 @@ def test_a_cell_without_a_network_says_what_stood_in_the_way() -> None:
     assert "1 network kept every bound after 1 epoch, and" in reason(cell(chip("large", 1.0), 20.0), rows(good))
 
 
-def test_a_network_is_refused_only_if_it_fits_on_none_of_the_chips() -> None:
+def test_a_network_is_rejected_only_if_it_fits_on_none_of_the_chips() -> None:
     small, large = chip("small", 1.0, most_neurons=2), chip("large", 1.0, most_neurons=8)
-    refuse = refused_by_all({", on small": small.check, ", on large": large.check}, plan=planned)
+    reject = rejected_by_all({", on small": small.check, ", on large": large.check}, plan=planned)
     sizes = {size: Genotype({"neurons": size}) for size in (1, 5, 9)}
-    assert refuse(sizes[1]) is None
-    assert refuse(sizes[5]) is None
-    assert refuse(sizes[9]) == Refusal(("neurons: 9 > 8, on large",), 1 / 8)
+    assert reject(sizes[1]) is None
+    assert reject(sizes[5]) is None
+    assert reject(sizes[9]) == Rejection(("neurons: 9 > 8, on large",), 1 / 8)
     with pytest.raises(KeyError):  # what cannot be planned does not pass for what fits
-        refuse(Genotype({"layers": 1}))
+        reject(Genotype({"layers": 1}))
 
 
 def planned(genotype: Genotype) -> Counts:
     return Counts(neurons=genotype["neurons"])
 
 
-def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it(tmp_path: Path) -> None:
+def test_networks_that_fit_on_no_chip_are_rejected_where_the_run_file_asks_for_it(tmp_path: Path) -> None:
     run_file = write_run_file(tmp_path, evaluations=8)
     hardware = ("--set", "hardware.profile=loihi1_davies", "--set", "ladder.epochs=[1]")
     said = evonas(
@@ -340,10 +340,10 @@ def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it
     assert said.exit_code == 0, said.output
     shown = json.loads(said.stdout)
     assert shown["evaluations"] == 8
-    assert shown["refused"] > 0
-    assert "refuses what fits on none of its own chips" in said.stderr
+    assert shown["rejected"] > 0
+    assert "rejects what fits on none of its own chips" in said.stderr
     rows = Archive.read(tmp_path / "on" / "archive.h5").rows
-    assert all(row.is_refused == ("on loihi1_davies" in row.evaluation.message) for row in rows)
+    assert all(row.is_rejected == ("on loihi1_davies" in row.evaluation.message) for row in rows)
     assert shown["cells"][0]["feasible"] > 0
     assert "none of 8 networks fits" in shown["cells"][1]["reason"]
 
@@ -351,14 +351,14 @@ def test_networks_that_fit_on_no_chip_are_refused_where_the_run_file_asks_for_it
 def test_where_nothing_fits_on_any_chip_the_sweep_fails_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REFUSED_IN_A_ROW", 30)
+    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REJECTED_IN_A_ROW", 30)
     run_file = write_run_file(tmp_path, evaluations=3)
     said = evonas(
         "sweep", run_file, "--profiles", "odin28", "--budget", "energy=1e-3", "--set", "hardware.profile=odin28",
         "--output", tmp_path / "odin",
     )  # fmt: skip
     assert said.exit_code == 1
-    assert "Nothing fits on any of the chips: no network has been measured; 30 were refused, such as:" in said.stderr
+    assert "Nothing fits on any of the chips: no network has been measured; 30 were rejected, such as:" in said.stderr
 
 
 def test_chips_that_rank_differently_are_told() -> None:

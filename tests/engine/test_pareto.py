@@ -31,9 +31,9 @@ def failure(slot: int) -> Row:
     return Row(Evaluation(job, Outcome.CRASHED, "no such operator"), None, None)
 
 
-def refused(slot: int, degree: float) -> Row:
+def rejected(slot: int, degree: float) -> Row:
     job = Job(slot=slot, kind="evaluate", genotype=Genotype({"x": slot}), strategy="toy")
-    return Row(Evaluation(job, Outcome.REFUSED, "it does not fit", degree=degree), None, None)
+    return Row(Evaluation(job, Outcome.REJECTED, "it does not fit", degree=degree), None, None)
 
 
 def slots(rows: list[Row]) -> list[int]:
@@ -88,7 +88,7 @@ def test_the_ends_of_a_front_come_before_its_middle_and_ties_go_to_the_lower_slo
 def test_infeasible_rows_stand_behind_by_violation_and_failures_last() -> None:
     rows = [failure(0), row(1, 0.0, 0.0, violation=0.5), row(2, 0.0, 0.0, violation=0.1), row(3, 9.0, 9.0)]
     assert slots(order(rows)) == [3, 2, 1, 0]
-    rows += [refused(4, 0.2), refused(5, 0.01), row(6, 0.0, 0.0, violation=1e9)]
+    rows += [rejected(4, 0.2), rejected(5, 0.01), row(6, 0.0, 0.0, violation=1e9)]
     assert slots(order(rows)) == [3, 2, 1, 6, 5, 4, 0]
     assert [rank for _, rank, _ in ranking(rows)] == [0, 1, 2, 3, 4, 5, 6]
     assert slots(order([failure(1), failure(0)])) == [0, 1]
@@ -111,7 +111,7 @@ def test_the_front_is_what_nothing_dominates_equal_rows_included(costs: list[tup
 
 
 def test_the_front_never_sees_failures_or_broken_bounds() -> None:
-    assert slots(front([failure(0), row(1, 0.0, 0.0, violation=1.0), row(2, 1.0, 1.0), refused(3, 0.1)])) == [2]
+    assert slots(front([failure(0), row(1, 0.0, 0.0, violation=1.0), row(2, 1.0, 1.0), rejected(3, 0.1)])) == [2]
     assert front([failure(0)]) == []
 
 

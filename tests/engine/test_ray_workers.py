@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from searching import cost, work
-from toys import ListMemory, measure, measure_badly, mixed_space, refuse_deep
+from toys import ListMemory, measure, measure_badly, mixed_space, reject_deep
 
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Cost, Job
@@ -55,14 +55,14 @@ def test_the_archive_of_one_worker_equals_that_of_two_and_of_none() -> None:
             budget=Budget(40),
             parallel=4,
             predict=lambda proposal, epochs: Cost(float(proposal.genotype["layers"])),
-            refuse=refuse_deep,
+            reject=reject_deep,
         )
         workers.close()
         memories.append(
             [(r.job, r.outcome, r.message, r.degree, str(r.measurement)) for _, r in sorted(memory.stored.items())]
         )
     assert memories[0] == memories[1] == memories[2]
-    assert Outcome.REFUSED in [outcome for _, outcome, *_ in memories[0]]
+    assert Outcome.REJECTED in [outcome for _, outcome, *_ in memories[0]]
 
 
 def test_an_evaluation_that_takes_too_long_is_stopped_and_the_worker_replaced() -> None:

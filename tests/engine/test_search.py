@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import ListMemory, measure, measure_badly, measure_small, mixed_space, refuse_deep, small_space
+from toys import ListMemory, measure, measure_badly, measure_small, mixed_space, reject_deep, small_space
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Refusal, Refuse
+from evonas.engine.rejection import Reject, Rejection
 from evonas.engine.search import Budget, Ending, VirtualClock, search
 from evonas.engine.view import Proposal, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
@@ -29,7 +29,7 @@ def cost(proposal: Proposal, epochs: int) -> Cost:
 
 
 def run(
-    memory: ListMemory, workers: object, *, evaluations: int = 40, parallel: int = 4, refuse: Refuse | None = None
+    memory: ListMemory, workers: object, *, evaluations: int = 40, parallel: int = 4, reject: Reject | None = None
 ) -> Ending:
     return search(
         mixed_space(),
@@ -40,7 +40,7 @@ def run(
         parallel=parallel,
         ladder=TWO_RUNGS,
         predict=cost,
-        refuse=refuse,
+        reject=reject,
     )
 
 
@@ -51,17 +51,17 @@ def results(memory: ListMemory) -> list[tuple[object, ...]]:
     ]
 
 
-REFUSING = st.sampled_from([None, refuse_deep])
+REJECTING = st.sampled_from([None, reject_deep])
 
 
 @settings(max_examples=16, deadline=None)
-@given(count=st.integers(1, 9), seed=st.integers(0, 99), refuse=REFUSING)
+@given(count=st.integers(1, 9), seed=st.integers(0, 99), reject=REJECTING)
 def test_the_archive_does_not_depend_on_the_number_or_the_speed_of_workers(
-    count: int, seed: int, refuse: Refuse | None
+    count: int, seed: int, reject: Reject | None
 ) -> None:
     alone, many = ListMemory(), ListMemory()
-    run(alone, InlineWorkers(measure_badly), refuse=refuse)
-    run(many, SimulatedWorkers(measure_badly, count=count, rng=np.random.default_rng(seed)), refuse=refuse)
+    run(alone, InlineWorkers(measure_badly), reject=reject)
+    run(many, SimulatedWorkers(measure_badly, count=count, rng=np.random.default_rng(seed)), reject=reject)
     assert results(alone) == results(many)
 
 
@@ -85,29 +85,29 @@ class DyingMemory(ListMemory):
 
 
 @settings(max_examples=16, deadline=None)
-@given(lives=st.lists(st.integers(0, 15), max_size=6), seed=st.integers(0, 99), refuse=REFUSING)
+@given(lives=st.lists(st.integers(0, 15), max_size=6), seed=st.integers(0, 99), reject=REJECTING)
 def test_a_search_that_is_killed_again_and_again_ends_as_one_that_is_not(
-    lives: list[int], seed: int, refuse: Refuse | None
+    lives: list[int], seed: int, reject: Reject | None
 ) -> None:
     whole, broken = ListMemory(), ListMemory()
-    run(whole, InlineWorkers(measure_badly), refuse=refuse)
+    run(whole, InlineWorkers(measure_badly), reject=reject)
     rng = np.random.default_rng(seed)
     for rows in lives:
         workers = SimulatedWorkers(measure_badly, count=3, rng=rng)
         try:
-            run(DyingMemory(broken.stored, lives=rows), workers, refuse=refuse)
+            run(DyingMemory(broken.stored, lives=rows), workers, reject=reject)
         except KilledError:
             continue
-    run(broken, InlineWorkers(measure_badly), refuse=refuse)
+    run(broken, InlineWorkers(measure_badly), reject=reject)
     assert results(whole) == results(broken)
 
 
-@pytest.mark.parametrize("refuse", [None, refuse_deep])
-def test_a_larger_budget_goes_on_with_the_same_search(refuse: Refuse | None) -> None:
+@pytest.mark.parametrize("reject", [None, reject_deep])
+def test_a_larger_budget_goes_on_with_the_same_search(reject: Reject | None) -> None:
     once, twice = ListMemory(), ListMemory()
-    run(once, InlineWorkers(measure), evaluations=50, refuse=refuse)
-    run(twice, InlineWorkers(measure), evaluations=20, refuse=refuse)
-    run(twice, InlineWorkers(measure), evaluations=50, refuse=refuse)
+    run(once, InlineWorkers(measure), evaluations=50, reject=reject)
+    run(twice, InlineWorkers(measure), evaluations=20, reject=reject)
+    run(twice, InlineWorkers(measure), evaluations=50, reject=reject)
     assert results(once) == results(twice)
 
 
@@ -210,36 +210,36 @@ def test_a_search_ends_well_when_everything_fails() -> None:
     assert all("ValueError: always" in row.message for row in memory.stored.values())
 
 
-def test_a_refused_network_is_a_row_that_is_never_evaluated_and_costs_nothing() -> None:
+def test_a_rejected_network_is_a_row_that_is_never_evaluated_and_costs_nothing() -> None:
     memory, ran = ListMemory(), []
 
     def note(job: Job) -> object:
         ran.append(job.slot)
         return measure(job)
 
-    assert run(memory, InlineWorkers(note), evaluations=40, refuse=refuse_deep) is Ending.BUDGET_SPENT
-    refused = {slot: row for slot, row in memory.stored.items() if row.outcome is Outcome.REFUSED}
+    assert run(memory, InlineWorkers(note), evaluations=40, reject=reject_deep) is Ending.BUDGET_SPENT
+    rejected = {slot: row for slot, row in memory.stored.items() if row.outcome is Outcome.REJECTED}
     assert len(ran) == 40
-    assert set(ran) | set(refused) == set(range(len(memory.stored)))
-    assert len(refused) > 10
+    assert set(ran) | set(rejected) == set(range(len(memory.stored)))
+    assert len(rejected) > 10
     for row in memory.stored.values():
-        refusal = refuse_deep(row.job.genotype)
-        told = (refusal.message, refusal.degree) if refusal else ("", 0.0)
+        rejection = reject_deep(row.job.genotype)
+        told = (rejection.message, rejection.degree) if rejection else ("", 0.0)
         assert (row.message, row.degree) == told
-    assert {(row.job.rung, row.job.cost) for row in refused.values()} == {(0, 0.0)}
+    assert {(row.job.rung, row.job.cost) for row in rejected.values()} == {(0, 0.0)}
     keys = [row.job.genotype.key for row in memory.stored.values() if row.job.rung == 0]
-    assert len(keys) == len(set(keys)), "what is refused is known, and never proposed again"
+    assert len(keys) == len(set(keys)), "what is rejected is known, and never proposed again"
 
 
-def test_the_strategy_sees_a_refused_network_at_once_and_it_opens_no_job() -> None:
+def test_the_strategy_sees_a_rejected_network_at_once_and_it_opens_no_job() -> None:
     seen: list[tuple[int, list[int], list[int], list[int]]] = []
 
     class Watching:
         name = "watching"
 
         def propose(self, view: View) -> Proposal | None:
-            refused = [row.job.slot for row in view.refused]
-            seen.append((view.slot, [row.job.slot for row in view.rows], refused, sorted(view.open)))
+            rejected = [row.job.slot for row in view.rejected]
+            seen.append((view.slot, [row.job.slot for row in view.rows], rejected, sorted(view.open)))
             return Proposal(Genotype({"n": view.slot}), self.name)
 
     told: list[int] = []
@@ -250,7 +250,7 @@ def test_the_strategy_sees_a_refused_network_at_once_and_it_opens_no_job() -> No
         workers=InlineWorkers(lambda job: {"error": 0, "rate": 0}),
         budget=Budget(2),
         parallel=2,
-        refuse=lambda genotype: Refusal(("odd",), 1.0) if genotype["n"] % 2 else None,
+        reject=lambda genotype: Rejection(("odd",), 1.0) if genotype["n"] % 2 else None,
         on_row=lambda row: told.append(row.job.slot),
     )
     assert seen == [(0, [], [], []), (1, [], [], [0]), (2, [1], [1], [0])]
@@ -258,13 +258,13 @@ def test_the_strategy_sees_a_refused_network_at_once_and_it_opens_no_job() -> No
     assert ending is Ending.BUDGET_SPENT
 
 
-def none_fits(genotype: Genotype) -> Refusal:
-    return Refusal(("nothing fits",), 1.0)
+def none_fits(genotype: Genotype) -> Rejection:
+    return Rejection(("nothing fits",), 1.0)
 
 
 @pytest.fixture
 def _few_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REFUSED_IN_A_ROW", 300)
+    monkeypatch.setattr(sys.modules["evonas.engine.search"], "REJECTED_IN_A_ROW", 300)
 
 
 @pytest.mark.usefixtures("_few_in_a_row")
@@ -279,9 +279,9 @@ def test_a_search_in_which_nothing_fits_gives_up_and_does_so_again(strategy: obj
             workers=InlineWorkers(measure),
             budget=Budget(5),
             parallel=3,
-            refuse=none_fits,
+            reject=none_fits,
         )
-        assert ending is Ending.ONLY_REFUSED
+        assert ending is Ending.ONLY_REJECTED
         assert len(memory.stored) == 300
 
 
@@ -289,7 +289,7 @@ def test_a_search_in_which_nothing_fits_gives_up_and_does_so_again(strategy: obj
 def test_what_was_found_before_nothing_fits_any_more_still_climbs() -> None:
     memory = ListMemory()
 
-    def refuse(genotype: Genotype) -> Refusal | None:
+    def reject(genotype: Genotype) -> Rejection | None:
         return None if genotype["n"] < 4 else none_fits(genotype)
 
     class Counting:
@@ -306,14 +306,14 @@ def test_what_was_found_before_nothing_fits_any_more_still_climbs() -> None:
         budget=Budget(100),
         parallel=8,
         ladder=TWO_RUNGS,
-        refuse=refuse,
+        reject=reject,
     )
-    assert ending is Ending.ONLY_REFUSED
-    assert sum(row.outcome is Outcome.REFUSED for row in memory.stored.values()) == 300
+    assert ending is Ending.ONLY_REJECTED
+    assert sum(row.outcome is Outcome.REJECTED for row in memory.stored.values()) == 300
     assert sorted(row.job.genotype["n"] for row in memory.stored.values() if row.job.rung == 1) == [0, 1]
 
 
-def test_a_small_space_of_which_a_part_is_refused_is_searched_whole() -> None:
+def test_a_small_space_of_which_a_part_is_rejected_is_searched_whole() -> None:
     memory = ListMemory()
     ending = search(
         small_space(),
@@ -322,17 +322,17 @@ def test_a_small_space_of_which_a_part_is_refused_is_searched_whole() -> None:
         workers=InlineWorkers(measure_small),
         budget=Budget(100),
         parallel=3,
-        refuse=lambda genotype: Refusal(("x",), 1.0 + genotype["b"]) if genotype["a"] == "x" else None,
+        reject=lambda genotype: Rejection(("x",), 1.0 + genotype["b"]) if genotype["a"] == "x" else None,
     )
     assert ending is Ending.EXHAUSTED
     assert len(memory.stored) == 24
-    assert sum(row.outcome is Outcome.REFUSED for row in memory.stored.values()) == 8
+    assert sum(row.outcome is Outcome.REJECTED for row in memory.stored.values()) == 8
 
 
 @pytest.mark.parametrize(("reasons", "degree"), [((), 1.0), (("a",), 0.0), (("a",), math.nan), (("a",), math.inf)])
-def test_a_refusal_without_a_reason_or_a_degree_is_no_refusal(reasons: tuple[str, ...], degree: float) -> None:
-    with pytest.raises(EvonasError, match="Return None for a network that is not refused"):
-        Refusal(reasons, degree)
+def test_a_rejection_without_a_reason_or_a_degree_is_no_rejection(reasons: tuple[str, ...], degree: float) -> None:
+    with pytest.raises(EvonasError, match="Return None for a network that is not rejected"):
+        Rejection(reasons, degree)
 
 
 def test_seconds_stop_a_search_which_then_goes_on_where_it_was() -> None:

@@ -85,8 +85,8 @@ def results(tmp_path: Path) -> Results:
         for slot, (error, rate) in enumerate([(0.0, 9.0), (2.0, 2.0), (9.0, 0.0), (9.0, 9.0)]):
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "toy")
             archive.add(Evaluation(job, Outcome.MEASURED, measurement={"error": error, "rate": rate}))
-        refused = Job(4, "evaluate", SPACE.genotype({"a": 4}), "toy")
-        archive.add(Evaluation(refused, Outcome.REFUSED, "too large.", degree=1.0))
+        rejected = Job(4, "evaluate", SPACE.genotype({"a": 4}), "toy")
+        archive.add(Evaluation(rejected, Outcome.REJECTED, "too large.", degree=1.0))
     return Archive.read(tmp_path / "a.h5", LINEAR)
 
 
@@ -113,7 +113,7 @@ def test_a_pick_of_nothing_or_of_several_is_told(results: Results, wanted: str, 
         pick(results, wanted)
 
 
-def test_a_refused_network_cannot_be_picked_and_an_empty_front_has_no_knee(results: Results) -> None:
+def test_a_rejected_network_cannot_be_picked_and_an_empty_front_has_no_knee(results: Results) -> None:
     with pytest.raises(RunFileError, match="no measured network"):
         pick(results, results.rows[4].job.genotype.key)
     never = [Objective("error", lambda m: m["error"], at_most=-1.0), LINEAR[1]]

@@ -22,10 +22,10 @@ def test_a_unit_in_brackets_is_printed_and_no_markup() -> None:
     assert "latency [s/sample]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_refused_networks_stand_in_the_title_apart_from_the_evaluations() -> None:
+def test_rejected_networks_stand_in_the_title_apart_from_the_evaluations() -> None:
     objectives = (Objective("latency", lambda m: 0.0),)
-    assert tables.table(Front((), objectives, 5, 1, None, None, refused=12)).title == (
-        "Pareto front: 0 networks of 5 evaluations, 12 more refused"
+    assert tables.table(Front((), objectives, 5, 1, None, None, rejected=12)).title == (
+        "Pareto front: 0 networks of 5 evaluations, 12 more rejected"
     )
     assert tables.table(Front((), objectives, 5, 1, None, None)).title == "Pareto front: 0 networks of 5 evaluations"
 

@@ -167,19 +167,19 @@ def searched(run: ResolvedRun, path: Path) -> Archive:
     return archive
 
 
-def test_a_search_trains_the_networks_that_fit_the_frames_and_refuses_the_others(tmp_path: Path) -> None:
+def test_a_search_trains_the_networks_that_fit_the_frames_and_rejects_the_others(tmp_path: Path) -> None:
     run = resolve(run_file(tmp_path, evaluations=3))
     assert any("5 frames" in note and "only = { time_steps = [5, 5] }" in note for note in run.notes)
     rows = searched(run, tmp_path / "archive.h5").rows
-    trained = [row for row in rows if not row.is_refused]
+    trained = [row for row in rows if not row.is_rejected]
     assert len(trained) == 3
     assert all(row.costs is not None and row.job.genotype["time_steps"] == FRAMES for row in trained)
-    stored = [row.evaluation.measurement for row in Archive.read(tmp_path / "archive.h5").rows if not row.is_refused]
+    stored = [row.evaluation.measurement for row in Archive.read(tmp_path / "archive.h5").rows if not row.is_rejected]
     assert stored == [row.evaluation.measurement for row in trained]
     assert all(measurement.class_samples == (4, 4, 4) for measurement in stored)
-    refused = [row for row in rows if row.is_refused]
-    assert all(row.job.genotype["time_steps"] != FRAMES for row in refused)
-    assert all("while the samples have 5 frames" in row.evaluation.message for row in refused)
+    rejected = [row for row in rows if row.is_rejected]
+    assert all(row.job.genotype["time_steps"] != FRAMES for row in rejected)
+    assert all("while the samples have 5 frames" in row.evaluation.message for row in rejected)
 
 
 def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each_frame(tmp_path: Path) -> None:
@@ -195,14 +195,14 @@ def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each
     assert search.evaluation.trained.sample_steps % FRAMES == 0
 
 
-def test_a_sweep_refuses_what_does_not_fit_the_frames_as_well(tmp_path: Path) -> None:
+def test_a_sweep_rejects_what_does_not_fit_the_frames_as_well(tmp_path: Path) -> None:
     path = run_file(tmp_path)
     sweep = resolve_sweep(path, profiles="loihi1_davies,spinnaker1", budgets=["energy=1e-5"])
-    assert sweep.refuse is not None
-    assert sweep.refuse(fitting(FRAMES)) is None
-    refusal = sweep.refuse(fitting(3))
-    assert refusal is not None
-    assert (refusal.degree, refusal.message) == (0.4, "time steps: 3, while the samples have 5 frames.")
+    assert sweep.reject is not None
+    assert sweep.reject(fitting(FRAMES)) is None
+    rejection = sweep.reject(fitting(3))
+    assert rejection is not None
+    assert (rejection.degree, rejection.message) == (0.4, "time steps: 3, while the samples have 5 frames.")
 
 
 def test_an_example_fits_the_frames_and_answers(tmp_path: Path) -> None:

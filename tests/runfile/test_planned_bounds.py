@@ -16,7 +16,7 @@ from evonas.engine.workers import InlineWorkers
 from evonas.errors import RunFileError, SpaceError, UnpriceableError
 from evonas.measurement import Measurement
 from evonas.objective import Objective
-from evonas.runfile.planned_bounds import refused_by_plan, refused_everywhere
+from evonas.runfile.planned_bounds import rejected_by_plan, rejected_everywhere
 from evonas.runfile.resolve import resolve
 from evonas.space import Genotype, Space
 from evonas.strategies.random import RandomSearch
@@ -87,36 +87,36 @@ def test_what_a_plan_tells_holds_for_the_measured_network(objective: Objective) 
         assert unpriced, "none of the networks drawn has analog stages, so that nothing was tried"
 
 
-def test_networks_that_the_chip_of_an_objective_cannot_price_are_refused_without_a_section_for_hardware(
+def test_networks_that_the_chip_of_an_objective_cannot_price_are_rejected_without_a_section_for_hardware(
     tmp_path: Path,
 ) -> None:
     run = resolve(write(tmp_path))
-    assert run.refuse is not None
+    assert run.reject is not None
     drawn = [run.space.sample(np.random.default_rng(seed)) for seed in range(40)]
-    refusals = [refusal for genotype in drawn if (refusal := run.refuse(genotype)) is not None]
-    assert 0 < len(refusals) < len(drawn)
+    rejections = [rejection for genotype in drawn if (rejection := run.reject(genotype)) is not None]
+    assert 0 < len(rejections) < len(drawn)
     assert all(
-        one.message.startswith("energy: loihi1_davies has no price for multiply-accumulates") for one in refusals
+        one.message.startswith("energy: loihi1_davies has no price for multiply-accumulates") for one in rejections
     )
-    assert not any(".." in one.message for one in refusals)
+    assert not any(".." in one.message for one in rejections)
 
 
-def test_a_bound_that_the_plan_alone_breaks_is_refused(tmp_path: Path) -> None:
+def test_a_bound_that_the_plan_alone_breaks_is_rejected(tmp_path: Path) -> None:
     few = [{"name": "accuracy"}, {"name": "parameters", "at_most": 500.0}]
     run = resolve(write(tmp_path, objectives=few))
-    assert run.refuse is not None
+    assert run.reject is not None
     for seed in range(30):
         genotype = run.space.sample(np.random.default_rng(seed))
         trained = sum(one.numel() for one in run.build_one(genotype).parameters() if one.requires_grad)
-        refusal = run.refuse(genotype)
-        if refusal is not None:
+        rejection = run.reject(genotype)
+        if rejection is not None:
             assert trained > 500
-            assert refusal.message.startswith("parameters: at least ")
+            assert rejection.message.startswith("parameters: at least ")
 
 
-def test_a_run_without_bounds_on_what_a_plan_tells_refuses_nothing(tmp_path: Path) -> None:
+def test_a_run_without_bounds_on_what_a_plan_tells_rejects_nothing(tmp_path: Path) -> None:
     run = resolve(write(tmp_path, objectives=[{"name": "accuracy"}, {"name": "spikes", "at_most": 100.0}]))
-    assert run.refuse is None
+    assert run.reject is None
 
 
 def exact(name: str, **bounds: float) -> Objective:
@@ -125,26 +125,26 @@ def exact(name: str, **bounds: float) -> Objective:
 
 def test_all_reasons_are_told_and_the_misses_add_up() -> None:
     objectives = [exact("rows", at_most=2.0), exact("steps", at_least=10.0), Objective("error", lambda m: 0.0)]
-    refuse = refused_by_plan(objectives, lambda genotype: {"rows": 3.0, "steps": 5.0})
-    assert refuse is not None
-    refusal = refuse(Genotype({}))
-    assert refusal is not None
-    assert refusal.reasons == ("rows: at least 3 breaks the bound 2", "steps: at most 5 breaks the bound 10")
-    assert refusal.degree == pytest.approx(0.5 + 0.5)
-    kept = refused_by_plan(objectives, lambda genotype: {"rows": 2.0, "steps": 10.0})
+    reject = rejected_by_plan(objectives, lambda genotype: {"rows": 3.0, "steps": 5.0})
+    assert reject is not None
+    rejection = reject(Genotype({}))
+    assert rejection is not None
+    assert rejection.reasons == ("rows: at least 3 breaks the bound 2", "steps: at most 5 breaks the bound 10")
+    assert rejection.degree == pytest.approx(0.5 + 0.5)
+    kept = rejected_by_plan(objectives, lambda genotype: {"rows": 2.0, "steps": 10.0})
     assert kept is not None
     assert kept(Genotype({})) is None
 
 
-def test_a_network_that_one_of_several_targets_takes_is_not_refused() -> None:
-    one, other = (refused_by_plan([exact("rows", at_most=most)], dict) for most in (2.0, 4.0))
-    refuse = refused_everywhere([one, other])
-    assert refuse is not None
-    assert refuse(Genotype({"rows": 3})) is None
-    refusal = refuse(Genotype({"rows": 6}))
-    assert refusal is not None
-    assert refusal.degree == pytest.approx(0.5)
-    assert refused_everywhere([one, None]) is None
+def test_a_network_that_one_of_several_targets_takes_is_not_rejected() -> None:
+    one, other = (rejected_by_plan([exact("rows", at_most=most)], dict) for most in (2.0, 4.0))
+    reject = rejected_everywhere([one, other])
+    assert reject is not None
+    assert reject(Genotype({"rows": 3})) is None
+    rejection = reject(Genotype({"rows": 6}))
+    assert rejection is not None
+    assert rejection.degree == pytest.approx(0.5)
+    assert rejected_everywhere([one, None]) is None
 
 
 def unplanned(genotype: Genotype, input_shape: Any, classes: int) -> Any:
@@ -159,10 +159,10 @@ def test_a_space_that_can_plan_nothing_is_a_fault_of_the_run_file(tmp_path: Path
         resolve(write(tmp_path, search={"space": f"{__name__}:broken", "evaluations": 8}))
 
 
-def test_a_network_of_which_nobody_can_tell_whether_it_is_refused_is_a_failed_row_and_not_evaluated() -> None:
+def test_a_network_of_which_nobody_can_tell_whether_it_is_rejected_is_a_failed_row_and_not_evaluated() -> None:
     evaluated = []
 
-    def refuse(genotype: Genotype) -> None:
+    def reject(genotype: Genotype) -> None:
         if genotype["kind"] == "leaky":
             raise SpaceError("The `plan` of the space failed")
 
@@ -172,7 +172,7 @@ def test_a_network_of_which_nobody_can_tell_whether_it_is_refused_is_a_failed_ro
 
     memory = ListMemory()
     search(
-        mixed_space(), memory, strategy=RandomSearch(), workers=InlineWorkers(work), budget=Budget(20), refuse=refuse
+        mixed_space(), memory, strategy=RandomSearch(), workers=InlineWorkers(work), budget=Budget(20), reject=reject
     )
     rows = [memory.get(slot) for slot in sorted(memory.stored)]
     failed = [row for row in rows if row is not None and row.is_failure]

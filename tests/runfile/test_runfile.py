@@ -232,7 +232,7 @@ def test_weights_of_other_bits_in_the_check_and_in_an_objective_are_noted(tmp_pa
     assert same.notes == ()
 
 
-def test_a_run_file_without_hardware_refuses_nothing_and_has_the_settings_of_older_archives(tmp_path: Path) -> None:
+def test_a_run_file_without_hardware_rejects_nothing_and_has_the_settings_of_older_archives(tmp_path: Path) -> None:
     resolved = resolve(write(tmp_path))
     assert resolved.hardware is None
     assert not [key for key in resolved.file.settings() if key.startswith("hardware")]
@@ -242,7 +242,7 @@ def test_a_network_that_cannot_be_planned_does_not_pass_for_one_that_fits(tmp_pa
     hardware = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).hardware
     assert hardware is not None
     with pytest.raises(SpaceError, match="The `plan` of the space failed for network .*KeyError"):
-        hardware.refuse(Genotype({}))
+        hardware.reject(Genotype({}))
 
 
 def test_a_search_of_surrogates_is_checked_and_leaves_no_key_where_it_is_off(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pareto import order
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.returned import Returned
 from evonas.engine.search import Budget, Ending, search
 from evonas.engine.view import Row, Strategy
@@ -251,7 +251,7 @@ def test_searches_that_bring_nothing_new_end_instead_of_going_on_for_ever() -> N
         assert 6 <= len(rows(memory, "search")) <= 7
 
 
-def test_searches_whose_networks_are_all_refused_end_too() -> None:
+def test_searches_whose_networks_are_all_rejected_end_too() -> None:
     memory = ListMemory()
     ending = search(
         SPACE,
@@ -259,11 +259,11 @@ def test_searches_whose_networks_are_all_refused_end_too() -> None:
         strategy=ALONE,
         workers=InlineWorkers(work),
         budget=Budget(50),
-        refuse=lambda genotype: Refusal(("It is too large",), 1.0),
+        reject=lambda genotype: Rejection(("It is too large",), 1.0),
     )
     assert ending is Ending.EXHAUSTED
     assert len(rows(memory, "search")) == 6
-    assert {row.outcome for row in rows(memory, "evaluate")} == {Outcome.REFUSED}
+    assert {row.outcome for row in rows(memory, "evaluate")} == {Outcome.REJECTED}
 
 
 def test_in_a_mixture_barren_searches_wait_for_rows_of_others_and_then_go_on() -> None:

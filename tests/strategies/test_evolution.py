@@ -11,7 +11,7 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pareto import Reference, hypervolume, order
-from evonas.engine.rejection import Refusal
+from evonas.engine.rejection import Rejection
 from evonas.engine.search import Budget, Ending, search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
@@ -224,10 +224,10 @@ def steps() -> Space:
     return Space({f"step{i}": Integer(0, 9) for i in range(8)})
 
 
-def refuse_long(genotype: Genotype) -> Refusal | None:
+def reject_long(genotype: Genotype) -> Rejection | None:
     """One network of thirty thousand is short enough."""
     length = sum(int(value) for value in genotype.values())
-    return None if length <= 6 else Refusal((f"length: {length} > 6",), (length - 6) / 6)
+    return None if length <= 6 else Rejection((f"length: {length} > 6",), (length - 6) / 6)
 
 
 def search_short(strategy: Any) -> tuple[Ending, ListMemory]:
@@ -239,19 +239,19 @@ def search_short(strategy: Any) -> tuple[Ending, ListMemory]:
         workers=InlineWorkers(lambda job: {"error": job.genotype["step0"], "rate": 7 - job.genotype["step1"]}),
         budget=Budget(12),
         parallel=3,
-        refuse=refuse_long,
+        reject=reject_long,
     )
     return ending, memory
 
 
-def test_it_moves_towards_what_is_not_refused_where_chance_finds_nothing() -> None:
-    assert search_short(RandomSearch())[0] is Ending.ONLY_REFUSED
+def test_it_moves_towards_what_is_not_rejected_where_chance_finds_nothing() -> None:
+    assert search_short(RandomSearch())[0] is Ending.ONLY_REJECTED
     ending, memory = search_short(Evolution(pop_size=6))
     assert ending is Ending.BUDGET_SPENT
     assert sum(row.outcome is Outcome.MEASURED for row in memory.stored.values()) == 12
 
 
-def test_proposals_depend_on_the_view_alone_where_networks_are_refused() -> None:
+def test_proposals_depend_on_the_view_alone_where_networks_are_rejected() -> None:
     watcher = Watcher(Evolution(pop_size=6))
     _, watched = search_short(watcher)
     assert watcher.asked > 50

@@ -255,12 +255,12 @@ def test_a_model_of_a_long_search_has_the_best_rows_and_some_others(monkeypatch:
 
 
 def result(job: Job, way: int) -> tuple[Outcome, Mapping[str, Any] | None]:
-    """Return zeros, ties, failures and refusals besides what is usual."""
+    """Return zeros, ties, failures and rejections besides what is usual."""
     match way:
         case 0:
             return Outcome.CRASHED, None
         case 1:
-            return Outcome.REFUSED, None
+            return Outcome.REJECTED, None
         case 2:
             return Outcome.MEASURED, {"error": 0.0, "rate": 0.0}
         case 3:
