@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from evonas.architecture.plan import Plan
-from evonas.chips.coverage import gaps
+from evonas.chips.coverage import Part, check_searchable, gaps, has_static, headline
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Host, Pipeline, Reset, Split, StaticFirst, Weights
 from evonas.chips.energy import estimate, joules, parts
-from evonas.chips.energy_parts import Part, check_searchable, has_static, headline
 from evonas.chips.energy_sum import priced
 from evonas.chips.expected_energy import expected_energy
 from evonas.chips.profile import load
-from evonas.chips.silent import silent
+from evonas.chips.topology import silent
 from evonas.errors import OptionError
 from evonas.expected_counts import PriceFunction
 from evonas.measurement import Measurement

@@ -8,7 +8,7 @@ from evonas.architecture.plan import Plan
 from evonas.chips.deployment import WEIGHT_BITS, Deployment, Pipeline, Split, Weights
 from evonas.chips.latency import check_time, estimate, gaps, seconds
 from evonas.chips.profile import load
-from evonas.chips.silent import silent
+from evonas.chips.topology import silent
 from evonas.measurement import Measurement
 from evonas.objective import Objective
 

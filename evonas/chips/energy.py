@@ -7,22 +7,60 @@ A kind of operation that the chip cannot do at all makes the network infeasible 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from evonas.chips import latency
-from evonas.chips.deployed_network import Placed
+from evonas.chips.band import NOTHING, Band, Coefficient, End, total
+from evonas.chips.coverage import Part, check_energy, check_part, gaps, has_static, notes
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import ASSUMED, Deployment
-from evonas.chips.energy_estimate import EnergyEstimate, compose
-from evonas.chips.energy_parts import Part, check_energy, check_part, has_static
-from evonas.chips.energy_sum import Joules, Work, energy_sum, is_power_time, priced
+from evonas.chips.energy_sum import Joules, Work, energy_sum, has_static_power, is_power_time, priced, static_watts
 from evonas.chips.memory_access import accesses
 from evonas.chips.operation_counts import Operations, operations
-from evonas.chips.profile import Coefficient, Profile
-from evonas.chips.static_power import static_watts
+from evonas.chips.placement import ONE_CORE, Placement
+from evonas.chips.profile import Profile
 from evonas.chips.units import VISITED
 from evonas.errors import UnpriceableError
 from evonas.measurement import Activity
 
-_TRAFFIC = ("msg_out", "hop")
+
+@dataclass(frozen=True)
+class EnergyEstimate:
+    """The energy of a sample on a chip, as far as its profile tells.
+
+    Attributes:
+        profile: Id of the profile.
+        scope: What its coefficients include; estimates of different scopes are not comparable.
+        counts: Operations per sample by population (connections belong to their target) and name of the coefficient.
+        per_sample: Operations per sample that belong to no population.
+        layers: Joules per sample by population and name of the coefficient.
+        terms: Joules per sample by name of the coefficient: the layers' sums, and what belongs to no layer.
+        static: Joules of the static power during the sample; None where they are unknown.
+        prices: The coefficients that were used, by name.
+        uncounted: What this network does that has no price in the estimate, for people.
+        notes: What was assumed, for people.
+    """
+
+    profile: str
+    scope: str
+    counts: Mapping[str, Mapping[str, float]]
+    per_sample: Mapping[str, float]
+    layers: Mapping[str, Mapping[str, Band]]
+    terms: Mapping[str, Band]
+    static: Band | None
+    prices: Mapping[str, Coefficient]
+    uncounted: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def dynamic(self) -> Band:
+        """Sum of all terms."""
+        return total(self.terms.values())
+
+    @property
+    def total(self) -> Band:
+        """Sum of all terms and, where it is known, of the static part."""
+        return self.dynamic + (self.static or NOTHING)
 
 
 def joules(
@@ -47,9 +85,9 @@ def joules(
         ProfileError: If energy cannot be computed on this chip.
     """
     check_part(profile, part)
-    placed = Placed(activity, profile, assumed)
-    found = _nominal(placed, priced(profile, assumed) if prices is None else prices, part=part)
-    return found.total if part == "total" else found.dynamic
+    deployed = DeployedNetwork(activity, profile, assumed)
+    nominal = _nominal(deployed, priced(profile, assumed) if prices is None else prices, part=part)
+    return nominal.total if part == "total" else nominal.dynamic
 
 
 def parts(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> dict[str, float | None]:
@@ -57,15 +95,15 @@ def parts(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED
 
     Raises:
         UnpriceableError: If the network does something that the chip cannot.
-        ProfileError: If the total cannot be told on this chip.
+        ProfileError: If the profile says too little for a total.
     """
     check_part(profile, "total")
-    placed, prices = Placed(activity, profile, assumed), priced(profile, assumed)
+    deployed, prices = DeployedNetwork(activity, profile, assumed), priced(profile, assumed)
     try:
-        found = _nominal(placed, prices, part="total")
+        nominal = _nominal(deployed, prices, part="total")
     except UnpriceableError:
-        return {"dynamic": _nominal(placed, prices, part="dynamic").dynamic, "total": None}
-    return {"dynamic": found.dynamic, "total": found.total}
+        return {"dynamic": _nominal(deployed, prices, part="dynamic").dynamic, "total": None}
+    return {"dynamic": nominal.dynamic, "total": nominal.total}
 
 
 def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> EnergyEstimate:
@@ -79,54 +117,116 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
             longer than the chip can wait.
         ProfileError: If energy cannot be computed on this chip.
     """
-    placed = Placed(activity, profile, assumed)
-    work = _work(placed, priced(profile, assumed))
-    is_timed = has_static(profile)
-    return compose(
+    deployed = DeployedNetwork(activity, profile, assumed)
+    work = _work(deployed, priced(profile, assumed))
+    if not has_static(profile):
+        return compose(work, profile, assumed=assumed)
+    return compose(work, profile, busy=latency.busy(deployed), placement=deployed.placement, assumed=assumed)
+
+
+def compose(
+    work: Work,
+    profile: Profile,
+    *,
+    busy: Band | None = None,
+    placement: Placement = ONE_CORE,
+    assumed: Deployment = ASSUMED,
+) -> EnergyEstimate:
+    """Return the energy of any work: the arithmetic of `estimate`.
+
+    Args:
+        work: What a sample makes the chip do.
+        profile: The chip.
+        busy: Seconds for which the sample occupies the chip, None where they are unknown.
+        placement: Cores and chips that are occupied.
+        assumed: What the profile leaves open.
+    """
+    prices = priced(profile, assumed)
+    watts = None
+    if busy is not None and has_static_power(profile):
+        watts = static_watts(profile, placement=placement, assumed=assumed)
+    low, nominal, high = _three(work, profile, prices, busy=busy, watts=watts)
+    static = None
+    if low.static is not None and nominal.static is not None and high.static is not None:
+        static = Band(low.static, nominal.static, high.static)
+    sums: dict[str, float] = {**dict.fromkeys(("spike_out", "acc_neuron", "upd_neuron"), 0.0), **work.per_sample}
+    for counts in work.counts.values():
+        for name, count in counts.items():
+            sums[name] = sums.get(name, 0.0) + count
+    left_out = gaps(profile, assumed, part="total" if static is not None else "dynamic")
+    return EnergyEstimate(
+        profile.id,
+        profile.scope,
         work.counts,
-        profile,
-        stored=work.stored,
-        per_sample=work.per_sample,
-        busy=latency.busy(placed) if is_timed else None,
-        placement=placed.placement if is_timed else None,
-        assumed=assumed,
-    )
+        work.per_sample,
+        layers={layer: _bands(*_three(work.of_layer(layer), profile, prices)) for layer in work.counts},
+        terms=_bands(low, nominal, high),
+        static=static,
+        prices={name: prices[name] for name in nominal.terms if name in prices},
+        uncounted=tuple(
+            f"{text}: {sums[name]:,.0f}" if name in sums else text for name, text in left_out.items()
+            if sums.get(name, 1)
+        ),
+        notes=notes(profile, assumed),
+    )  # fmt: skip
 
 
-def _nominal(placed: Placed, prices: Mapping[str, Coefficient], *, part: Part) -> Joules:
-    profile = placed.profile
-    work = _work(placed, prices)
-    is_timed = part == "total" or is_power_time(profile)
-    seconds = latency.busy_seconds(placed) if is_timed else None
-    watts = static_watts(profile, placement=placed.placement, assumed=placed.assumed) if part == "total" else None
+def _three(
+    work: Work,
+    profile: Profile,
+    prices: Mapping[str, Coefficient],
+    *,
+    busy: Band | None = None,
+    watts: float | None = None,
+) -> tuple[Joules, Joules, Joules]:
+    """Return the joules at the low end of all bands, the nominal ones, and those at the high end."""
+
+    def at_end(end: End, seconds: float | None) -> Joules:
+        return energy_sum(work, profile, prices, seconds=seconds, watts=watts, end=end)
+
+    if busy is None:
+        return at_end("low", None), at_end("value", None), at_end("high", None)
+    return at_end("low", busy.low), at_end("value", busy.nominal), at_end("high", busy.high)
+
+
+def _bands(low: Joules, nominal: Joules, high: Joules) -> dict[str, Band]:
+    return {name: Band(low.terms[name], joules, high.terms[name]) for name, joules in nominal.terms.items()}
+
+
+def _nominal(deployed: DeployedNetwork, prices: Mapping[str, Coefficient], *, part: Part) -> Joules:
+    profile, seconds, watts = deployed.profile, None, None
+    work = _work(deployed, prices)
+    if part == "total" or is_power_time(profile):
+        seconds = latency.busy_seconds(deployed)
+    if part == "total":
+        watts = static_watts(profile, placement=deployed.placement, assumed=deployed.assumed)
     return energy_sum(work, profile, prices, seconds=seconds, watts=watts)
 
 
-def _work(placed: Placed, prices: Mapping[str, Coefficient]) -> Work:
-    check_energy(placed.profile, placed.assumed)
-    counts = _counted(placed, prices)
-    stored = accesses(placed, counts) if placed.profile.memory else {}
-    is_dense = placed.profile.rules["counts"] == "dense"
-    steps = 1 if is_dense else placed.activity.time_steps
-    chips = placed.placement.chips if "reset" in prices else 1
-    return Work(counts, {"step": steps, "reset": chips}, stored)
-
-
-def _counted(placed: Placed, prices: Mapping[str, Coefficient]) -> Operations:
-    """Return operations, with messages and hops where they have a price."""
-    activity, profile = placed.activity, placed.profile
-    counts = operations(activity, profile, assumed=placed.assumed)
-    if profile.rules["counts"] != "dense" and any(name in prices for name in _TRAFFIC):
-        hops = placed.placement.hops(placed.assumed)
-        received = placed.traffic.received.sum(axis=1).tolist()
-        for layer, messages in zip(placed.topology.layers, received, strict=True):
-            counts[layer.name]["msg_out"] = messages / activity.samples
-            counts[layer.name]["hop"] = hops * counts[layer.name]["msg_out"]
-        if "msg_out" in prices and prices["msg_out"].per == VISITED:
-            for name, visits in placed.visits.items():
-                counts[name]["msg_out"] = visits / activity.samples
+def _work(deployed: DeployedNetwork, prices: Mapping[str, Coefficient]) -> Work:
+    profile = deployed.profile
+    check_energy(profile, deployed.assumed)
+    is_dense = profile.rules["counts"] == "dense"
+    counts = operations(deployed)
+    if not is_dense:
+        _add_messages(counts, deployed, prices)
     if "add" in prices:
-        for layer in placed.topology.layers:  # a bias that is no part of the weights is added at every step
+        for layer in deployed.topology.layers:  # a bias that is no part of the weights is added at every step
             if layer.state and any(edge.biases for edge in layer.all_edges):
-                counts[layer.name]["add"] = activity.time_steps * layer.neurons
-    return counts
+                counts[layer.name]["add"] = deployed.activity.time_steps * layer.neurons
+    stored = accesses(deployed, counts) if profile.memory else {}
+    chips = deployed.placement.chips if "reset" in prices else 1
+    return Work(counts, {"step": 1 if is_dense else deployed.activity.time_steps, "reset": chips}, stored)
+
+
+def _add_messages(counts: Operations, deployed: DeployedNetwork, prices: Mapping[str, Coefficient]) -> None:
+    """Add messages and hops to the operations of each layer, where either has a price."""
+    if "msg_out" not in prices and "hop" not in prices:
+        return
+    samples, hops = deployed.activity.samples, deployed.placement.hops(deployed.assumed)
+    for layer, messages in deployed.messages.items():
+        counts[layer]["msg_out"] = messages / samples
+        counts[layer]["hop"] = hops * counts[layer]["msg_out"]
+    if "msg_out" in prices and prices["msg_out"].per == VISITED:
+        for layer, visits in deployed.visits.items():
+            counts[layer]["msg_out"] = visits / samples

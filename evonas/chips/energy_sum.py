@@ -1,27 +1,32 @@
-"""The arithmetic that all energies share: counts times coefficients, at one end of their bands.
+"""The arithmetic of all energies: counts times coefficients, at one end of their bands, and static power.
 
-It is done in one place for the nominal value that a search asks for, for both ends of an estimate, and for the expected
-counts of a network that is drawn from a mixture, which are tensors.
+It is shared by the nominal value that a search needs, by both ends of an estimate, and by the expected counts of a
+network that is drawn from a mixture, which are tensors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from evonas.chips.band import End, at
 from evonas.chips.deployment import Deployment
 from evonas.chips.memory_access import Stored
+from evonas.chips.placement import Placement
 from evonas.chips.profile import Coefficient, Profile
 
 PICO = 1e-12
 MILLI = 1e-3
 
+_STATIC = ("static_chip", "active_core", "board_idle", "clk_mw_per_mhz")
+
 UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
 """Coefficients that no estimate uses: nothing learns on the chip, and all layers are on one."""
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """What a sample makes a chip do.
 
     Attributes:
@@ -31,8 +36,13 @@ class Work(NamedTuple):
     """
 
     counts: Mapping[str, Mapping[str, float]]
-    per_sample: Mapping[str, float]
-    stored: Stored
+    per_sample: Mapping[str, float] = field(default_factory=dict)
+    stored: Stored = field(default_factory=dict)
+
+    def of_layer(self, layer: str) -> Work:
+        """Return the part of it that belongs to one layer."""
+        stored = {layer: self.stored[layer]} if layer in self.stored else {}
+        return Work({layer: self.counts[layer]}, {}, stored)
 
 
 class Joules(NamedTuple):
@@ -123,3 +133,26 @@ def energy_sum(
         spread = at(profile.uncertainty, end)
         terms = {name: spread * joules for name, joules in terms.items()}
     return Joules(terms, None if seconds is None or watts is None else seconds * watts)
+
+
+def has_static_power(profile: Profile) -> bool:
+    """Return whether the profile gives power that flows in any case and that its coefficients do not hold already."""
+    return profile.scope != "all-in" and any(name in profile.power for name in _STATIC)
+
+
+def static_watts(profile: Profile, *, placement: Placement, assumed: Deployment) -> float:
+    """Return the static power in watts; 0 for a chip whose coefficients hold everything already."""
+    if profile.scope == "all-in":
+        return 0.0
+    power, chips = profile.power, placement.chips
+    if "board_idle" in power and chips >= profile.fit.get("chips", 1):  # a whole board idles as one
+        milliwatts = at(power["board_idle"])
+    else:
+        milliwatts = chips * at(power["static_chip"]) if "static_chip" in power else 0.0
+    if "active_core" in power:
+        milliwatts += placement.cores * at(power["active_core"])
+    if "clk_mw_per_mhz" in power:
+        milliwatts += at(power["clk_mw_per_mhz"]) * (assumed.clock_mhz or at(profile.time.get("clock_mhz", 0.0)))
+    if assumed.host == "active" and "host_active" in power:
+        milliwatts += at(power["host_active"])
+    return milliwatts * MILLI

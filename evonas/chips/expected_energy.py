@@ -12,7 +12,7 @@ from typing import Any
 
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy_sum import joules_by_term, priced, rates
-from evonas.chips.placement import Placement
+from evonas.chips.placement import ONE_CORE
 from evonas.chips.profile import Coefficient, Profile, load
 from evonas.errors import ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
@@ -60,7 +60,7 @@ class ExpectedEnergy:
             "addr": counts.events + counts.graded,
             "spike_out": counts.spikes,
             "msg_out": counts.spikes,
-            "hop": Placement({}, 1, 1, 1).hops(self.assumed) * counts.spikes,
+            "hop": ONE_CORE.hops(self.assumed) * counts.spikes,
             "acc_neuron": counts.neuron_steps,
             "upd_neuron": counts.neuron_steps,
             "step": counts.time_steps,

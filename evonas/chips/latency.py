@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evonas.architecture.neuron import DT_MS
 from evonas.chips.band import Band, End
-from evonas.chips.deployed_network import Placed
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import ASSUMED, Deployment
 from evonas.chips.operation_counts import check_possible
 from evonas.chips.profile import Profile
@@ -15,7 +15,7 @@ from evonas.chips.time_models import barrier, cycles, event, roofline, ticks
 from evonas.errors import ProfileError
 from evonas.measurement import Activity
 
-_MODELS: Mapping[str, Callable[[Placed, End], list[float]]] = {
+_MODELS: Mapping[str, Callable[[DeployedNetwork, End], list[float]]] = {
     "async-barrier": barrier,
     "tick": ticks,
     "tick+cycles": ticks,
@@ -91,38 +91,38 @@ def estimate(activity: Activity, profile: Profile, *, assumed: Deployment = ASSU
         ProfileError: If the profile says too little of time.
     """
     check_time(profile)
-    placed = _feasible(activity, profile, assumed)
-    parts = _parts(placed)
-    band = Band(sum(_parts(placed, "low")), sum(parts), sum(_parts(placed, "high")))
-    waiting = _waiting(placed)
+    deployed = _feasible(activity, profile, assumed)
+    parts = _parts(deployed)
+    band = Band(sum(_parts(deployed, "low")), sum(parts), sum(_parts(deployed, "high")))
+    waiting = _waiting(deployed)
     occupied = band + Band(waiting, waiting, waiting)
     return LatencyEstimate(profile.id, profile.time["model"], band, occupied, tuple(parts), gaps(profile))
 
 
-def busy(placed: Placed) -> Band:
+def busy(deployed: DeployedNetwork) -> Band:
     """Return the seconds for which a sample occupies the chip; raises what `busy_seconds` does."""
-    return Band(*[busy_seconds(placed, end) for end in ("low", "value", "high")])
+    return Band(*[busy_seconds(deployed, end) for end in ("low", "value", "high")])
 
 
-def busy_seconds(placed: Placed, end: End = "value") -> float:
+def busy_seconds(deployed: DeployedNetwork, end: End = "value") -> float:
     """Return the seconds for which a sample occupies the chip, at one end of their band.
 
     Raises:
         UnpriceableError: If the chip cannot do it in the time that it has for it.
         ProfileError: If the profile says too little of time.
     """
-    check_time(placed.profile)
-    return sum(_parts(placed, end)) + _waiting(placed)
+    check_time(deployed.profile)
+    return sum(_parts(deployed, end)) + _waiting(deployed)
 
 
-def _parts(placed: Placed, end: End = "value") -> list[float]:
+def _parts(deployed: DeployedNetwork, end: End = "value") -> list[float]:
     """Return the seconds of each part of a sample, at one end of their bands."""
-    return _MODELS[placed.profile.time["model"]](placed, end)
+    return _MODELS[deployed.profile.time["model"]](deployed, end)
 
 
-def _waiting(placed: Placed) -> float:
+def _waiting(deployed: DeployedNetwork) -> float:
     """Return the seconds in which a chip without time steps waits for the events of a sample."""
-    return placed.activity.time_steps * DT_MS * 1e-3 if placed.profile.time["model"] == "event" else 0.0
+    return deployed.activity.time_steps * DT_MS * 1e-3 if deployed.profile.time["model"] == "event" else 0.0
 
 
 def has_time(profile: Profile) -> bool:
@@ -164,6 +164,6 @@ def check_time(profile: Profile) -> None:
         )
 
 
-def _feasible(activity: Activity, profile: Profile, assumed: Deployment) -> Placed:
+def _feasible(activity: Activity, profile: Profile, assumed: Deployment) -> DeployedNetwork:
     check_possible(activity, profile)  # what the chip cannot do has no time either
-    return Placed(activity, profile, assumed)
+    return DeployedNetwork(activity, profile, assumed)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from evonas.chips.band import End, at
-from evonas.chips.deployed_network import Placed
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.topology import Layer, size
 from evonas.measurement import Activity, Connection
 
@@ -59,16 +59,16 @@ Stored = dict[str, dict[str, list[Accesses]]]
 """Accesses by layer and what is accessed."""
 
 
-def accesses(placed: Placed, operations: Mapping[str, Mapping[str, float]]) -> Stored:
+def accesses(deployed: DeployedNetwork, operations: Mapping[str, Mapping[str, float]]) -> Stored:
     """Return accesses per sample by layer and what is accessed: weights, state, events, biases, activations.
 
     Every synaptic event reads a weight (constants need none) and reads and writes a potential. Every step sweeps over
     all state, except that of neurons without leak, which only change when something arrives.
     """
-    activity, memory, once = placed.activity, placed.profile.memory, placed.assumed.static_first == "once"
-    spikes = {name: sum(counts) / activity.samples for name, counts in placed.sent.items()}
+    activity, memory, once = deployed.activity, deployed.profile.memory, deployed.assumed.static_first == "once"
+    spikes = {name: count / activity.samples for name, count in deployed.spikes.items()}
     result: Stored = {}
-    for layer in placed.topology.layers:
+    for layer in deployed.topology.layers:
         counts = operations[layer.name]
         events = sum([sum(edge.events) + sum(edge.unrolled) for edge in layer.edges]) / activity.samples
         sources = dict.fromkeys([name for edge in layer.edges if edge.element != "real" for name in edge.sources])

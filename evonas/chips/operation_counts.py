@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
 from evonas.chips.profile import Profile
 from evonas.chips.topology import is_static_input, size
-from evonas.chips.traffic import sent
 from evonas.errors import UnpriceableError
 from evonas.measurement import Activity, Connection
 
@@ -29,12 +29,13 @@ _KINDS = {
 }
 
 
-def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> Operations:
+def operations(deployed: DeployedNetwork) -> Operations:
     """Return operations per sample, by population (connections belong to their target) and name of the coefficient.
 
     Raises:
         UnpriceableError: If the network does a kind of operation that has no price on this chip at all.
     """
+    activity, profile, assumed = deployed.activity, deployed.profile, deployed.assumed
     rule = profile.rules["counts"]
     if rule == "dense":
         return _dense(activity, profile)
@@ -51,7 +52,7 @@ def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> 
     if unpriced:
         raise UnpriceableError(" ".join(_unpriced(name, edges, profile) for name, edges in unpriced.items()))
     if rule == "crossbar-full":
-        _fill_rows(layers, activity, profile, assumed)
+        _fill_rows(layers, deployed)
     if "addr" in profile.energy:
         for counts in layers.values():
             counts["addr"] = sum(counts.get(name, 0.0) for name in SYNAPTIC_EVENTS)
@@ -59,7 +60,7 @@ def operations(activity: Activity, profile: Profile, *, assumed: Deployment) -> 
 
 
 def check_possible(activity: Activity, profile: Profile) -> None:
-    """Return if the chip can do what the network needs, whatever it costs.
+    """Check that the chip can do what the network needs, whatever it costs.
 
     Raises:
         UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do.
@@ -138,10 +139,9 @@ def _with_padding(edge: Connection) -> int:
     return size(edge.out_shape) * (edge.in_shape[0] // edge.groups) * edge.kernel**2
 
 
-def _fill_rows(layers: Operations, activity: Activity, profile: Profile, assumed: Deployment) -> None:
+def _fill_rows(layers: Operations, deployed: DeployedNetwork) -> None:
     """Replace synaptic events by a full row of the crossbar for each spike, at the first layer that reads it."""
-    row = profile.fit["neurons_per_core"]
-    spikes = sent(activity, profile, assumed=assumed)
+    activity, row = deployed.activity, deployed.profile.fit["neurons_per_core"]
     for counts in layers.values():
         if "synop" in counts:
             counts["synop"] = 0.0
@@ -152,5 +152,5 @@ def _fill_rows(layers: Operations, activity: Activity, profile: Profile, assumed
         for source in edge.sources:
             if source not in seen:
                 counts = layers[edge.target]
-                counts["synop"] = counts.get("synop", 0.0) + row * sum(spikes[source]) / activity.samples
+                counts["synop"] = counts.get("synop", 0.0) + row * deployed.spikes[source] / activity.samples
                 seen.add(source)

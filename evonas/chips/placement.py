@@ -65,17 +65,21 @@ class Placement:
     def chips_visited(self, source: str, readers: Sequence[str]) -> list[float]:
         """Return the mean number of chips that a spike of `source` visits for each reader and for none before it.
 
-        Cores are numbered layer by layer. A spike that not all cores of a reader need goes to those that lie where its
-        own core lies within its layer, or, where the data send it, in the middle.
+        Cores are numbered layer by layer. A spike that only some cores of a reader need goes to those that lie where
+        its own core lies within its layer or, where the data send it, in the middle.
+
+        Args:
+            source: A layer, or the data.
+            readers: The layers that need its spikes, in the order of `places`.
         """
         if self.chips == 1:
             return [1.0] + [0.0] * (len(readers) - 1)
         own = self.places[source].cores if source in self.places else 0
         if any(self.places[reader].copies[source] < self.places[reader].cores for reader in readers):
-            cores = range(0, max(own, 1), math.ceil(max(own, 1) / _SENDERS))
-            chips = [self._visited(source, readers, core=core, cores=min(own, 1)) for core in cores]
+            senders = range(0, max(own, 1), math.ceil(max(own, 1) / _SENDERS))
+            chips = [self._visited(source, readers, core=core, cores=min(own, 1)) for core in senders]
             reached = [sum(counts) / len(counts) for counts in zip(*chips, strict=True)]
-        else:  # every core of a reader is needed, whatever core sends the spike
+        else:  # every core of a reader needs the spike, whatever core sends it
             reached = self._visited(source, readers, core=0, cores=own)
         return [visited - before for before, visited in pairwise([0.0, *reached])]
 
@@ -83,28 +87,32 @@ class Placement:
         """Return the mean chips that spikes of some cores of a source visit for each reader and all before it."""
         first = self._first_cores.get(source, 0) + core
         share = (core + 0.5) / self.places[source].cores if cores else 0.5
-        runs: list[tuple[int, int]] = []
-        reached = []
+        per_chip, reached = self.cores_per_chip, []
+        chips = inside = end = 0  # chips with a reader, sending cores on them, and the chip behind the last of them
         for reader in readers:
-            spot = self.places[reader]
-            copies = min(spot.copies[source], spot.cores)
-            offset = min(max(round(share * spot.cores - copies / 2), 0), spot.cores - copies)
-            runs = _joined([*runs, self._chips(self._first_cores[reader] + offset, copies)])
-            here = [(low * self.cores_per_chip, high * self.cores_per_chip) for low, high in runs]
-            inside = sum([max(min(high, first + cores) - max(low, first), 0) for low, high in here])
-            elsewhere = (cores - inside) / cores if cores else 0.0  # spikes that leave a chip which no reader is on
-            reached.append(sum([high - low for low, high in runs]) + elsewhere)
+            spot, begin = self.places[reader], self._first_cores[reader]
+            copies = spot.copies[source]
+            if copies >= spot.cores:
+                copies = spot.cores
+            else:
+                begin += min(max(round(share * spot.cores - copies / 2), 0), spot.cores - copies)
+            low, high = max(begin // per_chip, end), (begin + copies - 1) // per_chip + 1
+            if high > low:  # a reader's cores lie behind those of all readers before it
+                chips += high - low
+                inside += max(min(high * per_chip, first + cores) - max(low * per_chip, first), 0)
+                end = high
+            reached.append(chips + (cores - inside) / cores if cores else float(chips))
         return reached
-
-    def _chips(self, core: int, cores: int) -> tuple[int, int]:
-        """Return the first chip of a run of cores, and the one behind its last."""
-        return core // self.cores_per_chip, (core + cores - 1) // self.cores_per_chip + 1
 
     @cached_property
     def _first_cores(self) -> Mapping[str, int]:
         """The number of the first core of each layer."""
         ends = accumulate([spot.cores for spot in self.places.values()], initial=0)
         return dict(zip(self.places, ends))
+
+
+ONE_CORE = Placement({}, 1, 1, 1)
+"""The placement of work that is not divided among layers."""
 
 
 def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = ASSUMED) -> Placement:
@@ -131,17 +139,6 @@ def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = AS
     per_chip = fit.get("cores_per_chip") or fit.get("cores") or max(cores, 1)
     tiles, chips = math.ceil(cores / fit.get("cores_per_tile", 1)), math.ceil(cores / per_chip)
     return Placement(places, cores, tiles, chips, per_chip)
-
-
-def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return runs `(first, behind the last)` that hold the same numbers, each once."""
-    found: list[tuple[int, int]] = []
-    for low, high in sorted(runs):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], high))
-        else:
-            found.append((low, high))
-    return found
 
 
 def stored(layer: Layer[Any], assumed: Deployment) -> int:

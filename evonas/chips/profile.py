@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.chips.profile_reader import KINDS, Coefficient, shown
+from evonas.chips.band import Coefficient
+from evonas.chips.profile_reader import KINDS, shown
 from evonas.chips.profile_schema import read_document
 from evonas.errors import ProfileError
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
+
+from evonas.chips.band import Coefficient
 
 KINDS = ("measured", "fitted", "simulated", "published", "derived", "estimated", "unverified")
 LARGEST = 1e18
@@ -18,31 +19,6 @@ _KIND = f"the kind of evidence: one of {', '.join(KINDS)}"
 _LONGEST = 2_000  # characters of a text
 _SHOWN = 80  # characters of a wrong value that are repeated
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """A number of a profile, how sure it is, and where it comes from.
-
-    Attributes:
-        value: Nominal value, in the unit of its section.
-        low: Lower end of its band; `value` where none is given.
-        high: Upper end of its band; `value` where none is given.
-        kind: One of `KINDS`.
-        source: Citation; empty only where none is demanded (uncertainty and times).
-        inside: Name of the coefficient that holds this one already, so that it is never added; else None.
-        note: Anything else that a reader should know.
-        per: What it is paid for, in the words of `evonas.chips.units`; empty for the uncertainty.
-    """
-
-    value: float
-    low: float
-    high: float
-    kind: str
-    source: str
-    inside: str | None = None
-    note: str = ""
-    per: str = ""
 
 
 # How a value is read: `read(where, value, faults)` returns what the profile stores and appends a sentence a fault.

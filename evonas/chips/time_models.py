@@ -14,11 +14,10 @@ import numpy as np
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import End
-from evonas.chips.deployed_network import Placed
+from evonas.chips.deployed_network import DeployedNetwork, summed, table
 from evonas.chips.operation_counts import SYNAPTIC_EVENTS, operations
 from evonas.chips.profile import Profile
 from evonas.chips.topology import size
-from evonas.chips.traffic import summed, table
 from evonas.errors import UnpriceableError
 
 
@@ -48,9 +47,9 @@ class Loads:
 _WORK = ("acc_neuron", "upd_neuron", "spike_out", "msg_out", "synop", "msg_in")
 
 
-def work_ns(placed: Placed, end: End = "value") -> dict[str, float]:
+def work_ns(deployed: DeployedNetwork, end: End = "value") -> dict[str, float]:
     """Return the ns of each kind of work of a core, 0 where the profile has none."""
-    return {key: placed.number(key, end) for key in _WORK}
+    return {key: deployed.number(key, end) for key in _WORK}
 
 
 def core_ns(loads: Loads, ns: Mapping[str, float]) -> np.ndarray:
@@ -68,27 +67,28 @@ def core_ns(loads: Loads, ns: Mapping[str, float]) -> np.ndarray:
     return needed
 
 
-def core_ns_by_step(placed: Placed, ns: Mapping[str, float]) -> np.ndarray:
+def core_ns_by_step(deployed: DeployedNetwork, ns: Mapping[str, float]) -> np.ndarray:
     """Return `(layers, time)` ns that each core of a layer needs at each time step of the chip.
 
     Where a spike is seen one step later, each layer is as many steps behind as it is deep: it waits before its first
     step and after its last, in which its neurons are updated and nothing else happens.
     """
-    loads, steps = _loads(placed), placed.activity.time_steps
+    loads, steps = _loads(deployed), deployed.activity.time_steps
     working, waiting = core_ns(loads, ns), loads.neurons * ns["acc_neuron"] / loads.cores
-    if placed.assumed.pipeline == "within-step":
+    if deployed.assumed.pipeline == "within-step":
         return working
-    needed: np.ndarray = waiting.repeat(steps + max(placed.topology.longest - 1, 0), axis=1)
-    for row, layer in enumerate(placed.topology.layers):
-        behind = placed.topology.depth[layer.name] - 1
+    needed: np.ndarray = waiting.repeat(steps + max(deployed.topology.longest - 1, 0), axis=1)
+    for row, layer in enumerate(deployed.topology.layers):
+        behind = deployed.topology.depth[layer.name] - 1
         needed[row, behind : behind + steps] = working[row]
     return needed
 
 
-def _loads(placed: Placed) -> Loads:
-    activity, layers, messages = placed.activity, placed.topology.layers, placed.traffic
+def _loads(deployed: DeployedNetwork) -> Loads:
+    activity, layers, copies = deployed.activity, deployed.topology.layers, deployed.copies
     steps, samples = activity.time_steps, activity.samples
-    graded = "synop_graded" in placed.profile.energy
+    sent = table(deployed.sent.values(), steps=steps)
+    graded = "synop_graded" in deployed.profile.energy
     targets = [row for row, layer in enumerate(layers) for _ in layer.edges]
     edges = [edge for layer in layers for edge in layer.edges]
     delivered = table([edge.events for edge in edges], steps=steps)
@@ -97,53 +97,53 @@ def _loads(placed: Placed) -> Loads:
     np.add.at(events, np.array(targets, np.int64), delivered)
     nothing = (0,) * steps
     updates = [part.updates if part.state else nothing for part in activity.populations]
-    places = placed.placement.places
+    places = deployed.placement.places
     return Loads(
         cores=np.array([places[layer.name].cores for layer in layers], float)[:, None],
         neurons=np.array([layer.neurons if layer.state else 0 for layer in layers], float)[:, None],
         updates=table(updates, steps=steps) / samples,
-        spikes=messages.spikes / samples,
-        sent=messages.sent_out / samples,
+        spikes=sent[: len(layers)] / samples,
+        sent=(copies.sum(axis=0)[:, None] * sent)[: len(layers)] / samples,
         events=events / samples,
-        received=messages.received / samples,
+        received=copies @ sent / samples,
     )
 
 
-def barrier(placed: Placed, end: End) -> list[float]:
+def barrier(deployed: DeployedNetwork, end: End) -> list[float]:
     """Return the seconds of each time step of a machine whose cores wait for each other at its end."""
-    steps = placed.profile.time.get("sync_by_tiles", [])
-    sync = next((ns for tiles, ns in steps if placed.placement.tiles <= tiles), steps[-1][1] if steps else 0.0)
-    if placed.placement.chips > 1:
-        sync += placed.number("sync_multichip_ns", end)
-    overhead = sync + placed.number("step_overhead", end)
-    busiest = core_ns_by_step(placed, work_ns(placed, end)).max(axis=0, initial=0.0)
+    steps = deployed.profile.time.get("sync_by_tiles", [])
+    sync = next((ns for tiles, ns in steps if deployed.placement.tiles <= tiles), steps[-1][1] if steps else 0.0)
+    if deployed.placement.chips > 1:
+        sync += deployed.number("sync_multichip_ns", end)
+    overhead = sync + deployed.number("step_overhead", end)
+    busiest = core_ns_by_step(deployed, work_ns(deployed, end)).max(axis=0, initial=0.0)
     return [(needed + overhead) * 1e-9 for needed in busiest.tolist()]
 
 
-def ticks(placed: Placed, end: End) -> list[float]:
+def ticks(deployed: DeployedNetwork, end: End) -> list[float]:
     """Return the seconds of each tick, those that fill the pipeline at the end.
 
     Raises:
         UnpriceableError: If some core has more work in a tick than fits in it.
     """
-    tick = placed.number("tick_us", end) * 1e-6
-    work = work_ns(placed)
+    tick = deployed.number("tick_us", end) * 1e-6
+    work = work_ns(deployed)
     if any(work.values()):
-        _check_ticks(placed, core_ns_by_step(placed, work))
-    if placed.profile.time["model"] == "tick+cycles":
-        _check_clock(placed)
-    filling = placed.topology.longest * placed.number("pipeline_ticks_per_layer")
-    return [tick] * placed.activity.time_steps + [tick * filling] * bool(filling)
+        _check_ticks(deployed, core_ns_by_step(deployed, work))
+    if deployed.profile.time["model"] == "tick+cycles":
+        _check_clock(deployed)
+    filling = deployed.topology.longest * deployed.number("pipeline_ticks_per_layer")
+    return [tick] * deployed.activity.time_steps + [tick * filling] * bool(filling)
 
 
-def _check_ticks(placed: Placed, needed: np.ndarray) -> None:
+def _check_ticks(deployed: DeployedNetwork, needed: np.ndarray) -> None:
     busiest = needed.max(axis=0, initial=0.0)
-    late = np.flatnonzero(busiest * 1e-9 > placed.number("tick_us") * 1e-6)
+    late = np.flatnonzero(busiest * 1e-9 > deployed.number("tick_us") * 1e-6)
     if late.size:
         step = int(late[0])
-        where = placed.topology.layers[int(needed[:, step].argmax())].name
+        where = deployed.topology.layers[int(needed[:, step].argmax())].name
         raise UnpriceableError(
-            f"{placed.profile.id} cannot keep its tick of {placed.number('tick_us'):g} us: a core of {where} has "
+            f"{deployed.profile.id} cannot keep its tick of {deployed.number('tick_us'):g} us: a core of {where} has "
             f"{busiest[step] * 1e-3:,.1f} us of work in step {step + 1}. Spread the layer or make it spike less."
         )
 
@@ -183,74 +183,74 @@ def pool_cycles(profile: Profile, counts: PoolCounts, *, spikes_in: float, spike
     )
 
 
-def _pool_cycles_by_step(placed: Placed) -> list[float]:
-    activity, samples, layers = placed.activity, placed.activity.samples, placed.topology.layers
+def _pool_cycles_by_step(deployed: DeployedNetwork) -> list[float]:
+    profile, activity, layers = deployed.profile, deployed.activity, deployed.topology.layers
+    samples = activity.samples
     hidden = [layer for layer in layers if layer.kind != "readout"]
     counts = PoolCounts(
-        placed.topology.sizes.get(INPUT, 0),
+        deployed.topology.sizes.get(INPUT, 0),
         sum([layer.neurons for layer in hidden]),
         sum([layer.neurons for layer in layers if layer.kind == "readout"]),
     )
     nothing = (0,) * activity.time_steps
-    arriving = placed.sent.get(INPUT, nothing)
+    arriving = deployed.sent.get(INPUT, nothing)
     spiking = [population.spikes for population in activity.populations if population.kind != "readout"]
     among = [edge.events for layer in hidden for edge in layer.edges if INPUT not in edge.sources]
     by_step = zip(arriving, summed(nothing, *spiking), summed(nothing, *among), strict=True)
     return [
-        pool_cycles(placed.profile, counts, spikes_in=data / samples, spikes=spikes / samples, events=events / samples)
+        pool_cycles(profile, counts, spikes_in=data / samples, spikes=spikes / samples, events=events / samples)
         for data, spikes, events in by_step
     ]
 
 
-def _check_clock(placed: Placed) -> None:
-    cycles = max(_pool_cycles_by_step(placed))
-    needed = (placed.number("clock_margin") or 1.0) * cycles / placed.number("tick_us")  # cycles a us are MHz
-    limit = placed.assumed.clock_mhz or placed.number("clock_mhz_max")
+def _check_clock(deployed: DeployedNetwork) -> None:
+    cycles = max(_pool_cycles_by_step(deployed))
+    needed = (deployed.number("clock_margin") or 1.0) * cycles / deployed.number("tick_us")  # cycles a us are MHz
+    limit = deployed.assumed.clock_mhz or deployed.number("clock_mhz_max")
     if needed > limit:
         raise UnpriceableError(
-            f"{placed.profile.id} would need a clock of {needed:,.0f} MHz for {cycles:,.0f} cycles in a time step of "
-            f"{placed.number('tick_us'):g} us, and {limit:g} MHz is the most. Make the network smaller or spike less."
+            f"{deployed.profile.id} would need a clock of {needed:,.0f} MHz for {cycles:,.0f} cycles in a time step of "
+            f"{deployed.number('tick_us'):g} us, and {limit:g} MHz is the most. Make the network smaller or spike less."
         )
 
 
-def cycles(placed: Placed, end: End) -> list[float]:
+def cycles(deployed: DeployedNetwork, end: End) -> list[float]:
     """Return the seconds of a sample on a core that does one thing after the other."""
-    counts = operations(placed.activity, placed.profile, assumed=placed.assumed)
+    counts = operations(deployed)
     events = sum([count.get(name, 0.0) for count in counts.values() for name in SYNAPTIC_EVENTS])
-    spikes = sum([sum(part) for part in placed.sent.values()]) / placed.activity.samples
-    needed = placed.number("cycles_per_synop", end) * events + placed.number("cycles_per_spike", end) * spikes
-    needed += placed.number("cycles_per_tick_leak", end) * placed.activity.time_steps
-    clock = placed.assumed.clock_mhz or placed.number("clock_mhz")
+    spikes = sum(deployed.spikes.values()) / deployed.activity.samples
+    needed = deployed.number("cycles_per_synop", end) * events + deployed.number("cycles_per_spike", end) * spikes
+    needed += deployed.number("cycles_per_tick_leak", end) * deployed.activity.time_steps
+    clock = deployed.assumed.clock_mhz or deployed.number("clock_mhz")
     return [needed / (clock * 1e6)]
 
 
-def event(placed: Placed, end: End) -> list[float]:
+def event(deployed: DeployedNetwork, end: End) -> list[float]:
     """Return the seconds from the last event of a sample to the answer.
 
     Raises:
         UnpriceableError: If events come faster than a core can take them.
     """
-    per_layer = placed.number("event_layer_us", end) * 1e-6
-    lasts = placed.activity.time_steps * DT_MS * 1e-3
-    messages = placed.traffic.received.sum(axis=1).tolist()
-    for layer, received in zip(placed.topology.layers, messages, strict=True):
-        share = received / placed.activity.samples / lasts * placed.number("event_layer_us") * 1e-6
+    per_layer = deployed.number("event_layer_us", end) * 1e-6
+    lasts = deployed.activity.time_steps * DT_MS * 1e-3
+    for layer, received in deployed.messages.items():
+        share = received / deployed.activity.samples / lasts * deployed.number("event_layer_us") * 1e-6
         if share >= 1:
             raise UnpriceableError(
-                f"{placed.profile.id} cannot keep up with the events into {layer.name}: they would take {share:.1f} "
+                f"{deployed.profile.id} cannot keep up with the events into {layer}: they would take {share:.1f} "
                 "times the time in which they come. Make the layers before it spike less."
             )
-    return [placed.topology.longest * per_layer]
+    return [deployed.topology.longest * per_layer]
 
 
-def roofline(placed: Placed, end: End) -> list[float]:
+def roofline(deployed: DeployedNetwork, end: End) -> list[float]:
     """Return the seconds of each layer: its operations or its bytes, whichever takes longer, and a launch."""
     seconds = []
-    steps = 1 if placed.profile.rules["counts"] == "dense" else placed.activity.time_steps
-    for layer in placed.topology.layers:
+    steps = 1 if deployed.profile.rules["counts"] == "dense" else deployed.activity.time_steps
+    for layer in deployed.topology.layers:
         edges = layer.all_edges
         moved = sum(edge.weights + size(edge.in_shape) for edge in edges) + layer.neurons
-        arithmetic = sum(edge.dense for edge in edges) / placed.number("peak_ops_per_s")
-        transfer = moved * placed.assumed.weight_bits / 8 / placed.number("bytes_per_s")
-        seconds.append(steps * (max(arithmetic, transfer) + placed.number("launch_us", end) * 1e-6))
+        arithmetic = sum(edge.dense for edge in edges) / deployed.number("peak_ops_per_s")
+        transfer = moved * deployed.assumed.weight_bits / 8 / deployed.number("bytes_per_s")
+        seconds.append(steps * (max(arithmetic, transfer) + deployed.number("launch_us", end) * 1e-6))
     return seconds

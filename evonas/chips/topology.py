@@ -1,18 +1,24 @@
-"""The topology of a network: its layers, what each reads and how large that is, from a plan or from stored counts."""
+"""The topology of a network: its layers, what each reads and how large that is, from a plan or from stored counts.
+
+A planned network also has counts: those of a network in which nothing ever happens, below which it cannot go.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
-from evonas.measurement import Activity, Connection, Shape
+from evonas.measurement import Activity, Connection, Population, Shape
 
 Network = Activity | Plan
 """A measured network, or one that is only planned: both tell shapes, fan-in and weights."""
 
 Edge = Connection | PlannedConnection
+_COUNTS = ("events", "graded", "macs", "inputs", "units", "unrolled")
+_PLANNED = tuple(field.name for field in fields(Connection) if field.name not in _COUNTS)
+
 E_co = TypeVar("E_co", bound=Edge, covariant=True)
 
 
@@ -117,3 +123,28 @@ def topology(network: Network) -> Topology[Any]:
         depth.setdefault(name, 1)
         layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
     return Topology(tuple(layers), sizes, depth)
+
+
+def silent(plan: Plan) -> Activity:
+    """Return the counts of one sample in which no neuron spikes: no network of this plan has lower ones.
+
+    Shapes, kinds and classes of inputs are those of the plan, so that what a chip cannot do at all shows here as well.
+    """
+    nothing = (0,) * plan.time_steps
+    counts: dict[str, Any] = dict.fromkeys(_COUNTS, nothing)
+    populations = tuple(
+        Population(
+            planned.name,
+            planned.dynamics.kind,
+            planned.shape,
+            planned.dynamics.state_variables,
+            planned.static,
+            spikes=nothing,
+            updates=nothing,
+        )
+        for planned in plan.populations
+    )
+    connections = tuple(
+        Connection(**{name: getattr(planned, name) for name in _PLANNED}, **counts) for planned in plan.connections
+    )
+    return Activity(1, plan.time_steps, populations, connections)

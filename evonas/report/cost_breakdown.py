@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evonas.chips.coverage import headline
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate
-from evonas.chips.energy_parts import headline
 from evonas.chips.profile import load
 from evonas.errors import ProfileError, UnpriceableError
 from evonas.measurement import Activity

@@ -17,8 +17,8 @@ from relaxed_twin import one_hot, take_weights
 
 from evonas.chips.band import Band
 from evonas.chips.deployment import Deployment
-from evonas.chips.energy import estimate, joules
-from evonas.chips.energy_estimate import EnergyEstimate, compose
+from evonas.chips.energy import EnergyEstimate, compose, estimate, joules
+from evonas.chips.energy_sum import Work
 from evonas.chips.profile import SHIPPED, Coefficient, Profile, load
 from evonas.errors import OptionError, ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
@@ -105,7 +105,7 @@ def test_the_convention_of_the_papers_is_reproduced(
 def test_nearest_neighbours_on_loihi_lie_in_the_known_band_above_the_measured_energy(
     events: int, millijoules: float
 ) -> None:
-    result = compose({"all": {"acc_neuron": 4_608_000, "synop": events}}, LOIHI)
+    result = compose(Work({"all": {"acc_neuron": 4_608_000, "synop": events}}), LOIHI)
     assert result.dynamic.nominal * 1e3 == pytest.approx(millijoules, abs=5e-4)
     assert 1.08 < result.dynamic.nominal * 1e3 / 1.33 < 1.21  # measured: 1.33 mJ
 
@@ -416,10 +416,10 @@ def test_an_all_in_figure_is_never_summed_with_static_power(activity: Activity) 
 @given(st.floats(1e-6, 1e9))
 def test_units_survive_a_round_trip(picojoules: float) -> None:
     chip = with_energy(ARITH, synop=picojoules)
-    result = compose({"only": {"synop": 1e12}}, chip)
+    result = compose(Work({"only": {"synop": 1e12}}), chip)
     assert result.dynamic.nominal == pytest.approx(picojoules)  # 1e12 operations of x pJ are x joules
     milliwatts = replace(LOIHI, power={"static_chip": Coefficient(picojoules, picojoules, picojoules, "measured", "x")})
-    static = compose({}, milliwatts, busy=Band(1e3, 1e3, 1e3)).static
+    static = compose(Work({}), milliwatts, busy=Band(1e3, 1e3, 1e3)).static
     assert static is not None
     assert static.nominal == pytest.approx(picojoules)  # x mW for 1000 s are x joules
 

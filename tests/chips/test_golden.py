@@ -12,8 +12,8 @@ from counted import GESTURE, gesture, totals
 from evonas.chips import latency
 from evonas.chips.band import Band, at
 from evonas.chips.deployment import Deployment
-from evonas.chips.energy import estimate
-from evonas.chips.energy_estimate import compose
+from evonas.chips.energy import compose, estimate
+from evonas.chips.energy_sum import Work
 from evonas.chips.profile import SHIPPED, Profile, load, names
 from evonas.chips.time_models import PoolCounts, pool_cycles
 from evonas.measurement import Activity
@@ -30,7 +30,7 @@ def millijoules(profile: Profile, block: Mapping[str, Any]) -> dict[str, float]:
     """Return the energies of a golden block's counts."""
     seconds = block.get("t_s", 0.0)
     assumed = Deployment(clock_mhz=block.get("clock_mhz"))
-    result = compose({"all": totals(block)}, profile, busy=Band(seconds, seconds, seconds), assumed=assumed)
+    result = compose(Work({"all": totals(block)}), profile, busy=Band(seconds, seconds, seconds), assumed=assumed)
     found = {
         group: sum(result.terms[term].nominal for term in terms if term in result.terms)
         for group, terms in GROUPS.items()
@@ -91,7 +91,7 @@ def test_the_line_of_truenorth_and_why_its_all_in_figure_must_not_be_used_elsewh
     known = {11.58: 68.0, 20.07: 71.0, 95.93: 94.0}
     for rate, milliwatts in known.items():
         events = rate * 128 * 2**20
-        result = compose({"all": {"synop": events, "hop": events}}, chip, busy=Band(1.0, 1.0, 1.0))
+        result = compose(Work({"all": {"synop": events, "hop": events}}), chip, busy=Band(1.0, 1.0, 1.0))
         assert result.total.nominal * 1e3 == pytest.approx(milliwatts, rel=0.01)
         assert "hop" not in result.terms  # inside the price of an event
     assert 26e-12 * 95.93 * 128 * 2**20 * 1e3 > 3 * 94

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evonas.chips import latency
 from evonas.chips.band import at
-from evonas.chips.deployed_network import Placed
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate as energy
 from evonas.chips.profile import Profile, load
@@ -108,11 +108,11 @@ def test_mean_loads_are_never_longer_than_those_of_each_step(steps: int, seed: i
 
 @given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 6), min_size=1, max_size=8))
 def test_layer_totals_are_never_longer_than_the_busiest_of_its_cores(cores: list[tuple[int, ...]]) -> None:
-    placed = Placed(gesture(), SANAFE, WITHIN)
+    deployed = DeployedNetwork(gesture(), SANAFE, WITHIN)
     counts = np.array(cores)
     apart = Loads(np.ones((len(cores), 1)), *counts.T[:, :, None])
     together = Loads(np.array([[len(cores)]]), *counts.sum(axis=0)[:, None, None])
-    ns = work_ns(placed)
+    ns = work_ns(deployed)
     assert core_ns(together, ns).max() <= core_ns(apart, ns).max() + 1e-6
 
 

@@ -11,12 +11,11 @@ from counted import edge, graded, layer, small, with_energy
 
 from evonas.chips import latency, units
 from evonas.chips.band import at
-from evonas.chips.deployed_network import Placed
+from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import estimate
-from evonas.chips.energy_sum import UNUSED, priced
+from evonas.chips.energy_sum import UNUSED, priced, static_watts
 from evonas.chips.profile import SHIPPED, Coefficient, Profile, load, names
-from evonas.chips.static_power import static_watts
 from evonas.errors import ProfileError
 from evonas.measurement import Activity
 
@@ -166,17 +165,17 @@ def test_a_message_to_a_window_of_a_layer_visits_no_more_chips_than_the_window_c
     activity = Activity(1, 2, (narrow, wide), (image,))  # fmt: skip
     chip = load("spinnaker1")
     chip = replace(chip, fit={**chip.fit, "in_axons_per_core": 5000})
-    placed = Placed(activity, chip, Deployment())
-    copies = placed.placement.places["wide"].copies["narrow"]
-    assert placed.placement.places["wide"].cores > 2 * copies
+    deployed = DeployedNetwork(activity, chip, Deployment())
+    copies = deployed.placement.places["wide"].copies["narrow"]
+    assert deployed.placement.places["wide"].cores > 2 * copies
     most = 1 + (1 + -(-copies // 16))
-    assert 200 <= placed.visits["wide"] <= 200 * most
+    assert 200 <= deployed.visits["wide"] <= 200 * most
 
 
 @pytest.mark.parametrize("name", names(folder=SHIPPED))
 def test_static_power_is_paid_for_what_its_units_say(name: str) -> None:
     chip = load(name)
-    placement = Placed(branching(), chip, SPREAD).placement
+    placement = DeployedNetwork(branching(), chip, SPREAD).placement
     amounts = {"static_chip": placement.chips, "active_core": placement.cores, "host_active": 1,
                "clk_mw_per_mhz": at(chip.time.get("clock_mhz", 0.0)), "board_idle": 0, "io_idle": 0, "pixel_idle": 0,
                "total_min": 0, "dynamic_run": 0}  # fmt: skip

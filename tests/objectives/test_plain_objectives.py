@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evonas.chips.deployment import ASSUMED, Deployment
+from evonas.chips.deployed_network import DeployedNetwork
+from evonas.chips.deployment import Deployment
 from evonas.chips.operation_counts import operations
 from evonas.chips.profile import load
-from evonas.chips.traffic import sent
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective, score
 from objectives import accuracy, balanced_accuracy, parameters, spikes, synaptic_operations
@@ -95,17 +95,18 @@ def test_a_static_layer_counts_once_wherever_its_outputs_are_counted(static: boo
     assert activity.spikes == by_hand / 10 == (4.1 if static else 7.1)
     assert spikes.objective().score(replace(measurement(), activity=activity)) == by_hand / 10
     chip = load("arith45_fp32")
-    priced = operations(activity, chip, assumed=ASSUMED)
+    deployed = DeployedNetwork(activity, chip)
+    priced = operations(deployed)
     assert sum(counts["spike_out"] for counts in priced.values()) == by_hand / 10
-    sending = sent(activity, chip, assumed=ASSUMED)
-    assert sum(sum(sending[population.name]) for population in activity.populations) == by_hand
+    assert sum(deployed.spikes[population.name] for population in activity.populations) == by_hand
 
 
 def test_a_static_layer_is_sent_at_every_step_where_it_is_computed_at_every_step() -> None:
     activity, chip, assumed = measurement().activity, load("arith45_fp32"), Deployment(static_first="every-step")
-    priced = operations(activity, chip, assumed=assumed)
+    deployed = DeployedNetwork(activity, chip, assumed)
+    priced = operations(deployed)
     assert priced["analog"]["spike_out"] == 6.0
-    assert sent(activity, chip, assumed=assumed)["analog"] == (30, 30)
+    assert deployed.sent["analog"] == (30, 30)
 
 
 def test_accuracy_is_maximised_and_cannot_be_better_than_one() -> None:

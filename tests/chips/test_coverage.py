@@ -8,9 +8,8 @@ import pytest
 from counted import analog, small, with_energy
 
 from evonas.chips import energy
-from evonas.chips.coverage import coverage, gaps
+from evonas.chips.coverage import coverage, gaps, has_static, headline
 from evonas.chips.deployment import ASSUMED
-from evonas.chips.energy_parts import has_static, headline
 from evonas.chips.energy_sum import UNUSED
 from evonas.chips.profile import SHIPPED, load, names
 from evonas.chips.units import ENERGY
