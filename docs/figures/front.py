@@ -117,7 +117,7 @@ def _cell(axes: Axes, cell: Cell, *, colour: str) -> None:
     spread, middle = (0.8 if len(inputs) == 2 else 0.0), -1.0
     places = {name: (CELL, middle + spread * (-1) ** index) for index, name in enumerate(inputs)}
     for node in range(len(cell)):
-        places[f"n{node}"] = (CELL + 2.4 + 1.7 * (node % 2), middle + 0.7 * (len(cell) - 1) - 1.1 * node)
+        places[f"n{node}"] = (CELL + 2.4 + 1.7 * (node % 2), middle + 1.1 * ((len(cell) - 1) / 2 - node))
     boxes = {}
     for name, place in places.items():
         is_node = name not in INPUTS
