@@ -116,8 +116,9 @@ def _cell(axes: Axes, cell: Cell, *, colour: str) -> None:
     inputs = [name for name in INPUTS if name in used]
     spread, middle = (0.8 if len(inputs) == 2 else 0.0), -1.0
     places = {name: (CELL, middle + spread * (-1) ** index) for index, name in enumerate(inputs)}
+    step = 1.4 if len(cell) == 2 else 1.1
     for node in range(len(cell)):
-        places[f"n{node}"] = (CELL + 2.4 + 1.7 * (node % 2), middle + 1.1 * ((len(cell) - 1) / 2 - node))
+        places[f"n{node}"] = (CELL + 2.4 + 1.7 * (node % 2), middle + step * ((len(cell) - 1) / 2 - node))
     boxes = {}
     for name, place in places.items():
         is_node = name not in INPUTS
