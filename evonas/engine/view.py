@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from evonas.errors import NotFiniteError
 from evonas.objective import Objective, Score, check_objectives, score
 from evonas.space import Genotype, Space
 from evonas.variables import Scalar
+
+Derived = TypeVar("Derived")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class View:
         self.seed = seed
         self._known: set[tuple[str, int]] = set()
         self._scored: dict[int, list[Row]] = {}
+        self._derived: dict[int, tuple[object, Any]] = {}
 
     def generator(self) -> np.random.Generator:
         """Return a new generator that depends on the run's seed and the next slot only."""
@@ -136,6 +140,37 @@ class View:
     def scored(self, rung: int) -> Sequence[Row]:
         """Return the scored `evaluate` rows of a rung, in the order of their virtual ends. Append-only."""
         return self._scored.setdefault(rung, [])
+
+    def derived(self, owner: object, make: Callable[[], Derived]) -> Derived:
+        """Return what `owner` derives from this view: `make()` the first time that it asks, the same object after that.
+
+        Strategies keep nothing themselves: a strategy is its options, can be pickled, and may take part in several
+        searches at once. What is derived must follow from the view alone, whenever it is made.
+
+        Example:
+            >>> from evonas import Integer, Objective, RandomSearch, Space
+            >>> view = View(Space({"layers": Integer(1, 6)}), [Objective("error", lambda found: 0.0)], seed=0)
+            >>> owner = RandomSearch()
+            >>> view.derived(owner, list) is view.derived(owner, list)
+            True
+            >>> view.derived(owner, list) is view.derived(RandomSearch(), list)  # equal, and yet another one
+            False
+        """
+        # By identity: owners may be unhashable, and equal ones may differ in what they do not compare. An entry goes
+        # with its owner, before another object can get its id; an owner that knows no weak references is kept.
+        derived, key = self._derived, id(owner)
+        if key not in derived:
+            try:
+                kept: object = weakref.ref(owner, lambda gone: derived.pop(key, None))
+            except TypeError:
+                kept = owner
+            derived[key] = kept, make()
+        value: Derived = derived[key][1]
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: what others derived from this view is derived again from the copy."""
+        return {**vars(self), "_derived": {}}
 
     def start(self, job: Job) -> None:
         """Note that `job` has taken the next slot."""

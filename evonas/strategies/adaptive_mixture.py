@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
 
 from evonas.engine.evaluation import Outcome
 from evonas.engine.pareto import Reference, hypervolume, nondominated, reference
@@ -47,9 +46,6 @@ class AdaptiveMixture:
 
     members: Sequence[tuple[Strategy, float]]
     name: str = "adaptive_mixture"
-    _ledgers: WeakKeyDictionary[View, _Ledger] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         check_members(self.members)
@@ -57,7 +53,7 @@ class AdaptiveMixture:
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its weight, None where no member has any."""
-        ledger = self._ledgers.setdefault(view, _Ledger())
+        ledger = view.derived(self, _Ledger)
         ledger.fold(view)
         weights = ledger.weights({member.name: share for member, share in self.members})
         slots = ledger.slots(view)

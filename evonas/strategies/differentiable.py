@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -103,9 +102,6 @@ class Differentiable:
     candidates: int | None = None
     warm_epochs: int = 1
     name: str = "differentiable"
-    _states: WeakKeyDictionary[View, _State] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         found = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
@@ -142,7 +138,7 @@ class Differentiable:
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that a search has proposed, else the next search; None while that has to wait."""
-        state = self._states.setdefault(view, _State(self.name, self.proposals))
+        state = view.derived(self, lambda: _State(self.name, self.proposals))
         state.fold(view)
         waiting = state.next_waiting(view)
         if waiting is not None:

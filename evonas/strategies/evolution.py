@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
 
 import numpy as np
 from pymoo.core.individual import Individual
@@ -93,9 +92,6 @@ class Evolution:
     eta_crossover: float = 15.0
     eta_mutation: float = 5.0
     name: str = "evolution"
-    _states: WeakKeyDictionary[View, _State] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         settle(self, _RULES)
@@ -103,10 +99,8 @@ class Evolution:
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where none is left."""
         rng = view.generator()
-        if view not in self._states:
-            rates = Rates(self.crossover, self.mutations, self.eta_crossover, self.eta_mutation)
-            self._states[view] = _State(view.space, rates)
-        state = self._states[view]
+        rates = Rates(self.crossover, self.mutations, self.eta_crossover, self.eta_mutation)
+        state = view.derived(self, lambda: _State(view.space, rates))
         population = state.population(view, self.pop_size)
         found: Sequence[Child] = ()
         if population is not None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, replace
 
 from evonas.engine.job import Job
 from evonas.engine.view import Proposal, Strategy, View
@@ -33,9 +32,6 @@ class Mixture:
 
     members: Sequence[tuple[Strategy, float]]
     name: str = "mixture"
-    _tallies: WeakKeyDictionary[View, _Tally] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         check_members(self.members)
@@ -43,7 +39,7 @@ class Mixture:
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its share, None where no member has any."""
-        counts = self._tallies.setdefault(view, _Tally()).counts(view)
+        counts = view.derived(self, _Tally).counts(view)
         ordered = sorted(self.members, key=lambda entry: counts.get(entry[0].name, 0) / entry[1])
         return first_proposal([member for member, _ in ordered], view)
 

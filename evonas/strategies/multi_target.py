@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, replace
 
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
@@ -79,9 +78,6 @@ class Targets:
     targets: Sequence[Target]
     inner: Strategy
     name: str = "targets"
-    _standings: WeakKeyDictionary[View, list[_Standing]] = field(
-        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         names = [target.name for target in self.targets]
@@ -118,9 +114,7 @@ class Targets:
         return None
 
     def _seen(self, view: View) -> list[_Standing]:
-        standings = self._standings.get(view)
-        if standings is None:
-            standings = self._standings[view] = [_Standing(target, view) for target in self.targets]
+        standings = view.derived(self, lambda: [_Standing(target, view) for target in self.targets])
         for standing in standings:
             standing.follow(view)
         return standings

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,26 +40,25 @@ class RandomSearch:
     """
 
     name: str = "random"
-    _unknown: Unknown = field(default_factory=lambda: Unknown(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         settle(self, {"name": NAME})
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that has never been proposed, or None where all are known."""
-        genotype = self._unknown.draw(view, view.generator())
+        genotype = view.derived(self, Unknown).draw(view, view.generator())
         return None if genotype is None else Proposal(genotype, self.name)
 
 
 class Unknown:
-    """The networks of a space that have not been proposed yet.
+    """The networks of one view that have not been proposed yet.
 
     A nearly exhausted space is listed whole if it is small enough. The list is kept and only gets shorter; it follows
     from the view alone, whenever it was made.
     """
 
     def __init__(self) -> None:
-        self._left: WeakKeyDictionary[View, list[Genotype]] = WeakKeyDictionary()
+        self._left: list[Genotype] | None = None
 
     def draw(self, view: View, rng: np.random.Generator) -> Genotype | None:
         """Return a random network that is not known at the lowest rung, or None where none was found.
@@ -72,10 +70,8 @@ class Unknown:
             genotype = view.space.sample(rng)
             if not view.is_known(genotype):
                 return genotype
-        if view not in self._left:
-            self._left[view] = list(listed(view.space))
-        left = [genotype for genotype in self._left[view] if not view.is_known(genotype)]
-        self._left[view] = left
+        left = list(listed(view.space)) if self._left is None else self._left
+        self._left = left = [genotype for genotype in left if not view.is_known(genotype)]
         return left[int(rng.integers(len(left)))] if left else None
 
 
