@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from evonas.space import Genotype, Space
 from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+
+Block = Callable[["Scalar | None"], tuple[float, ...]]
+"""A value of one variable, or None where a genotype has none, to its coordinates."""
 
 SPAN = 2.0
 """Distance between the ends of a variable that is a number, where two different choices are at distance 1."""
@@ -36,11 +40,10 @@ class Encoding:
     """
 
     def __init__(self, space: Space) -> None:
-        self._variables = dict(space.variables)
+        self._blocks = {name: _block(variable) for name, variable in space.variables.items()}
         self._known: dict[str, np.ndarray] = {}
-        self.variables = len(self._variables)
-        lengths = [len(_block(variable, None)) for variable in self._variables.values()]
-        self.owners = np.repeat(np.arange(self.variables), lengths)
+        self.variables = len(self._blocks)
+        self.owners = np.repeat(np.arange(self.variables), [len(block(None)) for block in self._blocks.values()])
 
     def matrix(self, genotypes: Sequence[Genotype]) -> np.ndarray:
         """Return the `(genotypes, coordinates)` places."""
@@ -51,8 +54,10 @@ class Encoding:
         if place is None:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            blocks = [_block(variable, genotype.get(name)) for name, variable in self._variables.items()]
-            place = self._known[genotype.key] = np.array([coordinate for block in blocks for coordinate in block])
+            coordinates = itertools.chain.from_iterable(
+                block(genotype.get(name)) for name, block in self._blocks.items()
+            )
+            place = self._known[genotype.key] = np.array(list(coordinates))
         return place
 
 
@@ -61,26 +66,32 @@ def can_be_encoded(space: Space) -> bool:
     return all(isinstance(variable, Choice | Real | LogReal | Integer) for variable in space.variables.values())
 
 
-def _block(variable: Variable, value: Scalar | None) -> list[float]:
+def _block(variable: Variable) -> Block:
+    """Return the function of a value, or None where there is none, to the coordinates of a variable."""
     if isinstance(variable, Choice):
-        weight = math.sqrt(0.5)
-        same = [weight * (value is not None and value == known) for known in variable.values]
-        if not _is_ordered(variable):
-            return same
-        rank = ABSENT if value is None else SPAN * sorted(variable.values).index(value) / (len(same) - 1)
-        return [rank, *(0.5 * coordinate for coordinate in same)]
+        table = _table(variable)
+        return lambda value: table[value]
     assert isinstance(variable, Real | LogReal | Integer)
-    return [ABSENT if value is None else SPAN * _along(variable, float(value))]
+    low, high = _on_axis(variable, variable.low), _on_axis(variable, variable.high)
+    scale = SPAN / (high - low) if high > low else 0.0
+    return lambda value: (ABSENT,) if value is None else (scale * (_on_axis(variable, float(value)) - low),)
 
 
-def _is_ordered(variable: Choice) -> bool:
-    """Return whether the values are numbers, more than two, so that some lie between others."""
-    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in variable.values)
-    return are_numbers and len(variable.values) > 2
+def _table(variable: Choice) -> dict[Scalar | None, tuple[float, ...]]:
+    """Return the coordinates of each value, and of None."""
+    values = variable.values
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    is_ordered = are_numbers and len(values) > 2  # some lie between others
+    ranks: dict[Scalar | None, float] = {}
+    if is_ordered:
+        ranks |= {value: SPAN * rank / (len(values) - 1) for rank, value in enumerate(sorted(values))}
+    weight = math.sqrt(0.5) * (0.5 if is_ordered else 1.0)
+    table: dict[Scalar | None, tuple[float, ...]] = {}
+    for value in (*values, None):
+        same = tuple(weight * (value is not None and value == other) for other in values)
+        table[value] = (ranks.get(value, ABSENT), *same) if is_ordered else same
+    return table
 
 
-def _along(variable: Real | LogReal | Integer, value: float) -> float:
-    low, high = float(variable.low), float(variable.high)
-    if isinstance(variable, LogReal):
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low) if high > low else 0.0
+def _on_axis(variable: Real | LogReal | Integer, value: float) -> float:
+    return math.log(value) if isinstance(variable, LogReal) else float(value)

@@ -86,7 +86,7 @@ class Evolution:
     """
 
     pop_size: int = 16
-    screen: int = 112
+    screen: int = 64
     crossover: float = 0.9
     mutations: float = 1.0
     eta_crossover: float = 15.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from evonas.engine.job import Job
 from evonas.engine.pareto import axes, front, hypervolume_improvement, nondominated, order
@@ -24,6 +25,9 @@ BEST_ROWS, OTHER_ROWS = 112, 32
 
 FIT_EVERY, FIT_GROWTH = 8, 12
 """The kernels are fitted whenever so many more feasible rows are seen, or a twelfth more."""
+
+FIT_ROWS = 128
+"""Rows that kernels are fitted to at most."""
 
 FEASIBILITY = 0.25, 0.1
 """Decay and noise of the kernel that tells what is feasible."""
@@ -60,6 +64,8 @@ class PreSelection:
         self._next_fit = FEWEST_ROWS
         self._median: np.ndarray | None = None
         self._kernels: dict[int, Kernel] = {}
+        self._processes: list[GaussianProcess] = []
+        self._threads = ThreadpoolController()  # matrices are small here: more threads only wait for one another
 
     def choose(self, view: View, candidates: Sequence[Genotype], *, rng: np.random.Generator) -> int:
         """Return the index of the candidate to propose; the first where nothing can be modelled."""
@@ -68,6 +74,11 @@ class PreSelection:
         self._fold(view)
         if self._median is None:
             return 0
+        with self._threads.limit(limits=1):
+            return self._chosen(view, candidates, rng=rng)
+
+    def _chosen(self, view: View, candidates: Sequence[Genotype], *, rng: np.random.Generator) -> int:
+        assert self._encoding is not None
         places = self._encoding.matrix(candidates)
         likely = np.flatnonzero(self._is_likely_feasible(places))
         if not len(likely):
@@ -88,13 +99,10 @@ class PreSelection:
         self, costs: np.ndarray, asked: np.ndarray, *, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `(asked, objectives)` costs that are drawn, and `(rows, objectives)` costs of the rows as modelled."""
-        assert self._encoding is not None
-        places = self._encoding.matrix([row.job.genotype for row in self._feasible])
         scale = _Scale(costs, self._median)
         drawn, fitted = [], []
-        for index, values in enumerate(scale.compressed(costs).T):
-            kernel = self._kernels[index]
-            process = GaussianProcess(places, values, kernel=kernel, owners=self._encoding.owners)
+        for process, values in zip(self._processes, scale.compressed(costs).T, strict=True):
+            process.see(values)
             drawn.append(process.sample(asked, rng))
             fitted.append(process.fitted)
         return scale.restored(np.array(drawn).T), scale.restored(np.array(fitted).T)
@@ -108,22 +116,28 @@ class PreSelection:
         decay, noise = FEASIBILITY
         process = GaussianProcess(
             self._encoding.matrix([job.genotype for job in (*kept, *self._infeasible)]),
-            np.repeat([1.0, 0.0], [len(kept), len(self._infeasible)]),
             kernel=Kernel((decay,) * self._encoding.variables, noise),
             owners=self._encoding.owners,
         )
+        process.see(np.repeat([1.0, 0.0], [len(kept), len(self._infeasible)]))
         likely: np.ndarray = process.at(places)[0] >= 0.5
         return likely
 
     def _fold(self, view: View) -> None:
-        for row in view.rows[self._folded :]:
+        new = view.rows[self._folded :]
+        self._folded = len(view.rows)
+        if new:
+            with self._threads.limit(limits=1):
+                self._take_all(new, view)
+
+    def _take_all(self, rows: Sequence[Row], view: View) -> None:
+        for row in rows:
             if row.job.kind != "evaluate" or row.job.rung > 0 or row.is_rejected:
                 continue
             if row.is_feasible:
                 self._take(row, view)
             else:
                 self._infeasible = [*self._infeasible, row.job][-MOST_ROWS // 2 :]
-        self._folded = len(view.rows)
 
     def _take(self, row: Row, view: View) -> None:
         self._feasible.append(row)
@@ -133,6 +147,10 @@ class PreSelection:
             others = ranked[BEST_ROWS:]
             kept = {one.job.slot for one in (*ranked[:BEST_ROWS], *others[:: -(-len(others) // OTHER_ROWS)])}
             self._feasible = [one for one in self._feasible if one.job.slot in kept]
+            self._processes = self._made()
+        elif self._encoding is not None:
+            for process in self._processes:
+                process.add(self._encoding.matrix([row.job.genotype])[0])
         if self._seen == self._next_fit and self._encoding is not None:
             self._next_fit += max(FIT_EVERY, self._seen // FIT_GROWTH)
             self._fit(view)
@@ -141,9 +159,10 @@ class PreSelection:
         """Fit the kernels to the rows that are kept now: the same ones whenever this is called."""
         assert self._encoding is not None
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
-        places = self._encoding.matrix([row.job.genotype for row in self._feasible])
         self._median = np.median(costs, axis=0)
-        for index, values in enumerate(_Scale(costs, self._median).compressed(costs).T):
+        some = slice(None, None, -(-len(costs) // FIT_ROWS))
+        places = self._encoding.matrix([row.job.genotype for row in self._feasible[some]])
+        for index, values in enumerate(_Scale(costs, self._median).compressed(costs[some]).T):
             self._kernels[index] = likelier_kernel(
                 places,
                 values,
@@ -151,6 +170,15 @@ class PreSelection:
                 known=self._kernels.get(index),
                 rng=np.random.default_rng([view.seed, self._seen, index]),
             )
+        self._processes = self._made()
+
+    def _made(self) -> list[GaussianProcess]:
+        """Return a process for each objective, made of the rows that are kept now."""
+        if self._encoding is None or not self._kernels:
+            return []
+        places = self._encoding.matrix([row.job.genotype for row in self._feasible])
+        kernels = (self._kernels[index] for index in sorted(self._kernels))
+        return [GaussianProcess(places, kernel=kernel, owners=self._encoding.owners) for kernel in kernels]
 
 
 class _Scale:
