@@ -43,7 +43,7 @@ def rows_of(resolved: ResolvedRun) -> tuple[Row, ...]:
             resolved.space,
             resolved.objectives,
             seed=resolved.file.search.seed,
-            top_rung=resolved.ladder.top,
+            top_rung=resolved.top_rung,
         )
         with archive:
             resolved.search(archive, workers=crew)
@@ -72,7 +72,7 @@ def main() -> None:
     for seed in range(seeds):
         overrides = (f"search.evaluations={evaluations}", f"search.seed={seed}", *options.set)
         resolved = resolve(RUN_FILE, overrides=overrides)
-        for strategy in (Evolution(pop_size=resolved.pop_size), RandomSearch()):
+        for strategy in (Evolution(pop_size=resolved.reference_rows), RandomSearch()):
             runs[strategy.name, seed] = rows_of(replace(resolved, strategy=strategy))
             print(f"seed {seed}, {strategy.name}: {len(runs[strategy.name, seed])} rows", flush=True)
     corners = reference(resolved.objectives, [row for rows in runs.values() for row in rows])

@@ -41,9 +41,7 @@ def timed_run(*, evaluations: int, workers: int) -> Timing:
     resolved = resolve(RUN_FILE, overrides=(f"search.evaluations={evaluations}", f"workers.count={workers}"))
     crew = RayWorkers(resolved.make_evaluate(), count=workers, num_cpus=1)
     with tempfile.TemporaryDirectory() as folder:
-        archive = Archive(
-            Path(folder) / "archive.h5", resolved.space, resolved.objectives, top_rung=resolved.ladder.top
-        )
+        archive = Archive(Path(folder) / "archive.h5", resolved.space, resolved.objectives, top_rung=resolved.top_rung)
         with archive:
             crew.ready()
             began = time.monotonic()

@@ -109,7 +109,7 @@ def rows_of(resolved: ResolvedRun, folder: Path) -> tuple[Row, ...]:
         seed=resolved.file.search.seed,
         settings=resolved.file.settings(),
         free=FREE_SETTINGS,
-        top_rung=resolved.ladder.top,
+        top_rung=resolved.top_rung,
     )
     workers = resolved.file.workers
     crew = RayWorkers(
@@ -166,7 +166,7 @@ def measure(task: str, data: Mapping[str, Any], options: argparse.Namespace) -> 
             resolved = resolve(path, overrides=overrides)
             runs[name, seed] = rows_of(resolved, folder)
             print(_told(f"{task}, seed {seed}, {name}", runs[name, seed]), flush=True)
-    objectives, top = resolved.objectives, resolved.ladder.top
+    objectives, top = resolved.objectives, resolved.top_rung
     corners = reference(objectives, [row for rows in runs.values() for row in rows])
     curves = {place: curve(rows, objectives, top=top, corners=corners) for place, rows in runs.items()}
     fronts = [

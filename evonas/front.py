@@ -10,8 +10,7 @@ import typer
 
 from evonas.archive.atomic_file import write_text
 from evonas.archive.pareto_front import Front
-from evonas.cli.consoles import console
-from evonas.cli.exit_codes import exit_codes
+from evonas.cli.door import console, exit_codes
 from evonas.engine.view import Row
 from evonas.report import tables
 from evonas.report.answer import Answer, Command, answered

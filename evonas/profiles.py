@@ -12,8 +12,7 @@ import typer
 
 from evonas.chips.coverage import coverage
 from evonas.chips.profile import load, names
-from evonas.cli.consoles import console
-from evonas.cli.exit_codes import exit_codes
+from evonas.cli.door import console, exit_codes
 from evonas.errors import OptionError, ProfileError
 from evonas.report.escaping import plain
 from evonas.report.sheet import Sheet, sheet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +13,12 @@ from rich.console import Console
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
 from evonas.archive.pareto_front import Front
-from evonas.cli.consoles import console
+from evonas.cli.door import command_line, console, exit_codes, resumable
 from evonas.cli.dry_run import try_out
-from evonas.cli.exit_codes import exit_codes
-from evonas.cli.output_folder import make_output, output_faults
-from evonas.cli.session import carried_out, command, resumable
-from evonas.cli.standing import standing
+from evonas.cli.progress import standing
+from evonas.cli.session import run_or_resume, writable
 from evonas.engine.rejection import most_common_reason
 from evonas.engine.search import REJECTED_IN_A_ROW, Ending
-from evonas.errors import RunFileError
 from evonas.report import tables
 from evonas.report.escaping import plain
 from evonas.report.kept_off import kept_off, nearest
@@ -39,42 +37,26 @@ def run(
     ] = False,
 ) -> None:
     """Search, or go on with a search: the same command resumes."""
-    with exit_codes(run_file, cannot="be run"), resumable("run"):
+    command = command_line("run", sys.argv)
+    with exit_codes(run_file, cannot="be run"), resumable(command):
         screen = console(piped_width=120)
         folder = output or Path("results") / run_file.stem
-        resolved = _resolved(run_file, set_ or [], folder=folder)
+        with writable(folder):
+            resolved = resolve(run_file, overrides=set_ or ())
         if dry_run:
-            hardware = resolved.hardware
-            try_out(resolved, checks=[] if hardware is None else [hardware.check], console=screen)
-        else:
-            make_output(folder)
-            _search(resolved, folder=folder, console=screen, retry=retry_failed)
+            chip = resolved.chip_constraint
+            try_out(resolved, checks=[] if chip is None else [chip.check], console=screen)
+            return
+        front = _searched(resolved, folder, console=screen, retry=retry_failed)
+        screen.print(plain(f"Results: {folder}   Resume or extend: {command}"), soft_wrap=True)
+        if front.evaluations == front.failed:
+            raise typer.Exit(1)  # nothing was measured
 
 
-def _resolved(run_file: Path, overrides: list[str], *, folder: Path) -> ResolvedRun:
-    """Return the run of a run file.
-
-    Raises:
-        RunFileError: With every fault of the run file, and of the folder of its results.
-    """
-    faults = output_faults(folder)
-    try:
-        resolved = resolve(run_file, overrides=tuple(overrides))
-    except RunFileError as error:
-        raise RunFileError([*error.faults, *faults]) from None
-    if faults:
-        raise RunFileError(faults)
-    return resolved
-
-
-def _search(resolved: ResolvedRun, *, folder: Path, console: Console, retry: bool) -> None:
-    archive, ending = carried_out(
-        resolved,
-        search=resolved.search,
-        standing=partial(standing, top_rung=resolved.ladder.top),
-        folder=folder,
-        console=console,
-        retry=retry,
+def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: bool) -> Front:
+    """Search, show and store what was found, and return the front."""
+    archive, ending = run_or_resume(
+        resolved, folder, standing=partial(standing, top_rung=resolved.top_rung), console=console, retry=retry
     )
     if ending is Ending.ONLY_REJECTED and resolved.reject is not None:
         rejected = [row.job.genotype for row in archive.rows if row.is_rejected][-REJECTED_IN_A_ROW:]
@@ -82,16 +64,14 @@ def _search(resolved: ResolvedRun, *, folder: Path, console: Console, retry: boo
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
     console.print(tables.table(front))
-    for line in _told(archive, front, resolved):
+    for line in _remarks(archive, front, resolved):
         console.print(plain(line))
-    console.print(plain(f"Results: {folder}   Resume or extend: {command('run')}"), soft_wrap=True)
-    if front.evaluations == front.failed:
-        raise typer.Exit(1)  # nothing was measured
+    return front
 
 
-def _told(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
-    """Return what people have to know to read the table."""
-    objectives, top = archive.objectives, resolved.ladder.top
+def _remarks(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
+    """Return what has to be known to read the table, for people."""
+    objectives, top = archive.objectives, resolved.top_rung
     reasons = kept_off(archive.rows, objectives=objectives, top=top)
     lines = [reasons] if reasons else []
     lines += [] if front.rows else nearest(archive.rows, objectives=objectives, top=top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,11 @@ from rich.console import Console
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
-from evonas.cli.consoles import console
+from evonas.cli.door import command_line, console, exit_codes, resumable
 from evonas.cli.dry_run import try_out
-from evonas.cli.exit_codes import exit_codes
-from evonas.cli.output_folder import make_output, output_faults
-from evonas.cli.session import carried_out, command, resumable
+from evonas.cli.session import run_or_resume, writable
 from evonas.engine.search import Ending
-from evonas.errors import EvonasError, RunFileError
+from evonas.errors import EvonasError
 from evonas.report.escaping import plain
 from evonas.report.sweep_sheets import best_networks, budget_text, correlation_sheet, reasons
 from evonas.report.sweep_table import SweepTable, tabulated
@@ -48,36 +47,26 @@ def sweep(
     ] = False,
 ) -> None:
     """Search for many chips and budgets at once, or go on with it: the same command resumes."""
-    with exit_codes(run_file, cannot="be swept"), resumable("sweep"):
+    command = command_line("sweep", sys.argv)
+    with exit_codes(run_file, cannot="be swept"), resumable(command):
         screen = console(piped_width=160, on_stderr=format_ is Format.json)
         folder = output or Path("results") / f"{run_file.stem}-sweep"
-        faults = output_faults(folder)
-        try:
+        with writable(folder):
             resolved = resolve_sweep(run_file, profiles=profiles, budgets=budget, overrides=set_ or ())
-        except RunFileError as error:
-            raise RunFileError([*error.faults, *faults]) from None
-        if faults:
-            raise RunFileError(faults)
         if dry_run:
-            _try_out(resolved, screen)
-            return
-        for line in _sought(resolved, verb="seek"):
+            try_out(resolved.run, checks=[chip.check for chip in resolved.chips], console=screen)
+        for line in _sought(resolved, verb="would seek" if dry_run else "seek"):
             screen.print(plain(line))
-        make_output(folder)
-        table = _searched(resolved, folder=folder, console=screen, retry=retry_failed)
+        if dry_run:
+            return
+        table = _searched(resolved, folder, console=screen, retry=retry_failed)
         if format_ is Format.json:
             typer.echo(table.to_json())
         else:
             _show(table, screen)
-        screen.print(plain(f"Results: {folder}   Resume or extend: {command('sweep')}"), soft_wrap=True)
+        screen.print(plain(f"Results: {folder}   Resume or extend: {command}"), soft_wrap=True)
         if table.evaluations == table.failed:
             raise typer.Exit(1)  # nothing was measured
-
-
-def _try_out(resolved: ResolvedSweep, console: Console) -> None:
-    try_out(resolved.run, checks=[chip.check for chip in resolved.chips], console=console)
-    for line in _sought(resolved, verb="would seek"):
-        console.print(plain(line))
 
 
 def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
@@ -93,16 +82,9 @@ def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
     return [f"{count} evaluations {verb} the best network of each cell:", *dict.fromkeys(sought)]
 
 
-def _searched(resolved: ResolvedSweep, *, folder: Path, console: Console, retry: bool) -> SweepTable:
-    archive, ending = carried_out(
-        resolved.run,
-        search=resolved.search,
-        standing=_Filled(resolved),
-        folder=folder,
-        console=console,
-        settings=resolved.settings,
-        retry=retry,
-    )
+def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry: bool) -> SweepTable:
+    """Search, store what was found, and return the table."""
+    archive, ending = run_or_resume(resolved.run, folder, standing=_Filled(resolved), console=console, retry=retry)
     table = tabulated(resolved, archive.rows)
     if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
@@ -119,7 +101,7 @@ class _Filled:
         self._filled: set[int] = set()
 
     def __call__(self, archive: Archive) -> str:
-        cells, top = self._sweep.cells, self._sweep.run.ladder.top
+        cells, top = self._sweep.cells, self._sweep.run.top_rung
         for row in archive.rows:
             if row.job.slot not in self._seen and row.job.rung == top:
                 self._filled |= {i for i, cell in enumerate(cells) if i not in self._filled and cell.target

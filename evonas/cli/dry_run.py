@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from evonas.engine.ray_environment import check_environment
 from evonas.report.escaping import plain
-from evonas.runfile.chip_constraint import Fit
+from evonas.runfile.rejections import Check
 from evonas.runfile.resolve import ResolvedRun
 
 
-def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console: Console) -> None:
-    """Build one network, and tell what there is to say of it and of the run.
+def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> None:
+    """Build one network, let it answer two samples, and print what is known of it and of the run.
 
     Args:
         run: What would be searched.
-        checks: Say whether a planned network fits on the chips that matter; not asked where the space has no `plan`.
-        console: Where it is told.
+        checks: Say whether a planned network fits on each chip of the command; not used where the space has no `plan`.
+        console: Where to print.
 
     Raises:
         WorkersError: If the workers that the run asks for cannot be started here, as far as that is seen at once.
@@ -32,12 +31,13 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Callable[[Any], Fit]], console
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     for note in run.notes:
         console.print(plain(f"Note: {note}"))
-    told = (
-        f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
-        f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
+    console.print(
+        plain(
+            f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
+            f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
+        )
     )
-    console.print(plain(told))
-    if run.space.plan is not None:
-        planned = run.space.plan(genotype, data.input_shape, data.classes)
+    if run.plan is not None and checks:
+        planned = run.plan(genotype)
         for check in checks:
             console.print(plain(f"Network {genotype.key} {check(planned)}."))

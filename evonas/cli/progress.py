@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from evonas.archive.archive import Archive
 from evonas.engine.failures import kind_of
 from evonas.engine.view import Row
 from evonas.report.escaping import visible
@@ -155,3 +156,20 @@ class SearchProgress:
             with self._lock:
                 if time.monotonic() - self._line_at >= LINE_SECONDS and not self._is_over.is_set():
                     self._line()
+
+
+def standing(archive: Archive, *, top_rung: int) -> str:
+    """Return how far the search has come."""
+    front = archive.front()
+    said = [f"hypervolume {'not yet known' if front.hypervolume is None else f'{front.hypervolume:.4f}'}"]
+    costs = [row.costs for row in front.rows if row.costs is not None]
+    for index, objective in enumerate(archive.objectives):
+        if costs:
+            best = objective.sign * min(row[index] for row in costs)
+            said.append(
+                f"best {objective.name} {best:.3g} {'' if objective.unit == 'fraction' else objective.unit}".rstrip()
+            )
+    if top_rung:
+        reached = sum(row.is_scored and row.job.rung == top_rung for row in archive.rows)
+        said.append(f"{reached} at the top rung")
+    return ", ".join(said)

@@ -1,97 +1,73 @@
-"""A session: a search of a resolved run from its folder's archive to the end of its budget, with log and progress."""
+"""A session: a search of a resolved run in its folder, begun or resumed, with log and progress."""
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
-import signal
-import sys
-import threading
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
 
 import tomli_w
-import typer
 from rich.console import Console
 
 from evonas.archive.archive import Archive
 from evonas.archive.atomic_file import write_text
+from evonas.cli.door import sentence_of
 from evonas.cli.progress import SearchProgress
 from evonas.cli.session_log import SessionLog
 from evonas.engine.retry import retry_failed
-from evonas.engine.search import Ending, Memory, Workers
-from evonas.engine.view import Row
-from evonas.engine.workers import InlineWorkers, LazyEvaluate
-from evonas.errors import LostWorkersError
-from evonas.report.escaping import visible
+from evonas.engine.search import Ending
+from evonas.errors import RunFileError
 from evonas.runfile.resolve import ResolvedRun
 from evonas.runfile.schema import FREE_SETTINGS
 
 
-class Search(Protocol):
-    """Whatever searches: fills an archive and returns why it ended."""
-
-    def __call__(
-        self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None
-    ) -> Ending:  # fmt: skip
-        """Return why the search ended."""
-
-
-def carried_out(
-    run: ResolvedRun,
-    *,
-    search: Search,
-    standing: Callable[[Archive], str],
-    folder: Path,
-    console: Console,
-    settings: Mapping[str, Any] | None = None,
-    retry: bool = False,
+def run_or_resume(
+    run: ResolvedRun, folder: Path, *, standing: Callable[[Archive], str], console: Console, retry: bool = False
 ) -> tuple[Archive, Ending]:
-    """Return the archive, closed, and why `search` ended after it was carried out, or gone on with, in `folder`.
+    """Run or resume a search in `folder`; return the closed archive and why the search ended.
 
     Args:
         run: What is searched.
-        search: Searches.
-        standing: Returns how far the search has come, for progress lines.
         folder: Where archive, log and the resolved run file lie; made where it is missing.
+        standing: Returns how far the search has come, for progress lines.
         console: Where progress is shown.
-        settings: Settings of the search beside those of the run file; like them they never change.
         retry: Whether the jobs of failed rows are done again first.
 
     Raises:
+        RunFileError: If nothing can be written to the folder.
         ChangedRunError: If the folder holds a run with other settings.
         ArchiveError: If the archive cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_output(folder)
     archive = Archive(
         folder / "archive.h5",
         run.space,
         run.objectives,
         seed=run.file.search.seed,
-        settings={**run.settings(), **(settings or {})},
+        settings=run.settings,
         free=FREE_SETTINGS,
-        top_rung=run.ladder.top,
-        reference_rows=run.pop_size,
+        top_rung=run.top_rung,
+        reference_rows=run.reference_rows,
     )
-    with archive, SessionLog(folder / "log.txt", console) as told:
+    with archive, SessionLog(folder / "log.txt", console) as log:
         known = frozenset(row.job.slot for row in archive.rows)
         for note in run.notes:
-            (told.show if known else told.tell)(f"Note: {note}")
+            (log.show if known else log.tell)(f"Note: {note}")
         for note in archive.notes:
-            told.tell(f"Note: {note}")
+            log.tell(f"Note: {note}")
         write_text(folder / "run.toml", _resolved_text(run))
         if known:
-            told.show(f"Found {len(known)} rows in {folder / 'archive.h5'}; going on from there.")
-        workers = _workers(run)
+            log.show(f"Found {len(known)} rows in {folder / 'archive.h5'}; going on from there.")
+        workers = run.workers()
         progress = SearchProgress(
             run.budget.evaluations,
             standing=lambda: standing(archive),
-            log=told.keep,
+            log=log.write,
             console=console,
             title=_title(run, folder),
             replayed=known.__contains__,
@@ -100,87 +76,63 @@ def carried_out(
         try:
             if retry:
                 tried, again = retry_failed(archive, workers=workers)
-                told.tell(f"{tried} failed rows were evaluated again; {again} failed again.")
+                log.tell(f"{tried} failed rows were evaluated again; {again} failed again.")
             with progress, warnings.catch_warnings():
-                warnings.filterwarnings("ignore", re.escape(Ending.ONLY_FAILED.value))  # told below
-                ending = search(archive, workers=workers, on_row=progress)
+                warnings.filterwarnings("ignore", re.escape(Ending.ONLY_FAILED.value))  # shown below
+                ending = run.search(archive, workers=workers, on_row=progress)
         finally:
             workers.close()
-        told.tell(f"{ending.value} {len(archive.rows) - len(known)} new rows.")
+        log.tell(f"{ending.value} {len(archive.rows) - len(known)} new rows.")
         if ending is Ending.ONLY_FAILED:
-            told.tell(f"The last said: {_last_failure(archive)}")
-            told.tell("Remove the cause, and start the same command with --retry-failed.")
+            log.tell(f"The last said: {_last_failure(archive)}")
+            log.tell("Remove the cause, and start the same command with --retry-failed.")
     return archive, ending
 
 
 @contextmanager
-def resumable(door: str) -> Iterator[None]:
-    """Tell whoever stops a session how to go on; also where SIGTERM stops it, or what it runs on dies.
+def writable(folder: Path) -> Iterator[None]:
+    """Check that results can be written to a folder; its faults are raised with those of the run file read within.
 
     Raises:
-        typer.Exit: With code 1, if it was stopped.
-        LostWorkersError: If what it runs on is dead, with how to go on.
+        RunFileError: If they cannot, or the run file is wrong.
     """
-    try:
-        with _stopped_by_sigterm():
-            yield
-    except KeyboardInterrupt:
-        typer.echo(f"Stopped; {_how_to_go_on(door)}", err=True)
-        raise typer.Exit(1) from None
-    except LostWorkersError as error:
-        raise LostWorkersError(f"{str(error).rstrip('.')}; {_how_to_go_on(door)}") from error
-
-
-def _how_to_go_on(door: str) -> str:
-    return f"every finished evaluation is kept. Go on with the same command:\n  {visible(command(door))}"
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Return a context in which SIGTERM interrupts: `ray job stop` and batch systems end programs so.
-
-    Only once: what comes while results are being saved would interrupt that.
-    """
-    came: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) == 1:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = signal.signal(signal.SIGTERM, stop)
+    faults = output_faults(folder)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
+    except RunFileError as error:
+        raise RunFileError([*error.faults, *faults]) from None
+    if faults:
+        raise RunFileError(faults)
 
 
-def command(door: str) -> str:
-    """Return the command that was typed, `python -m evonas.DOOR …` or `evonas DOOR …`."""
-    program = f"python -m evonas.{door}" if Path(sys.argv[0]).name == f"{door}.py" else f"evonas {door}"
-    arguments = sys.argv[1:] if program.startswith("python") else sys.argv[2:]
-    return f"{program} {shlex.join(arguments)}".rstrip()
+def output_faults(folder: Path) -> list[str]:
+    """Return a sentence where results cannot be written to a folder, as far as that can be seen without writing."""
+    try:
+        for place in (folder, *folder.parents):
+            if place.is_dir():
+                return [] if os.access(place, os.W_OK | os.X_OK) else [f"--output: {place} cannot be written to"]
+            if os.path.lexists(place):
+                what = "is a file" if place == folder else f"lies below {place}, which is a file"
+                return [f"--output: {folder} {what}; expected a folder, or the name of a new one"]
+    except OSError as error:
+        return [f"--output: {sentence_of(error)}"]
+    return []
 
 
-def _workers(run: ResolvedRun) -> Workers:
-    settings = run.file.workers
-    if settings.count == 0:
-        return InlineWorkers(LazyEvaluate(run.make_evaluate()))
-    from evonas.engine.ray_workers import RayWorkers
+def make_output(folder: Path) -> None:
+    """Check that results can be written to a folder, which is made where it is missing.
 
-    return RayWorkers(
-        run.make_evaluate(),
-        count=settings.count,
-        num_cpus=settings.num_cpus,
-        num_gpus=settings.num_gpus,
-        seconds=settings.seconds,
-        search_seconds=settings.search_seconds,
-        retries=settings.retries,
-        at_most=run.file.search.parallel,
-    )
+    Raises:
+        RunFileError: If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RunFileError(
+            output_faults(folder) or [f"--output: {folder} cannot be written to: {error.strerror or error}"]
+        ) from None
 
 
 def _resolved_text(run: ResolvedRun) -> str:

@@ -1,14 +1,20 @@
-"""The log of a session: lines with the time, in `log.txt` and, where nobody looks at a terminal, on the console."""
+"""The log of a session: lines with the time, in `log.txt` and, where the console is no terminal, there as well."""
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import stat
+import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 
-from evonas.cli.log_file import LogFile
+from evonas.errors import ArchiveError
 from evonas.report.escaping import visible
 
 log = logging.getLogger("evonas")
@@ -17,7 +23,7 @@ _FORM = ("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
 
 class SessionLog:
-    """Sends what evonas logs to a file and a console while it lasts, and leaves the logger as it was.
+    """Sends what evonas logs to a file and a console while this context lasts, and leaves the logger as it was.
 
     Args:
         file: Where lines are added.
@@ -38,17 +44,17 @@ class SessionLog:
             handler.setFormatter(_Visible(*_FORM))
         self._handlers[0].addFilter(lambda record: not getattr(record, "is_for_people", False))
 
-    def keep(self, line: str) -> None:
-        """Write a line to the file, and to the console."""
+    def write(self, line: str) -> None:
+        """Write a line to the file, and to the console unless that is a terminal."""
         log.info("%s", line)
 
     def tell(self, line: str) -> None:
-        """Write a line to the file, and show it to people in any case."""
+        """Write a line to the file, and show it on the console, on a terminal as well."""
         log.info("%s", line, extra={"is_for_file": True})
         self.show(line)
 
     def show(self, line: str) -> None:
-        """Show a line to people alone, on a terminal as well."""
+        """Show a line on the console alone, on a terminal as well."""
         if self._console.is_terminal:
             self._console.print(visible(line), markup=False, highlight=False)
         else:
@@ -72,8 +78,49 @@ class SessionLog:
 
 
 class _Visible(logging.Formatter):
-    """Writes messages, which may hold texts from anywhere, without anything that steers a terminal."""
+    """Formats messages, which may quote any text, without characters that steer a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line of the log."""
         return visible(super().format(record))
+
+
+class LogFile(logging.StreamHandler[TextIO]):
+    """Adds lines to the file at `path`, which is made where there is none.
+
+    Raises:
+        ArchiveError: If it is a link, no file, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(_opened(path))
+        self._path = path
+        self._is_broken = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that lines are lost; the search goes on, for its rows are in the archive."""
+        if not self._is_broken:
+            print(f"{self._path} takes no more lines: {sys.exc_info()[1]}. The search goes on.", file=sys.stderr)
+        self._is_broken = True
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):  # the last lines do not fit on the disk, as `handleError` has said
+            self.stream.close()
+        super().close()
+
+
+def _opened(path: Path) -> TextIO:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        cause = "a symbolic link lies there" if error.errno == errno.ELOOP else error.strerror or str(error)
+        raise ArchiveError(
+            f"The log {path} cannot be written: {cause}. Nothing was changed. Move it away, or give another output "
+            "folder."
+        ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ArchiveError(f"The log {path} is no file. Move it away, or give another output folder.")
+    return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")

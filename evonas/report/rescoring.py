@@ -16,7 +16,7 @@ from evonas.errors import ProfileError, RunFileError, UnpriceableError
 from evonas.objective import Objective
 from evonas.report.kept_off import kept_off
 from evonas.runfile.lookup import LookupFault, look_up, members
-from evonas.runfile.resolve import bound_faults, objectives_of
+from evonas.runfile.objective_sections import bound_faults, objectives_of
 from evonas.runfile.schema import ObjectiveSection, RunFile
 
 

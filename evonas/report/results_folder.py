@@ -10,8 +10,10 @@ from typing import Any
 from evonas.archive.run_header import Header
 from evonas.chips.profile import SHIPPED, names
 from evonas.errors import RunFileError
+from evonas.runfile.form import parse
 from evonas.runfile.lookup import is_shipped
-from evonas.runfile.schema import FREE_SETTINGS, RunFile, parse, read
+from evonas.runfile.schema import FREE_SETTINGS, RunFile
+from evonas.runfile.toml_text import read_toml
 
 SHOWN = 10
 """Differences between a run file and an archive that are told."""
@@ -35,7 +37,7 @@ def run_file_of(folder: Path) -> RunFile | None:
         if archive.exists() or archive.with_name("archive.h5.journal").exists():
             return None
         raise RunFileError([f"DIR: {folder} holds no run.toml and no archive.h5, expected the results folder of a run"])
-    file, faults = parse(read(folder / "run.toml"))
+    file, faults = parse(read_toml(folder / "run.toml"))
     if file is None:
         raise RunFileError(faults)
     return file

@@ -167,7 +167,7 @@ def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
     quantities = dict.fromkeys([*sweep.budgets, "energy", "latency"])
     units = {name: next((chip.priced[name].unit for chip in chips if name in chip.priced), None) for name in quantities}
     return SweepTable(
-        tuple(result_of(cell, networks, top=sweep.run.ladder.top) for cell in sweep.cells),
+        tuple(result_of(cell, networks, top=sweep.run.top_rung) for cell in sweep.cells),
         tuple(
             correlation for name in sweep.budgets for correlation in rank_correlations(chips, evaluated, quantity=name)
         ),

@@ -9,15 +9,19 @@ ships is then found.
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
-from evonas.errors import EvonasError, OptionError, ProfileError
-from evonas.runfile.kinds import KINDS
-from evonas.runfile.modules import LONGEST_NAME, Module, by_full_name, in_folder, in_the_way, is_name, names_in
-from evonas.runfile.option_kinds import kind_faults
-from evonas.runfile.toml_text import key_of
+from evonas.data.dataset import DataSet
+from evonas.engine.view import Strategy
+from evonas.objective import Objective
+from evonas.runfile.modules import Module, Owner, by_full_name, in_folder, in_the_way, is_name, names_in, owner_of_code
+from evonas.space import Space
 
 
 class LookupFault(Exception):
@@ -97,92 +101,116 @@ def _place(folder: str) -> str:
     return folder.replace(".", "/")
 
 
-def option_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each option that `function` does not take and each that it misses."""
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return ["cannot be called with options"]
-    kinds = {parameter.kind for parameter in parameters.values()}
-    takes = [name for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    faults = []
-    for name in options:
-        if name not in takes and inspect.Parameter.VAR_KEYWORD not in kinds:
-            near = difflib.get_close_matches(name, takes, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(takes) or 'none'}"
-            faults.append(f"{key_of([name])}: unknown option; {hint}")
-    for name in takes:
-        if parameters[name].default is inspect.Parameter.empty and name not in options:
-            faults.append(f"{name}: missing; {name} = … is needed here")
-    return faults
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing that a run file may name.
 
-
-def make_named(
-    name: str, options: Mapping[str, Any], *, folder: str, attribute: str, key: str, trusted: bool = True
-) -> tuple[Any | None, list[str]]:
-    """Return what the function that a section names makes of its options, None and a sentence for each fault.
-
-    Args:
-        name: As in `look_up`, as are `folder`, `attribute` and `trusted`.
-        options: What the function is given.
-        folder: An import package.
-        attribute: Name of the function.
-        key: The section in the run file, with which each sentence begins.
-        trusted: Whether code of the user's own may be imported.
+    Attributes:
+        noun: For people, with its article.
+        wanted: What is named is one, or a function or class that makes one.
+        is_one: Returns whether a value is one.
+        is_made: Whether what is named is a function or class that makes one of options.
+        may_be_ready: Whether what is named may be one itself.
+        is_annotated: Whether the functions are known by what they say that they return.
     """
-    kind = KINDS[attribute]
+
+    noun: str
+    wanted: type
+    is_one: Callable[[Any], bool]
+    is_made: bool = True
+    may_be_ready: bool = False
+    is_annotated: bool = True
+
+    def fault_of_text(self, said: str | None, *, owner: Owner) -> str:
+        """Return why a function cannot be of this kind by the text of its module, empty where that cannot be told.
+
+        Args:
+            said: What the function says that it returns, as `Module.returns` has it.
+            owner: Who wrote the module.
+        """
+        if said is None or not self.is_annotated or (not said and owner == "user"):
+            return ""
+        if not self.is_made:
+            return f"is no {self.noun.partition(' ')[2]} but a function"
+        if not said:
+            return f"does not say what it returns; {self._expected}"
+        is_plain = self.wanted is not Strategy and said.replace(".", "").isidentifier() and owner != "user"
+        is_other = is_plain and said.rpartition(".")[2] != self.wanted.__name__
+        return f"returns {said}; {self._expected}" if is_other else ""
+
+    @property
+    def _expected(self) -> str:
+        return f"expected a function that returns {self.noun}, declared with -> {self.wanted.__name__}"
+
+    def fault(self, thing: Any) -> str:
+        """Return why `thing`, which is not called, is none of this kind; empty where it is."""
+        if not isinstance(thing, type) and self.may_be_ready and self.is_one(thing):
+            return ""
+        if not self.is_made:
+            return f"is no {self.noun.partition(' ')[2]} but {_described(thing)}"
+        if isinstance(thing, type):
+            return "" if self._makes(thing) else f"is {_described(thing)}; {self._expected}"
+        function = inspect.unwrap(thing) if isinstance(thing, FunctionType | _CACHED) else None
+        if not isinstance(function, FunctionType):
+            return f"is {_described(thing)}; {self._expected}"
+        if not self.is_annotated:
+            return ""
+        said = _returned(function)
+        if said is None or said is Any:
+            owner = owner_of_code(function.__code__.co_filename)
+            return "" if owner == "user" else f"does not say what it returns; {self._expected}"
+        is_right = said.rpartition(".")[2] == self.wanted.__name__ if isinstance(said, str) else self._makes(said)
+        return "" if is_right else f"returns {said if isinstance(said, str) else _name(said)}; {self._expected}"
+
+    def made_fault(self, made: Any) -> str:
+        """Return why what a function has made is none of this kind; empty where it is."""
+        return "" if self.is_one(made) else f"returned {_described(made)}, expected {self.noun}"
+
+    def _makes(self, kind: Any) -> bool:
+        if not isinstance(kind, type):
+            return False
+        return callable(getattr(kind, "propose", None)) if self.wanted is Strategy else issubclass(kind, self.wanted)
+
+
+_CACHED = type(functools.cache(lambda: None))
+
+
+def _is_strategy(value: Any) -> bool:
+    return isinstance(getattr(value, "name", None), str) and callable(getattr(value, "propose", None))
+
+
+KINDS = {
+    "space": Kind(
+        "a Space with a `build`", Space, lambda value: isinstance(value, Space), is_made=False, may_be_ready=True
+    ),
+    "objective": Kind("an Objective", Objective, lambda value: isinstance(value, Objective)),
+    "expected": Kind("a function of counts", FunctionType, callable, is_annotated=False),
+    "read": Kind("a DataSet", DataSet, lambda value: isinstance(value, DataSet)),
+    "strategy": Kind("a Strategy", Strategy, _is_strategy, may_be_ready=True),
+}
+"""Kinds by the attribute that a file of the kind has to define."""
+
+
+def _returned(function: FunctionType) -> Any:
+    """Return what a function says that it returns: a type, a text where that cannot be evaluated, None if nothing."""
     try:
-        function = look_up(name, folder=folder, attribute=attribute, trusted=trusted)
-    except LookupFault as fault:
-        return None, [f"{key}.name: {fault}, got {_shown(name)}"]
-    if kind.may_be_ready and not isinstance(function, type) and kind.is_one(function):
-        return function, [f"{key}.{option}: unknown option; {name} is made already" for option in options]
-    made, faults = make(function, options, key=key, is_ours=":" not in name and is_shipped(name, folder=folder))
-    if faults:
-        return None, faults
-    wrong = kind.made_fault(made)
-    return (None, [f"{key}.name: {name} {wrong}"]) if wrong else (made, [])
+        return typing.get_type_hints(function).get("return")
+    except Exception:  # names that are imported for types alone
+        return function.__annotations__.get("return")
 
 
-def make(
-    function: Callable[..., Any], options: Mapping[str, Any], *, key: str, is_ours: bool = True
-) -> tuple[Any | None, list[str]]:
-    """Return what `function` makes of the options of the section `key`, None and a sentence for each fault.
-
-    Args:
-        function: What is called.
-        options: What it is given.
-        key: The section in the run file, with which each sentence begins.
-        is_ours: Whether evonas ships it. A user's own function may raise anything; what one of ours raises
-            unexpectedly is a fault of evonas and keeps its traceback.
-    """
-    unknown = option_faults(function, options)
-    odd = kind_faults(function, options)
-    if not unknown and not odd:
-        return _called(function, options, key=key, is_ours=is_ours)
-    wrong = [f"{key}.{fault}" for fault in [*unknown, *odd.values()]]
-    right = {name: value for name, value in options.items() if name not in odd}
-    if not option_faults(function, right):  # what is wrong with the others is told at once
-        wrong += _called(function, right, key=key, is_ours=is_ours)[1]
-    return None, wrong
+def _described(thing: Any) -> str:
+    """Return what a thing is, without its value, which may be long and is a stranger's."""
+    if inspect.ismodule(thing):
+        return f"the module {thing.__name__}"
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    if inspect.isbuiltin(thing):
+        return "a function built into Python"
+    if isinstance(thing, FunctionType):
+        return "a function"
+    return "None" if thing is None else f"a value of the type {type(thing).__name__}"
 
 
-def _called(
-    function: Callable[..., Any], options: Mapping[str, Any], *, key: str, is_ours: bool
-) -> tuple[Any | None, list[str]]:
-    try:
-        return function(**options), []
-    except ProfileError as error:
-        return None, [f"{key}.profile: {error}"]
-    except OptionError as error:
-        return None, [f"{key}.{fault}" for fault in error.faults]
-    except (EvonasError, TypeError, ValueError) as error:
-        return None, [f"{key}: {error}"]
-    except (Exception, SystemExit) as error:
-        if is_ours:
-            raise
-        return None, [f"{key}: calling it failed with {type(error).__name__}: {error}"]
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= LONGEST_NAME else f"{name[:40]}…")
+def _name(said: Any) -> str:
+    return getattr(said, "__name__", str(said))

@@ -1,24 +1,19 @@
-"""The run file: its sections, its values, and every fault of its form at once."""
+"""The schema of a run file: its sections, their keys, ranges and defaults."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evonas.chips.deployment import MOST_BITS, WEIGHT_BITS
-from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS
+from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS, Ladder
 from evonas.engine.search import MOST_EVALUATIONS, MOST_PARALLEL, SECONDS
-from evonas.errors import RunFileError
 from evonas.objective import LARGEST
 from evonas.options import LARGEST_SEED, SHARE
-from evonas.runfile.form_faults import sentence
-from evonas.runfile.toml_text import DEEPEST, key_of, odd_values, override, read_toml
-from evonas.training.training_settings import BATCH_SIZE, CLIP_NORM, RATE, STEPS, WEIGHT_DECAY
+from evonas.training.training_settings import BATCH_SIZE, CLIP_NORM, RATE, STEPS, WEIGHT_DECAY, Training
 
 MOST_WORKERS = 100_000
 MOST_CPUS = 1024
@@ -129,7 +124,7 @@ class LadderSection(_Section):
 
     epochs: tuple[Epochs, ...] = Field(default=(6,), min_length=1, max_length=MOST_RUNGS)
     """Epochs at each rung, rising: with `[2, 6]` all networks are trained for 2, the better ones again for 6."""
-    keep: float = Field(default=0.5, gt=0, lt=1, strict=True)
+    keep: float = Field(default=Ladder.keep, gt=0, lt=1, strict=True)
     """Part of the networks of a rung that climb to the next, by non-dominated rank and crowding."""
 
     @field_validator("epochs")
@@ -143,17 +138,23 @@ class LadderSection(_Section):
 class TrainingSection(_Section):
     """How every network is trained."""
 
-    batch_size: int = Field(default=32, ge=1, le=BATCH_SIZE.high, strict=True)
+    batch_size: int = Field(default=Training.batch_size, ge=1, le=BATCH_SIZE.high, strict=True)
     """Samples of a training step."""
-    learning_rate: float = Field(default=5e-3, gt=0, le=RATE.high, allow_inf_nan=False, strict=True)
+    learning_rate: float = Field(default=Training.learning_rate, gt=0, le=RATE.high, allow_inf_nan=False, strict=True)
     """Learning rate of AdamW at the first step; it falls to 0 along a cosine over the epochs of the last rung."""
-    weight_decay: float = Field(default=1e-4, ge=0, le=WEIGHT_DECAY.high, allow_inf_nan=False, strict=True)
+    weight_decay: float = Field(
+        default=Training.weight_decay, ge=0, le=WEIGHT_DECAY.high, allow_inf_nan=False, strict=True
+    )
     """Weight decay of AdamW, on the weights of convolutions and of the readout."""
-    clip_norm: float = Field(default=5.0, ge=CLIP_NORM.low, le=CLIP_NORM.high, allow_inf_nan=False, strict=True)
+    clip_norm: float = Field(
+        default=Training.clip_norm, ge=CLIP_NORM.low, le=CLIP_NORM.high, allow_inf_nan=False, strict=True
+    )
     """Gradients of a larger norm are scaled down to this."""
-    train_neurons: bool = Field(default=False, strict=True)
+    train_neurons: bool = Field(default=Training.train_neurons, strict=True)
     """Whether thresholds and time constants are trained along with the weights."""
-    search_surrogates_every: int | None = Field(default=None, ge=1, le=STEPS.high, strict=True)
+    search_surrogates_every: int | None = Field(
+        default=Training.search_surrogates_every, ge=1, le=STEPS.high, strict=True
+    )
     """Steps between two looks for better widths of the surrogate gradients; left out: widths stay as they are."""
 
 
@@ -217,42 +218,6 @@ FREE_SETTINGS = (
 
 Data may lie elsewhere: their fingerprint, which an archive keeps as `data.fingerprint`, is what has to stay the same.
 """
-
-
-def read(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the content of a TOML run file with `key.of.section=value` overrides applied.
-
-    Raises:
-        RunFileError: If the file cannot be read, is no TOML, or an override has no form or place.
-    """
-    data = read_toml(path)
-    faults = [fault for text in overrides if (fault := override(data, text))]
-    if faults:
-        raise RunFileError(faults)
-    return data
-
-
-def parse(data: Mapping[str, Any]) -> tuple[RunFile | None, list[str]]:
-    """Return the run file, None if its form is wrong, and a sentence for each fault of its form."""
-    odd = dict(odd_values(data))
-    if any(len(place) > DEEPEST for place in odd):
-        return None, [f"{key_of(place)}: {said}" for place, said in odd.items()]
-    file: RunFile | None = None
-    faults = {}
-    try:
-        file = RunFile.model_validate(data)
-    except ValidationError as error:
-        items = error.errors(include_url=False)
-        hollow = {item["loc"][:-1] for item in items}  # a list whose items are wrong is empty only for that
-        faults = {
-            item["loc"]: sentence(item, RunFile)
-            for item in items
-            if item["type"] != "too_short" or item["loc"] not in hollow
-        }
-    for place, said in odd.items():
-        if not any(place[: len(known)] == known for known in faults):
-            faults[place] = f"{key_of(place)}: {said}"
-    return (None if odd else file), list(faults.values())
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:

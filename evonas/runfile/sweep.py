@@ -5,19 +5,15 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evonas.engine.rejection import Reject, first_of
-from evonas.engine.search import Ending, Memory, Workers
-from evonas.engine.view import Row
+from evonas.engine.ladder import Ladder
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
-from evonas.runfile.chip_constraint import rejected_by_all
 from evonas.runfile.lookup import LookupFault, look_up
-from evonas.runfile.planned_bounds import rejected_everywhere
+from evonas.runfile.rejections import rejected_by_run
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
@@ -55,7 +51,7 @@ class ResolvedSweep:
     """Everything that a sweep needs.
 
     Attributes:
-        run: What is searched; its own objectives are those that the archive stores values of.
+        run: What is searched, on behalf of all cells; its objectives are those that the archive stores values of.
         chips: In the order of the command.
         budgets: Upper bounds by name of the objective.
         cells: Every chip with every combination of budgets.
@@ -65,35 +61,6 @@ class ResolvedSweep:
     chips: tuple[Chip, ...]
     budgets: Mapping[str, tuple[float, ...]]
     cells: tuple[Cell, ...]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What must not change when a sweep is resumed, beside the settings of the run."""
-        bounds = {f"sweep.budget.{name}": list(values) for name, values in self.budgets.items()}
-        return {"sweep.profiles": [chip.name for chip in self.chips], **bounds}
-
-    @cached_property
-    def strategy(self) -> Targets:
-        """The strategy of the run, on behalf of all cells."""
-        return Targets([cell.target for cell in self.cells if cell.target], self.run.strategy)
-
-    def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
-        """Return why the search ended; its rows lie in `archive`."""
-        ladder = SharedLadder(self.run.ladder, self.strategy)
-        return self.run.search_by(
-            self.strategy, archive, ladder=ladder, reject=self.reject, workers=workers, on_row=on_row
-        )
-
-    @property
-    def reject(self) -> Reject | None:
-        """Says which networks are not trained: for the frames, for all chips, or for bounds that no cell could keep."""
-        hardware = self.run.hardware
-        targets = [cell.target for cell in self.cells if cell.target]
-        planned = rejected_everywhere([self.run.reject_planned(target.objectives) for target in targets])
-        if hardware is None or not hardware.section.fit:
-            return first_of(self.run.reject_frames, planned)
-        checks = {f", on {cell.chip.name}": cell.chip.check for cell in self.cells if cell.target}
-        return first_of(self.run.reject_frames, rejected_by_all(checks, plan=hardware.plan), planned)
 
 
 def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], overrides: Sequence[str] = ()) -> ResolvedSweep:
@@ -111,7 +78,7 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
     faults: list[str] = []
     run: ResolvedRun | None = None
     try:
-        run = resolve(path, overrides=tuple(overrides))
+        run = resolve(path, overrides=overrides)
     except RunFileError as error:
         faults += error.faults
     bounds, budget_faults = _bounds(budgets)
@@ -131,13 +98,37 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
         faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(said)})")
     if faults or run is None:
         raise RunFileError(faults)
-    if run.file.hardware is not None:
-        unused = f"hardware.profile = {run.file.hardware.profile} is not used here: "
-        run = replace(run, notes=(*run.notes, f"{unused}a sweep rejects what fits on none of its own chips."))
-    run = replace(run, notes=(*run.notes, *_wide_lists(bounds)))
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
-    cells = [Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined]
-    return ResolvedSweep(run, chips, bounds, tuple(cells))
+    cells = tuple(Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined)
+    return ResolvedSweep(_for_cells(run, cells, bounds), chips, bounds, cells)
+
+
+def _for_cells(run: ResolvedRun, cells: Sequence[Cell], bounds: Mapping[str, Sequence[float]]) -> ResolvedRun:
+    """Return the run whose strategy proposes, and whose ladder promotes, on behalf of all cells of a sweep."""
+    sought = [cell for cell in cells if cell.target]
+    targets = Targets([cell.target for cell in sought if cell.target], run.strategy)
+    notes, checks = list(run.notes), {}
+    if run.chip_constraint is not None:
+        section = run.chip_constraint.section
+        notes.append(
+            f"hardware.profile = {section.profile} is not used here: a sweep rejects what fits on none of its own "
+            "chips."
+        )
+        checks = {f", on {cell.chip.name}": cell.chip.check for cell in sought} if section.fit else {}
+    settings = {
+        "sweep.profiles": list(dict.fromkeys(cell.chip.name for cell in cells)),
+        **{f"sweep.budget.{name}": list(values) for name, values in bounds.items()},
+    }
+    return replace(
+        run,
+        strategy=targets,
+        ladder=SharedLadder(Ladder(run.file.ladder.epochs, run.file.ladder.keep), targets),
+        reject=rejected_by_run(
+            run.frames, plan=run.plan, checks=checks, targets=[target.objectives for target in targets.targets]
+        ),
+        settings={**run.settings, **settings},
+        notes=(*notes, *_wide_lists(bounds)),
+    )
 
 
 def _target(run: ResolvedRun, chip: Chip, budget: Mapping[str, float]) -> Target | None:

@@ -11,8 +11,9 @@ from evonas.chips.fit import Fit, checker
 from evonas.chips.profile import load
 from evonas.errors import ProfileError, RunFileError
 from evonas.objective import Objective
-from evonas.runfile.lookup import look_up, option_faults
+from evonas.runfile.lookup import look_up
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
+from evonas.runfile.section_options import option_faults
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,25 @@
-"""The section `[workers]` of a run file: what it asks for and this machine has not, and what has no effect."""
+"""The workers of a run: what `[workers]` asks for, and the evaluator that each of them makes for itself."""
 
 from __future__ import annotations
 
-from evonas.runfile.schema import RunFile, WorkersSection
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from evonas.data.dataset import SearchData
+from evonas.engine.attempt import Evaluate
+from evonas.engine.search import Workers
+from evonas.engine.workers import InlineWorkers, LazyEvaluate
+from evonas.errors import DataError, RunFileError
+from evonas.expected_counts import PriceFunction
+from evonas.runfile.data_section import search_data_of
+from evonas.runfile.schema import DataSection, ObjectiveSection, RunFile, SearchSection, SpaceSection, WorkersSection
+from evonas.runfile.space_section import space_of
+from evonas.runfile.strategy_sections import price_of
+from evonas.space import Space
+from evonas.training.glibc_memory import keep_freed_memory
 from evonas.training.torch_process import sees_gpu
+from evonas.training.training_settings import Training
 
 
 def workers_faults(section: WorkersSection) -> list[str]:
@@ -33,3 +49,102 @@ def workers_notes(file: RunFile) -> list[str]:
             "will idle. Raise search.parallel (which changes the result) or lower workers.count."
         )
     return notes
+
+
+def workers_of(
+    section: WorkersSection, *, here: Callable[[], Evaluate], there: Callable[[], Evaluate], at_most: int
+) -> Workers:
+    """Return the workers that a run file asks for.
+
+    Args:
+        section: What it asks for.
+        here: Makes the evaluator of this process.
+        there: Makes that of another process, picklable.
+        at_most: Never more workers than this, where the run file leaves their number open.
+    """
+    if section.count == 0:
+        return InlineWorkers(LazyEvaluate(here))
+    from evonas.engine.ray_workers import RayWorkers  # importing Ray takes seconds
+
+    return RayWorkers(
+        there,
+        count=section.count,
+        num_cpus=section.num_cpus,
+        num_gpus=section.num_gpus,
+        seconds=section.seconds,
+        search_seconds=section.search_seconds,
+        retries=section.retries,
+        at_most=at_most,
+    )
+
+
+def evaluator_of(
+    space: Space, data: SearchData, *, training: Training, workers: WorkersSection, prices: Mapping[str, PriceFunction]
+) -> Evaluate:
+    """Return what trains and measures the networks of a run in this process, and does the search jobs of strategies.
+
+    Args:
+        space: Builds the networks.
+        data: Training and validation samples.
+        training: How networks are trained.
+        workers: Says on how many threads, and on which kind of device.
+        prices: What search jobs price, by name of the strategy.
+    """
+    from evonas.training.evaluator import JobEvaluator  # torch, which a command that evaluates nothing does without
+    from evonas.training.trainer import TrainingEvaluator
+
+    device = "cuda" if workers.num_gpus else "cpu"
+    threads = max(1, int(workers.num_cpus))
+    evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
+    searchers = {}
+    if prices:
+        from evonas.training.bilevel_searcher import BilevelSearcher
+
+        make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
+        searchers = {name: make(price=price) for name, price in prices.items()}
+    keep_freed_memory()  # this process does nothing else
+    return JobEvaluator(evaluator, searchers=searchers, threads=threads)
+
+
+@dataclass(frozen=True)
+class MakeEvaluator:
+    """Makes the evaluator of a run in a worker, which reads the data and looks up the space by their names.
+
+    Attributes:
+        search: Names the space.
+        narrowing: What is left of the space.
+        data: Names the data.
+        fingerprint: Of the data that the search was resolved with.
+        training: How networks are trained.
+        workers: What the worker has.
+        priced: The objectives that search jobs price, by name of the strategy.
+    """
+
+    search: SearchSection
+    narrowing: SpaceSection | None
+    data: DataSection
+    fingerprint: str
+    training: Training
+    workers: WorkersSection
+    priced: Mapping[str, ObjectiveSection]
+
+    def __call__(self) -> Evaluate:
+        """Return the evaluator.
+
+        Raises:
+            RunFileError: If what the run file names is missing on this machine.
+            DataError: If the data on this machine are others than those of the search.
+        """
+        data, faults = search_data_of(self.data)
+        if data is None:
+            raise RunFileError(faults)
+        if data.fingerprint != self.fingerprint:
+            raise DataError(
+                f"The data {self.data.name!r} that this worker reads are others than those that the search began with: "
+                "their fingerprints differ. Give all machines the same files."
+            )
+        space, faults = space_of(self.search, self.narrowing)
+        if space is None:
+            raise RunFileError(faults)
+        prices = {strategy: price_of(section) for strategy, section in self.priced.items()}
+        return evaluator_of(space, data, training=self.training, workers=self.workers, prices=prices)

@@ -12,8 +12,8 @@ import pytest
 import typer
 from commands import evonas, write_run_file
 
-from evonas.cli.exit_codes import exit_codes, sentence_of
-from evonas.cli.output_folder import make_output, output_faults
+from evonas.cli.door import exit_codes, sentence_of
+from evonas.cli.session import make_output, output_faults
 from evonas.errors import RunFileError
 
 ROOT = Path(__file__).parents[2]

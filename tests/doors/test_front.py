@@ -20,8 +20,8 @@ from evonas.chips.profile import load
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Activity, Measurement
-from evonas.runfile.resolve import objectives_of
-from evonas.runfile.schema import parse
+from evonas.runfile.form import parse
+from evonas.runfile.objective_sections import objectives_of
 from evonas.space import Space
 from evonas.variables import Choice
 

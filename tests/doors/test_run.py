@@ -1,4 +1,4 @@
-"""The doors, end to end: a small run on the digits in this process, resumed, shown, refused."""
+"""The doors, end to end: a small run on the digits in this process, resumed, shown, rejected."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_an_environment_in_which_ray_cannot_start_is_one_sentence_in_a_run_and_i
     assert evonas("run", run_file, "--dry-run").exit_code == 0, "nobody needs Ray with workers.count = 0"
 
 
-def test_a_gpu_that_this_process_has_not_is_refused_before_anything_is_evaluated(
+def test_a_gpu_that_this_process_has_not_is_rejected_before_anything_is_evaluated(
     finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_file, _, _ = finished
@@ -212,7 +212,7 @@ def test_more_budget_extends_a_run_and_equals_the_longer_run(finished: tuple[Pat
     assert contents(longer)[:6] == contents(output)
 
 
-def test_a_changed_run_file_is_refused_with_the_differing_keys(finished: tuple[Path, Path, Result]) -> None:
+def test_a_changed_run_file_is_rejected_with_the_differing_keys(finished: tuple[Path, Path, Result]) -> None:
     run_file, output, _ = finished
     said = evonas("run", run_file, "--output", output, "--set", "search.seed=4", "--set", "ladder.keep=0.25")
     assert said.exit_code == 2

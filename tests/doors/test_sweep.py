@@ -1,4 +1,4 @@
-"""The sweep, end to end: a small one on the digits in this process, resumed, shown, refused; and its table."""
+"""The sweep, end to end: a small one on the digits in this process, resumed, shown, rejected; and its table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evonas.engine.view import Row
 from evonas.objective import Objective
 from evonas.report.rank_correlation import kendall_tau, rank_correlations
 from evonas.report.sweep_table import SweepTable, why_none
-from evonas.runfile.chip_constraint import rejected_by_all
+from evonas.runfile.rejections import rejected_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
 from evonas.runfile.sweep_chip import Chip
 from evonas.space import Genotype

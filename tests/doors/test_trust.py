@@ -23,8 +23,9 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Measurement
 from evonas.objective import Objective
-from evonas.runfile.resolve import objectives_of
-from evonas.runfile.schema import RunFile, parse
+from evonas.runfile.form import parse
+from evonas.runfile.objective_sections import objectives_of
+from evonas.runfile.schema import RunFile
 from evonas.space import Space
 from evonas.variables import Choice
 

@@ -10,8 +10,8 @@ import numpy as np
 import tomli_w
 
 from evonas.engine.view import View
+from evonas.runfile.form import parse
 from evonas.runfile.resolve import ResolvedRun, resolve
-from evonas.runfile.schema import parse
 from fuzz.damage import ODD_VALUES, changed, damaged
 from fuzz.verdict import Verdict, attempt
 
@@ -165,7 +165,7 @@ def fault_of(run: ResolvedRun) -> str:
         return f"written out and read again it is another run file: {faults}"
     if not (run.ladder.epochs and run.budget.evaluations > 0):
         return "it has no budget"
-    predict, view = run.predict(), View(run.space, run.objectives, seed=run.file.search.seed)
+    predict, view = run.predict, View(run.space, run.objectives, seed=run.file.search.seed)
     for _ in range(2):
         proposal = run.strategy.propose(view)
         if proposal is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evonas.chips.profile import SHIPPED
-from evonas.runfile.resolve import objectives_of
+from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.schema import ObjectiveSection
 
 

@@ -58,7 +58,7 @@ def test_the_split_follows_the_seed_of_the_data_and_not_that_of_the_search(tmp_p
 
 
 def test_the_labels_of_the_classes_are_settings_of_the_run(tmp_path: Path) -> None:
-    assert resolved(tmp_path, name=OWN).settings()["data.class_labels"] == [3, 7]
+    assert resolved(tmp_path, name=OWN).settings["data.class_labels"] == [3, 7]
 
 
 @pytest.mark.parametrize(

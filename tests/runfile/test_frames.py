@@ -148,7 +148,7 @@ def test_predicted_costs_are_those_of_networks_that_see_every_frame(tmp_path: Pa
     run = resolve(run_file(tmp_path))
     genotype = fitting(FRAMES)
     samples = len(run.search_data.train)
-    cost = run.predict()(Proposal(genotype, "toy"), 2)
+    cost = run.predict(Proposal(genotype, "toy"), 2)
     assert cost.operations == 2 * samples * plan(genotype, (FRAMES, 2, 6, 4), 3).operations
     assert cost.sample_steps == 2 * samples * FRAMES
 
@@ -198,9 +198,9 @@ def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each
 def test_a_sweep_rejects_what_does_not_fit_the_frames_as_well(tmp_path: Path) -> None:
     path = run_file(tmp_path)
     sweep = resolve_sweep(path, profiles="loihi1_davies,spinnaker1", budgets=["energy=1e-5"])
-    assert sweep.reject is not None
-    assert sweep.reject(fitting(FRAMES)) is None
-    rejection = sweep.reject(fitting(3))
+    assert sweep.run.reject is not None
+    assert sweep.run.reject(fitting(FRAMES)) is None
+    rejection = sweep.run.reject(fitting(3))
     assert rejection is not None
     assert (rejection.degree, rejection.message) == (0.4, "time steps: 3, while the samples have 5 frames.")
 

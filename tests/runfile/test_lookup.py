@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from evonas.objective import Objective
-from evonas.runfile.lookup import LookupFault, is_shipped, look_up, make_named, members
+from evonas.runfile.lookup import LookupFault, is_shipped, look_up, members
+from evonas.runfile.section_options import make_named
 from evonas.space import Space
 
 OBJECTIVE = (

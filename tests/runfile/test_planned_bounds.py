@@ -16,7 +16,7 @@ from evonas.engine.workers import InlineWorkers
 from evonas.errors import RunFileError, SpaceError, UnpriceableError
 from evonas.measurement import Measurement
 from evonas.objective import Objective
-from evonas.runfile.planned_bounds import rejected_by_plan, rejected_everywhere
+from evonas.runfile.rejections import rejected_by_plan, rejected_everywhere
 from evonas.runfile.resolve import resolve
 from evonas.space import Genotype, Space
 from evonas.strategies.random import RandomSearch
@@ -107,7 +107,7 @@ def test_a_bound_that_the_plan_alone_breaks_is_rejected(tmp_path: Path) -> None:
     assert run.reject is not None
     for seed in range(30):
         genotype = run.space.sample(np.random.default_rng(seed))
-        trained = sum(one.numel() for one in run.build_one(genotype).parameters() if one.requires_grad)
+        trained = sum(one.numel() for one in run.try_one(genotype).parameters() if one.requires_grad)
         rejection = run.reject(genotype)
         if rejection is not None:
             assert trained > 500

@@ -42,7 +42,7 @@ def test_a_right_run_file_is_resolved(tmp_path: Path) -> None:
     assert resolved.objectives[0].at_least == 0.2
     assert resolved.objectives[1].profile == "loihi1_davies"
     assert resolved.strategy.name == "evolution"
-    assert resolved.pop_size == 4
+    assert resolved.reference_rows == 4
     assert len(resolved.search_data.train) == 1797 - 2 * 359
 
 
@@ -55,8 +55,7 @@ def test_the_data_are_split_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(DataSet, "for_search", counted)
     resolved = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"}), overrides=("data.seed=5",))
-    resolved.predict()
-    resolved.build_one(resolved.space.sample(np.random.default_rng(0)))
+    resolved.try_one(resolved.example())
     assert seeds == [5]
 
 
@@ -168,7 +167,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         assert part in said
 
 
-def test_a_profile_without_a_source_is_refused(tmp_path: Path) -> None:
+def test_a_profile_without_a_source_is_rejected(tmp_path: Path) -> None:
     profile = tmp_path / "mine.toml"
     profile.write_text(
         'schema = 1\n[profile]\nid = "mine"\nname = "mine"\ncomposition = "additive"\nscope = "arithmetic-only"\n'
@@ -186,7 +185,7 @@ def test_a_profile_without_a_source_is_refused(tmp_path: Path) -> None:
         ("objectives.at_least=1", "of several name one"),
     ],
 )
-def test_an_override_without_form_or_place_is_refused(tmp_path: Path, override: str, expected: str) -> None:
+def test_an_override_without_form_or_place_is_rejected(tmp_path: Path, override: str, expected: str) -> None:
     assert expected in faults(write(tmp_path), override)[0]
 
 
@@ -234,15 +233,15 @@ def test_weights_of_other_bits_in_the_check_and_in_an_objective_are_noted(tmp_pa
 
 def test_a_run_file_without_hardware_rejects_nothing_and_has_the_settings_of_older_archives(tmp_path: Path) -> None:
     resolved = resolve(write(tmp_path))
-    assert resolved.hardware is None
+    assert resolved.chip_constraint is None
     assert not [key for key in resolved.file.settings() if key.startswith("hardware")]
 
 
 def test_a_network_that_cannot_be_planned_does_not_pass_for_one_that_fits(tmp_path: Path) -> None:
-    hardware = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).hardware
-    assert hardware is not None
+    reject = resolve(write(tmp_path, hardware={"profile": "loihi1_davies"})).reject
+    assert reject is not None
     with pytest.raises(SpaceError, match="The `plan` of the space failed for network .*KeyError"):
-        hardware.reject(Genotype({}))
+        reject(Genotype({}))
 
 
 def test_a_search_of_surrogates_is_checked_and_leaves_no_key_where_it_is_off(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas.cli.log_file import LogFile
+from evonas.cli.session_log import LogFile
 from evonas.errors import ArchiveError
 
 

@@ -1,0 +1,133 @@
+"""The sections `[[strategies]]` of a run file: the strategies that they name, made, checked and mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evonas.engine.view import Strategy
+from evonas.errors import OptionError, ProfileError
+from evonas.expected_counts import PriceFunction
+from evonas.objective import Objective
+from evonas.runfile.lookup import LookupFault, look_up
+from evonas.runfile.schema import ObjectiveSection, StrategySection
+from evonas.runfile.section_options import make_named
+from evonas.space import Space
+from evonas.strategies.adaptive_mixture import AdaptiveMixture
+from evonas.strategies.differentiable import Differentiable
+from evonas.strategies.evolution import Evolution
+from evonas.strategies.mixture import Mixture
+
+Members = Mapping[int, Strategy]
+"""Strategies by the number of their section."""
+
+
+def members_of(sections: Mapping[int, StrategySection]) -> tuple[Members, list[str]]:
+    """Return each strategy that can be made, and a sentence for each fault."""
+    members: dict[int, Strategy] = {}
+    faults: list[str] = []
+    for index, section in sections.items():
+        member, wrong = make_named(
+            section.name, section.options, folder="evonas.strategies", attribute="strategy", key=f"strategies.{index}"
+        )
+        faults += wrong
+        if member is not None:
+            members[index] = member
+    return members, faults
+
+
+def mixed(
+    members: Members, sections: Mapping[int, StrategySection], *, shares: str
+) -> tuple[Strategy | None, list[str]]:
+    """Return the strategy of a run, None where no member is right, and a sentence for each fault.
+
+    Args:
+        members: One is the strategy itself, several make a mixture.
+        sections: Their sections.
+        shares: How several share the slots, `"fixed"` or `"success"`.
+    """
+    if len(members) < 2:
+        return next(iter(members.values()), None), []
+    shared = [(member, sections[index].share or 1.0) for index, member in members.items()]
+    try:
+        return AdaptiveMixture(shared) if shares == "success" else Mixture(shared), []
+    except OptionError as error:
+        return None, [f"strategies.{fault}" for fault in error.faults]
+
+
+def largest_population(members: Members) -> int:
+    """Return the largest population of several strategies, the usual one where none has any."""
+    sizes = [getattr(member, "pop_size", None) for member in members.values()]
+    return max((size for size in sizes if isinstance(size, int) and size > 0), default=Evolution.pop_size)
+
+
+@dataclass(frozen=True)
+class PricedSearch:
+    """The search jobs of one strategy, and the objective whose expected value they add to the loss at a price.
+
+    Attributes:
+        index: Number of the section of the strategy.
+        strategy: Its name.
+        objective: Name of the objective.
+        section: That of the objective.
+        price: The objective as a function of expected counts.
+    """
+
+    index: int
+    strategy: str
+    objective: str
+    section: ObjectiveSection
+    price: PriceFunction
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence if the price leaves out what the objective counts."""
+        uncounted = getattr(self.price, "uncounted", ())
+        if not uncounted:
+            return []
+        return [
+            f"strategies.{self.index}: the searches follow a simpler {self.objective}, which leaves out "
+            f"{' and '.join(uncounted)}; the networks that they find are measured in full."
+        ]
+
+
+def searches_of(
+    members: Members, space: Space, *, objectives: Sequence[Objective] | None, sections: Sequence[ObjectiveSection]
+) -> tuple[tuple[PricedSearch, ...], list[str]]:
+    """Return the search jobs that a run may have, and a sentence for each option that does not fit the run.
+
+    Args:
+        members: The strategies.
+        space: The space of the run.
+        objectives: What the run trades, None where one is wrong: of objectives nothing is then said.
+        sections: Their sections.
+    """
+    searches: list[PricedSearch] = []
+    faults: list[str] = []
+    for index, member in members.items():
+        if not isinstance(member, Differentiable):
+            continue
+        faults += [f"strategies.{index}.{fault}" for fault in member.faults(space, objectives)]
+        names = [objective.name for objective in objectives or ()]
+        if member.objective not in names:
+            continue
+        section = sections[names.index(member.objective)]
+        try:
+            searches.append(PricedSearch(index, member.name, member.objective, section, price_of(section)))
+        except (LookupFault, ProfileError) as error:
+            faults.append(
+                f"strategies.{index}.objective: {member.objective!r} has no price for a differentiable search: {error}"
+            )
+    return tuple(searches), faults
+
+
+def price_of(section: ObjectiveSection) -> PriceFunction:
+    """Return an objective as a function of expected counts, which a differentiable search can follow.
+
+    Raises:
+        LookupFault: If the objective has no such function.
+        ProfileError: If its chip has no coefficients for it.
+    """
+    make = look_up(section.name, folder="objectives", attribute="expected")
+    price: PriceFunction = make(**section.options)
+    return price
