@@ -13,8 +13,6 @@ from evonas.architecture.cell_form import (
     EDGES,
     LEVELS,
     NODES,
-    numbered,
-    reading_the_last,
 )
 from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
@@ -24,7 +22,7 @@ from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import choosing, most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
-from evonas.snn.relaxed.space import RelaxedSpace, branches
+from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Assignment, Genotype, Space
 from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
 
@@ -73,7 +71,6 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         ),
         allowed=_allowed(space, sizes),
         discretise=partial(discretise, space=space, context=given, time_steps=sizes.time_steps),
-        branches_of=branches_of,
     )
 
 
@@ -180,16 +177,6 @@ def likeliest_cell(mixture: NetworkMixture) -> Cell:
         tuple(Edge(*pairs_of(node)[index]) for index in best_two(chances) if index is not None)
         for node, chances in enumerate(mixture.edges)
     )
-
-
-def branches_of(mixture: NetworkMixture) -> tuple[dict[str, str], tuple[int, ...]]:
-    """Return where the connections of the network of `discretise(mixture)` come from; which node is which.
-
-    A cell that reads only the cell before the last, and now reads the last, has the branches from there.
-    """
-    cell = reading_the_last(likeliest_cell(mixture))
-    _, order = numbered(cell)
-    return branches(cell, most_likely(mixture.moves, levels=LEVELS), order=order), order
 
 
 def _somewhere(space: Space) -> Assignment:

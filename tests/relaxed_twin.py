@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from evonas.architecture.cell import Edge
-from evonas.architecture.cell_form import LEVELS, cell_of, levels_of
+from evonas.architecture.cell import Cell, Edge
+from evonas.architecture.cell_form import LEVELS, cell_of, levels_of, numbered, reading_the_last
 from evonas.architecture.neuron import DT_MS, RESETS
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
-from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing
-from evonas.snn.relaxed.space import RelaxedSpace, branches
+from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing, most_likely
+from evonas.snn.relaxed.plan import cell_name, edge_name
+from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.variables import Scalar
-from spaces.spatial_temporal_relaxed import STAGE_CONSTANTS
+from spaces.spatial_temporal_relaxed import STAGE_CONSTANTS, likeliest_cell
 
 Values = Mapping[str, Scalar]
 
@@ -73,3 +74,55 @@ def _edges(edges: Sequence[Edge], node: int) -> Tensor:
 
 def _certain(index: int, *, options: int) -> Tensor:
     return torch.nn.functional.one_hot(torch.tensor(index), options).to(torch.float64)
+
+
+def branches(cell: Cell, levels: Sequence[int], *, order: Sequence[int] = ()) -> dict[str, str]:
+    """Return the connections of a network, each with its name in the relaxed network.
+
+    Args:
+        cell: The edges, numbered as in the relaxed network.
+        levels: The path.
+        order: Number there of each node of the network; by default nodes have the same numbers.
+    """
+    order = order or range(len(cell))
+    own_names = {f"n{number}": f"n{node}" for node, number in enumerate(order)}
+    names = {"stem/conv": "stem/conv"}
+    path = (0, *levels)  # the stem, then the cells
+    for layer, level in enumerate(levels, start=1):
+        cell_at = cell_name(layer, level)
+        adapted: dict[str, bool] = {}
+        for side, back in (("s0", 2), ("s1", 1)):
+            origin = max(layer - back, 0)
+            before = path[origin]
+            adapted[side] = level != before or (origin > 0 and len(cell) > 1)
+            if adapted[side] and any(edge.source == side for edges in cell for edge in edges):
+                names[f"cell{layer}/{side}/conv"] = f"{cell_at}/{side}/conv@{before}"
+        for node, number in enumerate(order):
+            edges = sorted(cell[number], key=lambda edge: (own_names.get(edge.source, edge.source), edge.operation))
+            for letter, edge in zip("ab", edges, strict=False):
+                own = f"cell{layer}/node{node}/{letter}"
+                branch = edge_name(cell_at, number, edge, adapted=adapted.get(edge.source, False))
+                names[own] = branch
+                if edge.operation == "separable":
+                    names[f"{own}/depthwise"] = f"{branch}/depthwise"
+    names["readout/linear"] = f"readout/linear@{levels[-1]}"
+    return names
+
+
+def order_of(mixture: NetworkMixture) -> tuple[int, ...]:
+    """Return the number in the mixture of each node of the network of `discretise(mixture)`."""
+    return numbered(reading_the_last(likeliest_cell(mixture)))[1]
+
+
+def weights_of(relaxed: RelaxedSpace, mixture: NetworkMixture) -> dict[str, Tensor]:
+    """Return the weights of the network of `discretise(mixture)`, named as there."""
+    order = order_of(mixture)
+    names = branches(reading_the_last(likeliest_cell(mixture)), most_likely(mixture.moves, levels=LEVELS), order=order)
+    sources = {edge.name: edge.sources for edge in relaxed.network.plan.plan.connections}
+    weights = {}
+    for own, branch in names.items():
+        for name, value in relaxed.network.operations[branch].state_dict().items():  # type: ignore[union-attr]
+            if value.ndim > 1 and len(sources[branch]) == len(order):  # reads all nodes of a cell, one by one
+                value = value.unflatten(1, (len(order), -1))[:, list(order)].flatten(1, 2)
+            weights[f"operations.{own}.{name}"] = value
+    return weights

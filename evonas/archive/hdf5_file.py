@@ -34,10 +34,8 @@ from evonas.archive.record import (
     SLOTS,
     check_job,
     checked_number,
-    from_record,
     genotype_of,
     settings_of,
-    to_record,
     trained_of,
 )
 from evonas.archive.run_header import Header
@@ -51,7 +49,7 @@ from evonas.space import Genotype
 _FORMAT = "evonas archive"
 _JOB = {**JOB, "parents": tuple[int, ...]}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
-            "warm": str, "trained": str, "unpriced": str}  # fmt: skip
+            "trained": str, "unpriced": str}  # fmt: skip
 _ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
 _ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
@@ -232,7 +230,6 @@ def _write_evaluations(file: h5py.File, stored: Stored) -> None:
     columns["settings"] = [json.dumps(dict(job.settings)) for job in jobs]
     columns["outcome"] = [evaluation.outcome.name for evaluation in evaluations]
     columns["proposals"] = [json.dumps([dict(genotype) for genotype in row.proposals]) for row in evaluations]
-    columns["warm"] = [json.dumps([to_record(one) for one in row.warm]) for row in evaluations]
     columns["trained"] = ["" if row.trained is None else json.dumps(row.trained.to_json()) for row in evaluations]
     columns["own_measurement"] = [_own_measurement(evaluation) for evaluation in evaluations]
     names = [objective["name"] for objective in stored.header.objectives]
@@ -273,7 +270,6 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
     genotypes = _genotypes(rows["genotype"], keys=rows["key"])
     settings = _each(rows["settings"], settings_of)
     proposals = _each(rows["proposals"], lambda found: tuple(genotype_of(values) for values in _listed(found)))
-    warm = _each(rows["warm"], lambda found: tuple(from_record(record) for record in _listed(found)))
     trained = _each(rows["trained"], trained_of)
     own = _each(rows["own_measurement"], _mapping)
     job_columns = zip(*(rows[name] for name in _JOB), strict=True)
@@ -285,7 +281,6 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
             **dict(zip(EVALUATION, told, strict=True)),
             measurement=own[text] if (text := rows["own_measurement"][i]) else measurements.get(slots[i]),
             proposals=proposals[rows["proposals"][i]],
-            warm=warm[rows["warm"][i]],
             trained=trained.get(rows["trained"][i]),
         )
         for i, (job, told) in enumerate(zip(job_columns, told_columns, strict=True))

@@ -29,7 +29,7 @@ SLOTS = 2**31
 """More jobs than any run has: slots lie below."""
 
 _SCALARS = {bool, int, float, str}
-_KINDS = ("evaluate", "search", "warm")
+_KINDS = ("evaluate", "search")
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -42,7 +42,6 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["outcome"] = evaluation.outcome.name
     record.update({name: getattr(evaluation, name) for name in EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
-    record["warm"] = [to_record(one) for one in evaluation.warm]
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
         record["measurement"] = measurement.to_json()
@@ -76,7 +75,6 @@ def from_record(record: Any) -> Evaluation:
         **{name: checked_number(_of(record, name, type_), name) for name, type_ in EVALUATION.items()},
         measurement=own if measured is None else _measurement(measured),
         proposals=tuple(genotype_of(values) for values in _of(record, "proposals", list)),
-        warm=tuple(from_record(one) for one in _of(record, "warm", list)),
         trained=None if record.get("trained") is None else trained_of(record["trained"]),
     )
 
@@ -150,7 +148,6 @@ def plain(evaluation: Evaluation) -> Evaluation:
         return replace(
             evaluation,
             job=_plain_job(job),
-            warm=tuple(plain(one) for one in evaluation.warm),
             trained=None if evaluation.trained is None else trained_of(plain_json(evaluation.trained.to_json())),
             message=_plain_text(evaluation.message),
             host=_plain_text(evaluation.host),

@@ -53,8 +53,6 @@ class Evaluation:
         message: What happened, for people; empty on success. Cut, which it then says, to `MESSAGE_LIMIT` characters.
         measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
         proposals: Genotypes that a `search` job proposes.
-        warm: What each of these did with the weights of the search, trained on for a little; empty where this was not
-            asked for. A fidelity of its own: no rows, and compared with none.
         trained: What the training took, None where nobody counted.
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.
@@ -75,7 +73,6 @@ class Evaluation:
     message: str = ""
     measurement: Measurement | Mapping[str, Any] | None = None
     proposals: tuple[Genotype, ...] = ()
-    warm: tuple[Evaluation, ...] = ()
     trained: Trained | None = None
     seconds: float = 0.0
     host: str = ""
@@ -99,6 +96,4 @@ class Evaluation:
 
     @property
     def _result(self) -> tuple[Any, ...]:
-        warm = tuple(one._result for one in self.warm)
-        told = (self.job, self.outcome, self.message, self.measurement, self.degree)
-        return (*told, self.proposals, warm, self.trained)
+        return (self.job, self.outcome, self.message, self.measurement, self.degree, self.proposals, self.trained)

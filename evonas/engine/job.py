@@ -9,7 +9,7 @@ from typing import Literal
 from evonas.space import Genotype
 from evonas.variables import Scalar
 
-Kind = Literal["evaluate", "search", "warm"]
+Kind = Literal["evaluate", "search"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Job:
 
     Attributes:
         slot: Position in the run, from 0 in the order in which jobs start in virtual time.
-        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes; `"warm"`: evaluate a
-            genotype with the weights of the search that proposes it, as a part of that search.
+        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes.
         genotype: The network to evaluate; empty for a `search` job.
         strategy: Name of the strategy that proposed it.
         parents: Slots of the rows that it was made from.

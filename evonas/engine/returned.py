@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evonas.engine.evaluation import Evaluation
 from evonas.engine.plain import kept
 from evonas.engine.training_log import Trained
 from evonas.measurement import Measurement
@@ -20,13 +19,11 @@ class Returned:
     Attributes:
         measurement: Of a network: a `Measurement` or a JSON object.
         proposals: Genotypes that a `search` job proposes.
-        warm: What each of them did with the weights of the search; empty where it was not asked for.
         trained: What the training took, None where nobody counted.
     """
 
     measurement: Measurement | Mapping[str, Any] | None = None
     proposals: tuple[Genotype, ...] = ()
-    warm: tuple[Evaluation, ...] = ()
     trained: Trained | None = None
 
     @classmethod

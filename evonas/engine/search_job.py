@@ -20,7 +20,6 @@ class SearchSettings:
         warm_up: Epochs in which weights alone are trained.
         epochs: Epochs after these, in which weights and choices are trained in turns.
         proposals: Networks that it proposes.
-        warm_epochs: Epochs for which each of these is trained on; 0 where none is tried.
         seed: Tells searches with equal settings apart.
         target: Cost under the priced objective at which it aims, None where it aims at no gap.
     """
@@ -30,15 +29,12 @@ class SearchSettings:
     warm_up: int
     epochs: int
     proposals: int
-    warm_epochs: int = 0
     seed: int = 0
     target: float | None = None
 
     def to_job(self) -> dict[str, Scalar]:
         """Return the settings of the job."""
         told = {name: value for name, value in vars(self).items() if name != "context" and value is not None}
-        if not self.warm_epochs:
-            del told["warm_epochs"]
         return {**told, **{_CONTEXT + name: size for name, size in self.context.items()}}
 
     @classmethod
@@ -51,7 +47,6 @@ class SearchSettings:
             warm_up=int(settings["warm_up"]),
             epochs=int(settings["epochs"]),
             proposals=int(settings["proposals"]),
-            warm_epochs=int(settings.get("warm_epochs", 0)),
             seed=int(settings.get("seed", 0)),
             target=None if target is None else float(target),
         )

@@ -100,7 +100,7 @@ def evaluator_of(
     if prices:
         from evonas.training.bilevel_searcher import BilevelSearcher
 
-        make = partial(BilevelSearcher, space, data, training=training, warm=evaluator.warm, device=device)
+        make = partial(BilevelSearcher, space, data, training=training, device=device)
         searchers = {name: make(price=price) for name, price in prices.items()}
     keep_freed_memory()  # this process does nothing else
     return JobEvaluator(evaluator, searchers=searchers, threads=threads)

@@ -13,7 +13,7 @@ import numpy as np
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import MOST_EPOCHS
-from evonas.engine.pareto import axes, front, order
+from evonas.engine.pareto import axes, front
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError, SpaceError
@@ -47,7 +47,6 @@ _RULES: dict[str, OptionRule] = {
     "warm_up": Whole(0, MOST_EPOCHS),
     "epochs": Whole(1, MOST_EPOCHS),
     "proposals": Whole(1, MOST_PROPOSALS),
-    "warm_epochs": Whole(1, MOST_EPOCHS),
     "name": NAME,
 }
 
@@ -75,10 +74,6 @@ class Differentiable:
         warm_up: Epochs of a search in which weights alone are trained.
         epochs: Epochs after these, in which weights and choices are trained in turns.
         proposals: Networks of a search that are evaluated.
-        candidates: Networks that a search tries out: each begins with its trained weights and is trained on for
-            `warm_epochs`, and the best `proposals` of them are evaluated. None: the first are evaluated, untried.
-        warm_epochs: Epochs for which candidates are trained on. What they come to is kept in the row of the search, and
-            compared with one another only: by feasibility, rank and crowding, as on a rung of the ladder.
         name: Stored with every row.
 
     Raises:
@@ -99,8 +94,6 @@ class Differentiable:
     warm_up: int = 2
     epochs: int = 6
     proposals: int = 2
-    candidates: int | None = None
-    warm_epochs: int = 1
     name: str = "differentiable"
 
     def __post_init__(self) -> None:
@@ -138,7 +131,7 @@ class Differentiable:
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that a search has proposed, else the next search; None while that has to wait."""
-        state = view.derived(self, lambda: _State(self.name, self.proposals))
+        state = view.derived(self, lambda: _State(self.name))
         state.fold(view)
         waiting = state.next_waiting(view)
         if waiting is not None:
@@ -172,8 +165,7 @@ class Differentiable:
             aim.context,
             self.warm_up,
             self.epochs,
-            proposals=self.proposals if self.candidates is None else self.candidates,
-            warm_epochs=0 if self.candidates is None else self.warm_epochs,
+            proposals=self.proposals,
             seed=index,
             target=target,
         )
@@ -243,9 +235,6 @@ def _faults_of_numbers(options: Differentiable) -> Iterator[str]:
             f"{_PRICE.low:g} to {_PRICE.high:g}"
         )
     yield from faults_of(vars(options), _RULES)
-    if options.candidates is not None:
-        fewest = options.proposals if isinstance(options.proposals, int) and options.proposals > 0 else 1
-        yield from faults_of(vars(options), {"candidates": Whole(fewest, MOST_PROPOSALS)})
 
 
 def _faults_of_sizes(contexts: Any) -> Iterator[str]:
@@ -265,11 +254,10 @@ def _is_number(value: object) -> bool:
 class _State:
     """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
 
-    def __init__(self, name: str, proposals: int) -> None:
+    def __init__(self, name: str) -> None:
         self.searches: list[Row] = []
         self.children: dict[int, list[Row]] = {}
         self._name = name
-        self._proposals = proposals
         self._waiting: list[tuple[Genotype, int]] = []
         self._folded = 0
         self._last_seen = 0
@@ -282,18 +270,10 @@ class _State:
             if _is_search(job, self._name):
                 self.searches.append(row)
                 self.children[job.slot] = []
-                self._waiting.extend((genotype, job.slot) for genotype in self._chosen(row, view))
+                self._waiting.extend((genotype, job.slot) for genotype in row.evaluation.proposals)
                 self._last_seen = self._folded
             elif job.rung == 0 and job.strategy == self._name and job.parents:
                 self.children[job.parents[0]].append(row)
-
-    def _chosen(self, search: Row, view: View) -> Sequence[Genotype]:
-        """Return the genotypes that a search proposes to be evaluated, the best first where it has tried them."""
-        if not search.evaluation.warm:
-            return search.evaluation.proposals
-        tried = [Row.of(one, view.objectives) for one in search.evaluation.warm]
-        best = order([row for row in tried if row.is_scored])[: self._proposals]
-        return [row.job.genotype for row in best]
 
     def next_waiting(self, view: View) -> tuple[Genotype, int] | None:
         """Return the first proposal of a search that nobody has evaluated yet, and the slot of the search."""

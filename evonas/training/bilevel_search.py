@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.returned import Returned
 from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
 from evonas.errors import EvonasError, SpaceError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction, total_spikes
@@ -54,23 +55,6 @@ class Epoch:
     entropy: float
 
 
-@dataclass(frozen=True)
-class SearchedNetworks:
-    """What the search found.
-
-    Attributes:
-        genotypes: The decoded network, then those that were drawn.
-        weights: Key of each genotype to the trained weights of its branches, as a state of its network.
-        trace: One entry an epoch, those of the warm-up first.
-        trained: What the search took, its trace, and which widths of surrogate gradients it came by.
-    """
-
-    genotypes: tuple[Genotype, ...]
-    weights: Mapping[str, Mapping[str, Tensor]] = field(repr=False)
-    trace: tuple[Epoch, ...]
-    trained: Trained
-
-
 def differentiable_search(
     space: Space,
     data: SearchData,
@@ -82,8 +66,10 @@ def differentiable_search(
     training: Training,
     seed: int,
     device: torch.device,
-) -> SearchedNetworks:
-    """Return the network that the logits point at after a bi-level search, the same for the same seed and device.
+) -> Returned:
+    """Return the network that the logits point at after a bi-level search, and further ones drawn from them.
+
+    The same for the same seed and device. `trained` holds what the search took and, for each epoch, an `Epoch`.
 
     The logits minimise `cross entropy + price * objective / reference`. The reference is the mean objective of some
     networks drawn after the warm-up, so that a price is free of units: at 1, doing without all of the reference is
@@ -127,10 +113,7 @@ def differentiable_search(
         search_surrogates=surrogate_search_of(space, training),
     )
     trace = search.run()
-    found = search.found()
-    weights = {genotype.key: relaxed.weights_of(mixture) for genotype, mixture in found.items()}
-    trained = replace(search.trained, epochs=tuple(map(asdict, trace)))
-    return SearchedNetworks(tuple(found), weights, trace, trained)
+    return Returned(proposals=search.found(), trained=replace(search.trained, epochs=tuple(map(asdict, trace))))
 
 
 class _Search:
@@ -183,27 +166,22 @@ class _Search:
         return (*trace, *(self._epoch(epoch) for epoch in range(self.relaxation.epochs)))
 
     @torch.no_grad()
-    def found(self) -> dict[Genotype, NetworkMixture]:
-        """Return the decoded network and distinct ones drawn from the mixture, fewer where it holds fewer.
-
-        Each comes with the mixture that it is decoded from.
-        """
+    def found(self) -> tuple[Genotype, ...]:
+        """Return the decoded network and distinct ones drawn from the mixture, fewer where it holds fewer."""
         temperature = self.relaxation.last_temperature
-        mixture = self.logits.mixture(temperature=temperature)
-        first = self._decoded(mixture)
-        found = {} if first is None else {first: mixture}
+        first = self._decoded(self.logits.mixture(temperature=temperature))
+        found = [] if first is None else [first]
         for _ in range(DRAWS):
             if len(found) == self.relaxation.proposals:
                 break
-            drawn = self.logits.network(temperature=temperature, generator=self.generator)
-            genotype = self._decoded(drawn)
-            if genotype is not None:
-                found.setdefault(genotype, drawn)
+            genotype = self._decoded(self.logits.network(temperature=temperature, generator=self.generator))
+            if genotype is not None and genotype not in found:
+                found.append(genotype)
         if not found:
             raise EvonasError(
                 f"Of {DRAWS:,} networks drawn from the mixture none lies within what the space was narrowed to."
             )
-        return found
+        return tuple(found)
 
     def _decoded(self, mixture: NetworkMixture) -> Genotype | None:
         """Return the network of a mixture, None where it lies outside what the space was narrowed to."""

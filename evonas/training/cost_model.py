@@ -48,7 +48,7 @@ class TrainingCost:
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
         told = SearchSettings.of(proposal.settings)
         steps = told.warm_up + (1 + TWO_PATHS) * told.epochs
-        samples = self._samples * (WEIGHTS_PART * steps + told.proposals * told.warm_epochs)
+        samples = self._samples * WEIGHTS_PART * steps
         drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(told.context)]
         return Cost(
             sum(cost.operations for cost in drawn) / len(drawn), sum(cost.sample_steps for cost in drawn) / len(drawn)

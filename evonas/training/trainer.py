@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -72,30 +71,7 @@ class TrainingEvaluator:
         """
         with torch_threads(self._threads):
             network = self._network(job)
-            trained = self._fit(network, job, settings=self._training)
-            return Returned(self._measure(network), trained=trained)
-
-    def warm(self, job: Job, weights: Mapping[str, torch.Tensor]) -> Returned:
-        """Return the measurement of the network of `job`, trained for `job.epochs` epochs from these weights on.
-
-        The learning rate falls to 0 over these epochs. Not to be compared with what `evaluator(job)` returns.
-
-        Args:
-            job: The network, and how long to train it.
-            weights: All state of its operations, by name in the network.
-
-        Raises:
-            EvonasError: If weights are missing, or are not those of this network.
-            TrainingDivergedError: If the loss is no longer a finite number.
-        """
-        network = self._network(job)
-        own = {name for name in network.state_dict() if not name.startswith("neurons.")}
-        if own != set(weights):
-            differing = ", ".join(sorted(own ^ set(weights)))
-            raise EvonasError(f"The weights are not those of the network of {job.genotype.key}: {differing} differ.")
-        network.load_state_dict(weights, strict=False)
-        with torch_threads(self._threads):
-            trained = self._fit(network, job, settings=replace(self._training, epochs=job.epochs))
+            trained = self._fit(network, job)
             return Returned(self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
@@ -105,7 +81,8 @@ class TrainingEvaluator:
             network.train_neurons()
         return network
 
-    def _fit(self, network: Network, job: Job, *, settings: Training) -> Trained:
+    def _fit(self, network: Network, job: Job) -> Trained:
+        settings = self._training
         inputs, labels = self._train
         groups = [flattened(group) for group in parameter_groups(network)]
         flat = [parameter for group in groups for parameter in group]

@@ -88,10 +88,10 @@ TRAINED = st.builds(Trained, FLOATS, st.lists(WIDTHS, max_size=2).map(tuple), st
 
 
 @st.composite
-def evaluations(draw: Callable[..., Any], *, warm: bool = True) -> Evaluation:
+def evaluations(draw: Callable[..., Any]) -> Evaluation:
     job = Job(
         slot=0,
-        kind=draw(st.sampled_from(["evaluate", "search"])) if warm else "warm",
+        kind=draw(st.sampled_from(["evaluate", "search"])),
         genotype=draw(GENOTYPES),
         strategy=draw(TEXT),
         parents=draw(COUNTS),
@@ -111,7 +111,6 @@ def evaluations(draw: Callable[..., Any], *, warm: bool = True) -> Evaluation:
         message=draw(TEXT),
         measurement=measurement,
         proposals=tuple(draw(st.lists(GENOTYPES, max_size=2))),
-        warm=tuple(draw(st.lists(evaluations(warm=False), max_size=2))) if warm else (),
         trained=draw(st.none() | TRAINED),
         seconds=draw(FLOATS),
         host=draw(TEXT),

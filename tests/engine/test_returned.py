@@ -22,10 +22,9 @@ def test_bare_results_are_taken_as_what_they_are() -> None:
 
 
 def test_all_that_an_evaluate_returns_is_in_the_row() -> None:
-    warm = Evaluation(Job(3, "warm", NETWORK, "toy"), Outcome.CRASHED, "It broke.")
-    whole = Returned(proposals=(NETWORK,), warm=(warm,), trained=Trained(12.0))
+    whole = Returned(proposals=(NETWORK,), trained=Trained(12.0))
     row = attempt(lambda job: whole, SEARCH)
-    assert (row.proposals, row.warm, row.trained, row.outcome) == ((NETWORK,), (warm,), Trained(12.0), Outcome.MEASURED)
+    assert (row.proposals, row.trained, row.outcome) == ((NETWORK,), Trained(12.0), Outcome.MEASURED)
     assert row.sample_steps == 12.0
 
 
@@ -48,13 +47,9 @@ def test_what_no_job_of_the_kind_comes_to_is_a_failed_row(job: Job, result: Any,
     assert sentence in row.message
 
 
-def test_rows_with_other_warm_starts_or_other_counts_are_other_results() -> None:
-    def row(accuracy: float, *, seconds: float = 0.0, steps: float = 1.0) -> Evaluation:
-        warm = Evaluation(
-            Job(3, "warm", NETWORK, "toy"), Outcome.MEASURED, measurement={"a": accuracy}, seconds=seconds
-        )
-        return Evaluation(SEARCH, Outcome.MEASURED, proposals=(NETWORK,), warm=(warm,), trained=Trained(steps))
+def test_rows_with_other_counts_are_other_results() -> None:
+    def row(*, seconds: float = 0.0, steps: float = 1.0) -> Evaluation:
+        return Evaluation(SEARCH, Outcome.MEASURED, proposals=(NETWORK,), trained=Trained(steps), seconds=seconds)
 
-    assert row(0.5).same_result(row(0.5, seconds=9.0))
-    assert not row(0.5).same_result(row(0.6))
-    assert not row(0.5).same_result(row(0.5, steps=2.0))
+    assert row().same_result(row(seconds=9.0))
+    assert not row().same_result(row(steps=2.0))

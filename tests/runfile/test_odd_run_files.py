@@ -196,8 +196,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "random": (RandomSearch, ("name",)),
     "differentiable": (
         lambda **options: Differentiable(**{"objective": "rate", **options}),
-        ("objective", "prices", "contexts", "first", "searches", "warm_up", "epochs", "proposals", "candidates",
-         "warm_epochs", "name"),
+        ("objective", "prices", "contexts", "first", "searches", "warm_up", "epochs", "proposals", "name"),
     ),
     "mixture": (
         lambda share: Mixture([(RandomSearch(), share), (Evolution(pop_size=4), 1.0)]), ("share",)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,12 @@ from evonas.archive.archive import Archive
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.pareto import order
 from evonas.engine.rejection import Rejection
-from evonas.engine.returned import Returned
 from evonas.engine.search import Budget, Ending, search
-from evonas.engine.view import Row, Strategy
+from evonas.engine.view import Strategy
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import OptionError
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -173,57 +170,6 @@ def test_its_networks_climb_like_those_of_others() -> None:
     assert {row.job.rung for row in rows(memory, "evaluate")} == {0, 1}
 
 
-WARM = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS, proposals=1, candidates=5, warm_epochs=3)
-
-
-def search_warm(job: Job) -> Any:
-    """Return five networks, tried with the weights of the search; the first cannot be."""
-    if job.kind != "search":
-        return measure(job)
-    assert (job.settings["proposals"], job.settings["warm_epochs"]) == (5, 3)
-    rng = np.random.default_rng([job.seed, int(job.settings["seed"])])
-    proposals = [SPACE.sample(rng) for _ in range(5)]
-
-    def tried(genotype: Genotype) -> Evaluation:
-        own = replace(job, kind="warm", genotype=genotype, epochs=3)
-        if genotype == proposals[0]:
-            return Evaluation(own, Outcome.DIVERGED, "The loss is nan.")
-        return Evaluation(own, Outcome.MEASURED, measurement=measure(replace(own, kind="evaluate")))
-
-    return Returned(proposals=tuple(proposals), warm=tuple(map(tried, proposals)))
-
-
-def test_of_networks_that_a_search_has_tried_the_best_are_evaluated_and_no_other_row_sees_the_tries() -> None:
-    memory = ListMemory()
-    assert run(memory, strategy=WARM, workers=InlineWorkers(search_warm)) is Ending.BUDGET_SPENT
-    searches, evaluated = rows(memory, "search"), rows(memory, "evaluate")
-    assert len(evaluated) == 12
-    assert {row.job.kind for row in memory.stored.values()} == {"search", "evaluate"}
-    for row in evaluated:
-        (parent,) = row.job.parents
-        tried = [Row.of(one, OBJECTIVES) for one in memory.stored[parent].warm]
-        (best, *_) = order(tried)
-        assert row.job.genotype == best.job.genotype
-        assert row.job.genotype != memory.stored[parent].proposals[0], "the one that failed"
-        assert row.job.epochs == 1
-    assert len({row.job.parents for row in evaluated}) == 12
-    assert len(searches) >= 12
-
-
-def test_a_search_of_which_every_try_has_failed_proposes_nothing() -> None:
-    def fails(job: Job) -> Any:
-        returned = search_warm(job)
-        if job.kind == "search":
-            failed = tuple(replace(one, outcome=Outcome.CRASHED, measurement=None) for one in returned.warm)
-            return replace(returned, warm=failed)
-        return returned
-
-    memory = ListMemory()
-    assert run(memory, strategy=WARM, workers=InlineWorkers(fails)) is Ending.EXHAUSTED
-    assert rows(memory, "evaluate") == []
-    assert len(rows(memory, "search")) >= 6
-
-
 def test_a_failed_search_is_a_row_and_the_next_price_goes_on() -> None:
     def fail_twice(job: Job) -> Any:
         if job.slot < 2:
@@ -322,8 +268,6 @@ def test_the_prices_of_a_range_halve_its_gaps() -> None:
         ({"epochs": 0}, "epochs: got 0, expected a whole number from 1 to"),
         ({"searches": 1.5}, "searches: got 1.5"),
         ({"first": True}, "first: got True"),
-        ({"warm_epochs": 0}, "warm_epochs: got 0, expected a whole number from 1 to"),
-        ({"candidates": 1}, "candidates: got 1, expected a whole number from 2 to"),
         ({"warm_up": -1}, "warm_up: got -1, expected a whole number from 0 to"),
         ({"proposals": 0}, "proposals: got 0"),
         ({"contexts": {"layers": [3, 2]}}, "contexts.layers: got [3, 2], expected one or more rising numbers"),

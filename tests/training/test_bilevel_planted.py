@@ -41,7 +41,7 @@ def found(toy: Space, data: SearchData, *, seed: int, epochs: int) -> Genotype:
         seed=seed,
         device=torch.device("cpu"),
     )
-    return result.genotypes[0]
+    return result.proposals[0]
 
 
 def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_conv3: bool = False, kind: str = ""):
@@ -67,7 +67,7 @@ def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_c
     def relax(context, input_shape, classes):
         plan = relax_trellis(sizes, input_shape=input_shape, classes=classes)
         network = RelaxedNetwork(plan, surrogate=Surrogate())
-        return SimpleNamespace(network=network, logits=logits, discretise=discretise, weights_of=lambda genotype: {})
+        return SimpleNamespace(network=network, logits=logits, discretise=discretise)
 
     return Space({"a": Choice((1,))}, relax=relax)
 
@@ -146,8 +146,8 @@ def test_a_higher_price_finds_networks_that_spike_less():
                 training=Training(),
                 seed=seed,
                 device=torch.device("cpu"),
-            ).trace
+            ).trained.epochs
             for seed in range(5)
         ]
-        expected[price] = float(np.median([trace[-1].objective for trace in traces]))
+        expected[price] = float(np.median([trace[-1]["objective"] for trace in traces]))
     assert expected[4.0] < expected[1.0] < expected[0.0]

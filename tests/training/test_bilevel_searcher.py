@@ -17,15 +17,11 @@ from evonas.data.dataset import SearchData
 from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.engine.workers import InlineWorkers
-from evonas.errors import TrainingDivergedError
-from evonas.measurement import Measurement
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.space import Genotype
 from evonas.training import bilevel_searcher
 from evonas.training.bilevel_searcher import BilevelSearcher
-from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from objectives import energy
 from spaces.spatial_temporal import space
@@ -39,9 +35,8 @@ SIZES = {"context.nodes": 1, "context.layers": 2, "context.channels": 4}
 def searcher() -> BilevelSearcher:
     data = digits.read().for_search(seed=0)
     few = SearchData(data.train.take(np.arange(64)), data.validation.take(np.arange(16)), data.classes)
-    evaluator = TrainingEvaluator(space, few, training=Training())
     price = energy.expected(profile="loihi1_davies")
-    return BilevelSearcher(space, few, price=price, training=Training(), warm=evaluator.warm)
+    return BilevelSearcher(space, few, price=price, training=Training())
 
 
 def job(**settings: object) -> Job:
@@ -64,31 +59,6 @@ def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(s
     assert searcher(replace(job(), slot=77)) == first
     assert searcher(replace(job(), seed=1)).proposals != first.proposals
     assert searcher(job(seed=4)).proposals != first.proposals
-
-
-def test_what_it_proposes_is_tried_with_its_weights_where_it_is_told_to(searcher: BilevelSearcher) -> None:
-    cold, row = attempt(searcher, job()), attempt(searcher, job(warm_epochs=2))
-    assert cold.warm == ()
-    assert row.proposals == cold.proposals == tuple(one.job.genotype for one in row.warm)
-    for one in row.warm:
-        assert (one.job.kind, one.job.epochs, one.job.parents, one.outcome) == ("warm", 2, (5,), Outcome.MEASURED)
-        assert isinstance(one.measurement, Measurement)
-        assert one.sample_steps == 2 * 64 * int(one.job.genotype["time_steps"])
-    assert row.sample_steps == pytest.approx(cold.sample_steps + sum(one.sample_steps for one in row.warm))
-    assert attempt(searcher, job(warm_epochs=2)).same_result(row)
-
-
-def test_a_warm_start_that_fails_is_told_with_the_network_and_the_search_is_none_the_worse(
-    searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(job: Job, weights: object) -> Returned:
-        raise TrainingDivergedError("The loss is nan.")
-
-    monkeypatch.setattr(searcher, "_warm", broken)
-    row = attempt(searcher, job(warm_epochs=1))
-    assert row.outcome is Outcome.MEASURED
-    assert len(row.proposals) == 2
-    assert [(one.outcome, one.message) for one in row.warm] == [(Outcome.DIVERGED, "The loss is nan.")] * 2
 
 
 def test_the_search_is_told_the_price_and_the_schedule(

@@ -197,30 +197,6 @@ def test_sample_steps_are_counted(data: SearchData, genotype: Genotype, monkeypa
     assert searched.sample_steps > 1.5 * steps
 
 
-def weights_of(genotype: Genotype, *, seed: int) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    assert space.build is not None
-    state = space.build(genotype, (1, 8, 8), 10).state_dict()
-    return {name: value for name, value in state.items() if not name.startswith("neurons.")}
-
-
-def test_a_warm_start_begins_with_the_weights_and_has_a_schedule_of_its_own(
-    data: SearchData, genotype: Genotype
-) -> None:
-    measure = evaluator(data)
-    own_draw = weights_of(genotype, seed=(int(genotype.key, 16) ^ 0) % 2**63)
-    one_epoch = evaluator(data, epochs=1)(job(genotype, epochs=1))
-    assert measure.warm(job(genotype, epochs=1), own_draw) == one_epoch
-    assert measure.warm(job(genotype, epochs=1), weights_of(genotype, seed=1)) != one_epoch
-
-
-def test_weights_of_another_network_are_refused(data: SearchData, genotype: Genotype) -> None:
-    weights = weights_of(genotype, seed=0)
-    del weights["operations.stem/conv.conv.weight"]
-    with pytest.raises(EvonasError, match=r"operations.stem/conv.conv.weight differ"):
-        evaluator(data).warm(job(genotype), weights)
-
-
 def without_norm(change: Callable[[Network], object] = lambda network: None) -> Space:
     """Return a space of one network: pixels skip to neurons, and their mean over space goes to the classes."""
 

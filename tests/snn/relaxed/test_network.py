@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
-from relaxed_twin import branches_of, one_hot, take_weights
+from relaxed_twin import branches, branches_of, one_hot, order_of, take_weights, weights_of
 
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.neuron import Dynamics
@@ -20,7 +20,7 @@ from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
-from evonas.snn.relaxed.space import RelaxedSpace, branches
+from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Genotype
 from evonas.variables import Scalar
 from spaces.spatial_temporal import LEVELS, space
@@ -221,12 +221,12 @@ def test_what_is_drawn_has_the_weights_that_it_was_drawn_with(nodes):
     renumbered = 0
     for _ in range(25):
         drawn = logits.network(generator=generator)
-        _, order = relaxed.branches_of(drawn)
+        order = order_of(drawn)
         if not reads_the_last(likeliest_cell(drawn)):
             continue  # its genotype does
         renumbered += list(order) != sorted(order)
         network = space.build(relaxed.discretise(drawn), SHAPE, CLASSES).eval()
-        network.load_state_dict(relaxed.weights_of(drawn), strict=False)
+        network.load_state_dict(weights_of(relaxed, drawn), strict=False)
         data = torch.rand(1, 4, *SHAPE, generator=generator)
         with torch.no_grad():
             torch.testing.assert_close(network(data), relaxed.network(data, drawn), rtol=1e-4, atol=1e-4)
