@@ -90,23 +90,8 @@ class DeployedNetwork:
 
     @cached_property
     def visits(self) -> Mapping[str, float]:
-        """Chips that messages visit by layer, totals over the samples: routers copy a message where it branches.
-
-        A spike visits the chip that sends it, and each other chip on which a core needs it, once. Each visit belongs to
-        the first layer that needs the spike there, and that of the sending chip to the first of all. Chips that a
-        message only passes on its way are not counted, as the way is unknown.
-        """
-        places = self.placement.places
-        readers: dict[str, list[str]] = {}
-        for name, spot in places.items():
-            for source in spot.copies:
-                readers.setdefault(source, []).append(name)
-        visits = dict.fromkeys(places, 0.0)
-        for source, names in readers.items():
-            spikes = self.spikes[source]
-            for name, chips in zip(names, self.placement.chips_visited(source, names), strict=True):
-                visits[name] += chips * spikes
-        return visits
+        """Chips that messages visit by layer, totals over the samples."""
+        return self.placement.visits(self.spikes)
 
     def number(self, key: str, end: End = "value") -> float:
         """Return a number of the profile's `[time]`, 0 where it has none."""

@@ -8,10 +8,9 @@ split along channels again. A core whose neurons go to more cores than it has ou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import accumulate, pairwise
+from functools import cache
 from typing import Any, NamedTuple
 
 from evonas.chips.deployment import ASSUMED, Deployment
@@ -22,13 +21,17 @@ _HOPS = 2.0
 _SENDERS = 4  # cores of a source that stand for all where their spikes go to different cores
 
 
+_Reader = tuple[str, int, int, int]
+"""A layer that needs the spikes of a source: its name, its first core, its cores, and how many of them need each."""
+
+
 class Place(NamedTuple):
     """Where a layer is.
 
     Attributes:
         cores: Cores that hold it and nothing else.
         strips: Strips of rows that it is cut into.
-        axons: Most distinct sources of any of its cores.
+        axons: Most distinct sources of any of its cores; 0 where the chip has no limit.
         synapses: Stored weights.
         copies: Cores that each spike of a source is sent to, by the name of the source.
     """
@@ -62,53 +65,105 @@ class Placement:
         """Return the hops of a message: as assumed, else 2 or a third of width plus height of a square of tiles."""
         return assumed.hops or max(_HOPS, 2 * math.sqrt(self.tiles) / 3)
 
-    def chips_visited(self, source: str, readers: Sequence[str]) -> list[float]:
-        """Return the mean number of chips that a spike of `source` visits for each reader and for none before it.
+    def visits(self, spikes: Mapping[str, int]) -> dict[str, float]:
+        """Return the chips that messages visit by layer: routers copy a message where its ways part.
+
+        A spike visits the chip that sends it, and each other chip on which a core needs it, once. Each visit belongs to
+        the first layer that needs the spike there, and that of the sending chip to the first of all. Chips that a
+        message only passes are not counted, as its way is unknown.
 
         Cores are numbered layer by layer. A spike that only some cores of a reader need goes to those that lie where
         its own core lies within its layer or, where the data send it, in the middle.
 
         Args:
-            source: A layer, or the data.
-            readers: The layers that need its spikes, in the order of `places`.
+            spikes: Spikes of each source.
         """
-        if self.chips == 1:
-            return [1.0] + [0.0] * (len(readers) - 1)
-        own = self.places[source].cores if source in self.places else 0
-        if any(self.places[reader].copies[source] < self.places[reader].cores for reader in readers):
-            senders = range(0, max(own, 1), math.ceil(max(own, 1) / _SENDERS))
-            chips = [self._visited(source, readers, core=core, cores=min(own, 1)) for core in senders]
-            reached = [sum(counts) / len(counts) for counts in zip(*chips, strict=True)]
-        else:  # every core of a reader needs the spike, whatever core sends it
-            reached = self._visited(source, readers, core=0, cores=own)
-        return [visited - before for before, visited in pairwise([0.0, *reached])]
-
-    def _visited(self, source: str, readers: Sequence[str], *, core: int, cores: int) -> list[float]:
-        """Return the mean chips that spikes of some cores of a source visit for each reader and all before it."""
-        first = self._first_cores.get(source, 0) + core
-        share = (core + 0.5) / self.places[source].cores if cores else 0.5
-        per_chip, reached = self.cores_per_chip, []
-        chips = inside = end = 0  # chips with a reader, sending cores on them, and the chip behind the last of them
-        for reader in readers:
-            spot, begin = self.places[reader], self._first_cores[reader]
-            copies = spot.copies[source]
-            if copies >= spot.cores:
-                copies = spot.cores
+        readers: dict[str, list[_Reader]] = {}
+        partial: set[str] = set()  # sources of which not every spike goes to all cores of its readers
+        layers, first = {}, 0
+        for name, spot in self.places.items():
+            layers[name] = (first, spot.cores)
+            for source, copies in spot.copies.items():
+                if copies < spot.cores:
+                    partial.add(source)
+                if source in readers:
+                    readers[source].append((name, first, spot.cores, copies))
+                else:
+                    readers[source] = [(name, first, spot.cores, copies)]
+            first += spot.cores
+        visits = dict.fromkeys(self.places, 0.0)
+        for source, all_readers in readers.items():
+            begin, cores = layers.get(source, (0, 0))
+            if self.chips == 1:
+                reached = [1.0] * len(all_readers)
+            elif source in partial:
+                reached = self._reached_on_average(all_readers, begin, cores)
             else:
-                begin += min(max(round(share * spot.cores - copies / 2), 0), spot.cores - copies)
-            low, high = max(begin // per_chip, end), (begin + copies - 1) // per_chip + 1
-            if high > low:  # a reader's cores lie behind those of all readers before it
+                reached = self._reached(all_readers, begin, begin + cores, share=0.5)
+            count, before = spikes[source], 0.0
+            for (name, *_), visited in zip(all_readers, reached):
+                visits[name] += (visited - before) * count
+                before = visited
+        return visits
+
+    def _reached_on_average(self, readers: Sequence[_Reader], begin: int, cores: int) -> list[float]:
+        """Return `_reached`, the mean over a few cores of the source that stand for all of them."""
+        if not cores:
+            return self._reached(readers, 0, 0, share=0.5)
+        senders = range(0, cores, math.ceil(cores / _SENDERS))
+        reached = [self._reached(readers, begin + i, begin + i + 1, share=(i + 0.5) / cores) for i in senders]
+        return [sum(chips) / len(chips) for chips in zip(*reached)]
+
+    def _reached(self, readers: Sequence[_Reader], begin: int, end: int, *, share: float) -> list[float]:
+        """Return the mean chips that a spike visits for each reader and all before it.
+
+        Args:
+            readers: In the order of their cores.
+            begin: The first of the cores that send the spikes.
+            end: The core behind the last of them; `begin` where the data send them.
+            share: Where they lie within their layer, from 0 to 1.
+        """
+        per_chip, cores, reached = self.cores_per_chip, end - begin, []
+        chips = inside = last = 0  # chips with a reader, sending cores on them, and the chip behind the last of them
+        for _, first, size, copies in readers:
+            if copies < size:
+                first += min(max(round(share * size - copies / 2), 0), size - copies)
+                size = copies
+            low, high = first // per_chip, (first + size - 1) // per_chip + 1
+            if low < last:
+                low = last
+            if high > low:
                 chips += high - low
-                inside += max(min(high * per_chip, first + cores) - max(low * per_chip, first), 0)
-                end = high
+                last = high
+                if begin < high * per_chip and low * per_chip < end:
+                    inside += min(high * per_chip, end) - max(low * per_chip, begin)
             reached.append(chips + (cores - inside) / cores if cores else float(chips))
         return reached
 
-    @cached_property
-    def _first_cores(self) -> Mapping[str, int]:
-        """The number of the first core of each layer."""
-        ends = accumulate([spot.cores for spot in self.places.values()], initial=0)
-        return dict(zip(self.places, ends))
+
+class _Room(NamedTuple):
+    """What a core can hold, infinity where the profile has no limit.
+
+    Attributes:
+        neurons: Neurons.
+        synapse_bits: Bits of all synapses, which are stored with their targets.
+        weight_bits: Bits of a weight.
+        overhead: Bits of a synapse for each bit of its weight.
+        in_axons: Distinct sources.
+        out_axons: Pairs of a neuron and a core that it sends to.
+    """
+
+    neurons: float
+    synapse_bits: float
+    weight_bits: int
+    overhead: float
+    in_axons: float
+    out_axons: float
+
+    def cores(self, neurons: int, synapses: int) -> int:
+        """Return the fewest cores that hold so many neurons and synapses."""
+        bits = synapses * self.weight_bits * self.overhead
+        return max(math.ceil(neurons / self.neurons), math.ceil(bits / self.synapse_bits), 1)
 
 
 ONE_CORE = Placement({}, 1, 1, 1)
@@ -127,10 +182,15 @@ def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = AS
             for layer in topology.layers
         }
         return Placement(together, 1, 1, 1)
+    room = _Room(
+        fit.get("neurons_per_core", math.inf), fit.get("syn_bits_per_core", math.inf),
+        assumed.weight_bits, fit.get("syn_overhead", 1.0), fit.get("in_axons_per_core", math.inf),
+        fit.get("out_axons_per_core", math.inf),
+    )  # fmt: skip
     places: dict[str, Place] = {}
     readers: dict[str, int] = {}
     for layer in reversed(topology.layers):  # the readers of a layer are placed before it: it needs an axon for each
-        spot = _place(layer, topology.sizes, fit, assumed, readers=readers.get(layer.name, 0))
+        spot = _place(layer, topology.sizes, room, assumed, readers=readers.get(layer.name, 0))
         places[layer.name] = spot
         for name, copies in spot.copies.items():
             readers[name] = readers.get(name, 0) + copies
@@ -148,17 +208,16 @@ def stored(layer: Layer[Any], assumed: Deployment) -> int:
     return sum([edge.dense for edge in layer.edges])
 
 
-def _place(
-    layer: Layer[Any], sizes: Mapping[str, int], fit: Mapping[str, Any], assumed: Deployment, *, readers: int
-) -> Place:
+def _place(layer: Layer[Any], sizes: Mapping[str, int], room: _Room, assumed: Deployment, *, readers: int) -> Place:
     synapses, height = stored(layer, assumed), layer.shape[1]
-    given = assumed.cores.get(layer.name)
-    cores = given or _cores(layer.neurons, synapses, fit, assumed)
-    axons, limit = _axons(layer, sizes, cores=cores, rows=height), fit.get("in_axons_per_core")
+    given = assumed.cores.get(layer.name) if assumed.cores else None
+    cores = given or room.cores(layer.neurons, synapses)
+    limit = room.in_axons
+    axons = _axons(layer, sizes, cores=cores, rows=height) if limit < math.inf else 0
     if given or assumed.split == "channels":
         return Place(cores, 1, axons, synapses, _copies(layer, cores, 1))
-    outgoing = math.ceil(layer.neurons * readers / fit["out_axons_per_core"]) if "out_axons_per_core" in fit else 1
-    if limit is None or axons <= limit:
+    outgoing = math.ceil(layer.neurons * readers / room.out_axons)
+    if axons <= limit:
         cores = max(cores, outgoing)
         return Place(cores, 1, axons, synapses, _copies(layer, cores, 1))
     most = _most_rows(layer, sizes, limit)
@@ -167,7 +226,7 @@ def _place(
             continue
         strips = math.ceil(height / rows)
         share = rows / height
-        per_strip = _cores(math.ceil(layer.neurons * share), math.ceil(synapses * share), fit, assumed)
+        per_strip = room.cores(math.ceil(layer.neurons * share), math.ceil(synapses * share))
         per_strip = max(per_strip, math.ceil(outgoing / strips))
         narrow = _axons(layer, sizes, cores=per_strip, rows=rows)
         if narrow <= limit:
@@ -181,7 +240,7 @@ def _strip_heights(height: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(math.ceil(height / strips) for strips in range(2, height + 1)))
 
 
-def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: int) -> float:
+def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: float) -> float:
     """Return a number of rows beyond which the inputs of one edge alone are more than `limit`, whatever the cores."""
     most = math.inf
     for edge in layer.edges:
@@ -192,22 +251,20 @@ def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: int) -> float
     return most
 
 
-def _cores(neurons: int, synapses: int, fit: Mapping[str, Any], assumed: Deployment) -> int:
-    cores = math.ceil(neurons / fit["neurons_per_core"]) if "neurons_per_core" in fit else 1
-    if "syn_bits_per_core" in fit:  # synapses are stored with their targets
-        bits = synapses * assumed.weight_bits * fit.get("syn_overhead", 1.0)
-        cores = max(cores, math.ceil(bits / fit["syn_bits_per_core"]))
-    return max(cores, 1)
-
-
-def _sources(layer: Layer[Any]) -> list[str]:
-    return list(dict.fromkeys([name for edge in layer.edges for name in edge.sources]))
+def _sources(layer: Layer[Any]) -> Iterable[str]:
+    """Return the sources of all connections of a layer, each once."""
+    if len(layer.edges) == 1:
+        (edge,) = layer.edges
+        return tuple(edge.sources)
+    return dict.fromkeys([name for edge in layer.edges for name in edge.sources])
 
 
 def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int) -> int:
     """Return the distinct sources of a core that holds `rows` rows of a `cores`-th of the channels."""
-    needed: dict[str, float] = {}
     is_strip = rows < layer.shape[1]
+    if cores == 1 and not is_strip:
+        return sum([sizes[name] for name in _sources(layer)])
+    needed: dict[str, float] = {}
     for edge in layer.edges:
         share = 1.0
         if is_strip and edge.operation != "linear":
@@ -225,6 +282,8 @@ def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int
 
 def _copies(layer: Layer[Any], per_strip: int, strips: int) -> dict[str, int]:
     """Return the cores that a spike of each source reaches; in strips, those whose windows overlap it."""
+    if per_strip == strips == 1:
+        return dict.fromkeys(_sources(layer), 1)
     copies: dict[str, int] = {}
     rows = math.ceil(layer.shape[1] / strips)
     for edge in layer.edges:

@@ -14,11 +14,12 @@ import numpy as np
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import End
-from evonas.chips.deployed_network import DeployedNetwork, summed, table
+from evonas.chips.deployed_network import Counts, DeployedNetwork, summed, table
 from evonas.chips.operation_counts import SYNAPTIC_EVENTS, operations
 from evonas.chips.profile import Profile
-from evonas.chips.topology import size
+from evonas.chips.topology import Layer, size
 from evonas.errors import UnpriceableError
+from evonas.measurement import Connection
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def core_ns_by_step(deployed: DeployedNetwork, ns: Mapping[str, float]) -> np.nd
     Where a spike is seen one step later, each layer is as many steps behind as it is deep: it waits before its first
     step and after its last, in which its neurons are updated and nothing else happens.
     """
-    loads, steps = _loads(deployed), deployed.activity.time_steps
+    loads, steps = _loads(deployed, ns), deployed.activity.time_steps
     working, waiting = core_ns(loads, ns), loads.neurons * ns["acc_neuron"] / loads.cores
     if deployed.assumed.pipeline == "within-step":
         return working
@@ -84,29 +85,37 @@ def core_ns_by_step(deployed: DeployedNetwork, ns: Mapping[str, float]) -> np.nd
     return needed
 
 
-def _loads(deployed: DeployedNetwork) -> Loads:
-    activity, layers, copies = deployed.activity, deployed.topology.layers, deployed.copies
+def _loads(deployed: DeployedNetwork, ns: Mapping[str, float]) -> Loads:
+    """Return what the cores of all layers do; spikes and messages are left at 0 where they take no time."""
+    activity, layers = deployed.activity, deployed.topology.layers
     steps, samples = activity.time_steps, activity.samples
-    sent = table(deployed.sent.values(), steps=steps)
-    graded = "synop_graded" in deployed.profile.energy
-    targets = [row for row, layer in enumerate(layers) for _ in layer.edges]
-    edges = [edge for layer in layers for edge in layer.edges]
-    delivered = table([edge.events for edge in edges], steps=steps)
-    delivered += table([edge.graded if graded else edge.unrolled for edge in edges], steps=steps)
-    events = np.zeros((len(layers), steps))
-    np.add.at(events, np.array(targets, np.int64), delivered)
+    spikes = sent = received = np.zeros((len(layers), 1))
+    if ns["spike_out"] or ns["msg_out"] or ns["msg_in"]:
+        counts, copies = table(deployed.sent.values(), steps=steps), deployed.copies
+        spikes = counts[: len(layers)] / samples
+        sent = (copies.sum(axis=0)[:, None] * counts)[: len(layers)] / samples
+        received = copies @ counts / samples
     nothing = (0,) * steps
+    events = table([_delivered(layer, deployed.profile) or nothing for layer in layers], steps=steps)
     updates = [part.updates if part.state else nothing for part in activity.populations]
     places = deployed.placement.places
     return Loads(
         cores=np.array([places[layer.name].cores for layer in layers], float)[:, None],
         neurons=np.array([layer.neurons if layer.state else 0 for layer in layers], float)[:, None],
         updates=table(updates, steps=steps) / samples,
-        spikes=sent[: len(layers)] / samples,
-        sent=(copies.sum(axis=0)[:, None] * sent)[: len(layers)] / samples,
+        spikes=spikes,
+        sent=sent,
         events=events / samples,
-        received=copies @ sent / samples,
+        received=received,
     )
+
+
+def _delivered(layer: Layer[Connection], profile: Profile) -> Counts:
+    """Return `(time,)` events into a layer, graded ones one by one where the chip has only binary ones."""
+    delivered = [edge.events for edge in layer.edges]
+    has_graded = "synop_graded" in profile.energy
+    delivered += [edge.graded if has_graded else edge.unrolled for edge in layer.edges if edge.element != "binary"]
+    return delivered[0] if len(delivered) == 1 else summed(*delivered)
 
 
 def barrier(deployed: DeployedNetwork, end: End) -> list[float]:

@@ -5,6 +5,7 @@ A planned network also has counts: those of a network in which nothing ever happ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, TypeVar, overload
@@ -78,8 +79,7 @@ class Topology(Generic[E_co]):
 
 def size(shape: Shape) -> int:
     """Return the number of elements."""
-    channels, height, width = shape
-    return channels * height * width
+    return math.prod(shape)
 
 
 def is_static_input(edge: Edge) -> bool:
@@ -94,12 +94,13 @@ def topology(network: Plan) -> Topology[PlannedConnection]: ...
 def topology(network: Network) -> Topology[Any]:
     """Return the layers of a network as a chip sees them."""
     populations: tuple[Any, ...] = network.populations
-    sizes = {population.name: size(population.shape) for population in populations}
+    is_plan = isinstance(network, Plan)
+    sizes = {population.name: math.prod(population.shape) for population in populations}
     on_chip: dict[str, list[Any]] = {name: [] for name in sizes}
     on_host: dict[str, list[Any]] = {name: [] for name in sizes}
     depth: dict[str, int] = {}
     for edge in network.connections:  # in the order in which they compute, so that all sources are known
-        if is_static_input(edge):
+        if edge.static and is_static_input(edge):
             on_host[edge.target].append(edge)
             depth.setdefault(edge.target, 1)
             continue
@@ -114,13 +115,13 @@ def topology(network: Network) -> Topology[Any]:
     layers = []
     for population in populations:
         name = population.name
-        if isinstance(network, Plan):
+        if is_plan:
             dynamics = population.dynamics
             kind, state, reset = dynamics.kind, dynamics.state_variables, dynamics.reset
         else:
             kind, state, reset = population.kind, population.state, ""
-        edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
         depth.setdefault(name, 1)
+        edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
         layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
     return Topology(tuple(layers), sizes, depth)
 
