@@ -184,7 +184,7 @@ def test_a_search_trains_the_networks_that_fit_the_frames_and_rejects_the_others
 
 def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each_frame(tmp_path: Path) -> None:
     strategy = {"name": "differentiable", "objective": "spikes", "warm_up": 1, "epochs": 1, "proposals": 1, "first": 2,
-                "searches": 1, "candidates": 1, "contexts": {"nodes": [1], "layers": [2], "channels": [4]}}  # fmt: skip
+                "searches": 1, "contexts": {"nodes": [1], "layers": [2], "channels": [4]}}  # fmt: skip
     run = resolve(run_file(tmp_path, evaluations=1, strategies=[strategy]))
     rows = searched(run, tmp_path / "archive.h5").rows
     assert not [row.evaluation.message for row in rows if row.costs is None and row.job.kind == "evaluate"]
