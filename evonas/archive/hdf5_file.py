@@ -16,8 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ import h5py
 import numpy as np
 
 from evonas.archive.contents import Stored, Values, check_reference, checked_values
-from evonas.archive.hdf5_table import Column, read_table, write_table
-from evonas.archive.measured_columns import MeasuredColumns, check_parts, write_measurements
+from evonas.archive.hdf5_table import read_table, write_table
+from evonas.archive.measured_columns import MeasuredColumns, write_measurements
 from evonas.archive.record import (
     EVALUATION,
     JOB,
@@ -39,7 +38,7 @@ from evonas.archive.record import (
     trained_of,
 )
 from evonas.archive.run_header import Header
-from evonas.archive.sealed_file import FORMAT_VERSION, damaged, read_sealed, write_sealed
+from evonas.archive.sealed_file import FORMAT_VERSION, damage_named, open_sealed, write_sealed
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ArchiveError
@@ -47,25 +46,10 @@ from evonas.measurement import Measurement
 from evonas.space import Genotype
 
 _FORMAT = "evonas archive"
-_JOB = {**JOB, "parents": tuple[int, ...]}
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
             "trained": str, "unpriced": str}  # fmt: skip
-_ROWS: dict[str, Any] = {**_JOB, **EVALUATION, **_WRITTEN}
-_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
-_ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
-_PACKED = 200
+_ROWS: dict[str, Any] = {**JOB, **EVALUATION, **_WRITTEN}
 _AT_ONCE = 500  # genotypes
-_WRONG = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    IndexError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-)
 
 
 def write_archive(path: Path, stored: Stored) -> None:
@@ -91,8 +75,8 @@ def read_archive(path: Path) -> Stored:
         ArchiveError: If it is no archive, is damaged, is written in another format version, or holds what no evonas
             writes.
     """
-    content = read_sealed(path)
-    with _opened(content, path) as file:
+    file = open_sealed(path)
+    with damage_named(path):
         run = {name: json.loads(dataset[()]) for name, dataset in file["run"].items()}
         references = run.pop("references")
         if not isinstance(references, list):
@@ -100,65 +84,11 @@ def read_archive(path: Path) -> Stored:
         for reference in references:
             check_reference(reference)
         header = Header.from_json(run, path=path)
-
-        def parts(tables: Mapping[str, Any]) -> Mapping[str, Mapping[str, Column]]:
-            with _opened(content, path) as again:
-                found = {name: read_table(again[name], types) for name, types in tables.items()}
-                for name, table in found.items():
-                    measured = np.array(again["measurement/row"][()], np.int64)
-                    check_parts(np.array(table["row"].values, np.int64), of=measured, name=name)
-                return found
-
-        measurements = MeasuredColumns(file, parts=parts).by_slot()
+        measurements = MeasuredColumns(file, path).by_slot()
         rows = {name: column.part() for name, column in read_table(file["rows"], _ROWS).items()}
         evaluations = _evaluations(rows, measurements)
         values = _read_values(file["objectives"], header, slots=rows["slot"], unpriced=rows["unpriced"])
         return Stored(header, tuple(references), evaluations, values)
-
-
-@contextmanager
-def _opened(content: bytes, path: Path) -> Iterator[h5py.File]:
-    """Open what lay behind the seal, looked at before any of its data is read.
-
-    Raises:
-        ArchiveError: For whatever is wrong with it.
-    """
-    try:
-        with h5py.File(h5py.h5f.open_file_image(content)) as file:
-            _inspect(file, size=len(content))
-            yield file
-    except ArchiveError:
-        raise
-    except _WRONG as error:
-        what = str(error) if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {error}"
-        raise damaged(path, f"its first line is right, what it holds is not as evonas writes it ({what})") from error
-
-
-def _inspect(file: h5py.File, *, size: int) -> None:
-    """Check that the file holds groups of plain data sets and nothing else; raise ValueError otherwise."""
-    taken = 0
-    for name in file:
-        group = _own(file, name, h5py.Group)
-        for column in group:
-            dataset = _own(group, column, h5py.Dataset)
-            properties = dataset.id.get_create_plist()
-            filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-            if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
-                raise ValueError(f"{dataset.name} lies in another file")
-            if dataset.dtype.kind not in "iufbS" or any(one not in _FILTERS for one in filters):
-                raise ValueError(f"{dataset.name} is of type {dataset.dtype}, packed by {filters}")
-            taken += math.prod(dataset.shape or ()) * dataset.dtype.itemsize
-    if taken > _ROOM + _PACKED * size:
-        raise ValueError(f"its data sets would take {taken} bytes in memory, far more than its {size} bytes can hold")
-
-
-def _own(group: h5py.Group, name: str, kind: type) -> Any:
-    """Return what lies in the group under this name itself, and not by a link to elsewhere."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or group.get(name, getclass=True) is not kind:
-        raise ValueError(
-            f"{group.name.rstrip('/')}/{name} is no {kind.__name__.lower()} of this file, but a link or else"
-        )
-    return group[name]
 
 
 def _image(stored: Stored) -> bytes:
@@ -223,7 +153,7 @@ def _escaped(name: str) -> str:
 def _write_evaluations(file: h5py.File, stored: Stored) -> None:
     evaluations = stored.evaluations
     jobs = [evaluation.job for evaluation in evaluations]
-    columns: dict[str, list[Any]] = {name: [getattr(job, name) for job in jobs] for name in _JOB}
+    columns: dict[str, list[Any]] = {name: [getattr(job, name) for job in jobs] for name in JOB}
     columns |= {name: [getattr(evaluation, name) for evaluation in evaluations] for name in EVALUATION}
     columns["key"] = [job.genotype.key for job in jobs]
     columns["genotype"] = [job.genotype.to_json() for job in jobs]
@@ -262,7 +192,7 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
     for combination in set(zip(rows["kind"], rows["outcome"], strict=True)):
         check_job(0, kind=combination[0], outcome=combination[1])
     for name, type_ in {**JOB, **EVALUATION}.items():
-        if type_ is not str and slots:
+        if type_ in (int, float) and slots:
             for value in (min(rows[name]), max(rows[name]), math.nan if _has_nan(rows[name]) else 0):
                 checked_number(value, name)
     if slots and slots[-1] >= SLOTS:
@@ -272,11 +202,11 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
     proposals = _each(rows["proposals"], lambda found: tuple(genotype_of(values) for values in _listed(found)))
     trained = _each(rows["trained"], trained_of)
     own = _each(rows["own_measurement"], _mapping)
-    job_columns = zip(*(rows[name] for name in _JOB), strict=True)
+    job_columns = zip(*(rows[name] for name in JOB), strict=True)
     told_columns = zip(*(rows[name] for name in EVALUATION), strict=True)
     return [
         Evaluation(
-            Job(**dict(zip(_JOB, job, strict=True)), genotype=genotypes[i], settings=settings[rows["settings"][i]]),
+            Job(**dict(zip(JOB, job, strict=True)), genotype=genotypes[i], settings=settings[rows["settings"][i]]),
             Outcome[rows["outcome"][i]],
             **dict(zip(EVALUATION, told, strict=True)),
             measurement=own[text] if (text := rows["own_measurement"][i]) else measurements.get(slots[i]),

@@ -24,38 +24,52 @@ _PADDING = 4  # text of one width packs well, unless most of it is padding: one 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it lies in a file; only what is asked for becomes Python's values.
+    """A column of a table in a file, of which only the rows that are asked for are read.
 
     Attributes:
         type: Of its values: `int`, `float`, `bool`, `str`, `Shape`, or `tuple` of any length of one of these.
-        values: The data set, without an axis of length 1 but that of the rows.
+        values: The values, or the members of all tuples, or the bytes of all texts, one after the other.
         offsets: `(rows + 1,)` where each tuple or text begins in `values`; None where each row is one value.
     """
 
     type: Any
-    values: np.ndarray
-    offsets: np.ndarray | None = None
+    values: h5py.Dataset
+    offsets: h5py.Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.values) if self.offsets is None else len(self.offsets) - 1
 
     def part(self, begin: int = 0, end: int | None = None) -> list[Any]:
-        """Return the values of the rows from `begin` to before `end`."""
+        """Return the values of the rows from `begin` to before `end`.
+
+        Raises:
+            ValueError: If the offsets do not divide the values.
+        """
         end = len(self) if end is None else end
         if self.offsets is None:
             values = self.values[begin:end].tolist()
             if self.type is str:
                 return _decoded(values)
             return [tuple(value) for value in values] if self.type == Shape else values
-        offsets = self.offsets[begin : end + 1].tolist()
+        offsets = self._checked_offsets(begin, end)
         first = offsets[0]
+        members = self.values[first : offsets[-1]]
         if self.type is str:
-            text = self.values[first : offsets[-1]].tobytes()
+            text = members.tobytes()
             return [text[low - first : high - first].decode() for low, high in pairwise(offsets)]
-        members = self.values[first : offsets[-1]].tolist()
-        if self.type.__args__[0] is str:
-            members = _decoded(members)
+        members = _decoded(members.tolist()) if self.type.__args__[0] is str else members.tolist()
         return [tuple(members[low - first : high - first]) for low, high in pairwise(offsets)]
+
+    def _checked_offsets(self, begin: int, end: int) -> list[int]:
+        assert self.offsets is not None
+        total = len(self.values)
+        offsets = self.offsets[begin : end + 1].astype(np.int64)
+        is_right = bool((np.diff(offsets) >= 0).all()) and offsets[0] >= 0 and offsets[-1] <= total
+        is_right = is_right and (begin > 0 or offsets[0] == 0) and (end < len(self) or offsets[-1] == total)
+        if not is_right:
+            raise ValueError(f"{self.offsets.name} does not divide the {total} members of {self.values.name}")
+        found: list[int] = offsets.tolist()
+        return found
 
 
 def write_table(group: h5py.Group, types: Mapping[str, Any], *, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -100,34 +114,31 @@ def read_table(group: h5py.Group, types: Mapping[str, Any]) -> dict[str, Column]
 
 def _column(group: h5py.Group, name: str, type_: Any) -> Column:
     if type_ is str and f"{name}_utf8" in group:
-        values = _read(group, f"{name}_utf8", kinds="u", width=1)
-        return Column(type_, values, _read_offsets(group, name, members=len(values)))
+        return Column(type_, _dataset(group, f"{name}_utf8", kinds="u", width=1), _offset_column(group, name))
     if type_ == Shape:
-        return Column(type_, _read(group, name, kinds=_KINDS[int], shape=(3,)))
+        return Column(type_, _dataset(group, name, kinds=_KINDS[int], shape=(3,)))
     if type_ in _KINDS:
-        return Column(type_, _read(group, name, kinds=_KINDS[type_]))
-    values = _read(group, name, kinds=_KINDS[type_.__args__[0]])
-    return Column(type_, values, _read_offsets(group, name, members=len(values)))
+        return Column(type_, _dataset(group, name, kinds=_KINDS[type_]))
+    return Column(type_, _dataset(group, name, kinds=_KINDS[type_.__args__[0]]), _offset_column(group, name))
 
 
-def _read(
+def _offset_column(group: h5py.Group, name: str) -> h5py.Dataset:
+    offsets = _dataset(group, f"{name}_offset", kinds="iu")
+    if not len(offsets):
+        raise ValueError(f"{offsets.name} is empty, expected where each of the rows begins, and the end")
+    return offsets
+
+
+def _dataset(
     group: h5py.Group, name: str, *, kinds: str, width: int | None = None, shape: tuple[int, ...] = ()
-) -> np.ndarray:
+) -> h5py.Dataset:
     dataset = group[name]
     dtype = dataset.dtype
     if dtype.kind not in kinds or dataset.shape[1:] != shape or dataset.ndim != 1 + len(shape):
         raise ValueError(f"{dataset.name} is of type {dtype} and shape {dataset.shape}, which is not as it is written")
     if (width is not None and dtype.itemsize != width) or (kinds == "f" and dtype.itemsize != 8):
         raise ValueError(f"{dataset.name} is of type {dtype}, which is not as it is written")
-    values: np.ndarray = dataset[()]
-    return values
-
-
-def _read_offsets(group: h5py.Group, name: str, *, members: int) -> np.ndarray:
-    offsets = _read(group, f"{name}_offset", kinds="iu").astype(np.int64)
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != members or bool((np.diff(offsets) < 0).any()):
-        raise ValueError(f"{group.name}/{name}_offset does not divide the {members} members of {name}")
-    return offsets
+    return dataset
 
 
 def _numbers(values: Sequence[Any], type_: type) -> np.ndarray:

@@ -6,62 +6,64 @@ of values, of which an accuracy needs none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
 from evonas.archive.hdf5_table import Column, read_table, write_table
-from evonas.archive.record import CONNECTION, MEASUREMENT, POPULATION
+from evonas.archive.record import ACTIVITY, CONNECTION, MEASUREMENT, POPULATION
+from evonas.archive.sealed_file import damage_named
 from evonas.measurement import Activity, Connection, Measurement, Population
 
-_ACTIVITY = {"activity_samples": int, "activity_time_steps": int}
-_BLOCK = 16  # networks whose activity is made at once: those of a front lie far apart
+_ACTIVITY = {f"activity_{name}": type_ for name, type_ in ACTIVITY.items()}
+_AHEAD = 64  # networks whose activity is made at once, at most
 
 Part = tuple[int, Any]
 
 
 def write_measurements(file: h5py.File, measured: Sequence[tuple[int, Measurement]]) -> None:
     """Write slots and their measurements, in the order of slots."""
-    slots = [slot for slot, _ in measured]
-    columns: dict[str, list[Any]] = {
-        name: [getattr(measurement, name) for _, measurement in measured] for name in MEASUREMENT
-    }
-    samples, steps, populations, connections = [], [], [], []
+    columns: dict[str, list[Any]] = {"row": [slot for slot, _ in measured]}
+    columns |= {name: [getattr(measurement, name) for _, measurement in measured] for name in MEASUREMENT}
+    columns |= {name: [] for name in _ACTIVITY}
+    populations, connections = [], []
     for slot, measurement in measured:
         activity = measurement.activity
-        samples.append(activity.samples)
-        steps.append(activity.time_steps)
+        for name in ACTIVITY:
+            columns[f"activity_{name}"].append(getattr(activity, name))
         populations += [(slot, part) for part in activity.populations]
         connections += [(slot, part) for part in activity.connections]
-    columns |= {"row": slots, "activity_samples": samples, "activity_time_steps": steps}
     write_table(file.create_group("measurement"), {"row": int, **MEASUREMENT, **_ACTIVITY}, columns=columns)
     _write_parts(file.create_group("populations"), POPULATION, parts=populations)
     _write_parts(file.create_group("connections"), CONNECTION, parts=connections)
 
 
 class MeasuredColumns:
-    """The measurements of an archive at rest.
+    """The measurements of an archive at rest. Keeps the file open for the activities, which are read when asked for.
 
     Args:
-        file: The open archive, from which the measurements are read at once.
-        parts: Returns the tables `populations` and `connections`, with their types, when they are asked for first.
+        file: The open archive, from which all but the activities is read at once.
+        path: Where it was read from, for messages.
 
     Raises:
         ValueError: If the table of measurements is not as it is written.
     """
 
-    def __init__(self, file: h5py.File, *, parts: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self._file = file
+        self._path = path
         table = read_table(file["measurement"], {"row": int, **_ACTIVITY, **MEASUREMENT})
-        self._slots = np.array(table["row"].values, np.int64)
+        self._table = {name: column.part() for name, column in table.items()}
+        self._slots = np.array(self._table["row"], np.int64)
         if bool((np.diff(self._slots) <= 0).any()):
             raise ValueError("a slot has two measurements, or they are not in the order of slots")
-        self._table = {name: column.part() for name, column in table.items()}
-        self._read_parts = parts
-        self._block: tuple[int, list[Activity]] = (-1, [])
+        self._first = 0
+        self._activities: list[Activity] = []
 
     def by_slot(self) -> dict[int, Measurement]:
         """Return slot to measurement, the activity of which is made when it is asked for."""
@@ -74,34 +76,44 @@ class MeasuredColumns:
     def activity(self, index: int) -> Activity:
         """Return the activity of the measurement at `index` of the table.
 
+        Those of a front lie far apart and are made one by one; where all are asked for in turn, more and more are made
+        at once.
+
         Raises:
             ArchiveError: If the tables that hold it are not as they are written.
         """
-        block, first = index // _BLOCK, index // _BLOCK * _BLOCK
-        if self._block[0] != block:
-            self._block = (block, self._activities(first, min(first + _BLOCK, len(self._slots))))
-        return self._block[1][index - first]
+        made = len(self._activities)
+        if not 0 <= index - self._first < made:
+            is_next = index == self._first + made
+            end = index + (min(max(2 * made, 1), _AHEAD) if is_next else 1)
+            with damage_named(self._path):
+                self._first, self._activities = index, self._made(index, min(end, len(self._slots)))
+        return self._activities[index - self._first]
 
     @cached_property
     def _parts(self) -> Mapping[str, tuple[Mapping[str, Column], np.ndarray]]:
-        """Both tables, with where the parts of each measurement begin."""
-        read = self._read_parts({"populations": {"row": int, **POPULATION}, "connections": {"row": int, **CONNECTION}})
+        """The tables of both kinds of parts, each with where the parts of every measurement begin."""
         found = {}
-        for name, table in read.items():
-            slots = np.array(table["row"].values, np.int64)
-            begins = np.searchsorted(slots, self._slots).tolist()
-            found[name] = (table, np.array([*begins, len(slots)]))
+        for name, types in {"populations": POPULATION, "connections": CONNECTION}.items():
+            table = read_table(self._file[name], {"row": int, **types})
+            slots = np.array(table["row"].values[()], np.int64)
+            if bool((np.diff(slots) < 0).any()) or not bool(np.isin(slots, self._slots).all()):
+                raise ValueError(f"{name} belong to no measurement, or are not in the order of slots")
+            found[name] = (table, np.append(np.searchsorted(slots, self._slots), len(slots)))
         return found
 
-    def _activities(self, begin: int, end: int) -> list[Activity]:
-        populations = self._made("populations", Population, begin=begin, end=end)
-        connections = self._made("connections", Connection, begin=begin, end=end)
-        samples, steps = self._table["activity_samples"], self._table["activity_time_steps"]
+    def _made(self, begin: int, end: int) -> list[Activity]:
         return [
-            Activity(samples[begin + i], steps[begin + i], populations[i], connections[i]) for i in range(end - begin)
+            Activity(**dict(zip(ACTIVITY, plain, strict=True)), populations=populations, connections=connections)
+            for *plain, populations, connections in zip(
+                *(self._table[name][begin:end] for name in _ACTIVITY),
+                self._made_parts("populations", Population, begin=begin, end=end),
+                self._made_parts("connections", Connection, begin=begin, end=end),
+                strict=True,
+            )
         ]
 
-    def _made(self, name: str, kind: type, *, begin: int, end: int) -> list[tuple[Any, ...]]:
+    def _made_parts(self, name: str, kind: type, *, begin: int, end: int) -> list[tuple[Any, ...]]:
         table, begins = self._parts[name]
         names = [column for column in table if column != "row"]
         low, high = int(begins[begin]), int(begins[end])
@@ -109,12 +121,6 @@ class MeasuredColumns:
         parts = [_instance(kind, dict(zip(names, one, strict=True))) for one in values]
         borders = (begins[begin : end + 1] - low).tolist()
         return [tuple(parts[one:other]) for one, other in pairwise(borders)]
-
-
-def check_parts(slots: np.ndarray, *, of: np.ndarray, name: str) -> None:
-    """Check that parts lie in the order of the measurements that they belong to; raise ValueError otherwise."""
-    if bool((np.diff(slots) < 0).any()) or not bool(np.isin(slots, of).all()):
-        raise ValueError(f"{name} belong to no measurement, or are not in the order of slots")
 
 
 def _instance(kind: type, values: dict[str, Any]) -> Any:

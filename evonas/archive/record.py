@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.job import Job
+from evonas.engine.job import Job, Kind
 from evonas.engine.plain import kept, plain_json
 from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
 from evonas.measurement import Activity, Connection, Measurement, Population, Shape
 from evonas.space import Genotype, Scalar
 
-JOB = {"slot": int, "kind": str, "strategy": str, "rung": int, "epochs": int, "cost": float, "sample_steps": float,
-       "start": float, "seed": int}  # fmt: skip
-EVALUATION = {"message": str, "seconds": float, "host": str, "device": str, "retries": int, "degree": float}
-"""Fields of jobs and evaluations that are written as they are, and their types."""
 
-POPULATION = get_type_hints(Population)
-CONNECTION = get_type_hints(Connection)
-MEASUREMENT = {name: type_ for name, type_ in get_type_hints(Measurement).items() if name != "activity"}
-"""Fields of what was measured, and their types."""
+def plain_fields(kind: type) -> dict[str, Any]:
+    """Return the fields of a dataclass that are written as they are, by name, with their types.
+
+    These are numbers, texts and tuples of either. A new field of such a type becomes an entry of each record and a
+    column of the file without any other change; all other fields are written by code of their own.
+    """
+    hints = {name: str if get_origin(type_) is Literal else type_ for name, type_ in get_type_hints(kind).items()}
+    return {
+        name: type_
+        for name, type_ in hints.items()
+        if type_ in _PLAIN or (get_origin(type_) is tuple and get_args(type_)[0] in _PLAIN)
+    }
+
+
+_PLAIN = {bool, int, float, str}
+
+JOB, EVALUATION, MEASUREMENT = plain_fields(Job), plain_fields(Evaluation), plain_fields(Measurement)
+ACTIVITY, POPULATION, CONNECTION = plain_fields(Activity), plain_fields(Population), plain_fields(Connection)
 
 SLOTS = 2**31
 """More jobs than any run has: slots lie below."""
 
-_SCALARS = {bool, int, float, str}
-_KINDS = ("evaluate", "search")
+_KINDS = get_args(Kind)
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
@@ -37,21 +46,25 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     job, measurement = evaluation.job, evaluation.measurement
     record: dict[str, Any] = {name: getattr(job, name) for name in JOB}
     record["genotype"] = dict(job.genotype)
-    record["parents"] = job.parents
     record["settings"] = dict(job.settings)
     record["outcome"] = evaluation.outcome.name
     record.update({name: getattr(evaluation, name) for name in EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
-        record["measurement"] = measurement.to_json()
+        record["measurement"] = {name: getattr(measurement, name) for name in MEASUREMENT}
+        record["measurement"]["activity"] = activity_record(measurement.activity)
     elif measurement is not None:
         record["own_measurement"] = dict(measurement)
     return record
 
 
-def from_record(record: Any) -> Evaluation:
+def from_record(record: Any, *, load: Callable[[], Activity] | None = None) -> Evaluation:
     """Return the evaluation that `to_record` wrote.
+
+    Args:
+        record: What `to_record` returned, read back from JSON.
+        load: Returns the activity of its measurement where the record does not hold it.
 
     Raises:
         ValueError: If it is no record of an evaluation. The text says what is wrong with it.
@@ -63,7 +76,6 @@ def from_record(record: Any) -> Evaluation:
     job = Job(
         **{name: checked_number(_of(record, name, type_), name) for name, type_ in JOB.items()},
         genotype=genotype_of(_of(record, "genotype", dict)),
-        parents=_of(record, "parents", tuple[int, ...]),
         settings=settings_of(_of(record, "settings", dict)),
     )
     own, measured = record.get("own_measurement"), record.get("measurement")
@@ -73,7 +85,7 @@ def from_record(record: Any) -> Evaluation:
         job,
         Outcome[outcome],
         **{name: checked_number(_of(record, name, type_), name) for name, type_ in EVALUATION.items()},
-        measurement=own if measured is None else _measurement(measured),
+        measurement=own if measured is None else _measurement(measured, load=load),
         proposals=tuple(genotype_of(values) for values in _of(record, "proposals", list)),
         trained=None if record.get("trained") is None else trained_of(record["trained"]),
     )
@@ -103,7 +115,7 @@ def genotype_of(values: Any) -> Genotype:
 
 def settings_of(values: Any) -> dict[str, Scalar]:
     """Return `values`; raise ValueError where they are no mapping from names to scalars."""
-    if not isinstance(values, dict) or not {*map(type, values.values())} <= _SCALARS:
+    if not isinstance(values, dict) or not {*map(type, values.values())} <= _PLAIN:
         raise ValueError(f"there is {values!r:.60}, expected a mapping from names to single values")
     return values
 
@@ -161,7 +173,9 @@ def plain(evaluation: Evaluation) -> Evaluation:
 
 
 def _plain_job(job: Job) -> Job:
-    numbers = {name: checked_number(type_(getattr(job, name)), name) for name, type_ in JOB.items() if type_ is not str}
+    numbers = {
+        name: checked_number(type_(getattr(job, name)), name) for name, type_ in JOB.items() if type_ in (int, float)
+    }
     return replace(
         job, **numbers, settings=settings_of(plain_json(dict(job.settings))), parents=tuple(map(int, job.parents))
     )
@@ -178,32 +192,53 @@ def _shown(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
-def _measurement(data: Any) -> Measurement:
-    activity = _of(data, "activity", dict) if isinstance(data, dict) else None
-    if activity is None:
-        raise ValueError(f"measurement is {data!r:.60}, expected a JSON object")
-    return Measurement(
-        **{name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()},
-        activity=Activity(
-            _of(activity, "samples", int),
-            _of(activity, "time_steps", int),
-            tuple(_part(part, POPULATION, make=Population) for part in _of(activity, "populations", list)),
-            tuple(_part(part, CONNECTION, make=Connection) for part in _of(activity, "connections", list)),
-        ),
+def activity_record(activity: Activity) -> dict[str, Any]:
+    """Return a JSON object that `activity_of` reads back without loss: its parts by column, each name once."""
+    return {
+        **{name: getattr(activity, name) for name in ACTIVITY},
+        "populations": {name: [getattr(part, name) for part in activity.populations] for name in POPULATION},
+        "connections": {name: [getattr(part, name) for part in activity.connections] for name in CONNECTION},
+    }
+
+
+def activity_of(data: Any) -> Activity:
+    """Return the activity that `activity_record` wrote; raise ValueError where this is none."""
+    if not isinstance(data, dict):
+        raise ValueError(f"the activity is {data!r:.60}, expected a JSON object")
+    return Activity(
+        **{name: _of(data, name, type_) for name, type_ in ACTIVITY.items()},
+        populations=parts_of(_of(data, "populations", dict), Population),
+        connections=parts_of(_of(data, "connections", dict), Connection),
     )
 
 
-def _part(data: Any, types: Mapping[str, Any], *, make: Any) -> Any:
+def parts_of(columns: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
+    """Return the values of a dataclass that these columns hold; raise ValueError where they are not of its types."""
+    types = plain_fields(kind)
+    found = [[_typed(value, name, type_) for value in _of(columns, name, list)] for name, type_ in types.items()]
+    if len({len(values) for values in found}) > 1:
+        raise ValueError(f"the columns of {kind.__name__} are of different lengths")
+    return tuple(kind(**dict(zip(types, values, strict=True))) for values in zip(*found, strict=True))
+
+
+def _measurement(data: Any, *, load: Callable[[], Activity] | None) -> Measurement:
     if not isinstance(data, dict):
-        raise ValueError(f"a part of the activity is {data!r:.60}, expected a JSON object")
-    return make(**{name: _of(data, name, type_) for name, type_ in types.items()})
+        raise ValueError(f"measurement is {data!r:.60}, expected a JSON object")
+    values = {name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()}
+    if load is not None:
+        return Measurement.deferred(load, **values)
+    return Measurement(**values, activity=activity_of(data.get("activity")))
 
 
 def _of(record: Mapping[str, Any], name: str, type_: Any) -> Any:
     """Return a value of a JSON object; raise ValueError where it is not of its type."""
     if name not in record:
         raise ValueError(f"{name} is missing")
-    value = record[name]
+    return _typed(record[name], name, type_)
+
+
+def _typed(value: Any, name: str, type_: Any) -> Any:
+    """Return a value that JSON read, as its type has it; raise ValueError where it is of another."""
     if type_ in (int, float, bool, str, dict, list):
         if type(value) is type_ and not (type_ is int and not -(2**63) <= value < 2**63):
             return value

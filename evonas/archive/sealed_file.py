@@ -7,10 +7,16 @@ before HDF5 sees a byte of it: HDF5 trusts what it reads, and a damaged file giv
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import h5py
 
 from evonas.archive.atomic_file import write_bytes
 from evonas.errors import ArchiveError
@@ -19,6 +25,12 @@ FORMAT_VERSION = 1
 BLOCK = 512
 _MAGIC = b"evonas archive"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
+_ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
+_PACKED = 200
+_WRONG = (
+    OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
 
 
 def write_sealed(path: Path, content: bytes) -> None:
@@ -62,6 +74,33 @@ def read_sealed(path: Path) -> bytes:
     return content
 
 
+def open_sealed(path: Path) -> h5py.File:
+    """Return the HDF5 file behind the seal, in memory, looked at before any of its data is read.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ArchiveError: If it cannot be read, is no archive, is of another format, is damaged, or holds anything but
+            groups of plain data sets.
+    """
+    content = read_sealed(path)
+    with damage_named(path):
+        file = h5py.File(h5py.h5f.open_file_image(content))
+        _inspect(file, size=len(content))
+        return file
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Raise ArchiveError, with the path and what is wrong, for any error that reading a made-up file may raise."""
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except _WRONG as error:
+        what = str(error) if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {error}"
+        raise damaged(path, f"its first line is right, what it holds is not as evonas writes it ({what})") from error
+
+
 def damaged(path: Path, what: str) -> ArchiveError:
     """Return the error that says what is wrong with the archive at `path`, and what to do."""
     return ArchiveError(
@@ -69,6 +108,33 @@ def damaged(path: Path, what: str) -> ArchiveError:
         f"it away and start the same command again, which then goes on with what {path.name}.journal holds, if there "
         "is one, and evaluates the rest again."
     )
+
+
+def _inspect(file: h5py.File, *, size: int) -> None:
+    """Check that the file holds groups of plain data sets and nothing else; raise ValueError otherwise."""
+    taken = 0
+    for name in file:
+        group = _own(file, name, h5py.Group)
+        for column in group:
+            dataset = _own(group, column, h5py.Dataset)
+            properties = dataset.id.get_create_plist()
+            filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+            if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+                raise ValueError(f"{dataset.name} lies in another file")
+            if dataset.dtype.kind not in "iufbS" or any(one not in _FILTERS for one in filters):
+                raise ValueError(f"{dataset.name} is of type {dataset.dtype}, packed by {filters}")
+            taken += math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    if taken > _ROOM + _PACKED * size:
+        raise ValueError(f"its data sets would take {taken} bytes in memory, far more than its {size} bytes can hold")
+
+
+def _own(group: h5py.Group, name: str, kind: type) -> Any:
+    """Return what lies in the group under this name itself, and not by a link to elsewhere."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink) or group.get(name, getclass=True) is not kind:
+        raise ValueError(
+            f"{group.name.rstrip('/')}/{name} is no {kind.__name__.lower()} of this file, but a link or else"
+        )
+    return group[name]
 
 
 def _seal(content: bytes) -> bytes:
