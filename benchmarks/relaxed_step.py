@@ -35,9 +35,8 @@ from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
 from evonas.space import Genotype
 from evonas.training.bilevel_search import differentiable_search
-from evonas.training.bilevel_settings import Paths, Relaxation
 from evonas.training.trainer import TrainingEvaluator
-from evonas.training.training_settings import Training
+from evonas.training.training_settings import Paths, Relaxation, Training
 from evonas.variables import Scalar
 from objectives import energy
 from spaces.spatial_temporal import space

@@ -44,7 +44,7 @@ from evonas.data import digits
 from evonas.engine.job import Job
 from evonas.snn.kernels.backend import use_backend
 from evonas.snn.neurons import Neuron
-from evonas.training.glibc_memory import keep_freed_memory
+from evonas.training.process import keep_freed_memory
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space

@@ -17,8 +17,7 @@ from evonas.runfile.schema import DataSection, ObjectiveSection, RunFile, Search
 from evonas.runfile.space_section import space_of
 from evonas.runfile.strategy_sections import price_of
 from evonas.space import Space
-from evonas.training.glibc_memory import keep_freed_memory
-from evonas.training.torch_process import sees_gpu
+from evonas.training.process import keep_freed_memory, sees_gpu
 from evonas.training.training_settings import Training
 
 
@@ -98,12 +97,12 @@ def evaluator_of(
     evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
     searchers = {}
     if prices:
-        from evonas.training.bilevel_searcher import BilevelSearcher
+        from evonas.training.bilevel_search import BilevelSearcher
 
-        make = partial(BilevelSearcher, space, data, training=training, device=device)
+        make = partial(BilevelSearcher, space, data, training=training, threads=threads, device=device)
         searchers = {name: make(price=price) for name, price in prices.items()}
     keep_freed_memory()  # this process does nothing else
-    return JobEvaluator(evaluator, searchers=searchers, threads=threads)
+    return JobEvaluator(evaluator, searchers=searchers)
 
 
 @dataclass(frozen=True)

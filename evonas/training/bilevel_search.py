@@ -6,34 +6,98 @@ differentiated. Validation data are never read.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.job import Job
 from evonas.engine.returned import Returned
-from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
-from evonas.errors import EvonasError, SpaceError, TrainingDivergedError
+from evonas.engine.search_job import SearchSettings
+from evonas.errors import EvonasError, SpaceError
 from evonas.expected_counts import PriceFunction, total_spikes
-from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_priced
-from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Genotype, Space
-from evonas.training.bilevel_settings import Relaxation
+from evonas.training.bilevel_step import BilevelSteps
+from evonas.training.process import seeded, torch_threads
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from
-from evonas.training.trainer import as_tensors, optimizer_of, parameter_groups, surrogate_search_of
-from evonas.training.training_settings import Training
+from evonas.training.trainer import surrogate_search_of
+from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Scalar
-
-REFERENCE_NETWORKS = 8
-"""Networks that are drawn for the reference of the price."""
 
 DRAWS = 1000
 """Draws before the search for distinct networks is given up."""
+
+
+class BilevelSearcher:
+    """Does search jobs: `searcher(job)` returns the genotypes that the search of `job` proposes.
+
+    All depends on the run's seed and the settings of the job alone, on one kind of device with one number of threads.
+
+    Args:
+        space: A space with `relax`.
+        data: Training samples; those for validation are not read.
+        price: The priced objective as a function of expected counts.
+        training: How weights are trained; the schedule is that of the search.
+        threads: Threads of torch while it works; results on other numbers of threads differ in the last bits.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        data: SearchData,
+        *,
+        price: PriceFunction,
+        training: Training,
+        threads: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        self._space = space
+        self._data = data
+        self._price = price
+        self._training = training
+        self._threads = threads
+        self._device = torch.device(device)
+
+    def __call__(self, job: Job) -> Returned:
+        """Return the genotypes that `job` proposes.
+
+        Raises:
+            TrainingDivergedError: If a loss is no longer a finite number.
+            EvonasError: If the settings do not fit the space or the data.
+        """
+        given = SearchSettings.of(job.settings)
+        relaxation = Relaxation(
+            warm_up=given.warm_up,
+            epochs=given.epochs,
+            proposals=given.proposals,
+            batch_size=self._training.batch_size,
+        )
+        with torch_threads(self._threads):
+            return differentiable_search(
+                self._space,
+                self._data,
+                context=given.context,
+                price=given.price,
+                objective_price=self._price,
+                relaxation=relaxation,
+                training=self._training,
+                seed=_seed(job),
+                device=self._device,
+            )
+
+
+def _seed(job: Job) -> int:
+    """Return a seed made of the run's seed and the settings of the search."""
+    given = json.dumps([job.seed, dict(job.settings)], sort_keys=True)
+    return int(hashlib.sha256(given.encode()).hexdigest()[:15], 16)
 
 
 @dataclass(frozen=True)
@@ -98,26 +162,24 @@ def differentiable_search(
         raise EvonasError("The space has no `relax`, so that it cannot be searched by gradients. Use another strategy.")
     if not 0 <= price < math.inf:
         raise EvonasError(f"The price of a differentiable search must be 0 or more, got {price}.")
-    torch.manual_seed(seed % 2**63)
-    relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.classes)
-    search = _Search(
-        space,
-        relaxed,
-        data.train,
-        price=price,
-        objective=objective_price or total_spikes,
-        relaxation=relaxation,
-        training=training,
-        generator=torch.Generator().manual_seed((seed ^ 0x5EA2C4) % 2**63),
-        device=device,
-        search_surrogates=surrogate_search_of(space, training),
-    )
-    trace = search.run()
-    return Returned(proposals=search.found(), trained=replace(search.trained, epochs=tuple(map(asdict, trace))))
+    with seeded(seed, device=device):
+        relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.classes)
+        return _Search(
+            space,
+            relaxed,
+            data.train,
+            price=price,
+            objective=objective_price or total_spikes,
+            relaxation=relaxation,
+            training=training,
+            generator=torch.Generator().manual_seed((seed ^ 0x5EA2C4) % 2**63),
+            device=device,
+            search_surrogates=surrogate_search_of(space, training),
+        ).run()
 
 
 class _Search:
-    """One search: the relaxed network, its logits, and what trains them."""
+    """One search: which samples train what, epoch by epoch, and what is decoded in the end."""
 
     def __init__(
         self,
@@ -133,48 +195,43 @@ class _Search:
         device: torch.device,
         search_surrogates: Callable[[Searchable], SurrogateSearch] | None,
     ) -> None:
-        self.space = space
-        self.relaxed, self.relaxation, self.training, self.generator = relaxed, relaxation, training, generator
-        self.price, self.objective, self.reference = price, objective, 1.0
-        self.inputs, self.labels = as_tensors(samples, device)
-        self.network = relaxed.network.to(device).train()
-        self.surrogates = None if search_surrogates is None else search_surrogates(self.network)
-        self.steps = 0
-        self.sample_steps = 0.0
-        self.logits: Logits = relaxed.logits(generator=generator)
-        if not is_multiplying_priced(objective):
-            self.logits.leave_out("analog")
-        self.counter = ExpectedCounter(relaxed.network.plan)
-        order = torch.randperm(len(self.labels), generator=generator)
-        of_weights = round(relaxation.weights_part * len(order))
+        self.space, self.relaxed, self.relaxation, self.generator = space, relaxed, relaxation, generator
+        self.device = device
+        count = len(samples)
+        of_weights = round(relaxation.weights_part * count)
+        self.steps = BilevelSteps(
+            relaxed,
+            samples,
+            price=price,
+            objective=objective,
+            relaxation=relaxation,
+            training=training,
+            weight_steps=math.ceil(of_weights / relaxation.batch_size) * (relaxation.warm_up + relaxation.epochs),
+            generator=generator,
+            device=device,
+            search_surrogates=search_surrogates,
+        )
+        order = torch.randperm(count, generator=generator)
         self.for_weights, self.for_logits = order[:of_weights], order[of_weights:]
-        if not (len(self.for_weights) and len(self.for_logits)):
-            raise EvonasError(f"{len(order)} training samples are too few to share them among weights and logits.")
-        self.of_weights = optimizer_of(parameter_groups(self.network), training)
-        steps = math.ceil(len(self.for_weights) / relaxation.batch_size) * (relaxation.warm_up + relaxation.epochs)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.of_weights, steps)
-        groups = [
-            {"params": self.logits.choices, "lr": relaxation.logit_rate},
-            {"params": self.logits.numbers, "lr": relaxation.constant_rate},
-        ]
-        self.of_logits = torch.optim.Adam(groups, betas=(0.5, 0.999))
 
-    def run(self) -> tuple[Epoch, ...]:
-        """Train, and return what happened."""
-        trace = [self._epoch(epoch) for epoch in range(-self.relaxation.warm_up, 0)]
-        self.reference = self._reference_objective()
-        return (*trace, *(self._epoch(epoch) for epoch in range(self.relaxation.epochs)))
+    def run(self) -> Returned:
+        """Train, and return the networks that are decoded and what the training took."""
+        epochs = [self._epoch(epoch) for epoch in range(-self.relaxation.warm_up, 0)]
+        self.steps.set_reference(self.for_logits[: self.relaxation.batch_size])
+        epochs += [self._epoch(epoch) for epoch in range(self.relaxation.epochs)]
+        proposals = self._decoded_networks()
+        return Returned(proposals=proposals, trained=replace(self.steps.trained, epochs=tuple(map(asdict, epochs))))
 
     @torch.no_grad()
-    def found(self) -> tuple[Genotype, ...]:
+    def _decoded_networks(self) -> tuple[Genotype, ...]:
         """Return the decoded network and distinct ones drawn from the mixture, fewer where it holds fewer."""
         temperature = self.relaxation.last_temperature
-        first = self._decoded(self.logits.mixture(temperature=temperature))
+        first = self._decoded(self.steps.logits.mixture(temperature=temperature))
         found = [] if first is None else [first]
         for _ in range(DRAWS):
             if len(found) == self.relaxation.proposals:
                 break
-            genotype = self._decoded(self.logits.network(temperature=temperature, generator=self.generator))
+            genotype = self._decoded(self.steps.logits.network(temperature=temperature, generator=self.generator))
             if genotype is not None and genotype not in found:
                 found.append(genotype)
         if not found:
@@ -193,11 +250,6 @@ class _Search:
                 raise
             return None
 
-    @property
-    def trained(self) -> Trained:
-        """What the training took so far."""
-        return Trained(self.sample_steps, () if self.surrogates is None else tuple(self.surrogates.trace))
-
     def _epoch(self, epoch: int) -> Epoch:
         """Train for one epoch; those below 0 are the warm-up."""
         temperature = self.relaxation.temperature(epoch)
@@ -205,14 +257,11 @@ class _Search:
         others = self._endless(self.for_logits)
         batches = self._shuffled(self.for_weights)
         for position, index in enumerate(batches):
-            self.steps += 1
-            if self.surrogates is not None and self.surrogates.is_due(self.steps):
-                size = self.relaxation.batch_size
-                samples = samples_from(torch.cat(batches), first=position * size, batch_size=size)
-                self._search_surrogates(self.surrogates, samples, temperature)
-            losses.append(self._step_of_weights(index, temperature))
+            size = self.relaxation.batch_size
+            looked_at = samples_from(torch.cat(batches), first=position * size, batch_size=size)
+            losses.append(self.steps.step_of_weights(index, temperature=temperature, looked_at=looked_at))
             if epoch >= 0:
-                loss, objective = self._step_of_logits(next(others), temperature)
+                loss, objective = self.steps.step_of_logits(next(others), temperature=temperature)
                 logits_losses.append(loss)
                 objectives.append(objective)
         return Epoch(
@@ -220,89 +269,17 @@ class _Search:
             weights_loss=_mean(losses),
             logits_loss=_mean(logits_losses) if epoch >= 0 else None,
             objective=_mean(objectives) if epoch >= 0 else None,
-            entropy=self.logits.entropy(),
+            entropy=self.steps.logits.entropy(),
         )
-
-    def _mixture_for_weights(self, temperature: float) -> NetworkMixture:
-        if self.relaxation.paths == "all":
-            return self.logits.mixture(temperature=temperature).detached()
-        return self.logits.network(temperature=temperature, generator=self.generator)
-
-    def _search_surrogates(self, search: SurrogateSearch, samples: Tensor, temperature: float) -> None:
-        mixture = self._mixture_for_weights(temperature)
-
-        def losses(index: Tensor) -> Tensor:
-            answers = self.network(self.inputs[:, index], mixture)
-            return nn.functional.cross_entropy(answers, self.labels[index], reduction="none")
-
-        before = search.samples
-        search.move(losses, samples, learning_rate=float(self.schedule.get_last_lr()[0]))
-        self._count(search.samples - before, mixture)
-
-    def _count(self, samples: float, mixture: NetworkMixture) -> None:
-        self.sample_steps += samples * self.network.time_steps(mixture)
-
-    def _step_of_weights(self, index: Tensor, temperature: float) -> float:
-        mixture = self._mixture_for_weights(temperature)
-        loss = nn.functional.cross_entropy(self.network(self.inputs[:, index], mixture), self.labels[index])
-        _check_finite(loss, "weights")
-        self.of_weights.zero_grad(set_to_none=True)  # branches that were not drawn have no gradient, and so no step
-        loss.backward()
-        length = nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
-        if not torch.isfinite(length):
-            raise TrainingDivergedError(f"The gradient norm is {length} in a step of the weights.")
-        self.of_weights.step()
-        self.schedule.step()
-        self._count(len(index), mixture)
-        return loss.item()
-
-    def _step_of_logits(self, index: Tensor, temperature: float) -> tuple[float, float]:
-        if self.relaxation.paths == "all":
-            mixture = self.logits.mixture(temperature=temperature)
-        else:
-            mixture = self.logits.two_paths(temperature=temperature, generator=self.generator)
-        answers = self.network(self.inputs[:, index], mixture, counter=self.counter)
-        loss = nn.functional.cross_entropy(answers, self.labels[index])
-        objective = self.objective(self.counter.counts())
-        total = loss + self.price * objective / self.reference
-        _check_finite(total, "logits")
-        trained = [*self.logits.choices, *self.logits.numbers]
-        before = [values.detach().clone() for values in trained]
-        for values, gradient in zip(trained, torch.autograd.grad(total, trained, allow_unused=True), strict=True):
-            values.grad = gradient
-        self.of_logits.step()
-        with torch.no_grad():  # what was not contested stays, where the momentum of earlier steps would move it
-            for values, former in zip(trained, before, strict=True):
-                if values.grad is not None:
-                    values.copy_(torch.where(values.grad == 0, former, values))
-        self.logits.keep_bounds()
-        self._count(TWO_PATHS * len(index), mixture)
-        return loss.item(), objective.item()
-
-    @torch.no_grad()
-    def _reference_objective(self) -> float:
-        index = self.for_logits[: self.relaxation.batch_size]
-        objectives = []
-        for _ in range(REFERENCE_NETWORKS):
-            mixture = self.logits.network(temperature=self.relaxation.first_temperature, generator=self.generator)
-            self.network(self.inputs[:, index], mixture, counter=self.counter)
-            self._count(FORWARD * len(index), mixture)
-            objectives.append(float(self.objective(self.counter.counts())))
-        return max(_mean(objectives), torch.finfo(torch.float32).tiny)
 
     def _shuffled(self, samples: Tensor) -> tuple[Tensor, ...]:
         order = torch.randperm(len(samples), generator=self.generator)
-        batches: tuple[Tensor, ...] = samples[order].to(self.labels.device).split(self.relaxation.batch_size)
+        batches: tuple[Tensor, ...] = samples[order].to(self.device).split(self.relaxation.batch_size)
         return batches
 
     def _endless(self, samples: Tensor) -> Iterator[Tensor]:
         while True:
             yield from self._shuffled(samples)
-
-
-def _check_finite(loss: Tensor, what: str) -> None:
-    if not torch.isfinite(loss):
-        raise TrainingDivergedError(f"The loss is {loss.item()} in a step of the {what}.")
 
 
 def _mean(values: list[float]) -> float:

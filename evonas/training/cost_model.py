@@ -13,7 +13,7 @@ from evonas.engine.training_log import TWO_PATHS
 from evonas.engine.view import Proposal
 from evonas.errors import SpaceError
 from evonas.space import Genotype, Space
-from evonas.training.bilevel_settings import Relaxation
+from evonas.training.training_settings import Relaxation
 from evonas.variables import Scalar
 
 DRAWN = 16

@@ -10,11 +10,10 @@ from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.errors import EvonasError
 from evonas.space import Genotype
-from evonas.training.torch_process import torch_threads
 
 
 class Searcher(Protocol):
-    """Whoever does the `search` jobs of a strategy."""
+    """Does the `search` jobs of a strategy."""
 
     def __call__(self, job: Job) -> Returned | Sequence[Genotype]:
         """Return the genotypes that `job` proposes. What it raises becomes the outcome of the row."""
@@ -26,32 +25,27 @@ class JobEvaluator:
     Args:
         evaluate: Measures networks.
         searchers: Name of a strategy to what does its searches.
-        threads: Threads of torch during a job.
+
+    Attributes:
+        device: Kind of device, as it is stored with each row: that of `evaluate`.
     """
 
-    def __init__(self, evaluate: Evaluate, *, searchers: Mapping[str, Searcher], threads: int = 1) -> None:
+    def __init__(self, evaluate: Evaluate, *, searchers: Mapping[str, Searcher]) -> None:
         self._evaluate = evaluate
-        self._threads = threads
         self._searchers = dict(searchers)
-
-    @property
-    def device(self) -> str:
-        """Kind of device, as it is stored with each row."""
-        return str(getattr(self._evaluate, "device", "cpu"))
+        self.device = str(getattr(evaluate, "device", "cpu"))
 
     def __call__(self, job: Job) -> Any:
         """Return the measurement of an `evaluate` job, the genotypes that a `search` job proposes.
 
         Raises:
-            EvonasError: If nobody does the searches of the strategy that proposed the job.
+            EvonasError: If there is no searcher for the strategy that proposed the job.
         """
-        with torch_threads(self._threads):
-            return self._work(job)
-
-    def _work(self, job: Job) -> Any:
         if job.kind == "evaluate":
             return self._evaluate(job)
         if job.strategy not in self._searchers:
             known = ", ".join(self._searchers) or "none"
-            raise EvonasError(f"Nobody here does search jobs of {job.strategy!r}; there are searchers for: {known}.")
+            raise EvonasError(
+                f"There is no searcher for the strategy {job.strategy!r}; there are searchers for: {known}."
+            )
         return self._searchers[job.strategy](job)

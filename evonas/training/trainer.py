@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -18,9 +18,9 @@ from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
-from evonas.training.flat_parameters import flattened
+from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
+from evonas.training.process import seeded, torch_threads
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
-from evonas.training.torch_process import torch_threads
 from evonas.training.training_settings import Training
 
 NORM_MOMENTUM = 0.1
@@ -69,13 +69,12 @@ class TrainingEvaluator:
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
         """
-        with torch_threads(self._threads):
+        with torch_threads(self._threads), seeded(_seed(job), device=self._device):
             network = self._network(job)
             trained = self._fit(network, job)
             return Returned(self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
-        torch.manual_seed(_seed(job) % 2**63)
         network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
         if self._training.train_neurons:
             network.train_neurons()
@@ -193,31 +192,3 @@ def surrogate_search_of(space: Space, training: Training) -> Callable[[Searchabl
             "that is their width, or leave out search_surrogates_every."
         )
     return partial(SurrogateSearch, widths=Range(*space.surrogate_widths), every=training.search_surrogates_every)
-
-
-def optimizer_of(groups: Sequence[Sequence[nn.Parameter]], settings: Training) -> torch.optim.Optimizer:
-    """Return AdamW on what `parameter_groups` returned."""
-    decays = zip(groups, (settings.weight_decay, 0.0), strict=True)
-    return torch.optim.AdamW(
-        [{"params": list(group), "weight_decay": decay} for group, decay in decays],
-        lr=settings.learning_rate,
-        fused=True,
-    )
-
-
-def parameter_groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the weights of synapses, which decay, apart from all else, which does not.
-
-    A layer or operation has its weights in `weight`, more than one dimension of them; those of a norm have one.
-
-    Raises:
-        EvonasError: If nothing in the network can be trained.
-    """
-    held = (getattr(module, "weight", None) for module in network.modules())
-    weights = {id(weight) for weight in held if isinstance(weight, nn.Parameter) and weight.ndim > 1}
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if not parameters:
-        raise EvonasError(
-            "The network has no parameters that can be trained, neither weights nor constants of neurons."
-        )
-    return [p for p in parameters if id(p) in weights], [p for p in parameters if id(p) not in weights]

@@ -24,8 +24,7 @@ from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
-from evonas.training.bilevel_settings import Relaxation
-from evonas.training.training_settings import Training
+from evonas.training.training_settings import Relaxation, Training
 
 RIGHT: dict[str, Any] = {
     "search": {"space": "spatial_temporal", "evaluations": 8},

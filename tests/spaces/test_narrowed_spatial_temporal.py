@@ -17,8 +17,7 @@ from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.evolution import Evolution
 from evonas.training.bilevel_search import differentiable_search
-from evonas.training.bilevel_settings import Relaxation
-from evonas.training.training_settings import Training
+from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
 

@@ -19,8 +19,7 @@ from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.space import Genotype, Space
 from evonas.training.bilevel_search import differentiable_search
-from evonas.training.bilevel_settings import Relaxation
-from evonas.training.training_settings import Training
+from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
 

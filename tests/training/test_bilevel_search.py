@@ -15,8 +15,8 @@ from evonas.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.space import Space
 from evonas.training.bilevel_search import differentiable_search
-from evonas.training.bilevel_settings import Relaxation
-from evonas.training.training_settings import Training
+from evonas.training.bilevel_step import BilevelSteps
+from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice
 from objectives import energy, spikes, synaptic_operations
 from spaces.spatial_temporal import LEVELS, space
@@ -61,6 +61,14 @@ def test_the_same_seed_finds_the_same_and_another_seed_something_else(data):
     assert found(data, seed=1, proposals=2).trained.epochs != first.trained.epochs
 
 
+def test_a_search_leaves_the_random_numbers_of_its_process_as_they_were(data):
+    torch.manual_seed(1)
+    expected = torch.rand(4)
+    torch.manual_seed(1)
+    found(data)
+    assert torch.equal(torch.rand(4), expected)
+
+
 def test_surrogates_are_searched_while_the_weights_are_trained(data):
     training = Training(search_surrogates_every=2)
     first = found(data, training=training)
@@ -92,17 +100,15 @@ def test_the_trace_tells_each_epoch(data):
 
 
 def test_weights_and_logits_learn_from_different_samples(data, monkeypatch):
-    from evonas.training import bilevel_search
-
     seen: dict[str, set[int]] = {"weights": set(), "logits": set()}
     for kind in seen:
-        step = getattr(bilevel_search._Search, f"_step_of_{kind}")
+        step = getattr(BilevelSteps, f"step_of_{kind}")
 
-        def listening(self, index, temperature, *, step=step, kind=kind):
+        def listening(self, index, *, step=step, kind=kind, **options):
             seen[kind] |= set(index.tolist())
-            return step(self, index, temperature)
+            return step(self, index, **options)
 
-        monkeypatch.setattr(bilevel_search._Search, f"_step_of_{kind}", listening)
+        monkeypatch.setattr(BilevelSteps, f"step_of_{kind}", listening)
     found(data, weights_part=0.25, epochs=8)
     assert len(seen["weights"]) == 24
     assert not seen["weights"] & seen["logits"]

@@ -6,8 +6,8 @@ import pytest
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.view import Proposal
 from evonas.space import Genotype, Space
-from evonas.training.bilevel_settings import Relaxation
 from evonas.training.cost_model import TWO_PATHS, WEIGHTS_PART, TrainingCost
+from evonas.training.training_settings import Relaxation
 from evonas.variables import Choice, Integer
 
 DATA = SearchData(

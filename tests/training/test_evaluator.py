@@ -35,6 +35,6 @@ def test_each_kind_of_job_goes_to_whom_it_is_for() -> None:
 def test_a_search_that_nobody_does_is_a_row_that_says_so() -> None:
     row = attempt(BOTH, Job(1, "search", Genotype({}), "other"))
     assert row.outcome is Outcome.CRASHED
-    assert "Nobody here does search jobs of 'other'; there are searchers for: differentiable." in row.message
+    assert "There is no searcher for the strategy 'other'; there are searchers for: differentiable." in row.message
     with pytest.raises(EvonasError, match="searchers for: none"):
         JobEvaluator(Evaluate(), searchers={})(Job(1, "search", Genotype({}), "other"))

@@ -197,6 +197,16 @@ def test_sample_steps_are_counted(data: SearchData, genotype: Genotype, monkeypa
     assert searched.sample_steps > 1.5 * steps
 
 
+def test_an_evaluation_leaves_the_random_numbers_of_its_process_as_they_were(
+    data: SearchData, genotype: Genotype
+) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(4)
+    torch.manual_seed(1)
+    evaluator(data, epochs=1)(job(genotype, epochs=1))
+    assert torch.equal(torch.rand(4), expected)
+
+
 def without_norm(change: Callable[[Network], object] = lambda network: None) -> Space:
     """Return a space of one network: pixels skip to neurons, and their mean over space goes to the classes."""
 

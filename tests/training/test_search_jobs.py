@@ -20,8 +20,8 @@ from evonas.engine.job import Job
 from evonas.engine.workers import InlineWorkers
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.space import Genotype
-from evonas.training import bilevel_searcher
-from evonas.training.bilevel_searcher import BilevelSearcher
+from evonas.training import bilevel_search
+from evonas.training.bilevel_search import BilevelSearcher
 from evonas.training.training_settings import Training
 from objectives import energy
 from spaces.spatial_temporal import space
@@ -65,13 +65,13 @@ def test_the_search_is_told_the_price_and_the_schedule(
     searcher: BilevelSearcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, Any] = {}
-    search = bilevel_searcher.differentiable_search
+    search = bilevel_search.differentiable_search
 
     def listening(*arguments: Any, **options: Any) -> Any:
         told.update(options)
         return search(*arguments, **options)
 
-    monkeypatch.setattr(bilevel_searcher, "differentiable_search", listening)
+    monkeypatch.setattr(bilevel_search, "differentiable_search", listening)
     searcher(job(price=0.7, warm_up=0, epochs=2))
     assert (told["price"], told["context"]) == (0.7, {"nodes": 1, "layers": 2, "channels": 4})
     assert (told["relaxation"].warm_up, told["relaxation"].epochs, told["relaxation"].proposals) == (0, 2, 2)

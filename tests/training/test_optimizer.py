@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evonas.training.flat_parameters import flattened
+from evonas.training.optimizer import flattened
 
 LAYOUTS = {
     "plain": torch.randn(3, 4, 2, 2),
