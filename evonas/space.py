@@ -141,7 +141,7 @@ class Space:
         self,
         variables: Mapping[str, Variable],
         *,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule] | Rule = (),
         arrange: Callable[[Assignment], Assignment] | None = None,
         build: Callable[..., Any] | None = None,
         relax: Callable[..., Any] | None = None,
@@ -158,7 +158,10 @@ class Space:
                 f"A Space needs variables such as Choice or Integer by name, got {shown(self.variables[name])} for "
                 f"{shown(name)}."
             )
-        self.rules = tuple(rules)
+        self.rules = tuple(rules) if isinstance(rules, list | tuple) else (rules,)
+        other = [rule for rule in self.rules if not isinstance(rule, Rule)]
+        if other:
+            raise SpaceError(f'A Space needs rules such as Rule(("tau",), when), got {shown(other[0])}.')
         self.build = build
         self.relax = relax
         self.sizes = tuple(sizes)
@@ -334,4 +337,4 @@ class Space:
 
 
 def _varies(variable: Any) -> bool:
-    return all(hasattr(variable, name) for name in ("sample", "canonical", "size"))
+    return not isinstance(variable, type) and all(hasattr(variable, name) for name in ("sample", "canonical", "size"))

@@ -317,3 +317,20 @@ def test_a_genotype_whose_one_form_lies_outside_is_neither_drawn_nor_taken() -> 
         narrow.canonical({"a": 7, "b": 3})
     with pytest.raises(OptionError, match="none lies within"):
         whole.narrowed({"a": [0, 2], "b": [5, 9]})
+
+
+@pytest.mark.parametrize("rules", ["tau", ("tau",), [lambda values: True], None, {"tau": 3}])
+def test_what_is_no_rule_is_rejected_in_a_sentence(rules: Any) -> None:
+    with pytest.raises(SpaceError, match=r"needs rules such as Rule\("):
+        Space({"tau": Integer(0, 3)}, rules=rules)
+
+
+def test_a_single_rule_needs_no_list() -> None:
+    space = Space({"a": Integer(0, 1), "b": Integer(0, 9)}, rules=Rule("b", lambda values: values["a"] == 1))
+    assert dict(space.canonical({"a": 0, "b": 5})) == {"a": 0}
+
+
+@pytest.mark.parametrize("variable", [Choice, Integer, [1, 2], (0, 1), "lif", range(3), None])
+def test_what_is_no_variable_is_rejected_in_a_sentence(variable: Any) -> None:
+    with pytest.raises(SpaceError, match="needs variables such as Choice or Integer by name"):
+        Space({"a": variable})

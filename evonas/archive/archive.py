@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +21,12 @@ from evonas.archive.run_header import Header, versions
 from evonas.engine.description import described_objective, described_space
 from evonas.engine.evaluation import Evaluation
 from evonas.engine.view import Row
-from evonas.errors import ArchiveError, ChangedRunError
+from evonas.errors import ArchiveError, ChangedRunError, OptionError
 from evonas.objective import Objective
+from evonas.options import LARGEST_SEED, Whole, faults_of, shown
 from evonas.space import Space
+
+_NUMBERS = {"seed": Whole(0, LARGEST_SEED), "top_rung": Whole(0, 1000), "reference_rows": Whole(1, 10**9)}
 
 
 class Archive:
@@ -46,7 +49,9 @@ class Archive:
     Raises:
         ChangedRunError: If the archive belongs to a run of another seed, space or other objectives or settings, or
             objectives give its rows other values than they did.
-        ArchiveError: If another process writes it, it is no archive, is damaged or cannot be written to.
+        OptionError: If a number is out of its range.
+        ArchiveError: If another process writes it, it is no archive, is damaged or cannot be written to, or space or
+            objectives are none.
 
     Example:
         >>> from evonas import Archive, Budget, InlineWorkers, Integer, Objective, RandomSearch, Space, search
@@ -72,17 +77,17 @@ class Archive:
         reference_rows: int = 16,
     ) -> None:
         self.path = Path(path)
-        if not 0 <= seed < 2**63 or reference_rows < 1:
-            raise ArchiveError(
-                f"An archive needs 0 <= seed < 2**63 and reference_rows >= 1, got {seed} and {reference_rows}."
-            )
+        objectives = _checked(self.path, space, objectives)
+        given = {"seed": seed, "top_rung": top_rung, "reference_rows": reference_rows}
+        if faults := faults_of(given, _NUMBERS):
+            raise OptionError(faults)
         header = Header(
             int(seed),
             dict(settings or {}),
             space=described_space(space),
             objectives=tuple({**described_objective(one), "basis": one.basis} for one in objectives),
-            top_rung=top_rung,
-            reference_rows=reference_rows,
+            top_rung=int(top_rung),
+            reference_rows=int(reference_rows),
             versions=(versions(),),
         )
         self._free = tuple(free)
@@ -298,6 +303,26 @@ def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = 
     """
     path = Path(path)
     return Archive.read(path / "archive.h5" if path.is_dir() else path, objectives)
+
+
+def _checked(path: Path, space: Space, objectives: Any) -> tuple[Objective, ...]:
+    """Return the objectives of an archive.
+
+    Raises:
+        ArchiveError: If these are no path, space or objectives of one.
+    """
+    if not path.name:
+        raise ArchiveError(
+            f"An archive is a file, got the path {str(path)!r}; expected one such as results/archive.h5."
+        )
+    if not isinstance(space, Space):
+        raise ArchiveError(f"An archive needs a Space, got {shown(space)}.")
+    are_several = isinstance(objectives, Iterable) and not isinstance(objectives, str | Mapping)
+    given = tuple(objectives) if are_several else (objectives,)
+    other = [one for one in given if not isinstance(one, Objective)]
+    if other:
+        raise ArchiveError(f"An archive needs Objectives, got {shown(other[0])} among them.")
+    return given
 
 
 def _load(path: Path, records: Sequence[bytes]) -> tuple[Stored | None, Stored | None]:

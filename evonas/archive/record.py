@@ -109,15 +109,20 @@ def checked_number(value: Any, name: str) -> Any:
 
 
 def genotype_of(values: Any) -> Genotype:
-    """Return the genotype of these values; raise ValueError where they are no mapping from names to scalars."""
+    """Return the genotype of these values; raise ValueError where they do not map names to texts and finite numbers."""
     return Genotype(settings_of(values))
 
 
 def settings_of(values: Any) -> dict[str, Scalar]:
-    """Return `values`; raise ValueError where they are no mapping from names to scalars."""
-    if not isinstance(values, dict) or not {*map(type, values.values())} <= _PLAIN:
-        raise ValueError(f"there is {values!r:.60}, expected a mapping from names to single values")
+    """Return `values`; raise ValueError where they do not map names to texts and finite numbers."""
+    if not isinstance(values, dict) or not all(map(_is_scalar, values.values())):
+        raise ValueError(f"there is {values!r:.60}, expected a mapping from names to texts and finite numbers")
     return values
+
+
+def _is_scalar(value: Any) -> bool:
+    kind = type(value)
+    return math.isfinite(value) if kind is float else kind in _PLAIN
 
 
 def trained_of(data: Any) -> Trained:

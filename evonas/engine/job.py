@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evonas.options import Number, settle
 from evonas.space import Genotype
 from evonas.variables import Scalar
 
 Kind = Literal["evaluate", "search"]
+
+_AMOUNT = Number(0, 1e150)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Cost:
             unit that is the same for all jobs of a run.
         sample_steps: Samples that go through a training step, forward and backward, times their time steps.
 
+    Raises:
+        OptionError: If one is no finite number, or negative.
+
     Example:
         >>> from evonas import Cost
         >>> Cost(operations=2e9, sample_steps=4000).operations
@@ -29,6 +35,9 @@ class Cost:
 
     operations: float = 1.0
     sample_steps: float = 0.0
+
+    def __post_init__(self) -> None:
+        settle(self, {"operations": _AMOUNT, "sample_steps": _AMOUNT})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from evonas.errors import EvonasError
+from evonas.options import shown
 from evonas.space import Genotype
 
 
@@ -16,7 +17,7 @@ class Rejection:
     """Why a network is rejected before its evaluation.
 
     Attributes:
-        reasons: One for each rule that it breaks, for people.
+        reasons: One for each rule that it breaks, for people. A bare string is one reason.
         degree: By how much it misses them, above 0: of two rejected networks the one that misses by less is better.
 
     Example:
@@ -29,11 +30,15 @@ class Rejection:
     degree: float
 
     def __post_init__(self) -> None:
-        if not self.reasons or not 0 < self.degree < math.inf:
+        reasons = (self.reasons,) if isinstance(self.reasons, str) else self.reasons
+        are_reasons = isinstance(reasons, list | tuple) and all(isinstance(one, str) and one for one in reasons)
+        is_degree = isinstance(self.degree, int | float) and 0 < self.degree < math.inf
+        if not (reasons and are_reasons and is_degree):
             raise EvonasError(
-                f"A rejection needs one or more reasons and a finite degree above 0, got {self.reasons} and "
-                f"{self.degree}. Return None for a network that is not rejected."
+                f"A rejection needs one or more reasons and a finite degree above 0, got {shown(self.reasons)} and "
+                f"{shown(self.degree)}. Return None for a network that is not rejected."
             )
+        object.__setattr__(self, "reasons", tuple(reasons))
 
     @property
     def message(self) -> str:

@@ -16,11 +16,12 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.failures import FAILURES_IN_A_ROW, FirstFailures
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.rejection import Reject
+from evonas.engine.rejection import Reject, Rejection
+from evonas.engine.search_call import check_call, predicted, proposed
 from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.errors import EvonasError, OptionError
 from evonas.objective import Objective
-from evonas.options import Number, OrNone, Whole, faults_of, settle
+from evonas.options import Number, OrNone, Whole, faults_of, settle, shown
 from evonas.space import Space
 
 Predict = Callable[[Proposal, int], Cost]
@@ -198,7 +199,8 @@ def search(
         ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
             `predict` or `reject`.
         ArchiveError: If a row cannot be kept.
-        EvonasError: If there is no objective.
+        OptionError: If an argument is of another kind.
+        EvonasError: If there is no objective, or the strategy or `predict` returns something else than it should.
 
     Warns:
         RuntimeWarning: If the search gives up because everything fails in the same way.
@@ -222,7 +224,9 @@ def search(
     """
     if not archive.objectives:
         raise EvonasError("There are no objectives, so that nothing can be searched for. Give the archive one or more.")
-    ladder = ladder or Ladder()
+    ladder = Ladder() if ladder is None else ladder
+    functions = {"predict": predict, "reject": reject, "on_row": on_row}
+    check_call(space, strategy=strategy, workers=workers, budget=budget, ladder=ladder, functions=functions)
     clock = VirtualClock(parallel)
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
@@ -238,7 +242,7 @@ def search(
                 out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
                 proposal = None if out_of_time else ladder.promotion(view)
                 if proposal is None and not out_of_time and rejected < REJECTED_IN_A_ROW:
-                    proposal = strategy.propose(view)
+                    proposal = proposed(strategy, view, rungs=len(ladder.epochs))
                 if proposal is None:
                     break
                 job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
@@ -279,6 +283,8 @@ def _started(job: Job, *, workers: Workers, archive: Memory, reject: Reject | No
     """
     try:
         rejection = reject(job.genotype) if reject is not None and job.kind == "evaluate" else None
+        if rejection is not None and not isinstance(rejection, Rejection):
+            raise TypeError(f"reject returned {shown(rejection)}, expected a Rejection or None")
     except Exception as error:
         archive.add(Evaluation(job, Outcome.CRASHED, told(error)))
         return job
@@ -298,7 +304,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
 
 def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Climb, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
-    cost = Cost() if predict is None else predict(proposal, epochs)
+    cost = predicted(predict, proposal, epochs=epochs)
     return Job(
         slot=slot,
         kind=proposal.kind,

@@ -28,7 +28,7 @@ from evonas.engine.pareto import Reference, reference
 from evonas.engine.search import Budget, search
 from evonas.engine.training_log import Trained
 from evonas.engine.workers import InlineWorkers
-from evonas.errors import ArchiveError, ChangedRunError, UnpriceableError
+from evonas.errors import ArchiveError, ChangedRunError, OptionError, UnpriceableError
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
 from evonas.space import Genotype, Space
@@ -61,7 +61,7 @@ def closed(path: Path, evaluations: Sequence[Evaluation], **arguments: Any) -> P
 # What goes in comes out -----------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 GENOTYPES = st.dictionaries(TEXT, SCALARS, max_size=3).map(Genotype)
 NUMBERS = st.integers(0, 2**62)
 COUNTS = st.lists(NUMBERS, max_size=3).map(tuple)
@@ -507,10 +507,37 @@ def test_another_space_is_refused_without_any_settings(tmp_path: Path) -> None:
         Archive(path, small_space(), OBJECTIVES)
 
 
-@pytest.mark.parametrize("arguments", [{"seed": -1}, {"seed": 2**63}, {"reference_rows": 0}])
-def test_impossible_arguments_are_refused(tmp_path: Path, arguments: dict[str, int]) -> None:
-    with pytest.raises(ArchiveError, match="An archive needs"):
+@pytest.mark.parametrize(
+    "arguments", [{"seed": -1}, {"seed": 2**63}, {"seed": 1.5}, {"seed": "1"}, {"seed": True}, {"reference_rows": 0}]
+)
+def test_impossible_numbers_are_rejected(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="expected a whole number"):
         made(tmp_path / "a.h5", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"path": "."}, r"a file, got the path '\.'"),
+        ({"space": {"a": 1}}, "needs a Space, got"),
+        ({"objectives": ["error"]}, "needs Objectives, got 'error'"),
+        ({"objectives": "error"}, "needs Objectives, got 'error'"),
+        ({"objectives": [OBJECTIVES[0], max]}, "needs Objectives, got <built-in function max>"),
+    ],
+)
+def test_what_is_no_path_space_or_objective_is_rejected_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], fault: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArchiveError, match=fault):
+        Archive(**{"path": "a.h5", "space": SPACE, "objectives": OBJECTIVES, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_objective_needs_no_list(tmp_path: Path) -> None:
+    with Archive(tmp_path / "a.h5", SPACE, OBJECTIVES[0]) as archive:  # type: ignore[arg-type]
+        assert archive.objectives == (OBJECTIVES[0],)
 
 
 def test_objectives_of_one_name_are_refused(tmp_path: Path) -> None:

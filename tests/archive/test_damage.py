@@ -145,6 +145,7 @@ CRAFTED: dict[str, Callable[[h5py.File], None]] = {
     "two genotypes in one": put("rows/genotype", np.array([b'{"a":1},{"a":2}'] + [b'{"a":1}'] * 11)),
     "settings that are a list": put("rows/settings", np.array([b"[1]"] * 12)),
     "settings of lists": put("rows/settings", np.array([b'{"price":[1]}'] * 12)),
+    "settings without end": put("rows/settings", np.array([b'{"price":Infinity}'] * 12)),
     "settings that are nested deeply": put("rows/settings", np.array([b"[" * 5000] * 12)),
     "an outcome that there is not": put("rows/outcome", np.array([b"FINE"] * 12)),
     "a kind that there is not": put("rows/kind", np.array([b"guess"] * 12)),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from evonas.engine.rejection import Reject, Rejection
 from evonas.engine.search import Budget, Ending, VirtualClock, search
 from evonas.engine.view import Proposal, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
-from evonas.errors import EvonasError, WorkersError
+from evonas.errors import EvonasError, OptionError, WorkersError
 from evonas.space import Genotype, Space
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
@@ -439,3 +441,97 @@ def test_an_evaluate_that_returns_no_measurement_is_a_failure(result: object) ->
     row = workers.next()
     assert row.outcome is Outcome.CRASHED
     assert "expected a Measurement" in row.message
+
+
+# What a search is given, and what that returns ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Proposing:
+    """Proposes the same whatever has happened."""
+
+    proposal: Any
+    name: str = "odd"
+
+    def propose(self, view: View) -> Any:
+        return self.proposal
+
+
+def searched(**arguments: Any) -> tuple[Ending, ListMemory]:
+    memory = ListMemory()
+    given: dict[str, Any] = {
+        "strategy": RandomSearch(),
+        "workers": InlineWorkers(measure),
+        "budget": Budget(evaluations=5),
+        **arguments,
+    }
+    return search(given.pop("space", mixed_space()), memory, **given), memory
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"space": {"a": 3}},
+        {"strategy": "evolution"},
+        {"strategy": Evolution},
+        {"workers": measure},
+        {"workers": 4},
+        {"budget": 60},
+        {"ladder": (1, 2)},
+        {"predict": 3},
+        {"reject": "all"},
+        {"on_row": []},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_an_argument_of_another_kind_is_rejected_in_a_sentence_before_anything_is_evaluated(
+    arguments: dict[str, Any],
+) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(arguments))}: got .*, expected a|expected InlineWorkers"):
+        searched(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "fault"),
+    [
+        ("x", "proposed 'x', expected a Proposal"),
+        (Genotype({}), "expected a Proposal"),
+        (Proposal({"layers": 2}, "odd"), "expected one that the space has made"),  # type: ignore[arg-type]
+        (Proposal(Genotype({}), "odd", rung=1), "at the rung 1, expected one from 0 to 0"),
+        (Proposal(Genotype({}), "odd", kind="train"), "of the kind 'train'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_strategy_that_proposes_no_job_is_named(proposal: Any, fault: str) -> None:
+    with pytest.raises(EvonasError, match=f"The strategy 'odd' .*{fault}"):
+        searched(strategy=Proposing(proposal))
+
+
+@pytest.mark.parametrize("cost", [3, None, "1e9", (1.0, 2.0)])
+def test_a_prediction_that_is_no_cost_is_told(cost: Any) -> None:
+    with pytest.raises(EvonasError, match="predict returned .*, expected a Cost"):
+        searched(predict=lambda proposal, epochs: cost)
+
+
+@pytest.mark.parametrize("operations", [math.nan, math.inf, -1.0, "3", True])
+def test_a_cost_is_a_finite_number_that_is_not_negative(operations: Any) -> None:
+    with pytest.raises(OptionError, match="operations: got"):
+        Cost(operations)
+
+
+@pytest.mark.parametrize("rejection", ["too deep", False, 0.5, ("too deep", 0.5)])
+def test_a_reject_that_returns_no_rejection_makes_failed_rows_and_evaluates_nothing(rejection: Any) -> None:
+    _, memory = searched(reject=lambda genotype: rejection)
+    assert {row.outcome for row in memory.stored.values()} == {Outcome.CRASHED}
+    assert all("expected a Rejection or None" in row.message for row in memory.stored.values())
+
+
+def test_a_bare_string_is_one_reason_of_a_rejection() -> None:
+    assert Rejection("too deep", 0.5).message == "too deep."  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "degree"), [((), 1.0), ((3,), 1.0), (None, 1.0), ("x", math.nan), ("x", "much"), ("x", 0)]
+)
+def test_a_rejection_without_reason_or_degree_is_told(reasons: Any, degree: Any) -> None:
+    with pytest.raises(EvonasError, match="needs one or more reasons"):
+        Rejection(reasons, degree)

@@ -153,7 +153,7 @@ def _fault_of(space: Space, rng: np.random.Generator) -> str:
     """Return what is wrong with a space that was called right."""
     for _ in range(5):
         genotype = space.sample(rng)
-        again = space.canonical(json.loads(json.dumps(dict(genotype))))
+        again = space.genotype(json.loads(json.dumps(dict(genotype))))
         if again.key != genotype.key:
             return f"{dict(genotype)} is {dict(again)} after a round trip"
     return ""
