@@ -24,7 +24,7 @@ class ExpectedCounts:
         macs: Multiply-accumulates behind the data, those of a static input once.
         input_macs: Multiply-accumulates of static data, once: work that some chips leave to their host.
         time_steps: Time steps.
-        neuron_steps: Stateful neurons times time steps. Their active updates are at most so many, and with biases
+        neuron_steps: Stateful neurons times time steps. These are the most active updates, and with biases
             nearly as many.
     """
 

@@ -1,4 +1,4 @@
-"""What came of a job: values without torch, equal if their contents are, and their form in JSON."""
+"""The measurement of a trained network: plain values that can be compared, and their form in JSON."""
 
 from __future__ import annotations
 
@@ -169,14 +169,14 @@ class Measurement:
         time_steps: Time steps of each sample.
         silent: Whether nothing ever reached the readout, so that the answer does not depend on the data.
         activity: The counts.
-        class_samples: Validation samples of each class; empty where nobody counted.
+        class_samples: Validation samples of each class; empty where they were not counted.
         class_hits: Those of them that were classified correctly.
 
     Example:
         >>> from evonas import Activity, Measurement
         >>> nothing = Activity(samples=10, time_steps=2, populations=(), connections=())
-        >>> found = Measurement(0.9, 0.4, samples=10, parameters=120, time_steps=2, silent=True, activity=nothing)
-        >>> Measurement.from_json(found.to_json()) == found
+        >>> measured = Measurement(0.9, 0.4, samples=10, parameters=120, time_steps=2, silent=True, activity=nothing)
+        >>> Measurement.from_json(measured.to_json()) == measured
         True
     """
 
@@ -192,9 +192,9 @@ class Measurement:
 
     @classmethod
     def deferred(cls, load: Callable[[], Activity], **values: Any) -> Measurement:
-        """Return a measurement whose activity is loaded whenever it is asked for, and not kept.
+        """Return a measurement whose activity is loaded at each use, and not kept.
 
-        Thousands of stored networks hold millions of counts, of which most questions need none.
+        Thousands of stored networks hold millions of counts, and most reports need none of them.
 
         Args:
             load: Returns the activity.

@@ -1,4 +1,4 @@
-"""What is traded: objectives, which are arithmetic on a stored measurement, and the score of a row under several."""
+"""Objectives: arithmetic on a stored measurement, and the score of a row under several of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RULES: dict[str, OptionRule] = {
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure of merit of a measurement: pure, cheap, and computed again whenever it is asked for.
+    """A figure of merit of a measurement: a pure and cheap function, computed again whenever it is needed.
 
     Attributes:
         name: Unique among the objectives of a run.
@@ -40,17 +40,16 @@ class Objective:
         at_least: Hard lower bound, or None.
         at_most: Hard upper bound, or None.
         log: Whether distances are meant in decades: counts, joules, seconds.
-        best: The value that cannot be bettered, where there is one.
+        best: The best possible value, if there is one.
         profile: Id of the hardware profile that it depends on, if any.
-        uncounted: What the value leaves out, for people.
+        uncounted: What the value leaves out, as texts for people.
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
         part: Which part of it is traded, such as `"dynamic"`, where a report shows several side by side.
-        parts: `parts(measurement)` returns every part by its name, that which is traded among them, None where one has
-            no value.
-        basis: All that values depend on beside the measurement, as a hash: of two objectives of one basis the values
-            are the same, so that stored ones are as good as new ones. Empty where nobody can say.
-        planned: `planned(plan)` returns the lowest and the highest value that a network can have, whatever it does, as
-            far as its plan tells (`inf` where it does not); it may raise `UnpriceableError` as `score` does. A network
+        parts: `parts(measurement)` returns all parts by name, the traded one included; None for a part without a value.
+        basis: Hash of everything but the measurement that values depend on: objectives of the same basis have the same
+            values, so that stored ones can be used. Empty where it is unknown.
+        planned: `planned(plan)` returns the lowest and the highest value that any network of this plan can have,
+            infinity where it is unknown; it may raise `UnpriceableError` as `score` does. A network
             that breaks a bound in any case is then rejected before it is trained.
 
     Raises:
@@ -58,7 +57,7 @@ class Objective:
 
     Example:
         >>> from evonas import Objective
-        >>> error = Objective("error", lambda found: found["error"], direction="min", at_most=0.5)
+        >>> error = Objective("error", lambda measured: measured["error"], direction="min", at_most=0.5)
         >>> error.score({"error": 0.25}), error.violation(0.25)
         (0.25, 0.0)
     """
@@ -105,7 +104,7 @@ class Score:
     """The values of one measurement under several objectives.
 
     Attributes:
-        values: One a objective, in its own unit and direction; None where the objective has none.
+        values: One for each objective, in its own unit and direction; None where it has no value.
         violation: Sum of the relative violations of all bounds, 1 for each value that is None.
         reason: Why it is infeasible, for people; empty where it is feasible.
     """
@@ -131,7 +130,7 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
 
 
 def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Score:
-    """Return the score of values that are known: finite numbers, or why there is none."""
+    """Return the score of known values, each a finite number, or a text that says why there is none."""
     violation, reasons = 0.0, []
     for value, objective in zip(values, objectives, strict=True):
         if isinstance(value, str):
@@ -144,8 +143,8 @@ def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Sc
             low = objective.at_least
             bound = low if low is not None and value < low else objective.at_most
             reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
-    found = tuple(None if isinstance(value, str) else value for value in values)
-    return Score(found, violation, "; ".join(reasons))
+    numeric = tuple(None if isinstance(value, str) else value for value in values)
+    return Score(numeric, violation, "; ".join(reasons))
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
@@ -164,7 +163,7 @@ def check_objectives(objectives: Sequence[Objective]) -> None:
 
 
 def _value(objective: Objective, measurement: Any) -> float | str:
-    """Return the value, a real number, of which bools, texts and arrays are none; or why there is none."""
+    """Return the value of an objective, or a text that says why the measurement has none."""
     try:
         value = objective.score(measurement)
     except UnpriceableError as error:

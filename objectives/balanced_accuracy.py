@@ -36,7 +36,7 @@ def _recalls(measurement: Measurement) -> list[tuple[float, int]]:
     """Return the fraction of correct answers and the number of samples of each class that has any.
 
     Raises:
-        UnpriceableError: If nobody counted by class.
+        UnpriceableError: If the measurement has no counts by class.
     """
     counted = zip(measurement.class_hits, measurement.class_samples, strict=True)
     recalls = [(hits / samples, samples) for hits, samples in counted if samples]

@@ -39,8 +39,8 @@ def objective(
     Args:
         profile: Name of a profile, or the path of its file.
         part: `"dynamic"` (what the network does) or `"total"` (and the static power during the sample). By default
-            it is dynamic where the profile prices what networks do, and the total where it prices so little of it, and
-            so much flows in any case, that the sum of its prices would leave out most of the chip.
+            it is dynamic where the profile prices the work of networks, and the total where the sum of its prices
+            would leave out most of the energy of the chip.
         static_first: As in `Deployment`, like all that follow.
         reset: Whether the reset of the chip before a sample is counted.
         host: Whether the power of the host is counted in the total.
@@ -74,9 +74,9 @@ def objective(
         return joules(measurement.activity, chip, part=traded, assumed=assumed, prices=prices)
 
     def band(measurement: Measurement) -> tuple[float, float]:
-        found = estimate(measurement.activity, chip, assumed=assumed)
-        whole = found.total if traded == "total" else found.dynamic
-        return whole.low, whole.high
+        estimated = estimate(measurement.activity, chip, assumed=assumed)
+        energy = estimated.total if traded == "total" else estimated.dynamic
+        return energy.low, energy.high
 
     def planned(plan: Plan) -> tuple[float, float]:
         return joules(silent(plan), chip, part=traded, assumed=assumed, prices=prices), math.inf
@@ -105,5 +105,5 @@ def expected(*, profile: str, part: Part | None = None, **assumed: Any) -> Price
     Raises:
         ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
     """
-    found = expected_energy(profile, assumed=Deployment(**assumed))
-    return replace(found, uncounted=(*found.uncounted, "static power")) if part == "total" else found
+    energy = expected_energy(profile, assumed=Deployment(**assumed))
+    return replace(energy, uncounted=(*energy.uncounted, "static power")) if part == "total" else energy

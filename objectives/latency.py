@@ -44,8 +44,8 @@ def objective(
         return seconds(measurement.activity, chip, assumed=assumed)
 
     def band(measurement: Measurement) -> tuple[float, float]:
-        found = estimate(measurement.activity, chip, assumed=assumed).seconds
-        return found.low, found.high
+        time = estimate(measurement.activity, chip, assumed=assumed).seconds
+        return time.low, time.high
 
     def planned(plan: Plan) -> tuple[float, float]:
         return seconds(silent(plan), chip, assumed=assumed), math.inf

@@ -1,4 +1,4 @@
-"""Coverage: which energy a chip's profile can tell, what it counts, leaves out and takes for granted.
+"""Coverage: which energy can be computed from a chip's profile, and what it counts, leaves out and assumes.
 
 An energy is dynamic, or the total, which adds static power. The part that stands for a chip where none is named is the
 dynamic one where the profile prices the work of networks: synaptic operations or the power of working cores. Where it
@@ -44,40 +44,40 @@ _POWER = {
 def gaps(profile: Profile, assumed: Deployment, *, part: str = "dynamic") -> dict[str, str]:
     """Return what an estimate on this chip leaves out, as texts by coefficient or topic."""
     missing = "the profile has no energy."
-    found: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     is_held = is_power_time(profile) and "dynamic_run" in profile.power  # what cores do is in their power
     if not is_held and profile.rules["counts"] != "dense":
-        found = {name: f"{text} ({missing}{name})" for name, text in _TEXTS.items() if name not in profile.energy}
+        left_out = {name: f"{text} ({missing}{name})" for name, text in _TEXTS.items() if name not in profile.energy}
     if is_power_time(profile) and not is_held:
-        found |= _of_cores(profile, found)
+        left_out |= _of_cores(profile, left_out)
     if not is_power_time(profile) and "dynamic_run" in profile.power:
-        found["dynamic_run"] = "power of working cores (counted where energy is power times time)"
+        left_out["dynamic_run"] = "power of working cores (counted where energy is power times time)"
     if profile.rules.get("neuron_update_ops") == "ignored":
         for name in ("acc_neuron", "upd_neuron"):
-            found[name] = f"{_TEXTS[name]} (ignored by the convention of the profile)"
+            left_out[name] = f"{_TEXTS[name]} (ignored by the convention of the profile)"
         if "add" in profile.energy:
-            found["add"] = "bias additions (ignored by the convention of the profile)"
+            left_out["add"] = "bias additions (ignored by the convention of the profile)"
     if assumed.reset == "not-counted":
-        found["reset"] = "reset before a sample (" + (
+        left_out["reset"] = "reset before a sample (" + (
             "counted on request)" if "reset" in profile.energy else f"{missing}reset)"
         )
     if "offchip_spike" in profile.energy:
-        found["offchip_spike"] = "spikes between chips (all layers are taken to be on one)"
+        left_out["offchip_spike"] = "spikes between chips (all layers are taken to be on one)"
     if "mac" not in profile.energy:
-        found[HOST_MACS] = "MACs of a static first layer (the host computes it)"
+        left_out[HOST_MACS] = "MACs of a static first layer (the host computes it)"
     if not profile.memory and profile.scope == "arithmetic-only":
-        found["memory"] = "memory accesses"
-    return {**found, **_of_power(profile, assumed, part)}
+        left_out["memory"] = "memory accesses"
+    return {**left_out, **_of_power(profile, assumed, part)}
 
 
-def _of_cores(profile: Profile, found: Mapping[str, str]) -> dict[str, str]:
-    """Return what working cores do without a price of its own, on a chip that gives no power of it."""
+def _of_cores(profile: Profile, left_out: Mapping[str, str]) -> dict[str, str]:
+    """Return the work of cores that has no price, on a chip whose profile has no power of working cores."""
     if "active_core" not in profile.power:
         return {"dynamic_run": "power of working cores beyond idle ones (the profile has no power.dynamic_run)"}
     return {
         name: f"{_TEXTS[name]} (the profile has no energy.{name}; the total holds the power of working cores)"
         for name in _WORK_OF_CORES
-        if name in found
+        if name in left_out
     }
 
 
@@ -88,40 +88,42 @@ def _of_power(profile: Profile, assumed: Deployment, part: str) -> dict[str, str
         return {"power": "static power (none is given)"}
     if part == "dynamic":
         return {"power": "static power (it is in the total)"}
-    found = {
+    left_out = {
         name: text
         for name, text in _POWER.items()
         if name in profile.power and not (name == "host_active" and assumed.host == "active")
     }
     if "board_idle" in profile.power:
-        found["board_idle"] = "idle chips of the board that the network does not use"
-    return found
+        left_out["board_idle"] = "idle chips of the board that the network does not use"
+    return left_out
 
 
 def notes(profile: Profile, assumed: Deployment) -> tuple[str, ...]:
-    """Return what an estimate on this chip takes for granted."""
-    found = []
+    """Return what an estimate on this chip assumes, as sentences."""
+    assumptions = []
     if any(name in profile.energy for name in ("msg_out", "hop")):
         hops = "2 hops a message" if assumed.hops is None else f"{assumed.hops:g} hops a message"
-        found.append(f"Messages follow from a placement by layers, {hops} unless many tiles are used.")
+        assumptions.append(f"Messages follow from a placement by layers, {hops} unless many tiles are used.")
     if "msg_out" in profile.energy and profile.energy["msg_out"].per == VISITED:
-        found.append("Messages are paid once on each chip that sends or needs them, not on those that they only pass.")
+        assumptions.append(
+            "Messages are paid once on each chip that sends or needs them, not on those that they only pass."
+        )
     if "synop_conv" in profile.energy:
-        found.append(
+        assumptions.append(
             "Weights of convolutions are shared and priced so."
             if assumed.weights == "shared"
             else "Weights of convolutions are unshared, at the price of any synapse."
         )
     if "synop_graded" not in profile.energy and not profile.fit.get("graded_spikes", False):
-        found.append("Graded events are sent as so many unit events.")
-    return tuple(found)
+        assumptions.append("Graded events are sent as so many unit events.")
+    return tuple(assumptions)
 
 
 def coverage(profile: Profile) -> dict[str, Any]:
-    """Return what people want to know of a chip: a JSON object."""
+    """Return the description of a chip as a JSON object."""
     ignored = set(gaps(profile, ASSUMED)) - {"reset"}  # on request
     energy = {
-        name: {**_told(price), "counted": price.inside is None and name not in {*UNUSED, *ignored}}
+        name: {**_as_json(price), "counted": price.inside is None and name not in {*UNUSED, *ignored}}
         for name, price in profile.energy.items()
     }
     never = [f"all_in.{name}" for name in profile.all_in]
@@ -137,7 +139,7 @@ def coverage(profile: Profile) -> dict[str, Any]:
         "counts": profile.rules["counts"],
         "energy": energy,
         "paid_per": {name: price.per for name, price in profile.energy.items()},
-        "power": {name: _told(price) for name, price in profile.power.items()},
+        "power": {name: _as_json(price) for name, price in profile.power.items()},
         "memory": bool(profile.memory),
         "never_summed": never,
         "not_counted": list(gaps(profile, ASSUMED, part="total").values()),
@@ -149,7 +151,7 @@ def coverage(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _told(price: Coefficient) -> dict[str, Any]:
+def _as_json(price: Coefficient) -> dict[str, Any]:
     return {
         "value": price.value,
         "low": price.low,
@@ -160,10 +162,10 @@ def _told(price: Coefficient) -> dict[str, Any]:
 
 
 def headline(profile: Profile) -> Part:
-    """Return the part of the energy that stands for the chip where nobody asks for one.
+    """Return the part of the energy that stands for the chip where no part is named.
 
     It is `"dynamic"` where the profile prices synaptic operations, or gives the power of working cores of a chip whose
-    energy is power times time; else `"total"`, as far as power and time are given.
+    energy is power times time; else `"total"`, where power and time are known.
     """
     has_operations = any(name in profile.energy for name in _SYNAPTIC)
     has_work = is_power_time(profile) and "dynamic_run" in profile.power
@@ -171,7 +173,7 @@ def headline(profile: Profile) -> Part:
 
 
 def has_static(profile: Profile) -> bool:
-    """Return whether the static part of the energy can be told: the profile gives power and the time of a sample."""
+    """Return whether the static energy is known: the profile has power and enough for the time of a sample."""
     return has_static_power(profile) and latency.has_time(profile)
 
 
@@ -209,7 +211,7 @@ def check_searchable(profile: Profile, assumed: Deployment, *, part: Part) -> No
     """Check that this part of the energy has a value for spiking networks at all, before a search is run for it.
 
     Raises:
-        ProfileError: If it has none.
+        ProfileError: If it has no value.
     """
     check_energy(profile, assumed)
     check_part(profile, part)
@@ -222,17 +224,17 @@ def check_searchable(profile: Profile, assumed: Deployment, *, part: Part) -> No
 
 
 def check_part(profile: Profile, part: Part) -> None:
-    """Check that this part of the energy can be told.
+    """Check that this part of the energy can be computed.
 
     Raises:
-        ProfileError: If the total is asked for and the profile says too little of power or time.
+        ProfileError: If the part is the total, and the profile says too little of power or time.
     """
     if part == "total" and not has_static(profile):
         raise ProfileError(f'{profile.id} has no total energy: it {without_static(profile)}. Use part = "dynamic".')
 
 
 def without_static(profile: Profile) -> str:
-    """Return why the static part of the energy cannot be told, as the end of a sentence; empty where it can."""
+    """Return why the static energy is unknown, as the end of a sentence; empty where it is known."""
     if profile.scope == "all-in":
         return "has figures that hold everything already (profile.scope = all-in)"
     lacking = [] if has_static_power(profile) else ["power.static_chip"]

@@ -1,4 +1,4 @@
-"""How a network is put on a chip: what the chip's profile leaves open, and every estimate has to assume."""
+"""How a network is put on a chip: the choices that its profile leaves open and that estimates have to make."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Pipeline = Literal["one-layer-per-step", "within-step"]
 MOST_BITS = 64
 
 WEIGHT_BITS = 8
-"""Bits of a weight where nothing else is said."""
+"""Bits of a weight by default."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is assumed where the profile leaves a choice. The defaults are those of all objectives.
+    """The choices that a profile leaves open. The defaults are those of all objectives.
 
     Attributes:
         static_first: Whether the multiply-accumulates of a static input are done `"once"` or `"every-step"` (the
@@ -33,7 +33,7 @@ class Deployment:
         reset: Whether the reset of the whole chip before a sample is counted: `"not-counted"` or `"per-sample"`.
         host: Whether the power of the host counts among the static power: `"not-counted"` or `"active"`.
         weights: Whether a convolution's weights are stored once for each synapse (`"unshared"`, at the price of any
-            synapse) or once for each kernel (`"shared"`, at that of a convolution where the chip has one).
+            synapse) or once for each kernel (`"shared"`, at the price of a convolution where the chip has one).
         weight_bits: Bits of a weight.
         split: Layers too large for a core are split along channels and then, where a core would get more inputs than
             it has axons, along rows (`"any"`), or along channels only (`"channels"`).
@@ -41,7 +41,7 @@ class Deployment:
             depth - 1 steps are added) or in the same one (`"within-step"`).
         hops: Hops of a message, or None for 2 on small and a third of width plus height on large placements.
         clock_mhz: Clock, or None for that of the profile.
-        cores: Cores by layer, where the placement is known; else they are computed.
+        cores: Cores by layer, where they are known; the others are computed.
 
     Raises:
         OptionError: If an option has a value that it cannot have; the message lists all of them.

@@ -26,7 +26,7 @@ from evonas.measurement import Activity
 
 @dataclass(frozen=True)
 class EnergyEstimate:
-    """The energy of a sample on a chip, as far as its profile tells.
+    """The energy of a sample on a chip, as far as it can be computed from the profile.
 
     Attributes:
         profile: Id of the profile.
@@ -37,7 +37,7 @@ class EnergyEstimate:
         terms: Joules per sample by name of the coefficient: the layers' sums, and what belongs to no layer.
         static: Joules of the static power during the sample; None where they are unknown.
         prices: The coefficients that were used, by name.
-        uncounted: What this network does that has no price in the estimate, for people.
+        uncounted: What this network does and the estimate leaves out, as texts for people.
         notes: What was assumed, for people.
     """
 
@@ -71,7 +71,7 @@ def joules(
     assumed: Deployment = ASSUMED,
     prices: Mapping[str, Coefficient] | None = None,
 ) -> float:
-    """Return the nominal joules of a sample: those of `estimate`, several times as fast.
+    """Return the nominal joules of a sample: the same as `estimate` does, several times as fast.
 
     Args:
         activity: The counts.
@@ -135,7 +135,7 @@ def compose(
     """Return the energy of any work: the arithmetic of `estimate`.
 
     Args:
-        work: What a sample makes the chip do.
+        work: The work of a sample.
         profile: The chip.
         busy: Seconds for which the sample occupies the chip, None where they are unknown.
         placement: Cores and chips that are occupied.

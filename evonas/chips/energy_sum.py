@@ -27,7 +27,7 @@ UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
 
 @dataclass(frozen=True)
 class Work:
-    """What a sample makes a chip do.
+    """The work of a chip for one sample.
 
     Attributes:
         counts: Operations by layer and name of the coefficient.
@@ -50,7 +50,7 @@ class Joules(NamedTuple):
 
     Attributes:
         terms: By name of the coefficient: the sums of the layers, and what belongs to no layer.
-        static: Of the power that flows in any case, None where it cannot be told.
+        static: Joules of static power, None where they are unknown.
     """
 
     terms: Mapping[str, float]
@@ -68,7 +68,7 @@ class Joules(NamedTuple):
 
 
 def priced(profile: Profile, assumed: Deployment) -> dict[str, Coefficient]:
-    """Return the coefficients that are multiplied with counts: all that are there and are not held by another."""
+    """Return the coefficients that counts are multiplied with: all but those that another one includes."""
     left_out = set(UNUSED)
     if profile.rules.get("neuron_update_ops") == "ignored":
         left_out |= {"acc_neuron", "upd_neuron", "add"}
@@ -112,20 +112,20 @@ def energy_sum(
     """Return the joules of a sample at one end of its band.
 
     Args:
-        work: What the sample makes the chip do.
+        work: The work of the sample.
         profile: The chip.
         prices: The coefficients that count, from `priced`.
-        seconds: For which the sample occupies the chip at that end, None where they are unknown or not asked for.
-        watts: Power that flows during these seconds in any case, None likewise.
+        seconds: Seconds for which the sample occupies the chip at that end, None where they are not needed.
+        watts: Static power during these seconds, None where it is not needed.
         end: Of the bands of all coefficients.
     """
     memory = profile.memory
     terms = joules_by_term([*work.counts.values(), work.per_sample], rates(prices, end))
     for accessed in work.stored.values():
-        for name, found in accessed.items():
+        for name, reads_and_writes in accessed.items():
             joules = terms.get(name, 0.0)
-            for part in found:
-                joules += part.joules(memory, end)
+            for access in reads_and_writes:
+                joules += access.joules(memory, end)
             terms[name] = joules
     if seconds is not None and is_power_time(profile) and "dynamic_run" in profile.power:
         terms["dynamic_run"] = at(profile.power["dynamic_run"], end) * seconds * MILLI
@@ -136,12 +136,12 @@ def energy_sum(
 
 
 def has_static_power(profile: Profile) -> bool:
-    """Return whether the profile gives power that flows in any case and that its coefficients do not hold already."""
+    """Return whether the profile has static power that its coefficients do not include already."""
     return profile.scope != "all-in" and any(name in profile.power for name in _STATIC)
 
 
 def static_watts(profile: Profile, *, placement: Placement, assumed: Deployment) -> float:
-    """Return the static power in watts; 0 for a chip whose coefficients hold everything already."""
+    """Return the static power in watts; 0 for a chip whose coefficients include it already."""
     if profile.scope == "all-in":
         return 0.0
     power, chips = profile.power, placement.chips

@@ -1,7 +1,7 @@
 """Expected joules of a network that is drawn from a mixture: the coefficients of a profile times expected counts.
 
-A stand-in for `energy` where gradients are needed: it says which networks are cheaper, not how many joules they take.
-`ExpectedEnergy.uncounted` lists what it leaves out. The networks found are priced in full when they are measured.
+It takes the place of `energy` where gradients are needed, and compares networks rather than telling their joules.
+`ExpectedEnergy.uncounted` lists what it leaves out. Networks that a search proposes are priced in full once measured.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class ExpectedEnergy:
         """Return joules.
 
         Raises:
-            UnpriceableError: For multiply-accumulates behind the data where the chip has none, from which the search
-                learns to leave analog neurons out.
+            UnpriceableError: If there are multiply-accumulates behind the first layer, which the chip has no price for.
+                The search then leaves analog neurons out.
         """
         if "mac" not in self.prices and counts.macs.item() > 0:
             raise UnpriceableError(f"{self.chip} has no price for multiply-accumulates behind the data.")

@@ -1,4 +1,4 @@
-"""Fit: whether a network can run on a chip at all, from its shapes alone, and by how much it misses."""
+"""Fit: whether a network can run on a chip at all, from its shapes alone, and by how much it breaks the limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fit:
     Attributes:
         profile: Id of the profile.
         violations: Each rule that is broken, with numbers, for people.
-        degree: By how much, relative to the limits and summed over the rules; 0 where none is broken.
+        degree: By how much rules are broken, relative to their limits and summed; 0 where none is.
         unchecked: Each rule that could not be checked.
         cores: Cores by layer, where the chip has cores that layers do not share.
         notes: What was assumed.
@@ -51,7 +51,7 @@ class Fit:
 def checker(
     *, profile: str, weights: Weights = "unshared", weight_bits: int = WEIGHT_BITS, split: Split = "any"
 ) -> Callable[[Network], Fit]:
-    """Return the function that says whether a network fits on the chip `profile`; arguments as for `objective`.
+    """Return a function of a network to its fit on the chip `profile`; arguments as for the objective `fit`.
 
     Raises:
         ProfileError: If the profile is missing or wrong.
@@ -91,7 +91,7 @@ _Rule = Callable[[Topology[Any], Profile, Deployment, Findings], None]
 
 
 def _rule(fit: Mapping[str, Any]) -> _Rule:
-    """Return the rule of a kind of chip, known by the resources that only this kind has."""
+    """Return the rule of a kind of chip, which is recognised by resources that only this kind has."""
     if "kernel_kib" in fit:
         return convolution_cores
     if fit.get("layers") == "input-hidden-readout":

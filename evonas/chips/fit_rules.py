@@ -20,7 +20,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "lif_box": ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom"),
     "integrate_and_fire": ("if", "lif", "cuba-lif", "lif-linear-leak", "custom"),
 }
-"""Kind of spiking neuron to the models that can play it: more general ones among them."""
+"""For each kind of spiking neuron the models of chips that can implement it, more general ones included."""
 
 _LEAKY = ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom")
 _SYNAPSE_BYTES = 4  # a synapse of a software neuron, in the rows of shared memory
@@ -28,7 +28,7 @@ _SYNAPSE_BYTES = 4  # a synapse of a software neuron, in the rows of shared memo
 
 @dataclass
 class Findings:
-    """What the rules have found so far."""
+    """The results of the rules so far."""
 
     violations: list[str] = field(default_factory=list)
     degree: float = 0.0
@@ -37,7 +37,7 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
     def at_most(self, what: str, value: float, limit: float | None) -> None:
-        """Note a violation if `value` is above `limit`, or that the rule is unchecked where there is no limit."""
+        """Add a violation if `value` is above `limit`; without a limit, add that the rule is unchecked."""
         if limit is None:
             self.unchecked.append(f"{what} (the profile has no limit)")
         elif value > limit:
@@ -45,7 +45,7 @@ class Findings:
             self.degree += (value - limit) / limit if limit else value
 
     def impossible(self, what: str, *, times: int = 1) -> None:
-        """Note a violation that has no degree but all or nothing, at so many places."""
+        """Add a violation that cannot be measured; each of its `times` occurrences counts 1."""
         self.violations.append(what)
         self.degree += times
 
@@ -175,9 +175,9 @@ def blocks(shapes: Topology[Any], profile: Profile, assumed: Deployment, finding
         findings.at_most(f"inputs of a neuron of {layer.name}", layer.fan_in, axons)
         for name in dict.fromkeys([name for edge in layer.edges for name in edge.sources]):
             demanded[name] = demanded.get(name, 0) + used * inputs
-    for name, wanted in demanded.items():
-        if name != INPUT and wanted > shapes.sizes[name]:
-            findings.cores[f"copies of {name}"] = math.ceil(wanted / axons)
+    for name, inputs in demanded.items():
+        if name != INPUT and inputs > shapes.sizes[name]:
+            findings.cores[f"copies of {name}"] = math.ceil(inputs / axons)
     findings.at_most("cores", sum(findings.cores.values()), fit["cores"])
     if "weight_table" in fit:
         findings.unchecked.append(f"whether {fit['weight_table']} values a neuron suffice for its weights")
@@ -191,7 +191,7 @@ def _blocks(layer: Layer[Any], *, axons: int, outputs: int) -> tuple[int, int]:
     spatial = [edge for edge in layer.edges if edge.operation != "linear"]
     if not spatial or height * width == 1:
         return best
-    found = []
+    covers = []
     windows = [(edge.in_shape, edge.in_shape[0] // edge.groups, edge.stride, edge.kernel) for edge in spatial]
     apart = max([edge.groups for edge in spatial])  # a depthwise patch shares no inputs among its channels
     for side in range(1, max(height, width) + 1):
@@ -203,8 +203,8 @@ def _blocks(layer: Layer[Any], *, axons: int, outputs: int) -> tuple[int, int]:
             break
         patches = math.ceil(height / side) * math.ceil(width / side)
         per_patch = math.ceil(side * side * channels / outputs)
-        found.append((patches * max(per_patch, min(apart, math.ceil(apart * inputs / axons))), inputs))
-    return min(found)
+        covers.append((patches * max(per_patch, min(apart, math.ceil(apart * inputs / axons))), inputs))
+    return min(covers)
 
 
 def reservoir(shapes: Topology[Any], profile: Profile, assumed: Deployment, findings: Findings) -> None:
@@ -229,7 +229,7 @@ def reservoir(shapes: Topology[Any], profile: Profile, assumed: Deployment, find
 
 
 def _cycles(profile: Profile, needs: PoolCounts, *, events: int, findings: Findings) -> None:
-    """Note where a time step may be too short for what all neurons do in it at worst, or that nobody can tell."""
+    """Add that it is unchecked whether a time step is long enough, unless it is so in the worst case."""
     lacking = [name for name in ("cyc", "clock_mhz_max", "tick_us") if name not in profile.time]
     if lacking:
         findings.unchecked.append(f"cycles in a time step (the profile has no time.{', time.'.join(lacking)})")

@@ -94,9 +94,9 @@ def _bits(number: int) -> int:
 
 
 def match(needs: Sequence[tuple[int, int]], rooms: Sequence[tuple[int, int]]) -> list[int | None]:
-    """Return a room for each need, None where there is none, for as many needs as possible.
+    """Return the index of a room for each need, None where none is left, so that most needs have one.
 
-    A need that finds no room free asks those who have one it could use to move (augmenting paths).
+    A need for which no room is free may take one whose holder can move to another (augmenting paths).
     """
     holder: dict[int, int] = {}
     large_enough = [
@@ -104,17 +104,17 @@ def match(needs: Sequence[tuple[int, int]], rooms: Sequence[tuple[int, int]]) ->
         for kernel, neuron in needs
     ]
 
-    def find(need: int, asked: set[int]) -> bool:
+    def find(need: int, tried: set[int]) -> bool:
         for room in large_enough[need]:
-            if room in asked:
+            if room in tried:
                 continue
-            asked.add(room)
-            if room not in holder or find(holder[room], asked):
+            tried.add(room)
+            if room not in holder or find(holder[room], tried):
                 holder[room] = need
                 return True
         return False
 
     for need in range(len(needs)):
         find(need, set())
-    found = {need: room for room, need in holder.items()}
-    return [found.get(need) for need in range(len(needs))]
+    room_of = {need: room for room, need in holder.items()}
+    return [room_of.get(need) for need in range(len(needs))]

@@ -53,15 +53,15 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class LatencyEstimate:
-    """How long a sample takes, as far as the profile tells.
+    """The time of a sample, as far as it can be computed from the profile.
 
     Attributes:
         profile: Id of the profile.
         model: Its model of time.
         seconds: From the first input of a sample to its answer (`event`: from the last input).
-        busy: How long the sample occupies the chip: what static power is paid for.
+        busy: Seconds for which the sample occupies the chip, during which static power is paid.
         parts: Nominal seconds of each time step (`cycles`: of the sample, `roofline`: of each layer).
-        uncounted: What takes time and has none in the profile, for people.
+        uncounted: What takes time and is not in the profile, as texts for people.
     """
 
     profile: str
@@ -73,7 +73,7 @@ class LatencyEstimate:
 
 
 def seconds(activity: Activity, profile: Profile, *, assumed: Deployment = ASSUMED) -> float:
-    """Return the nominal seconds of a sample: those of `estimate`, several times as fast.
+    """Return the nominal seconds of a sample: the same as `estimate` does, several times as fast.
 
     Raises:
         UnpriceableError: If the chip cannot do what the network needs, or not in the time that it has for it.
@@ -131,12 +131,12 @@ def has_time(profile: Profile) -> bool:
 
 
 def lacking(profile: Profile) -> list[str]:
-    """Return the keys of `[time]` that the profile's model of time needs and that are not there."""
+    """Return the keys of `[time]` that the profile's model of time needs and does not have."""
     return [key for key in _NEEDED.get(profile.time.get("model", ""), ()) if key not in profile.time]
 
 
 def gaps(profile: Profile) -> tuple[str, ...]:
-    """Return what a latency on this chip leaves out, for people."""
+    """Return what a latency on this chip leaves out, as texts for people."""
     model = profile.time.get("model", "")
     missing = [f"{_TEXTS[key]} (the profile has no time.{key})" for key in _WISHED.get(model, ())
                if key not in profile.time]  # fmt: skip

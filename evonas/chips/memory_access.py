@@ -88,13 +88,13 @@ def accesses(deployed: DeployedNetwork, operations: Mapping[str, Mapping[str, fl
 
 
 def _weights(activity: Activity, layer: Layer[Connection], memory: Mapping[str, Any], *, once: bool) -> list[Accesses]:
-    found = []
+    per_edge = []
     for edge in layer.all_edges:
         reads = sum(edge.events) + sum(edge.unrolled)
         reads += sum(edge.macs[:1] if once and edge.static else edge.macs) / memory.get("ann_reuse", 1)
         if edge.weights and reads:
-            found.append(Accesses(reads / activity.samples, edge.weights, memory["weight_bits"]))
-    return found
+            per_edge.append(Accesses(reads / activity.samples, edge.weights, memory["weight_bits"]))
+    return per_edge
 
 
 def _state(layer: Layer[Connection], memory: Mapping[str, Any], *, events: float, steps: int) -> Accesses:

@@ -1,6 +1,6 @@
 """The operations of a sample by layer, named like the coefficients that price them, counted as the profile's rule says.
 
-`exact` counts are what was measured. `dense` is what a machine does that knows no spikes: every synapse once a sample.
+`exact` counts are those that were measured. `dense` is a machine without spikes: every synapse once a sample.
 `dense-rate` is the convention of papers: dense operations, padding included, times the rate of the input.
 `crossbar-full` is a core that reads a full row of synapses for every spike, zeros included.
 """
@@ -121,7 +121,7 @@ def _unpriced(name: str, edges: list[str], profile: Profile) -> str:
 
 
 def _dense(activity: Activity, profile: Profile) -> Operations:
-    """Return every synapse and every neuron once: the machine computes one sample as it comes, without time steps."""
+    """Return every synapse and every neuron once: the machine computes a sample as a whole, without time steps."""
     if "mac" not in profile.energy:
         raise UnpriceableError(_unpriced("mac", [edge.name for edge in activity.connections], profile))
     layers: Operations = {

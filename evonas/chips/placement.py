@@ -18,7 +18,7 @@ from evonas.chips.profile import Profile
 from evonas.chips.topology import Edge, Layer, Topology
 
 _HOPS = 2.0
-_SENDERS = 4  # cores of a source that stand for all where their spikes go to different cores
+_SENDERS = 4  # cores of a source that are looked at where their spikes go to different cores
 
 
 _Reader = tuple[str, int, int, int]
@@ -26,7 +26,7 @@ _Reader = tuple[str, int, int, int]
 
 
 class Place(NamedTuple):
-    """Where a layer is.
+    """The cores of a layer.
 
     Attributes:
         cores: Cores that hold it and nothing else.
@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where all layers are.
+    """The cores of all layers.
 
     Attributes:
         places: By the name of the layer.
@@ -107,7 +107,7 @@ class Placement:
         return visits
 
     def _reached_on_average(self, readers: Sequence[_Reader], begin: int, cores: int) -> list[float]:
-        """Return `_reached`, the mean over a few cores of the source that stand for all of them."""
+        """Return the mean of `_reached` over a few cores of the source, evenly spread."""
         if not cores:
             return self._reached(readers, 0, 0, share=0.5)
         senders = range(0, cores, math.ceil(cores / _SENDERS))
@@ -161,7 +161,7 @@ class _Room(NamedTuple):
     out_axons: float
 
     def cores(self, neurons: int, synapses: int) -> int:
-        """Return the fewest cores that hold so many neurons and synapses."""
+        """Return the fewest cores that hold these neurons and synapses."""
         bits = synapses * self.weight_bits * self.overhead
         return max(math.ceil(neurons / self.neurons), math.ceil(bits / self.synapse_bits), 1)
 
@@ -171,9 +171,9 @@ ONE_CORE = Placement({}, 1, 1, 1)
 
 
 def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = ASSUMED) -> Placement:
-    """Return the placement of a network on a chip, of as many cores as it takes, be they there or not.
+    """Return the placement of a network, on as many cores as it needs even if the chip has fewer.
 
-    A chip whose profile has no cores gets one for each layer, and one that has a single core holds all in it.
+    Without cores in the profile each layer is one core; a chip of a single core has all layers on it.
     """
     fit = profile.fit
     if fit.get("cores") == 1:
@@ -274,9 +274,9 @@ def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int
         if edge.groups > 1 and cores > 1:
             share *= math.ceil(edge.groups / cores) / edge.groups
         for name in edge.sources:
-            wanted = share * sizes[name]
-            if wanted > needed.get(name, 0.0):
-                needed[name] = wanted
+            inputs = share * sizes[name]
+            if inputs > needed.get(name, 0.0):
+                needed[name] = inputs
     return math.ceil(sum(needed.values()) - 1e-9)
 
 

@@ -43,7 +43,7 @@ class Profile:
         time: ns unless the name says otherwise; a `Coefficient` where the file gives more than a bare value.
         fit: Resources and limits.
         rules: How operations are counted.
-        golden: Counts and the energies that they must give.
+        golden: Counts, and the energies that must result from them.
     """
 
     id: str
@@ -87,8 +87,8 @@ def load(name_or_path: str | Path, *, folder: str | Path | None = None) -> Profi
         )
     if faults:
         more = len(faults) - _MOST_FAULTS
-        told = [f"- {fault}" for fault in faults[:_MOST_FAULTS]] + [f"- … and {more:,} more."] * (more > 0)
-        raise ProfileError("\n".join([f"Profile {_told(path)} is wrong:", *told]))
+        lines = [f"- {fault}" for fault in faults[:_MOST_FAULTS]] + [f"- … and {more:,} more."] * (more > 0)
+        raise ProfileError("\n".join([f"Profile {_shown_path(path)} is wrong:", *lines]))
     head = sections.pop("profile")
     return Profile(
         id=head["id"],
@@ -105,10 +105,10 @@ def load(name_or_path: str | Path, *, folder: str | Path | None = None) -> Profi
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """Return what the file says, as TOML.
+    """Return the contents of a TOML file.
 
     Raises:
-        ProfileError: If it cannot be read, is no text in UTF-8 or no TOML.
+        ProfileError: If it cannot be read, or is no TOML in UTF-8.
     """
     try:
         if path.exists() and not path.is_file():
@@ -132,20 +132,20 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, why: str) -> ProfileError:
-    return ProfileError(f"Profile {_told(path)} cannot be read: {why}.")
+    return ProfileError(f"Profile {_shown_path(path)} cannot be read: {why}.")
 
 
 def _printable(text: str) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
-def _told(path: Path) -> str:
+def _shown_path(path: Path) -> str:
     return _printable(str(path))
 
 
 def names(*, folder: str | Path | None = None) -> tuple[str, ...]:
     """Return the names that `load` knows, sorted."""
-    return tuple(sorted({path.stem for place in _folders(folder) for path in place.glob("*.toml")}))
+    return tuple(sorted({path.stem for directory in _folders(folder) for path in directory.glob("*.toml")}))
 
 
 def _folders(folder: str | Path | None) -> tuple[Path, ...]:
@@ -158,7 +158,7 @@ def _path(name_or_path: str | Path, folder: str | Path | None) -> Path:
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return Path(name_or_path)
     if name_or_path in names(folder=folder):
-        candidates = (place / f"{name_or_path}.toml" for place in _folders(folder))
+        candidates = (directory / f"{name_or_path}.toml" for directory in _folders(folder))
         return next(path for path in candidates if path.is_file())
     known = ", ".join(names(folder=folder)) or "none"
     raise ProfileError(

@@ -11,9 +11,9 @@ from evonas.chips.band import Coefficient
 
 KINDS = ("measured", "fitted", "simulated", "published", "derived", "estimated", "unverified")
 LARGEST = 1e18
-"""The largest number that a profile may hold, so that no sum of products of several is beyond what can be computed."""
+"""The largest number that a profile may hold, so that sums of products of several can be computed."""
 SMALLEST = 1e-18
-"""The smallest number that is told from 0, so that a quotient is none that cannot be computed either."""
+"""The smallest number above 0 that a profile may hold, so that quotients can be computed as well."""
 
 _KIND = f"the kind of evidence: one of {', '.join(KINDS)}"
 _LONGEST = 2_000  # characters of a text
@@ -26,7 +26,7 @@ Read = Callable[[str, Any, list[str]], Any]
 
 
 def shown(value: Any) -> str:
-    """Return a wrong value as a sentence repeats it: never long, and without characters that a terminal obeys."""
+    """Return a wrong value as text for a message: never long, and without characters that steer a terminal."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
         return f"a whole number of {value.bit_length():,} bits"
     try:
@@ -62,7 +62,7 @@ def _is_count(value: Any) -> bool:
 
 
 def is_text(value: Any) -> bool:
-    """Return whether the value is a text of a line, without characters that a terminal would obey."""
+    """Return whether the value is a text of a line, without characters that steer a terminal."""
     return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= _LONGEST
 
 
@@ -139,7 +139,7 @@ SOURCED_STEPS: Read = _sourced_steps
 
 
 def table(keys: Mapping[str, Read], *, required: Mapping[str, str] | None = None) -> Read:
-    """Return a reader of a table of `keys`; those `required` must be there, and their texts say what they are."""
+    """Return a reader of a table with these keys; `required` holds the keys that must be given, with their meaning."""
     meanings = required or {}
 
     def read(where: str, value: Any, faults: list[str]) -> dict[str, Any]:
@@ -163,9 +163,9 @@ def coefficient(unit: str, *, per: Sequence[str] = ("",), sourced: bool = True, 
 
     Args:
         unit: Of its value.
-        per: What it may be paid for, first what it is paid for where it does not say.
+        per: What it may be paid for; the first is the default.
         sourced: Whether it needs a source.
-        positive: Whether 0 makes no sense; what costs nothing that is known is left out.
+        positive: Whether 0 is wrong; an unknown price is left out, and not 0.
     """
     meaning = _ABOVE if positive else _NOT_NEGATIVE
     number = checked(f"{meaning}, in {unit} and without the unit", _is_positive if positive else _is_number)

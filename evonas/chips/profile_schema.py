@@ -40,7 +40,7 @@ _ENERGY = coefficients("pJ", units.ENERGY)
 _UNIT_OF_TIME = "the unit of its name, else ns"
 _OF_NOTHING = ("upd_neuron", "spike_out", "msg_out", "msg_in", "hop", "step_overhead", "sync_multichip_ns",
                "pipeline_ticks_per_layer", "cycles_per_spike", "cycles_per_tick_leak", "launch_us")  # fmt: skip
-"""Times that may be 0: what takes none, while the work that decides the time of a sample takes some."""
+"""Times that may be 0; all others decide the time of a sample."""
 
 
 def _times(names: Iterable[str], *, positive: bool) -> dict[str, Read]:
@@ -158,15 +158,15 @@ _DOCUMENT = table(
 def read_document(document: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
     """Return the sections of a profile by name, empty where they are left out, and append its faults to `faults`."""
     sections = _DOCUMENT("", document, faults)
-    found = {
+    complete = {
         **{name: {} for name in _SECTIONS},
         "golden": (),
         **{name: sections[name] for name in sections if name != "schema"},
     }
     faults += missing_faults(document)
     if not faults:
-        faults += contradictions(found)
-    return found
+        faults += contradictions(complete)
+    return complete
 
 
 Sections = Mapping[str, Any]
@@ -184,13 +184,13 @@ _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("memory.dram_above_bytes", ("memory.dram_pj_per_64b",)),
     ("memory.dram_pj_per_64b", ("memory.dram_above_bytes",)),
 )
-"""Keys, and the keys without which nothing could be computed from them."""
+"""Keys, and the other keys that are needed to compute anything from them."""
 
 _OF_MEMORY = ("weight_bits", "state_bits", "event_bits", "sram_pj_per_64b")
 
 
 def missing_faults(document: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each key of a document that another one needs and that is not there, right or wrong."""
+    """Return a sentence for each key of a document that is missing although another one needs it."""
     faults = [
         f"{needed} is missing, which {key} needs."
         for key, all_needed in _NEEDS
@@ -211,15 +211,15 @@ def contradictions(sections: Sections) -> list[str]:
     """Return a sentence for each key that contradicts another one.
 
     Args:
-        sections: The sections of a profile by name, of which each key by itself is right.
+        sections: The sections of a profile by name; each key by itself has been checked.
     """
     return [*_of_counts(sections), *_of_cores(sections["fit"]), *_of_golden(sections)]
 
 
 def _has(document: Mapping[str, Any], key: str) -> bool:
     section, _, name = key.partition(".")
-    held = document.get(section)
-    return isinstance(held, dict) and name in held
+    table = document.get(section)
+    return isinstance(table, dict) and name in table
 
 
 def _of_counts(sections: Sections) -> Iterator[str]:

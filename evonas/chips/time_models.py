@@ -1,7 +1,7 @@
-"""Models of time: how long a sample takes on machines that wait for each other, tick, count cycles or follow events.
+"""Models of time: the time of a sample on chips with barriers, ticks, clock cycles or events.
 
-All loads are means over the samples at one time step: a mean over the steps as well would miss that a step lasts as
-long as its busiest core, and was too low by a third on a network that was checked.
+All loads are means over the samples at each time step. Means over the steps as well would be too low, by a third on one
+network: a step lasts as long as its busiest core.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evonas.measurement import Connection
 
 @dataclass(frozen=True)
 class Loads:
-    """What the cores of all layers do, at each of a layer's own time steps; `(layers, time)` unless said otherwise.
+    """The work of the cores of all layers, at each of a layer's own time steps; `(layers, time)` by default.
 
     Attributes:
         cores: `(layers, 1)` cores that share the layer evenly.
@@ -86,7 +86,7 @@ def core_ns_by_step(deployed: DeployedNetwork, ns: Mapping[str, float]) -> np.nd
 
 
 def _loads(deployed: DeployedNetwork, ns: Mapping[str, float]) -> Loads:
-    """Return what the cores of all layers do; spikes and messages are left at 0 where they take no time."""
+    """Return the work of the cores of all layers; spikes and messages are 0 where they take no time."""
     activity, layers = deployed.activity, deployed.topology.layers
     steps, samples = activity.time_steps, activity.samples
     spikes = sent = received = np.zeros((len(layers), 1))
@@ -112,8 +112,8 @@ def _loads(deployed: DeployedNetwork, ns: Mapping[str, float]) -> Loads:
 
 def _delivered(layer: Layer[Connection], profile: Profile) -> Counts:
     """Return `(time,)` events into a layer, graded ones one by one where the chip has only binary ones."""
-    delivered = [edge.events for edge in layer.edges]
     has_graded = "synop_graded" in profile.energy
+    delivered = [edge.events for edge in layer.edges]
     delivered += [edge.graded if has_graded else edge.unrolled for edge in layer.edges if edge.element != "binary"]
     return delivered[0] if len(delivered) == 1 else summed(*delivered)
 
@@ -224,7 +224,7 @@ def _check_clock(deployed: DeployedNetwork) -> None:
 
 
 def cycles(deployed: DeployedNetwork, end: End) -> list[float]:
-    """Return the seconds of a sample on a core that does one thing after the other."""
+    """Return the seconds of a sample on a core that does one operation after another."""
     counts = operations(deployed)
     events = sum([count.get(name, 0.0) for count in counts.values() for name in SYNAPTIC_EVENTS])
     spikes = sum(deployed.spikes.values()) / deployed.activity.samples

@@ -14,7 +14,7 @@ from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.measurement import Activity, Connection, Population, Shape
 
 Network = Activity | Plan
-"""A measured network, or one that is only planned: both tell shapes, fan-in and weights."""
+"""A measured network, or one that is only planned: both have shapes, fan-in and weights."""
 
 Edge = Connection | PlannedConnection
 _COUNTS = ("events", "graded", "macs", "inputs", "units", "unrolled")

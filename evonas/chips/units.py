@@ -1,7 +1,7 @@
 """Units: what each coefficient of a profile is paid for, in a fixed vocabulary, so that estimates count just that.
 
-A coefficient whose name leaves one choice only need not state its unit. Where there are several, the profile says
-which one is meant (`per = "…"`), else it is the first.
+Where the name of a coefficient allows several units, the profile says which one is meant (`per = "…"`); the default is
+the first.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a run has found, as tables, pages and rankings."""
+"""The results of runs and sweeps, as tables, HTML and rankings."""

@@ -1,4 +1,4 @@
-"""Escaping: texts that come from files, made safe for where they go: a terminal, a CSV file, a page."""
+"""Escaping: texts that come from files, made safe for a terminal, a CSV file or HTML."""
 
 from __future__ import annotations
 

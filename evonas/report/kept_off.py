@@ -1,4 +1,4 @@
-"""Why networks keep off a front, in one sentence, and what came nearest to each bound where the front is empty."""
+"""Why networks are not on a front, in one sentence, and which came nearest to each bound where it is empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evonas.engine.view import Row
 from evonas.objective import Objective
 
 SHOWN = 5
-"""Reasons that are told, the commonest first."""
+"""Most reasons that are listed, the commonest first."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -47,9 +47,9 @@ def kept_off(
 
     Args:
         rows: Rows of a run under the objectives.
-        objectives: What is asked for.
+        objectives: The objectives of the rows.
         top: The rung at which networks are trained in full.
-        check: Says whether counted activity fits on the chip that is asked for, None where the run's own is meant.
+        check: `check(activity)` returns whether a network fits on another chip than that of the run; else None.
     """
     networks = candidates(rows, top=top)
     off = [row for row in networks if not (row.is_feasible and row.costs is not None)]
@@ -58,21 +58,21 @@ def kept_off(
     groups: dict[str, _Group] = {}
     for row in off:
         for key, group in _reasons(row, objectives, check):
-            found = groups.setdefault(key, group)
-            found.count += 1
-            if found is not group:
-                found.values += group.values
-    told = [str(group) for group in sorted(groups.values(), key=lambda group: -group.count)]
-    more = f"; and {len(told) - SHOWN} more reasons" if len(told) > SHOWN else ""
-    return f"{len(off)} of {len(networks)} keep off the front: {'; '.join(told[:SHOWN])}{more}."
+            known = groups.setdefault(key, group)
+            known.count += 1
+            if known is not group:
+                known.values += group.values
+    reasons = [str(group) for group in sorted(groups.values(), key=lambda group: -group.count)]
+    more = f"; and {len(reasons) - SHOWN} more reasons" if len(reasons) > SHOWN else ""
+    return f"{len(off)} of {len(networks)} keep off the front: {'; '.join(reasons[:SHOWN])}{more}."
 
 
 def nearest(rows: Sequence[Row], *, objectives: Sequence[Objective], top: int) -> list[str]:
-    """Return what came nearest to each bound, a sentence each; nothing where a network keeps all of them.
+    """Return the best value for each bound, a sentence each; empty where a network keeps all bounds.
 
     Args:
         rows: Rows of a run under the objectives.
-        objectives: What is asked for.
+        objectives: The objectives of the rows.
         top: The rung at which networks are trained in full.
     """
     networks = [row for row in candidates(rows, top=top) if row.is_scored]
@@ -105,10 +105,10 @@ def candidates(rows: Sequence[Row], *, top: int) -> list[Row]:
 def _reasons(
     row: Row, objectives: Sequence[Objective], check: Callable[[Any], Fit] | None
 ) -> Iterator[tuple[str, _Group]]:
-    """Yield each reason of a network with what makes it equal to another."""
+    """Yield each reason of a network, after a key that is the same for equal reasons."""
     if row.score is None:
-        said = f"failed: {row.evaluation.message or row.evaluation.outcome.value}".partition("\n")[0]
-        yield _NUMBER.sub("#", said), _Group(said.rstrip("."))
+        reason = f"failed: {row.evaluation.message or row.evaluation.outcome.value}".partition("\n")[0]
+        yield _NUMBER.sub("#", reason), _Group(reason.rstrip("."))
         return
     measurement: Any = row.evaluation.measurement
     broken = () if check is None else check(measurement.activity).violations
@@ -118,13 +118,13 @@ def _reasons(
         if value is not None and (relation := _broken(objective, value)):
             yield f"bound {objective.name} {relation}", _Group(f"{objective.name} {relation}", 0, objective, [value])
     if not broken and any(value is None for value in row.score.values):
-        said = "; ".join(part for part in row.score.reason.split("; ") if " breaks the bound " not in part)
-        said = said.partition(", which ")[0]  # which layers differs from network to network
-        yield _NUMBER.sub("#", said), _Group(said)
+        reason = "; ".join(part for part in row.score.reason.split("; ") if " breaks the bound " not in part)
+        reason = reason.partition(", which ")[0]  # the layers differ from network to network
+        yield _NUMBER.sub("#", reason), _Group(reason)
 
 
 def _broken(objective: Objective, value: float) -> str:
-    """Return on which side of which bound a value is that breaks it; empty where it breaks none."""
+    """Return the bound that a value breaks, as text; empty where it breaks none."""
     if objective.at_least is not None and value < objective.at_least:
         return f"below {objective.at_least:g}"
     if objective.at_most is not None and value > objective.at_most:
@@ -133,7 +133,7 @@ def _broken(objective: Objective, value: float) -> str:
 
 
 def _bounds(objective: Objective) -> str:
-    """Return the bounds of an objective for people, empty where it has none."""
+    """Return the bounds of an objective as text, empty where it has none."""
     least = [] if objective.at_least is None else [f"{objective.name} >= {objective.at_least:g}"]
     most = [] if objective.at_most is None else [f"{objective.name} <= {objective.at_most:g}"]
     return " and ".join([*least, *most]) + (f" {objective.unit}" if (least or most) and objective.unit else "")
@@ -157,7 +157,7 @@ def _best_of(rows: Sequence[Row], index: int, objective: Objective) -> str:
 
 
 def _distance(objective: Objective, value: float | None) -> tuple[float, float]:
-    """Return what orders values: by how much they break the bounds, then by merit."""
+    """Return a key to sort values by: first how much they break the bounds, then the value."""
     assert value is not None
     return objective.violation(value), objective.sign * value
 

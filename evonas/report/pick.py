@@ -14,11 +14,11 @@ from evonas.errors import RunFileError
 
 
 def pick(results: Results, wanted: str) -> Row:
-    """Return the network that is asked for.
+    """Return one network.
 
     Args:
-        results: What is picked from.
-        wanted: `"knee"` or `"best:OBJECTIVE"` of the front, or the key of any measured network or how only one begins.
+        results: The rows to pick from.
+        wanted: `"knee"` or `"best:OBJECTIVE"` of the front, or the key of a measured network, or how it begins.
 
     Raises:
         RunFileError: If there is no such network.
@@ -37,21 +37,21 @@ def pick(results: Results, wanted: str) -> Row:
     matching = [row for row in results.rows if row.is_scored and row.job.genotype.key.startswith(wanted)]
     keys = sorted({row.job.genotype.key for row in matching})
     if len(keys) != 1 or not wanted:
-        found = f"{len(keys)} networks begin so: {', '.join(keys[:5])}" if keys else "no measured network begins so"
-        raise RunFileError([f"--pick {wanted}: {found}; expected knee, best:OBJECTIVE or a key that --all shows"])
+        problem = f"{len(keys)} networks begin so: {', '.join(keys[:5])}" if keys else "no measured network begins so"
+        raise RunFileError([f"--pick {wanted}: {problem}; expected knee, best:OBJECTIVE or a key that --all shows"])
     return max(matching, key=lambda row: row.job.rung)
 
 
 def knee(front: Front) -> Row:
-    """Return the network that lies furthest before the plane through the best ones in each objective.
+    """Return the network that is furthest from the plane through the best ones in each objective, on its better side.
 
     Each axis runs from 0, the best value on the front, to 1, the worst, in decades where its objective says `log`. With
     two objectives the plane is the line between the ends of the front. Ties go to the lower slot.
 
     Source: I. Das, On characterizing the "knee" of the Pareto curve based on normal-boundary intersection, Structural
-    Optimization 18, 1999: the largest distance to the hull of the individual minima. It departs from the paper in
-    taking that distance at the networks that are there, and in taking the plane of equal sums where these minima span
-    no plane that falls on every axis.
+    Optimization 18, 1999: the largest distance to the hull of the individual minima. Unlike in the paper
+    only the networks of the front are considered, and the plane of equal sums is taken where the minima span no plane
+    that falls on every axis.
     """
     costs = axes(np.array([row.costs for row in front.rows]), front.objectives)
     low, span = costs.min(0), np.ptp(costs, axis=0)

@@ -1,4 +1,4 @@
-"""A results folder as somebody else may have made it: its run file, what that names, and whether the archive is its."""
+"""A results folder, perhaps of another user: its run file, the code that this names, and whether its archive fits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evonas.runfile.schema import FREE_SETTINGS, RunFile
 from evonas.runfile.toml_text import read_toml
 
 SHOWN = 10
-"""Differences between a run file and an archive that are told."""
+"""Most differences between a run file and an archive that are listed."""
 
 
 def archive_of(folder: Path) -> Path:
@@ -44,33 +44,33 @@ def run_file_of(folder: Path) -> RunFile | None:
 
 
 def named_code(file: RunFile, *, folder: Path) -> list[str]:
-    """Return a sentence for each thing that the run file of a folder asks for and evonas does not ship."""
-    told = [
+    """Return a sentence for each objective and chip of a run file that evonas does not ship."""
+    sentences = [
         f"{folder} asks for the objective {section.name}, which is code of its own; give --trust to run it"
         for section in file.objectives
         if not is_shipped(section.name, folder="objectives")
     ]
-    told += [
+    sentences += [
         f"{folder} asks for the chip {profile}, which is a file of its own; give --trust to read it"
         for profile in dict.fromkeys(map(str, _profiles(file)))
         if profile not in names(folder=SHIPPED)
     ]
-    return told
+    return sentences
 
 
 def hidden_code(file: RunFile) -> list[str]:
-    """Return a sentence for each file of the working directory that is not used, because its namesake is shipped."""
-    places = [Path("objectives", f"{section.name}.py") for section in file.objectives]
-    places += [Path("objectives", "profiles", f"{profile}.toml") for profile in _profiles(file)]
+    """Return a sentence for each file of the working directory that is not used, as evonas ships one of that name."""
+    paths = [Path("objectives", f"{section.name}.py") for section in file.objectives]
+    paths += [Path("objectives", "profiles", f"{profile}.toml") for profile in _profiles(file)]
     return [
-        f"{place} of the working directory is not used, but the one that evonas ships; give --trust to use it."
-        for place in dict.fromkeys(places)
-        if _hides(place)
+        f"{path} of the working directory is not used, but the one that evonas ships; give --trust to use it."
+        for path in dict.fromkeys(paths)
+        if _hides(path)
     ]
 
 
 def with_shipped_profiles(file: RunFile) -> RunFile:
-    """Return the run file with every chip that a file of the working directory hides named by the shipped file."""
+    """Return the run file with the path of the shipped file for each chip that the working directory has as well."""
     document = file.to_dict()
     sections = [*document["objectives"], *([document["hardware"]] if "hardware" in document else [])]
     for section in sections:
@@ -81,9 +81,9 @@ def with_shipped_profiles(file: RunFile) -> RunFile:
 
 
 def differences(file: RunFile, header: Header, *, folder: Path) -> list[str]:
-    """Return a sentence for each key by which an archive is of another run than the run file beside it.
+    """Return a sentence for each setting in which an archive and the run file beside it differ.
 
-    An archive without settings, such as a program of one's own writes, may belong to any run file.
+    An archive without settings, such as one that a user's program wrote, may belong to any run file.
     """
     if not header.settings:
         return []
@@ -100,9 +100,9 @@ def differences(file: RunFile, header: Header, *, folder: Path) -> list[str]:
     return [*differing[:SHOWN], *more]
 
 
-def _hides(place: Path) -> bool:
-    """Return whether a file of the working directory would be taken in the place of one that evonas ships."""
-    return place.is_file() and not place.resolve().is_relative_to(SHIPPED.parent)
+def _hides(path: Path) -> bool:
+    """Return whether a file of the working directory would be used instead of one that evonas ships."""
+    return path.is_file() and not path.resolve().is_relative_to(SHIPPED.parent)
 
 
 def _profiles(file: RunFile) -> Iterator[Any]:

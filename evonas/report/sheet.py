@@ -1,4 +1,4 @@
-"""A sheet: a table for people in which no number and no key is ever cut, however narrow the terminal is."""
+"""A table for people in which no number and no key is ever cut, however narrow the terminal is."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LONGEST_WORD = 32
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of texts, which may come from anywhere: they are escaped as they are printed.
+    """A table of texts, which are escaped when they are printed.
 
-    Where it is too wide it goes without borders, and where no words fit then either, every row is lines of its own.
+    If it is too wide it has no borders; if its longest words still do not fit, every row becomes several lines.
 
     Attributes:
         header: Name of each column.
         rows: Texts, one for each column.
-        title: What stands above it.
-        right: Columns whose texts are aligned to the right: numbers.
+        title: The line above it.
+        right: Columns that are aligned to the right: numbers.
     """
 
     header: tuple[str, ...]
@@ -56,7 +56,7 @@ class Sheet:
         return table
 
     def _widths(self, room: int) -> list[int] | None:
-        """Return the widths of the columns in `room` cells, None where no texts can be broken to fit in there."""
+        """Return the widths of the columns in `room` cells, None where the longest words do not fit."""
         columns = [[name, *texts] for name, *texts in zip(self.header, *self.rows, strict=True)]
         widths = [max(_length(text) for text in texts) for texts in columns]
         least = [max(_longest_word(text) for text in texts) for texts in columns]
@@ -83,7 +83,7 @@ def sheet(
     title: str = "",
     right: Sequence[str] = (),
 ) -> Sheet:
-    """Return a sheet; arguments as its attributes."""
+    """Return a sheet; the arguments are its attributes."""
     return Sheet(tuple(header), tuple(map(tuple, rows)), title, frozenset(right))
 
 

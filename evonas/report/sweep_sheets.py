@@ -44,7 +44,7 @@ def correlation_sheet(table: SweepTable, *, quantity: str) -> Sheet:
 
 
 def reasons(table: SweepTable) -> list[str]:
-    """Return a sentence for each chip and reason why budgets have no network there."""
+    """Return a sentence for each chip and reason why it has no network within some budgets."""
     budgets: dict[tuple[str, str], list[str]] = {}
     for cell in table.cells:
         if cell.reason:

@@ -215,7 +215,12 @@ def result_of(cell: Cell, rows: Sequence[Row], *, top: int) -> CellResult:
 
 
 def why_none(cell: Cell, rows: Sequence[Row]) -> str:
-    """Return why none of the rows, as its target sees them, is the network of a cell."""
+    """Return why a cell has no network.
+
+    Args:
+        cell: The chip and the budget.
+        rows: All networks, scored for the target of the cell.
+    """
     assert cell.target is not None
     ready = [row for row in rows if row.is_feasible]
     if ready:
@@ -226,8 +231,8 @@ def why_none(cell: Cell, rows: Sequence[Row]) -> str:
     measured: list[Any] = [row.evaluation.measurement for row in rows if row.is_scored]
     if not measured:
         rejected = Counter(row.evaluation.message for row in rows if row.is_rejected)
-        said = f"; {rejected.total()} were rejected, such as: {rejected.most_common(1)[0][0]}" if rejected else ""
-        return f"no network has been measured{said}"
+        examples = f"; {rejected.total()} were rejected, such as: {rejected.most_common(1)[0][0]}" if rejected else ""
+        return f"no network has been measured{examples}"
     fits = [(measurement, cell.chip.check(measurement.activity)) for measurement in measured]
     fitting = [measurement for measurement, fit in fits if not fit.violations]
     if not fitting:
@@ -245,8 +250,8 @@ def why_none(cell: Cell, rows: Sequence[Row]) -> str:
         best = min(values, key=lambda value: objective.sign * value)
         bound = objective.at_most if objective.direction == "min" else objective.at_least
         relation, extreme = ("<=", "smallest") if objective.direction == "min" else (">=", "largest")
-        asked = f"{objective.name} {relation} {bound:g} {objective.unit}".rstrip()
-        return f"none of {len(fitting)} networks that fit keeps {asked}: the {extreme} seen is {best:.3g}"
+        bound_text = f"{objective.name} {relation} {bound:g} {objective.unit}".rstrip()
+        return f"none of {len(fitting)} networks that fit keeps {bound_text}: the {extreme} seen is {best:.3g}"
     return f"each bound is kept by some of {len(fitting)} networks that fit, but all of them by none"
 
 
@@ -261,7 +266,7 @@ def _amount(objective: Objective, measurement: Any) -> Amount:
 
 
 def _faults(objective: Objective, measurement: Any) -> str:
-    """Return why a network is infeasible by one objective; empty where it is not."""
+    """Return why a network is infeasible under one objective; empty where it is feasible."""
     return score(measurement, [objective]).reason
 
 
