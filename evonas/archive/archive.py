@@ -20,6 +20,7 @@ from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.engine.description import described_objective, described_space
 from evonas.engine.evaluation import Evaluation
+from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.engine.view import Row
 from evonas.errors import ArchiveError, ChangedRunError, OptionError
 from evonas.objective import Objective
@@ -74,7 +75,7 @@ class Archive:
         settings: Mapping[str, Any] | None = None,
         free: Collection[str] = (),
         top_rung: int = 0,
-        reference_rows: int = 16,
+        reference_rows: int = REFERENCE_ROWS,
     ) -> None:
         self.path = Path(path)
         objectives = _checked(self.path, space, objectives)

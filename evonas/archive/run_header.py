@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from evonas.archive.sealed_file import FORMAT_VERSION
+from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.errors import ArchiveError, ChangedRunError
 
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
@@ -38,7 +39,7 @@ class Header:
     space: Mapping[str, Any]
     objectives: tuple[Mapping[str, Any], ...]
     top_rung: int = 0
-    reference_rows: int = 16
+    reference_rows: int = REFERENCE_ROWS
     search: Mapping[str, Any] = field(default_factory=dict)
     versions: tuple[Mapping[str, str], ...] = ()
 

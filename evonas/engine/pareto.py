@@ -22,6 +22,9 @@ from evonas.objective import Objective
 
 _CROWDING = get_crowding_function("cd")
 
+REFERENCE_ROWS = 16
+"""First rows from which the corners of the hypervolume are made, where nobody gives another number."""
+
 SAMPLED_POINTS = 1024
 """Points by which improvements of hypervolumes of three and more objectives are compared."""
 

@@ -55,7 +55,7 @@ def look_up(name: str, *, folder: str, attribute: str, trusted: bool = True) -> 
         raise LookupFault(f"there is no {module_name}")
     if module.owner == "python":
         raise LookupFault(f"{module_name} belongs to Python itself and holds nothing for a run file")
-    if not module.defines(wanted):
+    if not module.binds(wanted):
         raise LookupFault(f"{module.name} does not define {wanted!r}")
     kind = KINDS[attribute]
     if fault := kind.fault_of_text(module.returns(wanted), owner=module.owner):

@@ -37,10 +37,17 @@ class Module:
     file: Path | None
     owner: Owner
 
-    def defines(self, attribute: str) -> bool:
-        """Return whether its text binds `attribute`, True where that cannot be told from the text."""
-        names = None if self.file is None or self.file.suffix != ".py" else _bound(self.file)
-        return names is None or attribute in names
+    def binds(self, attribute: str) -> bool:
+        """Return whether its text defines or imports `attribute`, True where the text does not tell."""
+        names = None if self.file is None or self.file.suffix != ".py" else _names(self.file)
+        return names is None or attribute in names.defined | names.imported
+
+    def is_listed(self, attribute: str) -> bool:
+        """Return whether it is offered as one that defines `attribute`: tests, and files that import it, are not."""
+        if self.file is None or self.file.name == "conftest.py" or self.file.stem.startswith("test_"):
+            return False
+        names = _names(self.file)
+        return names is None or attribute in names.defined
 
     def returns(self, function: str) -> str | None:
         """Return what a function says that it returns, by the text of the module.
@@ -145,7 +152,7 @@ def names_in(folder: str, *, attribute: str, trusted: bool) -> list[str]:
     for place in _places(folder, trusted=trusted):
         for file in place.glob("*.py") if place.is_dir() else ():
             found.setdefault(file.stem, Module(f"{folder}.{file.stem}", file, _owner(file)))
-    return sorted(name for name, module in found.items() if name.isidentifier() and module.defines(attribute))
+    return sorted(name for name, module in found.items() if name.isidentifier() and module.is_listed(attribute))
 
 
 def forget_working_directory() -> None:
@@ -195,18 +202,29 @@ def _same(file: str | None, other: Path) -> bool:
     return file is not None and Path(file).absolute() == other.absolute()
 
 
-def _bound(file: Path) -> set[str] | None:
-    """Return the names that a file binds at its top level, None where its text cannot tell."""
-    names: set[str] = set()
+@dataclass(frozen=True)
+class _Names:
+    """The names that a module binds at its top level."""
+
+    defined: frozenset[str]
+    imported: frozenset[str]
+
+
+def _names(file: Path) -> _Names | None:
+    """Return the names that a file binds at its top level, None where its text does not tell."""
+    defined: set[str] = set()
+    imported: set[str] = set()
     body = _parsed(file)
     for node in _statements(body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
+            defined.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+            imported |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         else:
-            names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
-    return None if not body or names & {"*", "__getattr__"} else names
+            stored = (one for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+            defined |= {one.id for one in stored}
+    is_open = not body or "*" in imported or "__getattr__" in defined
+    return None if is_open else _Names(frozenset(defined), frozenset(imported))
 
 
 def _parsed(file: Path) -> list[ast.stmt]:

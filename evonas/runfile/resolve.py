@@ -25,7 +25,7 @@ from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.rejections import ChipConstraint, chip_constraint_of, rejected_by_run
 from evonas.runfile.schema import RunFile
 from evonas.runfile.space_section import Plan, plan_faults, plan_of, space_of, surrogate_faults
-from evonas.runfile.strategy_sections import PricedSearch, largest_population, members_of, mixed, searches_of
+from evonas.runfile.strategy_sections import PricedSearch, members_of, mixed, reference_rows_of, searches_of
 from evonas.runfile.toml_text import override, read_toml
 from evonas.runfile.workers_section import MakeEvaluator, evaluator_of, workers_faults, workers_notes, workers_of
 from evonas.space import Genotype, Space
@@ -53,7 +53,7 @@ class ResolvedRun:
         plan: Plans a network, None where the space has no `plan`.
         chip_constraint: The chip that networks have to fit on, None where the run file names none.
         reject: Says which networks are not trained, None where all are.
-        reference_rows: First rows that fix the reference points of the hypervolume: the largest population.
+        reference_rows: First rows from which the corners of the hypervolume are made.
         settings: What must not change when the run is resumed, as a flat mapping of dotted keys.
         notes: What is allowed, but perhaps not meant.
     """
@@ -222,7 +222,7 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
         plan=plan,
         chip_constraint=chip,
         reject=rejected_by_run(frames, plan=plan, checks=checks, targets=[objectives]),
-        reference_rows=largest_population(members),
+        reference_rows=reference_rows_of(members),
         settings={
             **file.settings(),
             "data.class_labels": list(search_data.class_labels),

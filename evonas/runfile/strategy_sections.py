@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.engine.view import Strategy
 from evonas.errors import OptionError, ProfileError
 from evonas.expected_counts import PriceFunction
@@ -15,7 +16,6 @@ from evonas.runfile.section_options import make_named
 from evonas.space import Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
-from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 
 Members = Mapping[int, Strategy]
@@ -55,10 +55,10 @@ def mixed(
         return None, [f"strategies.{fault}" for fault in error.faults]
 
 
-def largest_population(members: Members) -> int:
-    """Return the largest population of several strategies, the usual one where none has any."""
+def reference_rows_of(members: Members) -> int:
+    """Return how many first rows make the corners of the hypervolume: the largest population of the strategies."""
     sizes = [getattr(member, "pop_size", None) for member in members.values()]
-    return max((size for size in sizes if isinstance(size, int) and size > 0), default=Evolution.pop_size)
+    return max((size for size in sizes if isinstance(size, int) and size > 0), default=REFERENCE_ROWS)
 
 
 @dataclass(frozen=True)

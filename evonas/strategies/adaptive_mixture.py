@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evonas.engine.evaluation import Outcome
-from evonas.engine.pareto import Reference, hypervolume, nondominated, reference
+from evonas.engine.pareto import REFERENCE_ROWS, Reference, hypervolume, nondominated, reference
 from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.options import NAME, settle
 from evonas.strategies.mixture import check_members, first_proposal, is_promotion
@@ -19,9 +19,6 @@ FLOOR = 0.1
 
 SMOOTHING = 1 / 16
 """Each member is credited with so much of the mean cost of all members, at the mean success."""
-
-FIRST_ROWS = 16
-"""Rows with costs that fix the corners of the hypervolume; until they are seen, the shares hold as they are given."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ class _Ledger:
             return 0.0
         if self._corners is None:
             self._first.append(row)
-            if len(self._first) == FIRST_ROWS:
+            if len(self._first) == REFERENCE_ROWS:
                 self._corners = reference(view.objectives, self._first)
                 for first in self._first:
                     self._gain(first, view)

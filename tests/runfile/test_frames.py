@@ -52,6 +52,15 @@ def broken_build(genotype: Genotype, shape: tuple[int, ...], classes: int) -> ob
     return torch.nn.Sequential(torch.nn.Flatten(0, 1), torch.nn.Conv2d(1, 4, 3))
 
 
+def planned_where_wide(genotype: Genotype, shape: tuple[int, ...], classes: int) -> object:
+    if genotype["width"] == 1:
+        raise KeyError("width")
+    return plan(fitting(FRAMES), shape, classes)
+
+
+half_planned = Space({"width": Integer(1, 2)}, build=lambda genotype, shape, classes: None, plan=planned_where_wide)
+"""A space that has no plan of half of its networks."""
+
 unable = Space({"a": Choice([1, 2])}, build=broken_build)
 """A space whose networks can be built and cannot take these data."""
 
@@ -180,6 +189,15 @@ def test_a_search_trains_the_networks_that_fit_the_frames_and_rejects_the_others
     rejected = [row for row in rows if row.is_rejected]
     assert all(row.job.genotype["time_steps"] != FRAMES for row in rejected)
     assert all("while the samples have 5 frames" in row.evaluation.message for row in rejected)
+
+
+def test_a_network_whose_plan_fails_does_not_pass_as_one_that_fits_the_frames(tmp_path: Path) -> None:
+    run = resolve(run_file(tmp_path, space_name=f"{__name__}:half_planned", evaluations=2))
+    assert run.reject is not None
+    assert run.reject(Genotype({"width": 2})) is None
+    with pytest.raises(SpaceError, match="The `plan` of the space failed for network .*: KeyError: 'width'"):
+        run.reject(Genotype({"width": 1}))
+    assert run.example()["width"] == 2
 
 
 def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each_frame(tmp_path: Path) -> None:

@@ -172,8 +172,11 @@ def test_the_path_is_left_as_it_is_and_modules_of_ones_own_still_find_each_other
 def test_only_files_that_define_what_is_asked_for_are_listed(here: Path) -> None:
     hatched = canary(here, name="objectives/mine", text=OBJECTIVE)
     write(here / "objectives" / "helper.py", "x = 1\n")
+    for name in ("test_mine", "conftest"):
+        write(here / "objectives" / f"{name}.py", OBJECTIVE)
+    write(here / "objectives" / "user.py", "from objectives.mine import objective\n")
     assert "mine" in members("objectives", attribute="objective")
-    assert "helper" not in members("objectives", attribute="objective")
+    assert not {"helper", "test_mine", "conftest", "user"} & set(members("objectives", attribute="objective"))
     assert "mine" not in members("objectives", attribute="objective", trusted=False)
     assert members("evonas.strategies", attribute="strategy") == ["differentiable", "evolution", "random"]
     told = refused("zzz")
