@@ -26,8 +26,9 @@ from evonas.engine.job import Job
 from evonas.engine.search import Budget, search
 from evonas.engine.view import Row, Strategy
 from evonas.objective import Objective
+from evonas.real_variables import LogReal, Real
 from evonas.strategies.random import values_of
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar
+from evonas.variables import Choice, Integer, Scalar
 
 
 @dataclass

@@ -33,7 +33,7 @@ from table import Figure, publish
 from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Paths, Relaxation, Training

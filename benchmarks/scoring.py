@@ -39,8 +39,8 @@ from evonas.engine.description import described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ProfileError
+from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population
-from evonas.space import Genotype
 from objectives import energy, fit, latency
 from spaces.spatial_temporal import LEVELS, plan, space
 

@@ -15,9 +15,10 @@ from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from evonas.objective import Objective
+from evonas.real_variables import LogReal, Real
 from evonas.space import Space
 from evonas.strategies.random import values_of
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 
 @dataclass(frozen=True)

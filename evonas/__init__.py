@@ -22,15 +22,17 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
 from evonas.engine.search import Budget, search
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
+from evonas.genotype import Genotype
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
-from evonas.space import Genotype, Rule, Space
+from evonas.real_variables import LogReal, Real
+from evonas.space import Rule, Space
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
-from evonas.variables import Choice, Integer, LogReal, Real
+from evonas.variables import Choice, Integer
 
 if TYPE_CHECKING:
     from evonas.engine.ray_workers import RayWorkers

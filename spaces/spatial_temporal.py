@@ -25,8 +25,9 @@ from evonas.architecture.cell_form import (
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import Plan, check_frames
 from evonas.architecture.trellis import Trellis, plan_trellis
+from evonas.real_variables import LogReal, Real
 from evonas.space import Assignment, Rule, Space
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network

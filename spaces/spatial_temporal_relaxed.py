@@ -16,6 +16,8 @@ from evonas.architecture.cell_form import (
 )
 from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
+from evonas.genotype import Genotype
+from evonas.real_variables import LogReal, Real
 from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
 from evonas.snn.relaxed.logits import Allowed, Bounds
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
@@ -23,8 +25,8 @@ from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import choosing, most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.snn.relaxed.space import RelaxedSpace
-from evonas.space import Assignment, Genotype, Space
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+from evonas.space import Assignment, Space
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 CONTEXT = ("nodes", "layers", "channels")
 """What has to be given: the sizes."""

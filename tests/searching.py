@@ -10,7 +10,7 @@ from toys import measure, mixed_space
 
 from evonas.engine.job import Cost, Job
 from evonas.engine.view import Proposal
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 
 SPACE = mixed_space()
 

@@ -12,8 +12,8 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.view import Row, View
 from evonas.errors import NotFiniteError, OptionError, UnpriceableError
+from evonas.genotype import Genotype
 from evonas.objective import Objective, score
-from evonas.space import Genotype
 
 
 @pytest.mark.parametrize("direction", ["minimize", "MIN", "maximise", "", None, 1, "min ", "Max"])

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from toys import mixed_space, small_space
 
 from evonas.errors import OptionError, OutsideError, SpaceError
-from evonas.space import Genotype, Rule, Space
-from evonas.variables import Choice, Integer, LogReal, Real
+from evonas.genotype import Genotype
+from evonas.real_variables import LogReal, Real
+from evonas.space import Rule, Space
+from evonas.variables import Choice, Integer
 
 seeds = st.integers(0, 2**32 - 1)
 

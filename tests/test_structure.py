@@ -13,7 +13,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-VALUES = {"errors", "options", "variables", "space", "objective", "measurement", "expected_counts"}
+VALUES = {
+    "errors",
+    "options",
+    "variables",
+    "real_variables",
+    "genotype",
+    "space",
+    "objective",
+    "measurement",
+    "expected_counts",
+}
 """Modules at the top of `evonas` that everybody may import."""
 
 WINGS = {

@@ -11,9 +11,11 @@ from evonas.engine.job import Job
 from evonas.engine.rejection import Rejection
 from evonas.engine.view import Row
 from evonas.errors import TrainingDivergedError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.space import Genotype, Rule, Space
-from evonas.variables import Choice, Integer, LogReal, Real
+from evonas.real_variables import LogReal, Real
+from evonas.space import Rule, Space
+from evonas.variables import Choice, Integer
 
 OBJECTIVES = (
     Objective("error", lambda m: m["error"], direction="min"),

@@ -42,8 +42,8 @@ from evonas.archive.sealed_file import FORMAT_VERSION, damage_named, open_sealed
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ArchiveError
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.space import Genotype
 
 _FORMAT = "evonas archive"
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,

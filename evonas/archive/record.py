@@ -12,8 +12,9 @@ from evonas.engine.job import Job, Kind
 from evonas.engine.plain import kept, plain_json
 from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
+from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population, Shape
-from evonas.space import Genotype, Scalar
+from evonas.space import Scalar
 
 
 def plain_fields(kind: type) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from evonas.engine.job import Job
 from evonas.engine.training_log import Trained
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.space import Genotype
 
 MESSAGE_LIMIT = 2000
 """Characters of a message at most: it stands in every copy of an archive, and some errors print whole arrays."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evonas.genotype import Genotype
 from evonas.options import Number, settle
-from evonas.space import Genotype
 from evonas.variables import Scalar
 
 Kind = Literal["evaluate", "search"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from evonas.errors import EvonasError
+from evonas.genotype import Genotype
 from evonas.options import shown
-from evonas.space import Genotype
 
 
 @dataclass(frozen=True)

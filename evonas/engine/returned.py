@@ -8,8 +8,8 @@ from typing import Any
 
 from evonas.engine.plain import kept
 from evonas.engine.training_log import Trained
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.space import Genotype
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 from evonas.engine.job import Cost
 from evonas.engine.view import Proposal, Strategy, View
 from evonas.errors import EvonasError, OptionError
+from evonas.genotype import Genotype
 from evonas.options import shown
-from evonas.space import Genotype, Space
+from evonas.space import Space
 
 
 def check_call(

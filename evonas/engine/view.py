@@ -12,8 +12,9 @@ import numpy as np
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job, Kind
 from evonas.errors import NotFiniteError
+from evonas.genotype import Genotype
 from evonas.objective import Objective, Score, check_objectives, score
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.variables import Scalar
 
 Derived = TypeVar("Derived")

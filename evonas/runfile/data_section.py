@@ -11,12 +11,13 @@ import numpy as np
 from evonas.data.dataset import DataSet, SearchData
 from evonas.engine.rejection import Rejection
 from evonas.errors import SpaceError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.options import shown
 from evonas.runfile.schema import DataSection, ObjectiveSection
 from evonas.runfile.section_options import make_named
 from evonas.runfile.space_section import Plan
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.variables import Choice
 
 TIME_STEPS = "time_steps"

@@ -12,12 +12,13 @@ import numpy as np
 from evonas.chips.fit import Fit, checker
 from evonas.engine.rejection import Reject, Rejection, first_of
 from evonas.errors import SpaceError, UnpriceableError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.runfile.data_section import Frames
 from evonas.runfile.schema import HardwareSection
 from evonas.runfile.section_options import make
 from evonas.runfile.space_section import EXAMPLES, Plan
-from evonas.space import Genotype, Space
+from evonas.space import Space
 
 Check = Callable[[Any], Fit]
 """Returns whether a planned network fits on a chip."""

@@ -18,6 +18,7 @@ from evonas.engine.rejection import Reject
 from evonas.engine.search import Budget, Climb, Ending, Memory, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import EvonasError, RunFileError, SpaceError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.runfile.data_section import Frames, baseline_notes, frames_of, search_data_of
 from evonas.runfile.form import Sections, parse
@@ -28,7 +29,7 @@ from evonas.runfile.space_section import Plan, plan_faults, plan_of, space_of, s
 from evonas.runfile.strategy_sections import PricedSearch, members_of, mixed, reference_rows_of, searches_of
 from evonas.runfile.toml_text import override, read_toml
 from evonas.runfile.workers_section import MakeEvaluator, evaluator_of, workers_faults, workers_notes, workers_of
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.training.cost_model import TrainingCost
 from evonas.training.training_settings import Training
 

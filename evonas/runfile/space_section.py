@@ -9,10 +9,11 @@ import numpy as np
 
 from evonas.data.dataset import SearchData
 from evonas.errors import EvonasError, OptionError, SpaceError
+from evonas.genotype import Genotype
 from evonas.options import shown
 from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.schema import SearchSection, SpaceSection, TrainingSection
-from evonas.space import Genotype, Space
+from evonas.space import Space
 
 EXAMPLES = 8
 """Networks that are planned before a search begins, to see that they can be."""

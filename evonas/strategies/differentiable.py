@@ -17,9 +17,10 @@ from evonas.engine.pareto import axes, front
 from evonas.engine.search_job import SearchSettings
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError, SpaceError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.options import NAME, Number, OptionRule, Whole, faults_of, settle, shown
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
 from evonas.variables import LARGEST, Scalar

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from evonas.space import Genotype, Space
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+from evonas.genotype import Genotype
+from evonas.real_variables import LogReal, Real
+from evonas.space import Space
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 Block = Callable[["Scalar | None"], tuple[float, ...]]
 """A value of one variable, or None where a genotype has none, to its coordinates."""

@@ -20,8 +20,10 @@ from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from evonas.errors import OutsideError
-from evonas.space import Assignment, Genotype, Space
-from evonas.variables import Integer, LogReal, Real, Scalar, Variable
+from evonas.genotype import Genotype
+from evonas.real_variables import LogReal, Real
+from evonas.space import Assignment, Space
+from evonas.variables import Integer, Scalar, Variable
 
 Child = tuple[Genotype, tuple[int, ...]]
 """A genotype and the slots of its parents."""

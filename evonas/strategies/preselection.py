@@ -10,7 +10,8 @@ from threadpoolctl import ThreadpoolController
 from evonas.engine.job import Job
 from evonas.engine.pareto import axes, front, hypervolume_improvement, nondominated, order
 from evonas.engine.view import Row, View
-from evonas.space import Genotype, Space
+from evonas.genotype import Genotype
+from evonas.space import Space
 from evonas.strategies.encoding import Encoding, can_be_encoded
 from evonas.strategies.gaussian_process import GaussianProcess, Kernel, likelier_kernel
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from evonas.engine.view import Proposal, View
 from evonas.errors import OutsideError
+from evonas.genotype import Genotype
 from evonas.options import NAME, settle
-from evonas.space import Genotype, Space
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar, Variable
+from evonas.real_variables import LogReal, Real
+from evonas.space import Space
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 DRAWS = 100
 """Draws in a row that give known networks only, after which a space is held to be nearly exhausted."""

@@ -21,9 +21,10 @@ from evonas.engine.returned import Returned
 from evonas.engine.search_job import SearchSettings
 from evonas.errors import EvonasError, SpaceError
 from evonas.expected_counts import PriceFunction, total_spikes
+from evonas.genotype import Genotype
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.training.bilevel_step import BilevelSteps
 from evonas.training.process import seeded, torch_threads
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from

@@ -12,7 +12,8 @@ from evonas.engine.search_job import SearchSettings
 from evonas.engine.training_log import TWO_PATHS
 from evonas.engine.view import Proposal
 from evonas.errors import SpaceError
-from evonas.space import Genotype, Space
+from evonas.genotype import Genotype
+from evonas.space import Space
 from evonas.training.training_settings import Relaxation
 from evonas.variables import Scalar
 

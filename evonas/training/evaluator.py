@@ -9,7 +9,7 @@ from evonas.engine.attempt import Evaluate
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.errors import EvonasError
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 
 
 class Searcher(Protocol):

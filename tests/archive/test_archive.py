@@ -29,9 +29,10 @@ from evonas.engine.search import Budget, search
 from evonas.engine.training_log import Trained
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ArchiveError, ChangedRunError, OptionError, UnpriceableError
+from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.objective import Objective
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.strategies.random import RandomSearch
 from evonas.variables import Choice
 

@@ -13,7 +13,7 @@ from evonas.cli.progress import SearchProgress
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.view import Row
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 
 
 def row(slot: int, outcome: Outcome) -> Row:

@@ -23,13 +23,13 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.rejection import Rejection
 from evonas.engine.view import Row
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.report.rank_correlation import kendall_tau, rank_correlations
 from evonas.report.sweep_table import SweepTable, why_none
 from evonas.runfile.rejections import rejected_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
 from evonas.runfile.sweep_chip import Chip
-from evonas.space import Genotype
 from evonas.strategies.multi_target import TARGET, Target
 
 CHIPS = "loihi1_davies,sram45_int8,truenorth28,loihi2"

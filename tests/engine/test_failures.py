@@ -17,8 +17,8 @@ from evonas.engine.search import Budget, Ending, search
 from evonas.engine.view import Row
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ArchiveError, EvonasError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.space import Genotype
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
 

@@ -15,8 +15,8 @@ from evonas.engine.job import Job
 from evonas.engine.pareto import Reference, front, hypervolume, order, ranking, reference
 from evonas.engine.view import Row
 from evonas.errors import EvonasError
+from evonas.genotype import Genotype
 from evonas.objective import Objective, Score
-from evonas.space import Genotype
 
 MIN2 = (Objective("a", lambda m: m), Objective("b", lambda m: m))
 

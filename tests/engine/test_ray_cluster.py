@@ -19,7 +19,7 @@ from evonas.engine.job import Job
 from evonas.engine.ray_environment import LOCAL_SETTINGS
 from evonas.engine.ray_workers import RayWorkers
 from evonas.errors import LostWorkersError
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 
 def evaluate(job):
     time.sleep(job.genotype["seconds"])

@@ -16,7 +16,7 @@ from evonas.engine.job import Cost, Job
 from evonas.engine.search import Budget, search
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import WorkersError
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 

@@ -9,7 +9,7 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.engine.training_log import Trained
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 
 NETWORK = Genotype({"a": 1})
 EVALUATE = Job(3, "evaluate", NETWORK, "toy", sample_steps=7.0)

@@ -19,7 +19,8 @@ from evonas.engine.search import Budget, Ending, VirtualClock, search
 from evonas.engine.view import Proposal, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import EvonasError, OptionError, WorkersError
-from evonas.space import Genotype, Space
+from evonas.genotype import Genotype
+from evonas.space import Space
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
 

@@ -9,9 +9,9 @@ from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.view import Row
 from evonas.errors import UnpriceableError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.report.kept_off import kept_off, nearest
-from evonas.space import Genotype
 
 
 def energy_of(measurement: Mapping[str, float]) -> float:

@@ -19,9 +19,10 @@ from evonas.engine.job import Job
 from evonas.engine.pareto import front as nondominated
 from evonas.engine.view import Row
 from evonas.errors import RunFileError
+from evonas.genotype import Genotype
 from evonas.objective import Objective, Score
 from evonas.report.pick import knee, pick
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.variables import Choice
 
 LINEAR = (Objective("error", lambda m: m["error"]), Objective("rate", lambda m: m["rate"]))

@@ -10,9 +10,9 @@ from evonas.archive.pareto_front import Front
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.view import Row
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.report import tables
-from evonas.space import Genotype
 
 
 def test_a_unit_in_brackets_is_printed_and_no_markup() -> None:

@@ -17,10 +17,11 @@ from evonas.engine.job import Job
 from evonas.engine.view import Proposal
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError, SpaceError
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.sweep import resolve_sweep
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.training.trainer import Training, TrainingEvaluator
 from evonas.variables import Choice, Integer
 from spaces.spatial_temporal import plan, space

@@ -14,11 +14,12 @@ from evonas.engine.evaluation import Outcome
 from evonas.engine.search import Budget, search
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import RunFileError, SpaceError, UnpriceableError
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.objective import Objective
 from evonas.runfile.rejections import rejected_by_plan, rejected_everywhere
 from evonas.runfile.resolve import resolve
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.strategies.random import RandomSearch
 from evonas.variables import Integer
 from objectives import energy, fit, latency, parameters

@@ -8,8 +8,8 @@ import tomli_w
 
 from evonas.data.dataset import DataSet, Samples, SearchData
 from evonas.errors import RunFileError, SpaceError
+from evonas.genotype import Genotype
 from evonas.runfile.resolve import resolve
-from evonas.space import Genotype
 from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.mixture import Mixture
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from recorded import recorded
 
+from evonas.genotype import Genotype
 from evonas.measurement import Activity
-from evonas.space import Genotype
 from evonas.variables import Choice, Integer
 from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
 

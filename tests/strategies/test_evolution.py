@@ -16,12 +16,14 @@ from evonas.engine.search import Budget, Ending, search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError
+from evonas.genotype import Genotype
 from evonas.objective import Score
-from evonas.space import Genotype, Space
+from evonas.real_variables import LogReal, Real
+from evonas.space import Space
 from evonas.strategies.evolution import Evolution, _State
 from evonas.strategies.mating import Rates
 from evonas.strategies.random import RandomSearch
-from evonas.variables import Choice, Integer, LogReal, Real, Scalar
+from evonas.variables import Choice, Integer, Scalar
 
 
 class Watcher:

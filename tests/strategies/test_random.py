@@ -5,9 +5,11 @@ from toys import ListMemory, measure, measure_small, mixed_space, small_space
 
 from evonas.engine.search import Budget, Ending, search
 from evonas.engine.workers import InlineWorkers
-from evonas.space import Genotype, Rule, Space
+from evonas.genotype import Genotype
+from evonas.real_variables import LogReal, Real
+from evonas.space import Rule, Space
 from evonas.strategies.random import RandomSearch, listed
-from evonas.variables import Choice, Integer, LogReal, Real
+from evonas.variables import Choice, Integer
 
 
 @pytest.mark.parametrize("parallel", [1, 7])

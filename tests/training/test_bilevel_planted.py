@@ -11,13 +11,14 @@ import torch
 from evonas.architecture.neuron import Surrogate
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
+from evonas.genotype import Genotype
 from evonas.snn.relaxed.edge_distribution import NONE, best_two, pairs_of
 from evonas.snn.relaxed.logits import Bounds, Logits
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice

@@ -5,7 +5,8 @@ import pytest
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.view import Proposal
-from evonas.space import Genotype, Space
+from evonas.genotype import Genotype
+from evonas.space import Space
 from evonas.training.cost_model import TWO_PATHS, WEIGHTS_PART, TrainingCost
 from evonas.training.training_settings import Relaxation
 from evonas.variables import Choice, Integer

@@ -8,7 +8,7 @@ from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.errors import EvonasError
-from evonas.space import Genotype
+from evonas.genotype import Genotype
 from evonas.training.evaluator import JobEvaluator
 
 NETWORK = SPACE.canonical({"kind": "leaky", "layers": 2, "threshold": 0.5, "tau": 5.0})

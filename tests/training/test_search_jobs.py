@@ -18,8 +18,8 @@ from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.engine.workers import InlineWorkers
+from evonas.genotype import Genotype
 from evonas.runfile.resolve import ResolvedRun, resolve
-from evonas.space import Genotype
 from evonas.training import bilevel_search
 from evonas.training.bilevel_search import BilevelSearcher
 from evonas.training.training_settings import Training

@@ -17,9 +17,10 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.engine.job import Job
 from evonas.engine.returned import Returned
 from evonas.errors import EvonasError, TrainingDivergedError
+from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
-from evonas.space import Genotype, Space
+from evonas.space import Space
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from evonas.variables import Choice

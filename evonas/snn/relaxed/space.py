@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from evonas.genotype import Genotype
 from evonas.snn.relaxed.logits import Allowed, Bounds, Logits
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.plan import FixedSizes
-from evonas.space import Genotype
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from relaxed_twin import branches, branches_of, one_hot, order_of, take_weights,
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.trellis import Trellis, plan_trellis
+from evonas.genotype import Genotype
 from evonas.snn.relaxed.edge_distribution import pairs_of
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.logits import Logits
@@ -21,7 +22,6 @@ from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.space import RelaxedSpace
-from evonas.space import Genotype
 from evonas.variables import Scalar
 from spaces.spatial_temporal import LEVELS, space
 from spaces.spatial_temporal_relaxed import likeliest_cell
