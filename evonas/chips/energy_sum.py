@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 from evonas.chips.band import End, at
 from evonas.chips.deployment import Deployment
-from evonas.chips.memory_access import Stored
+from evonas.chips.memory_access import PICO, Stored
 from evonas.chips.placement import Placement
 from evonas.chips.profile import Coefficient, Profile
 
-PICO = 1e-12
 MILLI = 1e-3
 
 _STATIC = ("static_chip", "active_core", "board_idle", "clk_mw_per_mhz")
@@ -82,7 +81,7 @@ def is_power_time(profile: Profile) -> bool:
     return profile.composition == "power-time"
 
 
-def rates(prices: Mapping[str, Coefficient], end: End = "value") -> dict[str, float]:
+def picojoules_at(prices: Mapping[str, Coefficient], end: End = "value") -> dict[str, float]:
     """Return one end of each coefficient, in pJ, by its name."""
     return {name: getattr(price, end) for name, price in prices.items()}
 
@@ -120,7 +119,7 @@ def energy_sum(
         end: Of the bands of all coefficients.
     """
     memory = profile.memory
-    terms = joules_by_term([*work.counts.values(), work.per_sample], rates(prices, end))
+    terms = joules_by_term([*work.counts.values(), work.per_sample], picojoules_at(prices, end))
     for accessed in work.stored.values():
         for name, reads_and_writes in accessed.items():
             joules = terms.get(name, 0.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.chips.deployment import Deployment
-from evonas.chips.energy_sum import joules_by_term, priced, rates
+from evonas.chips.energy_sum import joules_by_term, picojoules_at, priced
 from evonas.chips.placement import ONE_CORE
 from evonas.chips.profile import Coefficient, Profile, load
 from evonas.errors import ProfileError, UnpriceableError
@@ -48,7 +48,7 @@ class ExpectedEnergy:
         """
         if "mac" not in self.prices and counts.macs.item() > 0:
             raise UnpriceableError(f"{self.chip} has no price for multiply-accumulates behind the data.")
-        return sum(joules_by_term([self._operations(counts)], rates(self.prices)).values())
+        return sum(joules_by_term([self._operations(counts)], picojoules_at(self.prices)).values())
 
     def _operations(self, counts: ExpectedCounts) -> dict[str, Any]:
         """Return expected operations by the name of the coefficient."""

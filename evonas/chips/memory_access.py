@@ -20,7 +20,7 @@ QUEUE = 1024
 """Events that a layer's queue holds."""
 
 WORD = 64
-_PICO = 1e-12
+PICO = 1e-12
 
 
 class Accesses(NamedTuple):
@@ -39,7 +39,7 @@ class Accesses(NamedTuple):
     def joules(self, memory: Mapping[str, Any], end: End = "value") -> float:
         """Return the joules of all of them, at one end of the band of the memory's price."""
         word = _word(memory, self.values * self.bits / 8, end)
-        return word * (self.amount * self.bits / WORD * _PICO)
+        return word * (self.amount * self.bits / WORD * PICO)
 
 
 def _word(memory: Mapping[str, Any], nbytes: float, end: End) -> float:

@@ -43,12 +43,12 @@ def operations(deployed: DeployedNetwork) -> Operations:
     unpriced: dict[str, list[str]] = {}
     for edge in activity.connections:
         for name, count in _needs(edge, profile, assumed=assumed, samples=activity.samples):
-            price = _price(name, edge, profile, assumed)
-            if price is None:
+            counted_as = _counted_as(name, edge, profile, assumed)
+            if counted_as is None:
                 unpriced.setdefault(name, []).append(edge.name)
             else:
                 counts = layers[edge.target]
-                counts[price] = counts.get(price, 0.0) + count / activity.samples
+                counts[counted_as] = counts.get(counted_as, 0.0) + count / activity.samples
     if unpriced:
         raise UnpriceableError(" ".join(_unpriced(name, edges, profile) for name, edges in unpriced.items()))
     if rule == "crossbar-full":
@@ -103,7 +103,7 @@ def _needs(edge: Connection, profile: Profile, *, assumed: Deployment, samples: 
     return needs
 
 
-def _price(name: str, edge: Connection, profile: Profile, assumed: Deployment) -> str | None:
+def _counted_as(name: str, edge: Connection, profile: Profile, assumed: Deployment) -> str | None:
     """Return the name under which an operation is counted, or None where this chip cannot do it."""
     if name == "synop" and assumed.weights == "shared" and edge.operation == "conv" and "synop_conv" in profile.energy:
         return "synop_conv"

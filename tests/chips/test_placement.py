@@ -1,4 +1,4 @@
-"""Placement: the search for strips against all of them tried one after the other."""
+"""Placement: the search for strips against all of them tried one after the other, and chips visited one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evonas.chips.deployment import Deployment
-from evonas.chips.placement import place
+from evonas.chips.placement import Place, Placement, place
 from evonas.chips.profile import load
 from evonas.chips.topology import topology
 from evonas.measurement import Activity, Connection
@@ -77,3 +77,33 @@ def test_the_fewest_strips_are_found_whose_cores_have_axons_for_their_inputs(
     chip = replace(load("loihi1_davies"), fit={"neurons_per_core": NEURONS, "in_axons_per_core": limit})
     spot = place(topology(activity), chip, assumed=Deployment()).places["reader"]
     assert (spot.cores, spot.strips) == written_out(activity, limit=limit)
+
+
+@given(
+    cores=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    per_chip=st.integers(1, 5),
+    reads=st.lists(st.sets(st.integers(-1, 5)), min_size=6, max_size=6),
+)
+@settings(max_examples=100, deadline=None)
+def test_chips_visited_are_those_of_every_core_that_sends_one_by_one(
+    cores: list[int], per_chip: int, reads: list[set[int]]
+) -> None:
+    first = [sum(cores[:i]) for i in range(len(cores))]
+    chips = [{core // per_chip for core in range(begin, begin + size)} for begin, size in zip(first, cores)]
+    sources = [[one for one in sorted(reads[i]) if one < len(cores)] for i in range(len(cores))]
+    places = {
+        str(i): Place(size, 1, 0, 0, {str(one): size for one in sources[i]}) for i, size in enumerate(cores)
+    }  # fmt: skip
+    placement = Placement(places, sum(cores), 1, math.ceil(sum(cores) / per_chip), per_chip)
+    found = placement.visits(dict.fromkeys(map(str, range(-1, 6)), 1))
+    for i in range(len(cores)):
+        expected = 0.0
+        for one in sources[i]:
+            before = [chips[other] for other in range(i) if one in sources[other]]
+            reached = set().union(*before)
+            senders = [core // per_chip for core in range(first[one], first[one] + cores[one])] if one >= 0 else [None]
+            for sender in senders:  # the first reader pays for the chip of the sender as well
+                seen = reached | ({sender} if before and sender is not None else set())
+                all_chips = chips[i] | reached | ({sender} if sender is not None else set())
+                expected += len(all_chips - seen) / len(senders)
+        assert math.isclose(found[str(i)], expected, abs_tol=1e-9)
