@@ -21,9 +21,10 @@ from pymoo.optimize import minimize
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from tabulated import Tabulated, hypervolume_of
 
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.view import Row, Strategy
 from evonas.objective import Objective
 from evonas.real_variables import LogReal, Real

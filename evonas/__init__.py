@@ -4,7 +4,7 @@ The engine searches anything; these names are all that a search of one's own nee
 
     what may vary     Space, Choice, Integer, Real, LogReal, Rule, Genotype
     what is traded    Objective
-    what proposes     Evolution, Differentiable, RandomSearch, Mixture, AdaptiveMixture
+    what proposes     Evolution, Differentiable, RandomSearch, Mixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, load, Job, Evaluation, Measurement, Activity, Outcome
     what is rejected   Rejection
@@ -16,18 +16,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evonas.archive.archive import Archive, load
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.genotype import Genotype
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.real_variables import LogReal, Real
 from evonas.space import Rule, Space
-from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activity",
-    "AdaptiveMixture",
     "Archive",
     "Budget",
     "Choice",

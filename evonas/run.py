@@ -17,8 +17,8 @@ from evonas.cli.door import command_line, console, exit_codes, resumable
 from evonas.cli.dry_run import try_out
 from evonas.cli.progress import standing
 from evonas.cli.session import run_or_resume, writable
+from evonas.engine.budget import REJECTED_IN_A_ROW, Ending
 from evonas.engine.rejection import most_common_reason
-from evonas.engine.search import REJECTED_IN_A_ROW, Ending
 from evonas.report import tables
 from evonas.report.escaping import plain
 from evonas.report.kept_off import kept_off, nearest

@@ -15,7 +15,7 @@ from evonas.archive.atomic_file import write_text
 from evonas.cli.door import command_line, console, exit_codes, resumable
 from evonas.cli.dry_run import try_out
 from evonas.cli.session import run_or_resume, writable
-from evonas.engine.search import Ending
+from evonas.engine.budget import Ending
 from evonas.errors import EvonasError
 from evonas.report.escaping import plain
 from evonas.report.sweep_sheets import best_networks, budget_text, correlation_sheet, reasons

@@ -19,8 +19,8 @@ from evonas.archive.atomic_file import write_text
 from evonas.cli.door import sentence_of
 from evonas.cli.progress import SearchProgress
 from evonas.cli.session_log import SessionLog
+from evonas.engine.budget import Ending
 from evonas.engine.retry import retry_failed
-from evonas.engine.search import Ending
 from evonas.errors import RunFileError
 from evonas.runfile.resolve import ResolvedRun
 from evonas.runfile.schema import FREE_SETTINGS

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
 from evonas.engine.pareto import order
-from evonas.engine.view import Proposal, View
+from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError
 from evonas.options import Number, Whole, faults_of, shown
+from evonas.variables import Scalar
 
 MOST_RUNGS = 64
 MOST_EPOCHS = 1_000_000
@@ -20,6 +21,15 @@ _KEEP = Number(0, 1, is_open=True)
 
 PARTS = 1_000_000
 """`keep` is taken as the nearest fraction with a denominator up to this, so that .29 of 100 rows are 29."""
+
+Candidates = Callable[[View, int, int], Iterable[tuple[Row, Mapping[str, Scalar]]]]
+"""`candidates(view, rung, places)` returns the rows of a rung that may climb, the first to climb first, each with what
+its job is to remember. `places` is how many of all its rows climb. A pure function of its arguments."""
+
+
+def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mapping[str, Scalar]]]:
+    """Return the best rows of a rung by feasibility, non-dominated rank and crowding, as many as there are places."""
+    return ((row, {}) for row in order(view.scored(rung))[:places])
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Ladder:
     Attributes:
         epochs: Epochs of training at each rung, rising. The learning-rate schedule is always that of the last.
         keep: Part of the rows of a rung that climb to the next.
+        candidates: Which rows those are; a search for several targets has its own order.
 
     Raises:
         OptionError: If epochs do not rise from 1 on, or `keep` is no part.
@@ -47,6 +58,7 @@ class Ladder:
 
     epochs: tuple[int, ...] = (1,)
     keep: float = 0.5
+    candidates: Candidates = field(default=best_ranked, repr=False)
 
     def __post_init__(self) -> None:
         faults = [*epochs_faults(self.epochs), *faults_of({"keep": self.keep}, {"keep": _KEEP})]
@@ -58,7 +70,7 @@ class Ladder:
         object.__setattr__(self, "keep", float(self.keep))
 
     def places(self, rows: int) -> int:
-        """Return how many of so many rows of a rung climb to the next."""
+        """Return how many of a rung's rows climb to the next, of this number."""
         return int(Fraction(self.keep).limit_denominator(PARTS) * rows)
 
     @property
@@ -73,10 +85,10 @@ class Ladder:
             places = self.places(len(rows))
             if sum(view.is_known(row.job.genotype, rung=rung + 1) for row in rows) >= places:
                 continue
-            for row in order(rows)[:places]:
-                genotype = row.job.genotype
-                if not view.is_known(genotype, rung=rung + 1):
-                    return Proposal(genotype, row.job.strategy, parents=(row.job.slot,), rung=rung + 1)
+            for row, settings in self.candidates(view, rung, places):
+                job = row.job
+                if not view.is_known(job.genotype, rung=rung + 1):
+                    return Proposal(job.genotype, job.strategy, parents=(job.slot,), rung=rung + 1, settings=settings)
         return None
 
 

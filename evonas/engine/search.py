@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any, Protocol
 
 from evonas.engine.attempt import told
+from evonas.engine.budget import REJECTED_IN_A_ROW, Budget, Ending
 from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.failures import FAILURES_IN_A_ROW, FirstFailures
+from evonas.engine.failures import FirstFailures
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Reject, Rejection
 from evonas.engine.search_call import check_call, predicted, proposed
 from evonas.engine.view import Proposal, Row, Strategy, View
-from evonas.errors import EvonasError, OptionError
+from evonas.engine.virtual_clock import VirtualClock
+from evonas.errors import EvonasError
 from evonas.objective import Objective
-from evonas.options import Number, OrNone, Whole, faults_of, settle, shown
+from evonas.options import shown
 from evonas.space import Space
 
 Predict = Callable[[Proposal, int], Cost]
 """Returns what a proposal is predicted to cost with so many epochs of training, from the proposal alone."""
-
-REJECTED_IN_A_ROW = 2000
-"""Networks that are rejected one after the other before a search is given up."""
-
-
-MOST_EVALUATIONS = 10**9
-MOST_PARALLEL = 100_000
-
-SECONDS = Number(0, 1e9, is_open=True)
-"""A time limit."""
-
-
-class Ending(Enum):
-    """Why a search ended. The value is the sentence that people read."""
-
-    BUDGET_SPENT = "The budget of evaluations is spent."
-    TIME_SPENT = "The budget of seconds is spent; the same command goes on from here."
-    ONLY_REJECTED = (
-        f"The last {REJECTED_IN_A_ROW:,} networks were all rejected before their evaluation; the search gives up."
-    )
-    ONLY_FAILED = (
-        f"The first {FAILURES_IN_A_ROW} evaluations all failed in the same way and nothing was measured; the search "
-        "gives up."
-    )
-    EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
 
 
 class Workers(Protocol):
@@ -91,77 +66,6 @@ class Memory(Protocol):
         """Return the row of a slot, or None where there is none yet."""
 
 
-class Climb(Protocol):
-    """What the loop needs of a ladder."""
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        """Epochs of training at each rung."""
-
-    def promotion(self, view: View) -> Proposal | None:
-        """Return the next network to climb, or None. A pure function of the view, like a strategy."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When to stop.
-
-    Attributes:
-        evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; rejected networks cost nothing.
-        seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
-            in them depends on the machine.
-
-    Raises:
-        OptionError: If a number is out of its range.
-
-    Example:
-        >>> from evonas import Budget
-        >>> Budget(evaluations=60)
-        Budget(evaluations=60, seconds=None)
-    """
-
-    evaluations: int
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        settle(self, {"evaluations": Whole(1, MOST_EVALUATIONS), "seconds": OrNone(SECONDS)})
-
-
-class VirtualClock:
-    """Time as it would pass on `parallel` equal workers on which every job takes its predicted cost."""
-
-    def __init__(self, parallel: int) -> None:
-        faults = faults_of({"parallel": parallel}, {"parallel": Whole(1, MOST_PARALLEL)})
-        if faults:
-            raise OptionError(faults)
-        self.now = 0.0
-        self._parallel = parallel
-        self._endings: list[tuple[float, int, Job]] = []
-
-    @property
-    def has_room(self) -> bool:
-        """Whether one more job can be open."""
-        return len(self._endings) < self._parallel
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no job is open."""
-        return not self._endings
-
-    @property
-    def next_ending(self) -> Job:
-        """The open job that ends next in virtual time; of several that end together, that of the lowest slot."""
-        return self._endings[0][2]
-
-    def open(self, job: Job) -> None:
-        """Start `job` now."""
-        heapq.heappush(self._endings, (self.now + job.cost, job.slot, job))
-
-    def advance(self) -> None:
-        """Go on to the end of `next_ending`, which is then no longer open."""
-        self.now = heapq.heappop(self._endings)[0]
-
-
 def search(
     space: Space,
     archive: Memory,
@@ -170,7 +74,7 @@ def search(
     workers: Workers,
     budget: Budget,
     parallel: int = 1,
-    ladder: Climb | None = None,
+    ladder: Ladder | None = None,
     predict: Predict | None = None,
     reject: Reject | None = None,
     on_row: Callable[[Row], None] | None = None,
@@ -302,7 +206,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
         on_row(row)
 
 
-def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Climb, predict: Predict | None) -> Job:
+def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
     cost = predicted(predict, proposal, epochs=epochs)
     return Job(

@@ -13,9 +13,10 @@ import numpy as np
 
 from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Reject
-from evonas.engine.search import Budget, Climb, Ending, Memory, Workers, search
+from evonas.engine.search import Memory, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import EvonasError, RunFileError, SpaceError
 from evonas.genotype import Genotype
@@ -64,7 +65,7 @@ class ResolvedRun:
     objectives: tuple[Objective, ...]
     strategy: Strategy
     searches: tuple[PricedSearch, ...]
-    ladder: Climb
+    ladder: Ladder
     search_data: SearchData
     training: Training
     frames: Frames | None
@@ -78,7 +79,7 @@ class ResolvedRun:
     @property
     def top_rung(self) -> int:
         """The last rung of the ladder."""
-        return len(self.ladder.epochs) - 1
+        return self.ladder.top
 
     @property
     def budget(self) -> Budget:

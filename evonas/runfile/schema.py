@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evonas.chips.deployment import MOST_BITS, WEIGHT_BITS
+from evonas.engine.budget import MOST_EVALUATIONS, SECONDS
 from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS, Ladder
-from evonas.engine.search import MOST_EVALUATIONS, MOST_PARALLEL, SECONDS
+from evonas.engine.virtual_clock import MOST_PARALLEL
 from evonas.objective import LARGEST
 from evonas.options import LARGEST_SEED, SHARE
 from evonas.training.training_settings import BATCH_SIZE, CLIP_NORM, RATE, STEPS, WEIGHT_DECAY, Training

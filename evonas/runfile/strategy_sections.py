@@ -14,7 +14,6 @@ from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.schema import ObjectiveSection, StrategySection
 from evonas.runfile.section_options import make_named
 from evonas.space import Space
-from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.mixture import Mixture
 
@@ -50,7 +49,7 @@ def mixed(
         return next(iter(members.values()), None), []
     shared = [(member, sections[index].share or 1.0) for index, member in members.items()]
     try:
-        return AdaptiveMixture(shared) if shares == "success" else Mixture(shared), []
+        return Mixture(shared, shares=shares), []
     except OptionError as error:
         return None, [f"strategies.{fault}" for fault in error.faults]
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evonas.engine.ladder import Ladder
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
 from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.rejections import rejected_by_run
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
-from evonas.strategies.multi_target import SharedLadder, Target, Targets
+from evonas.strategies.multi_target import Target, Targets
 
 MOST_DECADES = 4
 """A list of budgets that spans more is told: it may be a number with a decimal comma."""
@@ -122,7 +121,7 @@ def _for_cells(run: ResolvedRun, cells: Sequence[Cell], bounds: Mapping[str, Seq
     return replace(
         run,
         strategy=targets,
-        ladder=SharedLadder(Ladder(run.file.ladder.epochs, run.file.ladder.keep), targets),
+        ladder=replace(run.ladder, candidates=targets.candidates),
         reject=rejected_by_run(
             run.frames, plan=run.plan, checks=checks, targets=[target.objectives for target in targets.targets]
         ),

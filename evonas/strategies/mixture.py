@@ -8,43 +8,92 @@ from dataclasses import dataclass, replace
 from evonas.engine.job import Job
 from evonas.engine.view import Proposal, Strategy, View
 from evonas.errors import OptionError
-from evonas.options import NAME, SHARE, faults_of, settle, shown
+from evonas.options import NAME, SHARE, OneOf, faults_of, settle, shown
+from evonas.strategies.success_weights import MEMORY, SuccessWeights
+
+SHARES = ("fixed", "success")
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Gives each slot to the member that is furthest behind its share; where it has nothing, to the next.
+    """Gives each slot to the member that is furthest behind its share; where it has nothing to propose, to the next.
 
-    A slot counts for the strategy that proposed it, be its network rejected or not, promotions by the ladder for
-    none. All members see all rows.
+    A slot counts for the strategy that proposed its network, rejected or not; promotions by the ladder count for none.
+    All members see all rows.
 
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.
+        shares: `"fixed"`, or `"success"`: each share is multiplied by what its member recently brought for its cost
+            (`SuccessWeights`), and slots of long ago fade.
         name: Not stored: each row carries the name of the member that proposed it.
+
+    Raises:
+        OptionError: If there is no member, two have the same name, or an option is out of its range.
 
     Example:
         >>> from evonas import Evolution, Integer, Mixture, Objective, RandomSearch, Space
         >>> from evonas.engine.view import View
         >>> view = View(Space({"layers": Integer(1, 6)}), [Objective("error", lambda found: found["error"])], seed=0)
-        >>> Mixture([(RandomSearch(), 1), (Evolution(), 3)]).propose(view).strategy
+        >>> Mixture([(RandomSearch(), 1), (Evolution(), 3)], shares="success").propose(view).strategy
         'random'
     """
 
     members: Sequence[tuple[Strategy, float]]
+    shares: str = "fixed"
     name: str = "mixture"
 
     def __post_init__(self) -> None:
-        check_members(self.members)
-        settle(self, {"name": NAME})
+        _check_members(self.members)
+        settle(self, {"name": NAME, "shares": OneOf(SHARES)})
 
     def propose(self, view: View) -> Proposal | None:
         """Return the proposal of the member that is furthest behind its share, None where no member has any."""
-        counts = view.derived(self, _Tally).counts(view)
-        ordered = sorted(self.members, key=lambda entry: counts.get(entry[0].name, 0) / entry[1])
-        return first_proposal([member for member, _ in ordered], view)
+        counts, success = view.derived(self, self._folds)
+        shares = {member.name: share for member, share in self.members}
+        weights = shares if success is None else success.weights(view, shares)
+        slots = counts.slots(view)
+        for member, _ in sorted(self.members, key=lambda pair: slots.get(pair[0].name, 0) / weights[pair[0].name]):
+            proposal = member.propose(view)
+            if proposal is not None:
+                return replace(proposal, strategy=member.name)
+        return None
+
+    def _folds(self) -> tuple[_SlotCounts, SuccessWeights | None]:
+        return (_SlotCounts(1.0), None) if self.shares == "fixed" else (_SlotCounts(MEMORY), SuccessWeights())
 
 
-def check_members(members: Sequence[tuple[Strategy, float]]) -> None:
+class _SlotCounts:
+    """Slots by strategy: a fold over the rows seen, to which the open jobs are added each time.
+
+    A slot counts for `memory` of what it did with each row that is seen after it.
+    """
+
+    def __init__(self, memory: float) -> None:
+        self._memory = memory
+        self._ended: dict[str, float] = {}
+        self._folded = 0
+
+    def slots(self, view: View) -> dict[str, float]:
+        """Return how many slots each strategy has had, those of open jobs in full."""
+        for row in view.rows[self._folded :]:
+            for name in self._ended:
+                self._ended[name] *= self._memory
+            _count(row.job, view=view, counts=self._ended)
+        self._folded = len(view.rows)
+        counts = dict(self._ended)
+        for job in view.open.values():
+            _count(job, view=view, counts=counts)
+        return counts
+
+
+def _count(job: Job, *, view: View, counts: dict[str, float]) -> None:
+    # the ladder promotes in the name of the strategy that first proposed the network
+    is_promotion = job.rung > 0 and view.is_known(job.genotype, rung=job.rung - 1)
+    if not is_promotion:
+        counts[job.strategy] = counts.get(job.strategy, 0) + 1
+
+
+def _check_members(members: Sequence[tuple[Strategy, float]]) -> None:
     """Check that a mixture can be made of strategies with these shares.
 
     Raises:
@@ -68,40 +117,3 @@ def check_members(members: Sequence[tuple[Strategy, float]]) -> None:
         )
     if faults:
         raise OptionError(faults)
-
-
-def first_proposal(members: Sequence[Strategy], view: View) -> Proposal | None:
-    """Return the proposal of the first member that has any, under the name of that member."""
-    for member in members:
-        proposal = member.propose(view)
-        if proposal is not None:
-            return replace(proposal, strategy=member.name)
-    return None
-
-
-def is_promotion(job: Job, view: View) -> bool:
-    """Return whether the ladder proposed this job, in the name of the strategy that first proposed its network."""
-    return job.rung > 0 and view.is_known(job.genotype, rung=job.rung - 1)
-
-
-class _Tally:
-    """Slots by strategy: a fold over the rows seen, to which the open jobs are added each time."""
-
-    def __init__(self) -> None:
-        self._ended: dict[str, int] = {}
-        self._folded = 0
-
-    def counts(self, view: View) -> dict[str, int]:
-        """Return how many slots each strategy has had."""
-        for row in view.rows[self._folded :]:
-            _count(row.job, view=view, counts=self._ended)
-        self._folded = len(view.rows)
-        counts = dict(self._ended)
-        for job in view.open.values():
-            _count(job, view=view, counts=counts)
-        return counts
-
-
-def _count(job: Job, *, view: View, counts: dict[str, int]) -> None:
-    if not is_promotion(job, view):
-        counts[job.strategy] = counts.get(job.strategy, 0) + 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evonas.engine.job import Job
-from evonas.engine.ladder import Ladder
 from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.errors import EvonasError
 from evonas.objective import Objective, Score
+from evonas.variables import Scalar
 
 TARGET = "target"
 """Setting of a job that names the target which it was proposed for; jobs that serve all targets alike have none."""
@@ -95,51 +95,21 @@ class Targets:
                 return _for(standing.target, proposal) if is_its_own else proposal
         return None
 
-    def promotion(self, view: View, *, ladder: Ladder) -> Proposal | None:
-        """Return the next network to climb, or None: as many climb as with `ladder` alone, the neediest target's best.
+    def candidates(self, view: View, rung: int, places: int) -> Iterator[tuple[Row, Mapping[str, Scalar]]]:
+        """Yield the rows of a rung that may climb a `Ladder`: the best of the neediest target first.
 
         What breaks a bound of every target does not climb.
         """
-        for rung in reversed(range(ladder.top)):
-            rows = view.scored(rung)
-            places = ladder.places(len(rows))
-            if sum(view.is_known(row.job.genotype, rung=rung + 1) for row in rows) >= places:
-                continue
-            for standing in _neediest(self._seen(view), rung=rung + 1):
-                for row in sorted(standing.view.scored(rung), key=best_first)[:places]:
-                    genotype = row.job.genotype
-                    if row.is_feasible and not view.is_known(genotype, rung=rung + 1):
-                        climbing = Proposal(genotype, row.job.strategy, parents=(row.job.slot,), rung=rung + 1)
-                        return _for(standing.target, climbing)
-        return None
+        for standing in _neediest(self._seen(view), rung=rung + 1):
+            for row in sorted(standing.view.scored(rung), key=best_first)[:places]:
+                if row.is_feasible:
+                    yield row, {TARGET: standing.target.name}
 
     def _seen(self, view: View) -> list[_Standing]:
         standings = view.derived(self, lambda: [_Standing(target, view) for target in self.targets])
         for standing in standings:
             standing.follow(view)
         return standings
-
-
-@dataclass(frozen=True)
-class SharedLadder:
-    """A ladder on which the networks climb that the neediest targets have use for.
-
-    Attributes:
-        ladder: Says how many climb.
-        targets: Say which.
-    """
-
-    ladder: Ladder
-    targets: Targets
-
-    @property
-    def epochs(self) -> tuple[int, ...]:
-        """Epochs of training at each rung."""
-        return self.ladder.epochs
-
-    def promotion(self, view: View) -> Proposal | None:
-        """Return the next network to climb, or None."""
-        return self.targets.promotion(view, ladder=self.ladder)
 
 
 class _Standing:

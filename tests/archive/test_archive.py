@@ -22,10 +22,11 @@ from toys import OBJECTIVES, measure_small, small_space
 from evonas.archive import journal as journal_module
 from evonas.archive.archive import Archive
 from evonas.archive.journal import encode_all, read_journal
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.pareto import Reference, reference
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.training_log import Trained
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ArchiveError, ChangedRunError, OptionError, UnpriceableError

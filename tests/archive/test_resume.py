@@ -12,11 +12,12 @@ import pytest
 from toys import OBJECTIVES, measure, mixed_space
 
 from evonas.archive.archive import Archive, load
+from evonas.engine.budget import Budget
 from evonas.engine.description import described, described_space
 from evonas.engine.job import Cost
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.view import Proposal
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ChangedRunError

@@ -9,11 +9,12 @@ import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space
 
 from evonas.archive.archive import Archive
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.failures import FAILURES_IN_A_ROW, kind_of
 from evonas.engine.job import Job
 from evonas.engine.retry import retry_failed
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.search import search
 from evonas.engine.view import Row
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ArchiveError, EvonasError

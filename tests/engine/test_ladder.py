@@ -5,10 +5,11 @@ import math
 import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space
 
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError

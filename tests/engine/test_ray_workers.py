@@ -11,9 +11,10 @@ import pytest
 from searching import cost, work
 from toys import ListMemory, measure, measure_badly, mixed_space, reject_deep
 
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Cost, Job
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import WorkersError
 from evonas.genotype import Genotype

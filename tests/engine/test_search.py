@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import ListMemory, measure, measure_badly, measure_small, mixed_space, reject_deep, small_space
 
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Reject, Rejection
-from evonas.engine.search import Budget, Ending, VirtualClock, search
+from evonas.engine.search import search
 from evonas.engine.view import Proposal, View
+from evonas.engine.virtual_clock import VirtualClock
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import EvonasError, OptionError, WorkersError
 from evonas.genotype import Genotype

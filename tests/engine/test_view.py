@@ -13,7 +13,6 @@ from toys import OBJECTIVES, mixed_space, small_space
 
 from evonas.engine.view import Strategy, View
 from evonas.objective import Objective
-from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -73,7 +72,7 @@ STRATEGIES: list[Strategy] = [
     Evolution(),
     Differentiable("rate", contexts={"layers": [1, 2]}),
     Mixture([(Evolution(), 1.0), (RandomSearch(), 2.0)]),
-    AdaptiveMixture([(Evolution(), 1.0), (RandomSearch(), 2.0)]),
+    Mixture([(Evolution(), 1.0), (RandomSearch(), 2.0)], shares="success"),
     Targets([Target("all", (Objective("rate", rate),))], Evolution()),
 ]
 

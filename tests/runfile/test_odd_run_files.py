@@ -12,14 +12,14 @@ import tomli_w
 from toys import ListMemory, mixed_space
 
 from evonas.chips.deployment import Deployment
+from evonas.engine.budget import Budget
 from evonas.engine.ladder import Ladder
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.view import View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError, RunFileError
 from evonas.objective import Objective
 from evonas.runfile.resolve import resolve
-from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -200,7 +200,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "mixture": (
         lambda share: Mixture([(RandomSearch(), share), (Evolution(pop_size=4), 1.0)]), ("share",)
     ),
-    "adaptive mixture": (lambda share: AdaptiveMixture([(RandomSearch(), share)]), ("share",)),
+    "adaptive mixture": (lambda share: Mixture([(RandomSearch(), share)], shares="success"), ("share",)),
     "ladder": (Ladder, ("epochs", "keep")),
     "budget": (lambda **options: Budget(**{"evaluations": 1, **options}), ("evaluations", "seconds")),
     "objective": (

@@ -10,8 +10,9 @@ import torch
 from recorded import recorded
 from toys import ListMemory, measure, mixed_space
 
+from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Outcome
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import RunFileError, SpaceError, UnpriceableError
 from evonas.genotype import Genotype

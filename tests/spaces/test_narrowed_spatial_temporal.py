@@ -10,8 +10,9 @@ import torch
 from toys import ListMemory
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.budget import Budget
 from evonas.engine.job import Job
-from evonas.engine.search import Budget, search
+from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.objective import Objective
 from evonas.space import Space

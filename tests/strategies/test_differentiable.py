@@ -12,11 +12,12 @@ from searching import SPACE, cost, work
 from toys import OBJECTIVES, ListMemory, measure
 
 from evonas.archive.archive import Archive
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.search import search
 from evonas.engine.view import Strategy
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import OptionError

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
 
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pareto import Reference, hypervolume, order
 from evonas.engine.rejection import Rejection
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.search import search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError

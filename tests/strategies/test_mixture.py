@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 from toys import ListMemory, measure, mixed_space
 
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.ladder import Ladder
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.search import search
 from evonas.engine.view import Proposal, Strategy, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError

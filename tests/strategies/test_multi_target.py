@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from toys import ListMemory, mixed_space
 
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.search import search
 from evonas.engine.view import Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError, UnpriceableError
 from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.evolution import Evolution
-from evonas.strategies.multi_target import TARGET, SharedLadder, Target, Targets
+from evonas.strategies.multi_target import TARGET, Target, Targets
 from evonas.strategies.random import RandomSearch
 from evonas.variables import Choice, Integer
 
@@ -67,7 +68,7 @@ def found(
         workers=InlineWorkers(measure),
         budget=Budget(evaluations),
         parallel=parallel,
-        ladder=SharedLadder(ladder or Ladder(), strategy),
+        ladder=replace(ladder or Ladder(), candidates=strategy.candidates),
     )
     return memory
 

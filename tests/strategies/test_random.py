@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from toys import ListMemory, measure, measure_small, mixed_space, small_space
 
-from evonas.engine.search import Budget, Ending, search
+from evonas.engine.budget import Budget, Ending
+from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.genotype import Genotype
 from evonas.real_variables import LogReal, Real

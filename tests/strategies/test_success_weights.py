@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from searching import cost, work
 from toys import ListMemory, measure, mixed_space
 
+from evonas.engine.budget import Budget
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.returned import Returned
-from evonas.engine.search import Budget, Predict, search
+from evonas.engine.search import Predict, search
 from evonas.engine.training_log import Trained
 from evonas.engine.view import Proposal, Strategy, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import EvonasError
-from evonas.strategies.adaptive_mixture import AdaptiveMixture
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
@@ -77,7 +77,7 @@ def names(memory: ListMemory, first: int, last: int) -> Counter[str]:
 
 
 def test_a_strategy_that_does_not_help_loses_its_slots_but_never_all() -> None:
-    memory = run(AdaptiveMixture([(Evolution(pop_size=6), 1.0), (Useless(), 1.0)]))
+    memory = run(Mixture([(Evolution(pop_size=6), 1.0), (Useless(), 1.0)], shares="success"))
     assert names(memory, 0, 16)["useless"] == 8, "as given until there are corners"
     later = names(memory, 60, 160)
     assert 7 <= later["useless"] <= 25
@@ -89,11 +89,11 @@ def test_it_reaches_more_than_fixed_shares_with_a_useless_member() -> None:
         return min(row["error"] + 0.1 * row["rate"] for row in rows)  # type: ignore[index]
 
     members = [(Evolution(pop_size=6), 1.0), (Useless(), 4.0)]
-    assert best(run(AdaptiveMixture(members), evaluations=80)) < best(run(Mixture(members), evaluations=80))
+    assert best(run(Mixture(members, shares="success"), evaluations=80)) < best(run(Mixture(members), evaluations=80))
 
 
 def test_of_two_equal_strategies_none_is_starved() -> None:
-    memory = run(AdaptiveMixture([(RandomSearch("one"), 1.0), (RandomSearch("two"), 1.0)]), evaluations=200)
+    memory = run(Mixture([(RandomSearch("one"), 1.0), (RandomSearch("two"), 1.0)], shares="success"), evaluations=200)
     counts = names(memory, 0, 200)
     assert min(counts.values()) > 50
 
@@ -102,7 +102,9 @@ def test_of_two_equal_strategies_the_dear_one_gets_less() -> None:
     def predict(proposal: Proposal, epochs: int) -> Cost:
         return Cost(8.0 if proposal.strategy == "dear" else 1.0)
 
-    memory = run(AdaptiveMixture([(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)]), predict=predict)
+    memory = run(
+        Mixture([(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)], shares="success"), predict=predict
+    )
     counts = names(memory, 16, 160)
     assert counts["dear"] < counts["cheap"] / 2
 
@@ -112,12 +114,12 @@ def test_what_was_counted_goes_before_what_was_predicted() -> None:
         return Returned(measure(job), trained=Trained(8.0 if job.strategy == "dear" else 1.0))
 
     members = [(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)]
-    counts = names(run(AdaptiveMixture(members), predict=cost, workers=InlineWorkers(counted)), 16, 160)
+    counts = names(run(Mixture(members, shares="success"), predict=cost, workers=InlineWorkers(counted)), 16, 160)
     assert counts["dear"] < counts["cheap"] / 2
 
 
 def test_a_strategy_that_begins_to_help_gets_slots_again() -> None:
-    memory = run(AdaptiveMixture([(Late(), 1.0), (Useless(), 1.0)]), evaluations=260)
+    memory = run(Mixture([(Late(), 1.0), (Useless(), 1.0)], shares="success"), evaluations=260)
     assert names(memory, 180, 260)["late"] > 48
 
 
@@ -128,7 +130,8 @@ def test_the_cost_of_searches_is_counted() -> None:
         return Cost(300.0) if proposal.kind == "search" else Cost()
 
     counts = [
-        names(run(AdaptiveMixture(members), predict=predict), 20, 120)["differentiable"] for predict in (cost, dear)
+        names(run(Mixture(members, shares="success"), predict=predict), 20, 120)["differentiable"]
+        for predict in (cost, dear)
     ]
     assert counts[1] < counts[0]
 
@@ -136,8 +139,8 @@ def test_the_cost_of_searches_is_counted() -> None:
 @settings(max_examples=6, deadline=None)
 @given(count=st.integers(1, 6), seed=st.integers(0, 99), lost=st.sets(st.integers(0, 60)))
 def test_the_archive_is_the_same_for_any_workers_and_after_any_loss(count: int, seed: int, lost: set[int]) -> None:
-    strategy = AdaptiveMixture(
-        [(Differentiable("rate", contexts={"layers": [1, 6]}), 1.0), (Evolution(pop_size=4), 2.0)]
+    strategy = Mixture(
+        [(Differentiable("rate", contexts={"layers": [1, 6]}), 1.0), (Evolution(pop_size=4), 2.0)], shares="success"
     )
     ladder = Ladder((1, 2))
     whole = run(strategy, evaluations=50, ladder=ladder, predict=cost)
@@ -160,4 +163,4 @@ def test_the_archive_is_the_same_for_any_workers_and_after_any_loss(count: int, 
 
 def test_members_need_names_of_their_own() -> None:
     with pytest.raises(EvonasError, match="different names"):
-        AdaptiveMixture([(RandomSearch(), 1.0), (RandomSearch(), 1.0)])
+        Mixture([(RandomSearch(), 1.0), (RandomSearch(), 1.0)], shares="success")
