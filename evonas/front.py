@@ -1,4 +1,4 @@
-"""Front: what a run has found, for any chip and budget. `python -m evonas.front DIR`, also while the search runs."""
+"""Front: the best networks of a run, for any chip and budget. `python -m evonas.front DIR`, also during the search."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def front(
         bool, typer.Option("--trust", help="Run code of its own that DIR names; without, nothing of it is executed.")
     ] = False,
 ) -> None:
-    """Print the Pareto front of a run, also for another chip or another budget: nothing is trained again."""
+    """Print the Pareto front of a run, also for another chip or another budget: nothing is trained again.
+
+    An empty front is an answer: the exit code is 0 also where nothing was measured.
+    """
     with exit_codes(folder, cannot="be shown"):
         command = Command(profile, tuple(budget or ()), wanted, trust)
         answer = answered(folder, command)

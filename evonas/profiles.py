@@ -1,4 +1,4 @@
-"""Profiles: the chips that are known, what each counts and does not, with sources. `python -m evonas.profiles`."""
+"""Profiles: the known chips, what an estimate counts on each, and sources. `python -m evonas.profiles`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def known() -> list[str]:
 
 
 def described(name: str) -> dict[str, Any]:
-    """Return what people want to know of a chip: a JSON object.
+    """Return what an estimate counts on a chip, and the source of each number: a JSON object.
 
     Raises:
         ProfileError: If there is no such profile, or it is wrong.
@@ -108,7 +108,7 @@ def _counted(chip: Mapping[str, Any]) -> str:
 
 
 def _left_out(chip: Mapping[str, Any]) -> str:
-    """Return in few words what an estimate leaves out: what weighs most by name, the rest as a number."""
+    """Return what an estimate leaves out, in few words: the largest terms by name, the rest as a number."""
     heaviest = [
         text for text in ("static power", "memory accesses") for one in chip["not_counted"] if one.startswith(text)
     ]

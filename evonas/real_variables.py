@@ -1,4 +1,4 @@
-"""Variables with values on a grid of real numbers: `Real` in equal steps, `LogReal` to so many significant digits."""
+"""Variables of real numbers on a grid: `Real` in equal steps, `LogReal` to a number of significant digits."""
 
 from __future__ import annotations
 

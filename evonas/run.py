@@ -54,7 +54,7 @@ def run(
 
 
 def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: bool) -> Front:
-    """Search, show and store what was found, and return the front."""
+    """Search, show and store the front, and return it."""
     archive, ending = run_or_resume(
         resolved, folder, standing=partial(standing, top_rung=resolved.top_rung), console=console, retry=retry
     )

@@ -25,7 +25,7 @@ TRIES = 10_000
 """Assignments that are drawn until one lies within what a space was narrowed to."""
 
 WILDCARDS = frozenset("*?[")
-"""What tells a pattern of names from a name."""
+"""Characters that make a name a pattern."""
 
 
 Assignment = dict[str, Scalar]
@@ -235,8 +235,8 @@ class Space:
                 except SpaceError as error:
                     wrong.setdefault(str(error), []).append(name)
             faults += [
-                f"{pattern}: {said}" + (f" (for {', '.join(of)})" if of != [pattern] else "")
-                for said, of in wrong.items()
+                f"{pattern}: {fault}" + (f" (for {', '.join(of)})" if of != [pattern] else "")
+                for fault, of in wrong.items()
             ]
         if faults:
             raise OptionError(faults)
@@ -254,8 +254,8 @@ class Space:
 
     def _no_such(self, pattern: str) -> str:
         near = difflib.get_close_matches(pattern, self.variables, n=1, cutoff=0.5)
-        there = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.variables)}"
-        return f"the space has no such variable; {there}"
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.variables)}"
+        return f"the space has no such variable; {hint}"
 
     def genotype(self, values: Mapping[str, Any]) -> Genotype:
         """Return the genotype that holds exactly `values`, the active variables (for instance read from a file).

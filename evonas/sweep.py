@@ -70,7 +70,7 @@ def sweep(
 
 
 def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
-    """Return what of the command was understood, for people."""
+    """Return how the command was understood, for people."""
     sought = [
         f"- {cell.chip.name} at most {budget_text(cell.budget)}"
         if cell.target is not None
@@ -93,7 +93,7 @@ def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry:
 
 
 class _Filled:
-    """Tells how many cells have a network: a fold over the rows of an archive, so that a display can ask often."""
+    """Counts the cells that have a network; each call looks at new rows only, so that a display can call it often."""
 
     def __init__(self, sweep: ResolvedSweep) -> None:
         self._sweep = sweep

@@ -1,4 +1,4 @@
-"""Variables with values that can be listed, `Choice` and `Integer`, and what every variable of a space is."""
+"""Variables of a space: what each must offer, and those of discrete values, `Choice` and `Integer`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST = 2**53
 
 
 class Variable(Protocol):
-    """One thing that may vary."""
+    """One variable of a space."""
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Return a random value."""
@@ -198,7 +198,7 @@ def ends_of(only: Any, variable: Range, *, kind: str) -> tuple[float, float]:
     """Return the lowest and the highest number of a narrower range of `variable`.
 
     Args:
-        only: What somebody gives as such a range.
+        only: The range.
         variable: What is narrowed.
         kind: What its values are, for people: `"numbers"` or `"whole numbers"`.
 

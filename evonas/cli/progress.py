@@ -1,4 +1,4 @@
-"""Progress: a display on a terminal, plain lines elsewhere, at least one each ten seconds. Replayed rows are silent."""
+"""Progress of a search: a display on a terminal; elsewhere plain lines, at least one every ten seconds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from evonas.engine.failures import kind_of
 from evonas.engine.view import Row
 from evonas.report.escaping import visible
 
-LINES = 20  # about so many plain lines a run at least
+LINES = 20  # plain lines of a run, at least about
 LINE_SECONDS = 10.0
-"""A plain line comes no later than this after the one before, also where nothing has ended meanwhile."""
+"""Longest time between two plain lines, even if no evaluation ends in between."""
 
 STANDING_SECONDS = 2.0
-"""How far the search has come is worked out no more often than this, and in no more than a twentieth of the time."""
+"""Hypervolume and best values are computed no more often than this, and in at most a twentieth of the time."""
 
 
 class SearchProgress:
-    """Tells how far a search is: evaluations, what they have brought, failures, networks rejected, time.
+    """Shows how far a search is: evaluations, hypervolume and best values, failures, rejections, time.
 
     Use as a context manager, and call with each row that is seen.
 
@@ -34,8 +34,8 @@ class SearchProgress:
         log: Takes each plain line.
         console: Where to show; a display if it is a terminal, plain lines otherwise.
         title: What is searched and where its results lie, for the display.
-        replayed: Says whether the row of a slot was there before; such rows are counted without a word.
-        seconds: Budget of wall-clock seconds, if there is one.
+        replayed: Returns whether the row of a slot is from an earlier session; such rows are counted silently.
+        seconds: Budget of wall-clock seconds, if any.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class SearchProgress:
             TextColumn("{task.completed}/{task.total}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[said]}", markup=False),
+            TextColumn("{task.fields[state]}", markup=False),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task(visible(title), total=evaluations, said="")
+        self._task = self._bar.add_task(visible(title), total=evaluations, state="")
 
     def __enter__(self) -> SearchProgress:
         self._began = self._line_at = time.monotonic()
@@ -105,13 +105,13 @@ class SearchProgress:
                     self._bar.update(self._task, completed=self._seen)
                 return
             if row.is_rejected:
-                return  # many may come at once, and none is progress; the next evaluation tells them
+                return  # many may come at once, and none is progress; the next line counts them
             self._has_news = True
             is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._evaluations)
             is_due = is_step or time.monotonic() - self._line_at >= LINE_SECONDS
             if self._bar.live.is_started:
                 self._work_out()
-                self._bar.update(self._task, completed=self._seen, said=visible(self._said()))
+                self._bar.update(self._task, completed=self._seen, state=visible(self._state()))
             elif is_due:
                 self._work_out(now=self._seen >= self._evaluations)
                 self._line()
@@ -119,7 +119,7 @@ class SearchProgress:
                 self._tell_failure(row)
 
     def _work_out(self, *, now: bool = False) -> None:
-        """Work out how far the search has come, if that is due."""
+        """Compute hypervolume and best values, if that is due."""
         began = time.monotonic()
         if now or began - self._stood_at >= max(STANDING_SECONDS, 20 * self._stood_for):
             self._stands = self._standing()
@@ -128,21 +128,21 @@ class SearchProgress:
 
     def _line(self) -> None:
         elapsed = time.monotonic() - self._began
-        line = f"{self._seen}/{self._evaluations} evaluations, {self._said()}, {elapsed:.0f} s"
+        line = f"{self._seen}/{self._evaluations} evaluations, {self._state()}, {elapsed:.0f} s"
         if self._seconds is not None:
             line += f", {max(self._seconds - elapsed, 0):.0f} s left"
         self._line_at = time.monotonic()
         self._has_news = False
         self._log(line)
 
-    def _said(self) -> str:
-        said = [self._stands] if self._stands else []
-        said.append(f"{self._failed} failed")
-        said += [f"{self._rejected} rejected"] if self._rejected else []
-        return ", ".join(said)
+    def _state(self) -> str:
+        parts = [self._stands] if self._stands else []
+        parts.append(f"{self._failed} failed")
+        parts += [f"{self._rejected} rejected"] if self._rejected else []
+        return ", ".join(parts)
 
     def _tell_failure(self, row: Row) -> None:
-        """Tell the first failure of each kind; the others are counted."""
+        """Log the first failure of each kind; the others are only counted."""
         kind = kind_of(row)
         if kind in self._kinds:
             return
@@ -151,7 +151,7 @@ class SearchProgress:
         self._log(f"slot {row.job.slot} failed: {evaluation.outcome.value} {evaluation.message}".rstrip())
 
     def _keep_talking(self) -> None:
-        """Write a line where none was due for long: one evaluation may take minutes."""
+        """Write a line when none was due for long: one evaluation may take minutes."""
         while not self._is_over.wait(1.0):
             with self._lock:
                 if time.monotonic() - self._line_at >= LINE_SECONDS and not self._is_over.is_set():
@@ -159,17 +159,17 @@ class SearchProgress:
 
 
 def standing(archive: Archive, *, top_rung: int) -> str:
-    """Return how far the search has come."""
+    """Return hypervolume, the best value of each objective and the number of networks at the top rung, in words."""
     front = archive.front()
-    said = [f"hypervolume {'not yet known' if front.hypervolume is None else f'{front.hypervolume:.4f}'}"]
+    parts = [f"hypervolume {'not yet known' if front.hypervolume is None else f'{front.hypervolume:.4f}'}"]
     costs = [row.costs for row in front.rows if row.costs is not None]
     for index, objective in enumerate(archive.objectives):
         if costs:
             best = objective.sign * min(row[index] for row in costs)
-            said.append(
+            parts.append(
                 f"best {objective.name} {best:.3g} {'' if objective.unit == 'fraction' else objective.unit}".rstrip()
             )
     if top_rung:
         reached = sum(row.is_scored and row.job.rung == top_rung for row in archive.rows)
-        said.append(f"{reached} at the top rung")
-    return ", ".join(said)
+        parts.append(f"{reached} at the top rung")
+    return ", ".join(parts)

@@ -39,7 +39,7 @@ def parse(data: Mapping[str, Any]) -> tuple[RunFile | None, list[str]]:
     """Return the run file, None if its form is wrong, and a sentence for each fault of its form."""
     odd = dict(odd_values(data))
     if any(len(place) > DEEPEST for place in odd):
-        return None, [f"{key_of(place)}: {said}" for place, said in odd.items()]
+        return None, [f"{key_of(place)}: {fault}" for place, fault in odd.items()]
     file: RunFile | None = None
     faults = {}
     try:
@@ -50,9 +50,9 @@ def parse(data: Mapping[str, Any]) -> tuple[RunFile | None, list[str]]:
         faults = {
             item["loc"]: _sentence(item) for item in items if item["type"] != "too_short" or item["loc"] not in hollow
         }
-    for place, said in odd.items():
+    for place, fault in odd.items():
         if not any(place[: len(known)] == known for known in faults):
-            faults[place] = f"{key_of(place)}: {said}"
+            faults[place] = f"{key_of(place)}: {fault}"
     return (None if odd else file), list(faults.values())
 
 
@@ -129,8 +129,8 @@ def _sentence(item: Any) -> str:
         return f"{key}: expected a section of keys and values, got {came}"
     if kind == "tuple_type" and location in _EXAMPLES:
         return f"{key}: expected {_EXAMPLES[location]}, got {came}"
-    said = item["msg"].removeprefix("Value error, ")
-    return f"{key}: {said[0].lower()}{said[1:]}, got {came}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]}, got {came}"
 
 
 def _keys_beside(location: Sequence[str | int]) -> list[str]:

@@ -1,9 +1,8 @@
-"""Lookup: what a run file names is a file of a folder, the working directory's first, or `package.module:name`.
+"""Lookup of what a run file names: a file of a folder, the working directory's first, or `package.module:name`.
 
-A name is code that is executed, so it is looked at first: a module is found and its text read before it is imported,
-what it defines is called only where it is of the kind that the key of the run file asks for, and what comes out is
-checked as well. Whoever reads somebody else's results looks names up with `trusted=False`: nothing but what evonas
-ships is then found.
+Importing a module executes it, so it is checked before: its text is read, what it defines is called only where it is of
+the kind that the key of the run file asks for, and what the call returns is checked as well. To read the results of
+others, names are looked up with `trusted=False`, which finds only what evonas ships.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from evonas.space import Space
 
 
 class LookupFault(Exception):
-    """One sentence: what is named but not there, is none of what is asked for, or does not take what it is given."""
+    """One sentence: why what a run file names cannot be used, because it is missing or of another kind."""
 
 
 def look_up(name: str, *, folder: str, attribute: str, trusted: bool = True) -> Any:
@@ -34,7 +33,7 @@ def look_up(name: str, *, folder: str, attribute: str, trusted: bool = True) -> 
     Args:
         name: A file of `folder` without its ending, or `package.module:attribute`.
         folder: An import package, such as `"spaces"`; parts of it in the working directory come first.
-        attribute: What such a file has to define. Of `package.module:attribute` it tells the kind.
+        attribute: What such a file has to define. `package.module:attribute` has to be of the same kind.
         trusted: Whether code of the user's own may be imported; otherwise only what evonas ships is found.
 
     Raises:
@@ -48,7 +47,7 @@ def look_up(name: str, *, folder: str, attribute: str, trusted: bool = True) -> 
         )
     if colon and not trusted:
         raise LookupFault(f"{name} is code of its own; give --trust to run it")
-    # what a differentiable search follows lies beside the objective that is named
+    # an objective's expected value is defined beside it, in the same file
     wanted = own if colon and attribute != "expected" else attribute
     module = by_full_name(module_name) if colon else _file_of(module_name, folder, attribute, trusted=trusted)
     if module is None:
@@ -107,7 +106,7 @@ class Kind:
 
     Attributes:
         noun: For people, with its article.
-        wanted: What is named is one, or a function or class that makes one.
+        type_: What is named is one, or a function or class that makes one.
         is_one: Returns whether a value is one.
         is_made: Whether what is named is a function or class that makes one of options.
         may_be_ready: Whether what is named may be one itself.
@@ -115,35 +114,35 @@ class Kind:
     """
 
     noun: str
-    wanted: type
+    type_: type
     is_one: Callable[[Any], bool]
     is_made: bool = True
     may_be_ready: bool = False
     is_annotated: bool = True
 
-    def fault_of_text(self, said: str | None, *, owner: Owner) -> str:
-        """Return why a function cannot be of this kind by the text of its module, empty where that cannot be told.
+    def fault_of_text(self, annotation: str | None, *, owner: Owner) -> str:
+        """Return why a function cannot be of this kind by the text of its module, empty where it may be.
 
         Args:
-            said: What the function says that it returns, as `Module.returns` has it.
+            annotation: Its return annotation, as `Module.returns` gives it.
             owner: Who wrote the module.
         """
-        if said is None or not self.is_annotated or (not said and owner == "user"):
+        if annotation is None or not self.is_annotated or (not annotation and owner == "user"):
             return ""
         if not self.is_made:
             return f"is no {self.noun.partition(' ')[2]} but a function"
-        if not said:
+        if not annotation:
             return f"does not say what it returns; {self._expected}"
-        is_plain = self.wanted is not Strategy and said.replace(".", "").isidentifier() and owner != "user"
-        is_other = is_plain and said.rpartition(".")[2] != self.wanted.__name__
-        return f"returns {said}; {self._expected}" if is_other else ""
+        is_plain = self.type_ is not Strategy and annotation.replace(".", "").isidentifier() and owner != "user"
+        is_other = is_plain and annotation.rpartition(".")[2] != self.type_.__name__
+        return f"returns {annotation}; {self._expected}" if is_other else ""
 
     @property
     def _expected(self) -> str:
-        return f"expected a function that returns {self.noun}, declared with -> {self.wanted.__name__}"
+        return f"expected a function that returns {self.noun}, declared with -> {self.type_.__name__}"
 
     def fault(self, thing: Any) -> str:
-        """Return why `thing`, which is not called, is none of this kind; empty where it is."""
+        """Return why `thing`, which is not called, is not of this kind; empty where it is."""
         if not isinstance(thing, type) and self.may_be_ready and self.is_one(thing):
             return ""
         if not self.is_made:
@@ -155,21 +154,29 @@ class Kind:
             return f"is {_described(thing)}; {self._expected}"
         if not self.is_annotated:
             return ""
-        said = _returned(function)
-        if said is None or said is Any:
+        annotation = _returned(function)
+        if annotation is None or annotation is Any:
             owner = owner_of_code(function.__code__.co_filename)
             return "" if owner == "user" else f"does not say what it returns; {self._expected}"
-        is_right = said.rpartition(".")[2] == self.wanted.__name__ if isinstance(said, str) else self._makes(said)
-        return "" if is_right else f"returns {said if isinstance(said, str) else _name(said)}; {self._expected}"
+        is_right = (
+            annotation.rpartition(".")[2] == self.type_.__name__
+            if isinstance(annotation, str)
+            else self._makes(annotation)
+        )
+        return (
+            ""
+            if is_right
+            else f"returns {annotation if isinstance(annotation, str) else _name(annotation)}; {self._expected}"
+        )
 
     def made_fault(self, made: Any) -> str:
-        """Return why what a function has made is none of this kind; empty where it is."""
+        """Return why the result of a function is not of this kind; empty where it is."""
         return "" if self.is_one(made) else f"returned {_described(made)}, expected {self.noun}"
 
     def _makes(self, kind: Any) -> bool:
         if not isinstance(kind, type):
             return False
-        return callable(getattr(kind, "propose", None)) if self.wanted is Strategy else issubclass(kind, self.wanted)
+        return callable(getattr(kind, "propose", None)) if self.type_ is Strategy else issubclass(kind, self.type_)
 
 
 _CACHED = type(functools.cache(lambda: None))
@@ -192,7 +199,7 @@ KINDS = {
 
 
 def _returned(function: FunctionType) -> Any:
-    """Return what a function says that it returns: a type, a text where that cannot be evaluated, None if nothing."""
+    """Return the return annotation of a function: a type, a text where it cannot be evaluated, None without one."""
     try:
         return typing.get_type_hints(function).get("return")
     except Exception:  # names that are imported for types alone
@@ -200,7 +207,7 @@ def _returned(function: FunctionType) -> Any:
 
 
 def _described(thing: Any) -> str:
-    """Return what a thing is, without its value, which may be long and is a stranger's."""
+    """Return what a thing is, without its value, which may be long and comes from code of others."""
     if inspect.ismodule(thing):
         return f"the module {thing.__name__}"
     if isinstance(thing, type):
@@ -212,5 +219,5 @@ def _described(thing: Any) -> str:
     return "None" if thing is None else f"a value of the type {type(thing).__name__}"
 
 
-def _name(said: Any) -> str:
-    return getattr(said, "__name__", str(said))
+def _name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", str(annotation))

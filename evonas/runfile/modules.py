@@ -1,4 +1,4 @@
-"""Modules that a run file may name: where they lie and what they define, found without executing any of them."""
+"""Modules that a run file may name: their files and what they define, found without executing any of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Owner = Literal["evonas", "user", "installed", "python"]
 
 @dataclass(frozen=True)
 class Module:
-    """A module that has been found, and perhaps not been executed.
+    """A module, found and not necessarily executed.
 
     Attributes:
         name: Its full name.
@@ -50,20 +50,22 @@ class Module:
         return names is None or attribute in names.defined
 
     def returns(self, function: str) -> str | None:
-        """Return what a function says that it returns, by the text of the module.
+        """Return the return annotation of a function, from the text of the module.
 
         Returns:
-            The annotation as it is written, empty where there is none; None where the text cannot tell, because
-            `function` is no function of this file, or is bound more than once.
+            The annotation as it is written, empty where there is none; None where the text does not tell, because
+            `function` is not defined here or more than once.
         """
         nodes = [] if self.file is None or self.file.suffix != ".py" else list(_statements(_parsed(self.file)))
         found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == function]
         if len(found) != 1 or found[0].decorator_list:
             return None
-        said = found[0].returns
-        if said is None:
+        written = found[0].returns
+        if written is None:
             return ""
-        return said.value if isinstance(said, ast.Constant) and isinstance(said.value, str) else ast.unparse(said)
+        if isinstance(written, ast.Constant) and isinstance(written.value, str):
+            return written.value
+        return ast.unparse(written)
 
     def imported(self) -> ModuleType:
         """Return the module, executed unless it was before. `sys.path` is left as it is.
@@ -112,7 +114,7 @@ def in_folder(name: str, *, folder: str, trusted: bool) -> Module | None:
 
 
 def by_full_name(name: str) -> Module | None:
-    """Return the module of that full name, None where there is none; packages above it are not executed either."""
+    """Return the module of that full name, None if it is missing; neither it nor its packages are executed."""
     spec: ModuleSpec | None = None
     search: Sequence[str] | None = None
     parts = name.split(".")
@@ -156,7 +158,7 @@ def names_in(folder: str, *, attribute: str, trusted: bool) -> list[str]:
 
 
 def forget_working_directory() -> None:
-    """Take the working directory out of `sys.path`, where `python -m` has put it: a reader executes nothing there."""
+    """Remove the working directory, which `python -m` adds, from `sys.path`: a reader executes nothing in it."""
     here = os.getcwd()
     sys.path[:] = [place for place in sys.path if Path(place or here).absolute() != Path(here) or place == str(SHIPPED)]
 
@@ -228,7 +230,7 @@ def _names(file: Path) -> _Names | None:
 
 
 def _parsed(file: Path) -> list[ast.stmt]:
-    """Return the statements of a file, none where it cannot be parsed: importing it tells why."""
+    """Return the statements of a file, none where it cannot be parsed; importing it then raises the reason."""
     try:
         return ast.parse(file.read_bytes()).body
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
@@ -248,15 +250,15 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 class _WorkingDirectory:
-    """Finds what nobody else finds in the working directory, after everything that is installed.
+    """Finds modules of the working directory, after all other finders.
 
     A user's module may import another of the same folder at any time, inside of its functions too. With the folder in
-    `sys.path` a file such as `queue.py` there would hide Python's own.
+    `sys.path`, a file such as `queue.py` in it would hide Python's own.
     """
 
     @classmethod
     def install(cls, *, is_needed: bool) -> None:
-        """Be asked last of all finders from now on."""
+        """Append this finder to those of Python, once."""
         if is_needed and not any(isinstance(finder, cls) for finder in sys.meta_path):
             sys.meta_path.append(cls())
 

@@ -72,17 +72,17 @@ def bound_faults(objective: Objective) -> list[str]:
 
 
 def basis_of(section: ObjectiveSection) -> str:
-    """Return the basis of an objective that was made; empty where it is none of those that evonas ships.
+    """Return the hash of all that the values of an objective depend on; empty for one that evonas does not ship.
 
-    What code of a user's own depends on, nobody can say: its values are computed whenever they are asked for.
+    What a user's own code depends on is unknown: its values are computed at each reading.
     """
     file = getattr(sys.modules.get(f"objectives.{section.name}"), "__file__", None)
     if file is None or Path(file).resolve().parent != SHIPPED.parent.resolve():
         return ""
     options = dict(section.options)
     chip = repr(load(options.pop("profile"))) if "profile" in options else ""
-    told = json.dumps([section.name, options, chip, _code()], sort_keys=True, default=repr)
-    return hashlib.sha256(told.encode()).hexdigest()
+    parts = json.dumps([section.name, options, chip, _code()], sort_keys=True, default=repr)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 @cache

@@ -57,7 +57,7 @@ class ResolvedRun:
         reject: Says which networks are not trained, None where all are.
         reference_rows: First rows from which the corners of the hypervolume are made.
         settings: What must not change when the run is resumed, as a flat mapping of dotted keys.
-        notes: What is allowed, but perhaps not meant.
+        notes: Sentences on what is allowed but may be a mistake.
     """
 
     file: RunFile
@@ -92,7 +92,7 @@ class ResolvedRun:
         return TrainingCost(self.space, self.search_data)
 
     def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
-        """Return why the search of this run ended; its rows lie in `archive`."""
+        """Search, and return why the search ended; its rows are in `archive`."""
         return search(
             self.space,
             archive,
@@ -108,7 +108,7 @@ class ResolvedRun:
 
     def workers(self) -> Workers:
         """Return the workers that the run file asks for."""
-        here = partial(
+        inline = partial(
             evaluator_of,
             self.space,
             self.search_data,
@@ -116,7 +116,9 @@ class ResolvedRun:
             workers=self.file.workers,
             prices={search.strategy: search.price for search in self.searches},
         )
-        return workers_of(self.file.workers, here=here, there=self.make_evaluate(), at_most=self.file.search.parallel)
+        return workers_of(
+            self.file.workers, inline=inline, remote=self.make_evaluate(), at_most=self.file.search.parallel
+        )
 
     def make_evaluate(self) -> MakeEvaluator:
         """Return the picklable function that makes an evaluator in another process."""
@@ -154,7 +156,7 @@ class ResolvedRun:
             network = self.space.build(genotype, data.input_shape, data.classes)
             cannot = "was built, but cannot answer"
             check_answers(network, data)
-        except Exception as error:  # a space of somebody's own may build anything
+        except Exception as error:  # a user's own space may build anything
             cause = str(error) if isinstance(error, EvonasError) else f"{type(error).__name__}: {error}"
             raise RunFileError(
                 [f"search.space: the network {genotype.key} {cannot} samples of shape {data.input_shape}: {cause}"]

@@ -53,8 +53,8 @@ def make(
         function: What is called.
         options: What it is given.
         key: The section in the run file, with which each sentence begins.
-        is_ours: Whether evonas ships it. A user's own function may raise anything; what one of ours raises
-            unexpectedly is a fault of evonas and keeps its traceback.
+        is_ours: Whether evonas ships it. A user's own function may raise anything; an unexpected error of one of
+            ours is a fault of evonas and keeps its traceback.
     """
     unknown = option_faults(function, options)
     odd = kind_faults(function, options)
@@ -62,7 +62,7 @@ def make(
         return _called(function, options, key=key, is_ours=is_ours)
     wrong = [f"{key}.{fault}" for fault in [*unknown, *odd.values()]]
     right = {name: value for name, value in options.items() if name not in odd}
-    if not option_faults(function, right):  # what is wrong with the others is told at once
+    if not option_faults(function, right):  # the faults of the right ones are added, so that all come at once
         wrong += _called(function, right, key=key, is_ours=is_ours)[1]
     return None, wrong
 
@@ -109,14 +109,14 @@ def option_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> l
 
 
 def kind_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, str]:
-    """Return a sentence for each option, by name, that is none of what `function` says that it takes.
+    """Return a sentence for each option, by name, whose value does not match its annotation in `function`.
 
-    Looked at are whole numbers, numbers, texts, switches, words of a `Literal`, and what may be one of several; of any
-    other kind, and where a function does not say, everything is right.
+    Checked are int, float, str, bool, `Literal` and unions of these; options with another annotation, or none, are
+    right whatever they are.
     """
     try:
         hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
-    except Exception:  # names that are imported for types alone: what the function raises has to do
+    except Exception:  # names imported for type checking only: the function itself has to check
         return {}
     return {
         name: f"{name}: got {shown(value)}, expected {' or '.join(expected)}"

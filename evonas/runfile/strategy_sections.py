@@ -98,7 +98,7 @@ def searches_of(
     Args:
         members: The strategies.
         space: The space of the run.
-        objectives: What the run trades, None where one is wrong: of objectives nothing is then said.
+        objectives: What the run trades, None where one is wrong: nothing is then checked against them.
         sections: Their sections.
     """
     searches: list[PricedSearch] = []

@@ -19,7 +19,7 @@ from evonas.runfile.sweep_chip import Chip, chip_of
 from evonas.strategies.multi_target import Target, Targets
 
 MOST_DECADES = 4
-"""A list of budgets that spans more is told: it may be a number with a decimal comma."""
+"""Decades of a list of budgets above which a note is given: it may be a number with a decimal comma."""
 
 MERIT = "accuracy"
 """The objective that says which network is best."""
@@ -32,7 +32,7 @@ class Cell:
     Attributes:
         chip: The chip.
         budget: Upper bounds by name of the objective.
-        target: What is sought, None where the chip has no value for one of the budgets.
+        target: What is searched for, None where the chip has no value for one of the budgets.
     """
 
     chip: Chip
@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def why_not(self) -> str:
-        """Why nothing can be sought; empty where it can."""
+        """Why nothing can be searched for; empty where it can."""
         return "; ".join(dict.fromkeys(self.chip.missing[name] for name in self.budget if name in self.chip.missing))
 
 
@@ -93,8 +93,8 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
                 f"objectives.{index}: its bound is meant for one chip; give it as --budget {section.name}=… instead"
             )
     if bounds and chips and not chip_faults and not any(set(bounds) <= set(chip.priced) for chip in chips):
-        said = [f"{chip.name}: {'; '.join(chip.missing[name] for name in chip.missing)}" for chip in chips]
-        faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(said)})")
+        missing = [f"{chip.name}: {'; '.join(chip.missing.values())}" for chip in chips]
+        faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(missing)})")
     if faults or run is None:
         raise RunFileError(faults)
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
@@ -131,7 +131,7 @@ def _for_cells(run: ResolvedRun, cells: Sequence[Cell], bounds: Mapping[str, Seq
 
 
 def _target(run: ResolvedRun, chip: Chip, budget: Mapping[str, float]) -> Target | None:
-    """Return what the run file trades, with what it prices on a chip priced on this one, within the budget."""
+    """Return the objectives of the run file, those that depend on a chip computed for this one, within the budget."""
     if not set(budget) <= set(chip.priced):
         return None
     pairs = list(zip(run.file.objectives, run.objectives, strict=True))
@@ -180,7 +180,7 @@ def _bounds(budgets: Sequence[str]) -> tuple[dict[str, tuple[float, ...]], list[
 
 
 def _wide_lists(bounds: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return a note for each list of budgets that spans more decades than anybody means."""
+    """Return a note for each list of budgets that spans more than `MOST_DECADES`."""
     notes = []
     for name, values in bounds.items():
         decades = math.log10(max(values) / min(values))

@@ -1,4 +1,4 @@
-"""A chip of a sweep: what can be said of networks there."""
+"""A chip of a sweep: the objectives that have a value on it, and whether networks fit."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from evonas.runfile.section_options import option_faults
 
 @dataclass(frozen=True)
 class Chip:
-    """What can be said of networks on one chip.
+    """One chip of a sweep.
 
     Attributes:
         name: As it was given: the name of a profile, or the path of its file.
         scope: What its energies include; energies of different scopes are not comparable.
         priced: Objectives by name that have a value on this chip, without bounds.
-        missing: Why others have none, by name.
+        missing: Why other objectives have none, by name.
         fit: By how much a network misses the chip, bounded to 0.
         check: `check(network)` returns whether a planned network, or the activity of a measured one, fits.
     """
@@ -40,7 +40,7 @@ class Chip:
 def chip_of(
     name: str, sections: Sequence[ObjectiveSection], *, budgets: Iterable[str], hardware: HardwareSection | None
 ) -> Chip:
-    """Return what can be said of networks on a chip.
+    """Return a chip with the objectives that have a value on it.
 
     Args:
         name: Name of its profile, or the path of the file.

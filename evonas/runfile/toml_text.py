@@ -1,4 +1,4 @@
-"""TOML text: a run file as it lies on disk, and values of the command line, read without surprises."""
+"""TOML text: run files read from disk, and values of the command line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DEEPEST = 16
 LONGEST_LIST = 10_000
 
 LARGEST_WHOLE = 2**63 - 1
-"""What TOML promises of whole numbers, and what the archive holds."""
+"""Largest whole number of TOML and of the archive."""
 
 LONGEST_KEY = 60
 
 _DIGITS = re.compile(r"\d[\d_]{4000,}")
-"""Python refuses to read decimal numbers of so many digits."""
+"""Decimal numbers of more than 4,000 digits, which Python does not read."""
 
 _UTF_16_AND_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
@@ -63,15 +63,15 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def override(data: dict[str, Any], text: str) -> str | None:
     """Set one `key.of.section=value` in `data`; return a sentence if it has no form or no place."""
-    key, equals, said = text.partition("=")
+    key, equals, written = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
-    told = f"--set {text if text.isprintable() and len(text) <= 2 * LONGEST_KEY else shown(text)}"
+    given = f"--set {text if text.isprintable() and len(text) <= 2 * LONGEST_KEY else shown(text)}"
     if not equals or not all(parts) or len(parts) > DEEPEST:
-        return f"{told}: expected section.key=value, such as search.evaluations=200"
+        return f"{given}: expected section.key=value, such as search.evaluations=200"
     try:
-        value = _value(said.strip())
+        value = _value(written.strip())
     except ValueError as error:
-        return f"{told}: the value is not right: {error}"
+        return f"{given}: the value is not right: {error}"
     place: Any = data
     for index, part in enumerate(parts[:-1]):
         if isinstance(place, dict):
@@ -79,15 +79,15 @@ def override(data: dict[str, Any], text: str) -> str | None:
         elif isinstance(place, list) and re.fullmatch("[0-9]{1,6}", part) and int(part) < len(place):
             place = place[int(part)]
         else:
-            return f"{told}: there is no {key_of(parts[: index + 1])} in the run file"
+            return f"{given}: there is no {key_of(parts[: index + 1])} in the run file"
     if not isinstance(place, dict):
-        return f"{told}: {key_of(parts[:-1])} is no section; of several name one: objectives.0.at_least"
+        return f"{given}: {key_of(parts[:-1])} is no section; of several name one: objectives.0.at_least"
     place[parts[-1]] = value
     return None
 
 
 def odd_values(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the place of each value that no key may have, and what is wrong: `"got …, expected …"`."""
+    """Yield the place of each value that is wrong under any key, and the fault: `"got …, expected …"`."""
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), data)]
     while stack:
         place, value = stack.pop()
@@ -104,14 +104,14 @@ def odd_values(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def key_of(place: Sequence[str | int]) -> str:
-    """Return a dotted key, what cannot be printed or is too long shown as far as it can."""
+    """Return a dotted key; parts that are too long or cannot be printed are shortened."""
     parts = [str(part) for part in place]
     whole = ".".join(part if part.isprintable() and len(part) <= LONGEST_KEY else shown(part) for part in parts[:8])
     return whole if len(parts) <= 8 else f"{whole}.…"
 
 
 def _value(text: str) -> Any:
-    """Return a value of the command line; what is no TOML is a bare string: `--set data.name=digits`."""
+    """Return a value of the command line; text that is not TOML is a string: `--set data.name=digits`."""
     try:
         read = _parsed(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -32,7 +32,7 @@ def workers_faults(section: WorkersSection) -> list[str]:
 
 
 def workers_notes(file: RunFile) -> list[str]:
-    """Return a sentence for each key that has no effect, or another than one would think."""
+    """Return a sentence for each key that has no effect, or not the usual one."""
     section, notes = file.workers, []
     if section.count == 0:
         unkept = [key for key in ("seconds", "search_seconds") if getattr(section, key) is not None]
@@ -51,22 +51,22 @@ def workers_notes(file: RunFile) -> list[str]:
 
 
 def workers_of(
-    section: WorkersSection, *, here: Callable[[], Evaluate], there: Callable[[], Evaluate], at_most: int
+    section: WorkersSection, *, inline: Callable[[], Evaluate], remote: Callable[[], Evaluate], at_most: int
 ) -> Workers:
     """Return the workers that a run file asks for.
 
     Args:
         section: What it asks for.
-        here: Makes the evaluator of this process.
-        there: Makes that of another process, picklable.
+        inline: Makes the evaluator of this process.
+        remote: Makes that of another process, picklable.
         at_most: Never more workers than this, where the run file leaves their number open.
     """
     if section.count == 0:
-        return InlineWorkers(LazyEvaluate(here))
+        return InlineWorkers(LazyEvaluate(inline))
     from evonas.engine.ray_workers import RayWorkers  # importing Ray takes seconds
 
     return RayWorkers(
-        there,
+        remote,
         count=section.count,
         num_cpus=section.num_cpus,
         num_gpus=section.num_gpus,

@@ -116,6 +116,7 @@ def test_a_run_in_which_nothing_was_measured_ends_with_code_1_and_its_reason(
     assert "3 of 3 keep off the front: 3 x failed: RuntimeError: no room for" in text
     assert "Results: " in text
     assert "evonas run tiny.toml --output 'my [/red] run'" in text, "the command to go on is quoted"
+    assert evonas("front", tmp_path / "my [/red] run").exit_code == 0, "an empty front is an answer"
 
 
 def test_what_was_understood_of_budgets_is_told_before_a_search_and_a_decimal_comma_is_noted(tmp_path: Path) -> None:
