@@ -18,9 +18,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from table import Figure, publish
@@ -30,8 +31,8 @@ from evonas.architecture.neuron import SPIKING
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.archive.contents import Stored
 from evonas.archive.hdf5_file import write_archive
-from evonas.archive.journal import encode_all
-from evonas.archive.record import to_record
+from evonas.archive.journal_lines import encode_all
+from evonas.archive.record import activity_record, to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.chips.profile import SHIPPED, names
@@ -146,13 +147,21 @@ def scoring_seconds(stored: Stored, objective: Objective) -> float:
     return seconds
 
 
+def journal_records(stored: Stored) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Yield the records of a journal that holds all that is stored."""
+    yield ({"header": stored.header.to_json()},)
+    for row in stored.evaluations:
+        assert isinstance(row.measurement, Measurement)
+        values = {"values": stored.values[row.job.slot]} if stored.values else {}
+        yield {"evaluation": to_record(row), **values}, activity_record(row.measurement.activity)
+
+
 def reading_seconds(stored: Stored) -> tuple[float, float]:
     """Return how long it takes to read an archive at rest, and one whose rows are all in the journal."""
     with tempfile.TemporaryDirectory() as folder:
         at_rest, open_one = Path(folder) / "at_rest.h5", Path(folder) / "open.h5"
         write_archive(at_rest, stored)
-        records = [{"header": stored.header.to_json()}, *({"evaluation": to_record(row)} for row in stored.evaluations)]
-        open_one.with_name("open.h5.journal").write_bytes(encode_all(records))
+        open_one.with_name("open.h5.journal").write_bytes(encode_all(journal_records(stored)))
         seconds = []
         for path in (at_rest, open_one):
             began = time.perf_counter()

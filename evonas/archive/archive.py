@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Any
 
 from evonas.archive.atomic_file import remove_unfinished
-from evonas.archive.contents import Stored, bulk_reading, merge
+from evonas.archive.contents import Stored, bulk_reading, check_counts, merge
 from evonas.archive.hdf5_file import read_archive, write_archive
 from evonas.archive.journal import Journal, read_journal
 from evonas.archive.pareto_front import Front
-from evonas.archive.record import plain, to_record
+from evonas.archive.record import activity_record, plain, to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.engine.description import described_objective, described_space
@@ -23,6 +23,7 @@ from evonas.engine.evaluation import Evaluation
 from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.engine.view import Row
 from evonas.errors import ArchiveError, ChangedRunError, OptionError
+from evonas.measurement import Measurement
 from evonas.objective import Objective
 from evonas.options import LARGEST_SEED, Whole, faults_of, shown
 from evonas.space import Space
@@ -240,7 +241,9 @@ class Archive:
         values = self._results.values_of(row)
         told: dict[str, Any] = {} if values is None else {"values": values}
         told |= {"replaces": True} if replaces else {}
-        self._journal.append({"evaluation": to_record(evaluation), **told})
+        measured = evaluation.measurement
+        counts = [activity_record(measured.activity)] if isinstance(measured, Measurement) else []
+        self._journal.append({"evaluation": to_record(evaluation), **told}, *counts)
         self._has_news = True
         self._results.add(evaluation, row, values=values, replaces=replaces)
         fixed = self._results.fix_reference()
@@ -248,10 +251,11 @@ class Archive:
             self._journal.append({"reference": fixed})
 
     def _open(
-        self, header: Header, objectives: Sequence[Objective], *, records: Sequence[bytes]
+        self, header: Header, objectives: Sequence[Objective], *, records: Sequence[memoryview]
     ) -> tuple[Results, bool]:
         """Return what is stored, and whether the journal holds anything that the HDF5 file does not."""
         at_rest, stored = _load(self.path, records)
+        check_counts(records, path=_beside(self.path))
         if stored is None:
             stored = Stored(header, (), ())
         else:
@@ -326,7 +330,7 @@ def _checked(path: Path, space: Space, objectives: Any) -> tuple[Objective, ...]
     return given
 
 
-def _load(path: Path, records: Sequence[bytes]) -> tuple[Stored | None, Stored | None]:
+def _load(path: Path, records: Sequence[memoryview]) -> tuple[Stored | None, Stored | None]:
     """Return what the HDF5 file holds, and what it holds together with the records of the journal."""
     with bulk_reading():
         try:

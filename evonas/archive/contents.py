@@ -8,12 +8,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from evonas.archive.record import from_record
+from evonas.archive.journal_lines import parts_of_line
+from evonas.archive.record import activity_of, from_record
 from evonas.archive.run_header import Header
 from evonas.engine.evaluation import Evaluation
 from evonas.errors import ArchiveError
+from evonas.measurement import Activity
 
 Values = tuple[float | str, ...]
 """Values of a row under the objectives of the run, in their order; where there is none, why."""
@@ -38,15 +41,15 @@ class Stored:
     notes: tuple[str, ...] = ()
 
 
-def merge(at_rest: Stored | None, texts: Sequence[bytes], *, path: object) -> Stored | None:
+def merge(at_rest: Stored | None, records: Sequence[memoryview], *, path: object) -> Stored | None:
     """Return what `at_rest` and the records of a journal hold together, None where there is not even a header.
 
     A row may be in both, since the journal is deleted only after its rows are in the HDF5 file. A record that says
-    that it replaces a row does so, whatever came before it.
+    that it replaces a row does so, whatever came before it. The counts of a row are read when they are asked for.
 
     Args:
         at_rest: What the HDF5 file holds, None where there is none.
-        texts: The JSON texts of the journal's records, in the order of writing.
+        records: The records of the journal, in the order of writing.
         path: The journal, for messages.
 
     Raises:
@@ -54,16 +57,36 @@ def merge(at_rest: Stored | None, texts: Sequence[bytes], *, path: object) -> St
             holds what no evonas writes.
     """
     merging = _Merging(at_rest, path)
-    for number, text in enumerate(texts, start=1):
-        try:
-            merging.take(json.loads(text), number)
-        except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:
-            what = f"{type(error).__name__}" if isinstance(error, RecursionError) else error
-            raise ArchiveError(
-                f"Line {number} of the journal {path} is whole but holds nothing that this evonas writes: {what}. "
-                "Nothing was changed. Use the version of evonas that wrote it, or restore the file from a copy."
-            ) from error
+    for number, record in enumerate(records, start=1):
+        with _line_named(number, path):
+            head = parts_of_line(record)[0]
+            merging.take(json.loads(head), number, counts=record[len(head) + 1 :])
     return merging.result()
+
+
+def check_counts(records: Sequence[memoryview], *, path: object) -> None:
+    """Check the counts in all records of a journal before its rows are gone on with; raise ArchiveError if wrong."""
+    for number, record in enumerate(records, start=1):
+        for counts in parts_of_line(record)[1:]:
+            _activity(counts, number, path)
+
+
+@contextmanager
+def _line_named(number: int, path: object) -> Iterator[None]:
+    """Raise ArchiveError, with the line of the journal, for any error that a made-up record may raise."""
+    try:
+        yield
+    except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:
+        what = f"{type(error).__name__}" if isinstance(error, RecursionError) else error
+        raise ArchiveError(
+            f"Line {number} of the journal {path} is whole but holds nothing that this evonas writes: {what}. "
+            "Nothing was changed. Use the version of evonas that wrote it, or restore the file from a copy."
+        ) from error
+
+
+def _activity(counts: bytes | memoryview, number: int, path: object) -> Activity:
+    with _line_named(number, path):
+        return activity_of(json.loads(bytes(counts)))
 
 
 class _Merging:
@@ -79,7 +102,7 @@ class _Merging:
         self._notes: list[str] = []
         self._disputed: dict[int, int] = {}  # slots, by the line that differs from a row at rest
 
-    def take(self, record: Any, number: int) -> None:
+    def take(self, record: Any, number: int, *, counts: memoryview) -> None:
         """Take a record; raise ValueError where it is none."""
         if not isinstance(record, dict):
             raise ValueError(f"it is {record!r:.60}, expected a JSON object")
@@ -92,7 +115,7 @@ class _Merging:
             if record["reference"] not in self._references:
                 self._references.append(record["reference"])
         elif "evaluation" in record:
-            self._take_evaluation(record, number)
+            self._take_evaluation(record, number, counts)
         else:
             raise ValueError(f"it names {', '.join(map(repr, list(record)[:3])) or 'nothing'}")
 
@@ -130,8 +153,9 @@ class _Merging:
                 "from a copy to have them back."
             )
 
-    def _take_evaluation(self, record: Mapping[str, Any], number: int) -> None:
-        evaluation = from_record(record["evaluation"])
+    def _take_evaluation(self, record: Mapping[str, Any], number: int, counts: memoryview) -> None:
+        load = partial(_activity, counts, number, self._path)
+        evaluation = from_record(record["evaluation"], load=load)
         slot = evaluation.job.slot
         if record.get("replaces") is True:
             self._evaluations[slot] = evaluation

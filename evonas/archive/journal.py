@@ -1,9 +1,6 @@
 """The journal: records that are on disk as soon as they are appended, whatever happens to the process.
 
-One line a record: a checksum in eight hexadecimal digits, the length of the JSON text in bytes, the JSON text. The
-checksum is the CRC-32 of all JSON texts from the first to this one, so that a line which is missing is noticed at the
-next. The last line alone can be torn, because a record is on disk before the next one begins; it is shorter than it
-says and has no end. Everything else that is wrong is damage. Only what `append` has returned for counts.
+Only what `append` has returned for counts; `journal_lines` says how it is written.
 """
 
 from __future__ import annotations
@@ -12,21 +9,15 @@ import errno
 import fcntl
 import json
 import os
-import re
-import shlex
 import stat
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evonas.archive.atomic_file import sync_folder
+from evonas.archive.journal_lines import FIRST, Contents, encode, parse
 from evonas.errors import ArchiveError
 
-_FIRST = b'{"header"'
-_LINE = re.compile(rb"([0-9a-f]{8}) (\d{1,12}) (.*)", re.DOTALL)
-_TORN = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} \d{0,12}|[0-9a-f]{8} (\d{1,12}) ([ -~]*)")
 _CAUSES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "the disk is full"),
     errno.ELOOP: "a symbolic link lies there, and links are not followed",
@@ -47,25 +38,6 @@ _REMEDIES = {
         "Give yourself the permission, or give an output folder that you can write to.",
     ),
 }
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a journal holds.
-
-    Attributes:
-        records: The JSON texts of its records.
-        size: Bytes that they take.
-        checksum: That of the last record; 0 where there is none.
-        notes: What was lost or put right, for people.
-        is_ended: Whether the last record has its newline.
-    """
-
-    records: tuple[bytes, ...]
-    size: int
-    checksum: int
-    notes: tuple[str, ...] = ()
-    is_ended: bool = True
 
 
 class Journal:
@@ -98,7 +70,7 @@ class Journal:
             raise _not_opened(path, error, purpose="for writing") from error
         try:
             data = _read_whole(file)
-            contents = _parse(data, path)
+            contents = parse(data, path)
             if contents.size < len(data):
                 os.ftruncate(file, contents.size)
             if not contents.is_ended:
@@ -113,8 +85,8 @@ class Journal:
             raise
         return cls(path, file, contents=contents), contents
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write `record`; it is safe on disk when this returns. The cost does not grow with the journal.
+    def append(self, *record: Mapping[str, Any]) -> None:
+        """Write a record of one or more parts; it is safe on disk when this returns, however long the journal is.
 
         Raises:
             ArchiveError: If it cannot be written. What was appended before is safe, this record is not kept.
@@ -127,7 +99,7 @@ class Journal:
                 "to be kept is lost and will be evaluated again; all others are still in memory, and are written into "
                 "the archive as it closes. Leave the files of a folder alone as long as a search runs there."
             )
-        line, checksum = encode(record, after=self._checksum)
+        line, checksum = encode(*record, after=self._checksum)
         try:
             written = 0
             while written < len(line):
@@ -188,7 +160,7 @@ def read_journal(path: Path) -> Contents:
         # without O_NONBLOCK a named pipe in the place of the journal would be waited for
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return _parse(_read_whole(file), path)
+            return parse(_read_whole(file), path)
         finally:
             os.close(file)
     except FileNotFoundError:
@@ -197,97 +169,14 @@ def read_journal(path: Path) -> Contents:
         raise _not_opened(path, error, purpose="for reading") from error
 
 
-def encode(record: Mapping[str, Any], *, after: int = 0) -> tuple[bytes, int]:
-    """Return the line of `record` and its checksum, which the next line goes on from.
-
-    Args:
-        record: What to write.
-        after: Checksum of the line before; 0 where there is none.
-    """
-    text = json.dumps(record, separators=(",", ":")).encode()
-    checksum = zlib.crc32(text, after)
-    return b"%08x %d %b\n" % (checksum, len(text), text), checksum
-
-
-def encode_all(records: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return the bytes of a whole journal of these records."""
-    lines, checksum = [], 0
-    for record in records:
-        line, checksum = encode(record, after=checksum)
-        lines.append(line)
-    return b"".join(lines)
-
-
-def _parse(data: bytes, path: Path) -> Contents:
-    """Return what the bytes of a journal hold."""
-    records: list[bytes] = []
-    good, checksum = 0, 0
-    while good < len(data):
-        end = data.find(b"\n", good)
-        line = data[good : end if end >= 0 else len(data)]
-        text = _decode(line, checksum)
-        if text is None and end < 0:
-            text = _decode(line[:-1], checksum)  # a whole record, whose newline is another byte now
-            line = line if text is None else line[:-1]
-        if text is None:
-            return _torn(data, Contents(tuple(records), good, checksum), path)
-        records.append(text)
-        checksum = zlib.crc32(text, checksum)
-        good += len(line) + 1
-        if end < 0:
-            note = f"The last line of the journal {path} had lost its end; its record is whole and was kept."
-            return Contents(tuple(records), good, checksum, (note,), is_ended=False)
-    return Contents(tuple(records), good, checksum)
-
-
-def _torn(data: bytes, whole: Contents, path: Path) -> Contents:
-    """Return what is whole, with a note of what is not.
-
-    Raises:
-        ArchiveError: Unless what follows is the beginning of a line and nothing else: a write that a crash cut short.
-    """
-    rest = data[whole.size :]
-    form = _TORN.fullmatch(rest)
-    if not whole.records and not _may_be_torn_header(rest):
-        raise ArchiveError(
-            f"{path} is no journal of evonas, or its first line is damaged. Nothing was changed. Restore it from a "
-            "copy; or move it away, which gives up the rows that it may hold, or use another output folder."
-        )
-    if form is not None and (form[1] is None or len(form[2]) < int(form[1])):
-        note = (
-            f"The last {len(rest)} bytes of the journal {path} are a record that was not written to its end: they are "
-            f"left out. The {len(whole.records)} records before them are whole."
-        )
-        return Contents(whole.records, whole.size, whole.checksum, (note,))
-    raise ArchiveError(
-        f"Line {len(whole.records) + 1} of the journal {path} is damaged: this is no torn last write but a changed or "
-        f"edited file. Nothing was changed. Restore it from a copy; or give up that line and all that follows it, "
-        f"{len(rest)} bytes, and keep the {len(whole.records)} records before it: truncate -s {whole.size} "
-        f"{shlex.quote(str(path))}"
-    )
-
-
-def _may_be_torn_header(data: bytes) -> bool:
-    form = _TORN.fullmatch(data)
-    return form is not None and (form[1] is None or _FIRST.startswith(form[2][: len(_FIRST)]))
-
-
-def _decode(line: bytes, checksum: int) -> bytes | None:
-    """Return the JSON text of a line that follows one of this checksum, None where it does not."""
-    form = _LINE.fullmatch(line)
-    if form is None or int(form[2]) != len(form[3]) or form[1] != b"%08x" % zlib.crc32(form[3], checksum):
-        return None
-    return form[3] if form[2] == b"%d" % len(form[3]) else None
-
-
 def _read_whole(file: int) -> bytes:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.EINVAL, "it is no file")
     parts, at = [], 0
-    while part := os.pread(file, 1 << 24, at):
+    while part := os.pread(file, 1 << 30, at):
         parts.append(part)
         at += len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _open_locked(path: Path) -> int:
@@ -316,7 +205,8 @@ def _open_locked(path: Path) -> int:
 
 def _writer(path: Path) -> str:
     try:
-        records = [json.loads(text) for text in read_journal(path).records if text.startswith(_FIRST)]
+        texts = map(bytes, read_journal(path).records)
+        records = [json.loads(text) for text in texts if text.startswith(FIRST)]
         return str(records[-1]["writer"])
     except (OSError, ArchiveError, ValueError, LookupError, TypeError, RecursionError):
         return "another process"

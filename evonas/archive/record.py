@@ -43,7 +43,7 @@ _KINDS = get_args(Kind)
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
-    """Return a JSON object that `from_record` reads back without loss."""
+    """Return a JSON object that `from_record` reads back; counts are a record of their own, `activity_record`."""
     job, measurement = evaluation.job, evaluation.measurement
     record: dict[str, Any] = {name: getattr(job, name) for name in JOB}
     record["genotype"] = dict(job.genotype)
@@ -54,18 +54,17 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
         record["measurement"] = {name: getattr(measurement, name) for name in MEASUREMENT}
-        record["measurement"]["activity"] = activity_record(measurement.activity)
     elif measurement is not None:
         record["own_measurement"] = dict(measurement)
     return record
 
 
-def from_record(record: Any, *, load: Callable[[], Activity] | None = None) -> Evaluation:
+def from_record(record: Any, *, load: Callable[[], Activity]) -> Evaluation:
     """Return the evaluation that `to_record` wrote.
 
     Args:
         record: What `to_record` returned, read back from JSON.
-        load: Returns the activity of its measurement where the record does not hold it.
+        load: Returns the activity of its measurement, when that is asked for.
 
     Raises:
         ValueError: If it is no record of an evaluation. The text says what is wrong with it.
@@ -227,13 +226,10 @@ def parts_of(columns: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
     return tuple(kind(**dict(zip(types, values, strict=True))) for values in zip(*found, strict=True))
 
 
-def _measurement(data: Any, *, load: Callable[[], Activity] | None) -> Measurement:
+def _measurement(data: Any, *, load: Callable[[], Activity]) -> Measurement:
     if not isinstance(data, dict):
         raise ValueError(f"measurement is {data!r:.60}, expected a JSON object")
-    values = {name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()}
-    if load is not None:
-        return Measurement.deferred(load, **values)
-    return Measurement(**values, activity=activity_of(data.get("activity")))
+    return Measurement.deferred(load, **{name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()})
 
 
 def _of(record: Mapping[str, Any], name: str, type_: Any) -> Any:

@@ -21,7 +21,8 @@ from toys import OBJECTIVES, measure_small, small_space
 
 from evonas.archive import journal as journal_module
 from evonas.archive.archive import Archive
-from evonas.archive.journal import encode_all, read_journal
+from evonas.archive.journal import read_journal
+from evonas.archive.journal_lines import encode_all
 from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
@@ -328,7 +329,7 @@ def test_another_format_version_is_refused_in_the_file_and_in_the_journal(tmp_pa
     with pytest.raises(ArchiveError, match="archive format 7; this evonas reads format 1 only"):
         made(path)
     path.unlink()
-    header = [{"header": {"format_version": 4}, "writer": "process 1 on here"}]
+    header = [[{"header": {"format_version": 4}, "writer": "process 1 on here"}]]
     journal_of(path).write_bytes(encode_all(header))
     with pytest.raises(ArchiveError, match="archive format 4"):
         made(path)
@@ -446,9 +447,9 @@ def test_a_journal_of_another_run_beside_the_file_is_refused_and_left_alone(tmp_
 def test_a_whole_record_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     leave_a_journal(path, [row(0)])
-    records = [json.loads(text) for text in read_journal(journal_of(path)).records]
+    records = [[json.loads(bytes(text))] for text in read_journal(journal_of(path)).records]
     for forged in ({"evaluation": {"slot": 1}}, {"rows": 1}, {}, [], 7, {"reference": {"ideal": [1]}}):
-        content = encode_all([*records, forged])  # type: ignore[list-item]
+        content = encode_all([*records, [forged]])  # type: ignore[list-item]
         journal_of(path).write_bytes(content)
         with pytest.raises(ArchiveError, match=r"Line 3 .* nothing that this evonas writes"):
             made(path)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.archive.journal import Contents, Journal, encode, encode_all, read_journal
+from evonas.archive.journal import Journal, read_journal
+from evonas.archive.journal_lines import Contents, encode, encode_all
 from evonas.errors import ArchiveError
 
 HEADER = {"header": {"seed": 0}, "writer": "process 1 on here"}
@@ -32,7 +33,7 @@ def records(path: Path) -> list[object]:
 
 
 def texts_of(contents: Contents) -> list[object]:
-    return [json.loads(text) for text in contents.records]
+    return [json.loads(bytes(text)) for text in contents.records]
 
 
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_line_can_be_checked_with_the_crc32_of_all_texts_so_far_and_read_as_json() -> None:
-    lines = encode_all([{"a": 1}, {"b": 22}]).splitlines()
+    lines = encode_all([[{"a": 1}], [{"b": 22}]]).splitlines()
     so_far = b""
     for line, record in zip(lines, ({"a": 1}, {"b": 22}), strict=True):
         checksum, length, text = line.split(b" ", 2)
