@@ -85,7 +85,7 @@ class ForgedJournals:
         journal_of(self._path).write_bytes(sealed(records))
         self._path.unlink(missing_ok=True)
         verdict = attempt(
-            lambda: Archive.read(self._path, KINDS[kind][1]), check=lambda results: "" if told_by(results) else "?"
+            lambda: told_by(Archive.read(self._path, KINDS[kind][1])), check=lambda text: "" if text else "?"
         )
         return Verdict(verdict.outcome, verdict.detail, f"{how}: {records[index]!r:.1500}")
 
