@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import socket
 import threading
@@ -17,9 +16,11 @@ import ray
 from evonas.engine.attempt import first_line
 from evonas.engine.ray_environment import (
     LOCAL_SETTINGS,
+    Former,
     address,
     check_cluster,
     check_environment,
+    own_chance,
     own_signals,
     told,
 )
@@ -49,9 +50,13 @@ class RayCluster:
 
     def __init__(self) -> None:
         self.is_owned = not ray.is_initialized()
-        self._breakpoint = os.environ.get("PYTHONBREAKPOINT")
+        self._former = Former.now()
         if self.is_owned:
-            _start()
+            try:
+                _start()
+            except BaseException:
+                self._former.give_back()
+                raise
         self._node = ray.get_runtime_context().get_node_id()
         self._checked = time.monotonic()
         self._roomless_since: float | None = None
@@ -104,12 +109,9 @@ class RayCluster:
     def close(self) -> None:
         """Stop Ray, if it was started here."""
         if self.is_owned and ray.is_initialized():
-            with own_signals():
+            with own_signals(), own_chance():
                 within(CLOSE_SECONDS, ray.shutdown)
-            if self._breakpoint is None:  # which Ray has set, and does not give back
-                os.environ.pop("PYTHONBREAKPOINT", None)
-            else:
-                os.environ["PYTHONBREAKPOINT"] = self._breakpoint
+            self._former.give_back()
 
     def _nodes(self) -> Sequence[Mapping[str, Any]]:
         """Return the machines of the cluster, living and dead.
@@ -158,7 +160,7 @@ def _start() -> None:
     if where is None:
         # without a name Ray would look for the cluster that ran here last, and wait for it should it be dead
         where, options["include_dashboard"] = "local", False
-    with told(LOCAL_SETTINGS), own_signals():
+    with told(LOCAL_SETTINGS), own_signals(), own_chance():
         try:
             ray.init(where, **options)
         except Exception as error:

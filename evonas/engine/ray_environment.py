@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import re
 import signal
 import socket
@@ -11,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from evonas.errors import WorkersError
 
@@ -84,6 +87,44 @@ def told(settings: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Former:
+    """What this process was like before Ray started in it: Ray changes more than it gives back.
+
+    Attributes:
+        environment: The environment variables.
+        log_level: Level of Ray's log.
+    """
+
+    environment: Mapping[str, str]
+    log_level: int
+
+    @classmethod
+    def now(cls) -> Former:
+        """Return what this process is like now."""
+        return cls(dict(os.environ), logging.getLogger("ray").level)
+
+    def give_back(self) -> None:
+        """Set Ray's environment variables, and the level of its log, as they were."""
+        for name in {*os.environ, *self.environment}:
+            if name.startswith("RAY_") or name == "PYTHONBREAKPOINT":
+                if name in self.environment:
+                    os.environ[name] = self.environment[name]
+                else:
+                    os.environ.pop(name, None)
+        logging.getLogger("ray").setLevel(self.log_level)
+
+
+@contextmanager
+def own_chance() -> Iterator[None]:
+    """Return a context after which Python's random numbers go on as they would have: Ray draws names from them."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextmanager

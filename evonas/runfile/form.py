@@ -30,6 +30,8 @@ _EXAMPLES: dict[tuple[str | int, ...], str] = {
     ("data",): 'a section [data] with name = "digits"',
     ("objectives",): 'one or more sections [[objectives]] with name = "accuracy"',
     ("strategies",): 'one or more sections [[strategies]] with name = "evolution"',
+    ("space", "only"): "one or more names of variables with the values that are left",
+    ("ladder", "epochs"): "one or more numbers of epochs, such as [2, 6]",
     ("search", "space"): 'space = "spatial_temporal"',
     ("search", "evaluations"): "evaluations = 60",
 }
@@ -46,7 +48,8 @@ def parse(data: Mapping[str, Any]) -> tuple[RunFile | None, list[str]]:
         file = RunFile.model_validate(data)
     except ValidationError as error:
         items = error.errors(include_url=False)
-        hollow = {item["loc"][:-1] for item in items}  # a list whose items are wrong is empty only for that
+        # a list whose items are wrong is empty only for that
+        hollow = {item["loc"][:depth] for item in items for depth in range(1, len(item["loc"]))}
         faults = {
             item["loc"]: _sentence(item) for item in items if item["type"] != "too_short" or item["loc"] not in hollow
         }
@@ -129,6 +132,8 @@ def _sentence(item: Any) -> str:
         return f"{key}: expected a section of keys and values, got {came}"
     if kind == "tuple_type" and location in _EXAMPLES:
         return f"{key}: expected {_EXAMPLES[location]}, got {came}"
+    if kind == "too_short":
+        return f"{key}: expected {_EXAMPLES.get(location, 'one or more')}, got {came}"
     message = item["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}, got {came}"
 

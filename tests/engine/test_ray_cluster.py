@@ -13,7 +13,7 @@ from evonas.engine.ray_cluster import within
 ROOT = Path(__file__).parents[2]
 
 BEGIN = """
-import os, signal, time
+import logging, os, random, signal, time
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.engine.ray_environment import LOCAL_SETTINGS
@@ -31,12 +31,12 @@ def job(slot, seconds=0):
 
 LOCAL = """
 workers = RayWorkers(evaluate, count=1)
-before = signal.getsignal(signal.SIGTERM), dict(os.environ)
+before = signal.getsignal(signal.SIGTERM), dict(os.environ), random.getstate(), logging.getLogger("ray").level
 workers.start(job(0))
 first = workers.next()
 assert first.measurement == {"niceness": os.nice(0)}, first
 assert signal.getsignal(signal.SIGTERM) == before[0]
-changed = set(os.environ.items()) ^ set(before[1].items())
+changed = set(os.environ.items()) ^ set(before[1].items())  # Ray's own until the workers are closed
 assert not {name for name, _ in changed} & set(LOCAL_SETTINGS), changed
 workers.start(job(1, seconds=600))
 children = [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -61,7 +61,8 @@ else:
     raise AssertionError("nobody noticed")
 workers.close()
 assert time.monotonic() - killed < 90
-assert os.environ.get("PYTHONBREAKPOINT") == before[1].get("PYTHONBREAKPOINT")
+assert dict(os.environ) == before[1]
+assert (random.getstate(), logging.getLogger("ray").level) == before[2:]
 """
 
 CLUSTER = """

@@ -105,7 +105,9 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"data": {"name": "images"}}, "data.path: missing"),
         ({"data": {"name": "images", "path": "/nowhere"}}, "data: data.path = /nowhere has neither train-images-idx3-ubyte nor"),
         ({"data": {"name": "digits", "side": 4}}, "data.side: unknown option; it takes none"),
-        ({"objectives": []}, "objectives: tuple should have at least 1 item"),
+        ({"objectives": []}, 'objectives: expected one or more sections [[objectives]] with name = "accuracy", got []'),
+        ({"ladder": {"epochs": []}}, "ladder.epochs: expected one or more numbers of epochs, such as [2, 6], got []"),
+        ({"space": {"only": {}}}, "space.only: expected one or more names of variables with the values that are left, got {}"),
         ({"objectives": [{"name": "enery", "profile": "loihi1_davies"}]}, "objectives.0.name: there is no objectives/enery.py; did you mean 'energy'?"),
         ({"objectives": [{"name": "energy"}]}, "objectives.0.profile: missing"),
         ({"objectives": [{"name": "energy", "profle": "loihi1_davies", "profile": "loihi1_davies"}]}, "objectives.0.profle: unknown option; did you mean 'profile'?"),
@@ -145,6 +147,12 @@ def test_a_fault_is_told_with_its_key_what_came_and_what_to_do(
 ) -> None:
     said = faults(write(tmp_path, **change))
     assert any(expected in fault for fault in said), said
+
+
+@pytest.mark.parametrize("share", [0, float("nan"), -1.0, "half"])
+def test_a_section_with_a_wrong_key_is_not_told_to_be_missing_as_well(tmp_path: Path, share: object) -> None:
+    [said] = faults(write(tmp_path, strategies=[{"name": "evolution", "share": share}]))
+    assert said.startswith("strategies.0.share: "), said
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
