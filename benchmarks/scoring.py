@@ -11,11 +11,14 @@ as a user who asks for another chip waits for it.
     score_10000_seconds                         the slowest of them
     read_10000_seconds                          an archive of as many rows at rest, read and not scored
     read_journal_10000_seconds                  the same while a search writes it, when all rows are in its journal
+    front_20000_seconds, front_20000_mb         CPU seconds and peak memory of `evonas front` on a folder of 20,000 rows
+    front_journal_20000_seconds, …_mb           the same while a search writes it; both are left out with --quick
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peak_memory import spent_by
 from table import Figure, publish
 
 from evonas import Archive, Objective
@@ -36,17 +40,20 @@ from evonas.archive.record import activity_record, to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.chips.profile import SHIPPED, names
-from evonas.engine.description import described_space
+from evonas.engine.description import described_objective, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.errors import ProfileError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population
+from evonas.runfile.resolve import resolve
 from objectives import energy, fit, latency
 from spaces.spatial_temporal import LEVELS, plan, space
 
 SAMPLES = 359
 ROWS = 10_000
+FRONT_ROWS = 20_000
+RUN_FILE = Path(__file__).parents[1] / "runs" / "digits.toml"
 INPUT_SHAPES = ((1, 8, 8), (8, 2, 32, 32))
 MAKERS: dict[str, Callable[..., Objective]] = {
     "energy_dynamic": partial(energy.objective, part="dynamic"),
@@ -173,6 +180,27 @@ def reading_seconds(stored: Stored) -> tuple[float, float]:
     return seconds[0], seconds[1]
 
 
+def front_figures(evaluations: list[Evaluation]) -> list[Figure]:
+    """Return what a front costs of a results folder of so many rows, at rest and while a search runs."""
+    run = resolve(RUN_FILE)
+    described = tuple({**described_objective(one), "basis": one.basis} for one in run.objectives)
+    header = Header(0, dict(run.settings), described_space(run.space), described, versions=(versions(),))
+    stored = Results(Stored(header, (), evaluations), run.objectives).with_values()
+    figures = []
+    for label in ("front", "front_journal"):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(RUN_FILE, Path(folder, "run.toml"))
+            if label == "front":
+                write_archive(Path(folder, "archive.h5"), stored)
+            else:
+                Path(folder, "archive.h5.journal").write_bytes(encode_all(journal_records(stored)))
+            seconds, megabytes = spent_by("evonas.front", folder)
+        name = f"{label}_{len(evaluations)}"
+        figures.append(Figure(f"{name}_seconds", seconds, unit="s of CPU", goal="<= 3" if label == "front" else None))
+        figures.append(Figure(f"{name}_mb", megabytes, unit="MB", goal="<= 300" if label == "front" else None))
+    return figures
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -181,7 +209,8 @@ def main() -> None:
     options = parser.parse_args()
     count = 1000 if options.quick else ROWS
     header = Header(0, {}, described_space(space), (), versions=(versions(),))
-    stored = Stored(header, (), rows(count, np.random.default_rng(0)))
+    measured = rows(count if options.quick else FRONT_ROWS, np.random.default_rng(0))
+    stored = Stored(header, (), measured[:count])
     scale = ROWS / count
     scoring = {label: scale * scoring_seconds(stored, objective) for label, objective in objectives().items()}
     at_rest, in_journal = (scale * seconds for seconds in reading_seconds(stored))
@@ -191,6 +220,7 @@ def main() -> None:
             Figure("score_10000_seconds", max(scoring.values()), unit="s", goal="<= 2"),
             Figure("read_10000_seconds", at_rest, unit="s", goal=None),
             Figure("read_journal_10000_seconds", in_journal, unit="s", goal=None),
+            *([] if options.quick else front_figures(measured)),
         ],
         title=f"scoring, {count:,} different networks" + (f", times {scale:g}" if scale != 1 else ""),
         file=options.json,
