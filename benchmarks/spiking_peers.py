@@ -9,8 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Draft, Incoming
+from evonas.architecture.plan import INPUT
 from evonas.snn.network import Network
 
 LAYERS, TIME_STEPS, BATCH, IN_CHANNELS, CLASSES = 4, 5, 32, 2, 10

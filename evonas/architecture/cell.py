@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import Draft, Incoming
 from evonas.errors import SpaceError
 
 OPERATIONS = ("conv3", "conv5", "separable", "pool", "skip")
@@ -84,15 +84,25 @@ def add_cell(
 
 
 def _adapt(draft: Draft, given: CellInput, *, name: str, channels: int, dynamics: Dynamics) -> tuple[str, ...]:
-    if not needs_adapter(draft, given, channels=channels):
+    if not needs_adapter(draft.shape(given.sources)[0], stride=given.stride, channels=channels):
         return given.sources
     incoming = adapter(given, name=f"{name}/conv", channels=channels)
     return (draft.add(name, dynamics, incoming=[incoming]),)
 
 
-def needs_adapter(draft: Draft, given: CellInput, *, channels: int) -> bool:
-    """Return whether nodes of so many channels cannot read this input as it is."""
-    return given.stride != 1 or draft.shape(given.sources)[0] != channels
+def needs_adapter(in_channels: int, *, stride: int, channels: int) -> bool:
+    """Return whether nodes of `channels` channels cannot read an input as it is.
+
+    Args:
+        in_channels: Channels of the input.
+        stride: How many times the height and width of the nodes those of the input are.
+        channels: Channels of each node.
+
+    Example:
+        >>> needs_adapter(8, stride=1, channels=8), needs_adapter(8, stride=2, channels=16)
+        (False, True)
+    """
+    return stride != 1 or in_channels != channels
 
 
 def adapter(given: CellInput, *, name: str, channels: int) -> Incoming:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evonas.architecture.cell import Cell, CellInput, add_cell
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Draft, Incoming, Plan
+from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import SpaceError
 
 

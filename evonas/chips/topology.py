@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
-from evonas.measurement import Activity, Connection, Population, Shape
+from evonas.measurement import Activity, Connection, Shape
 
 Network = Activity | Plan
 """A measured network, or one that is only planned: both have shapes, fan-in and weights."""
 
 Edge = Connection | PlannedConnection
 _COUNTS = ("events", "graded", "macs", "inputs", "units", "unrolled")
-_PLANNED = tuple(field.name for field in fields(Connection) if field.name not in _COUNTS)
 
 E_co = TypeVar("E_co", bound=Edge, covariant=True)
 
@@ -133,19 +132,6 @@ def silent(plan: Plan) -> Activity:
     """
     nothing = (0,) * plan.time_steps
     counts: dict[str, Any] = dict.fromkeys(_COUNTS, nothing)
-    populations = tuple(
-        Population(
-            planned.name,
-            planned.dynamics.kind,
-            planned.shape,
-            planned.dynamics.state_variables,
-            planned.static,
-            spikes=nothing,
-            updates=nothing,
-        )
-        for planned in plan.populations
-    )
-    connections = tuple(
-        Connection(**{name: getattr(planned, name) for name in _PLANNED}, **counts) for planned in plan.connections
-    )
+    populations = tuple(planned.counted(spikes=nothing, updates=nothing) for planned in plan.populations)
+    connections = tuple(planned.counted(**counts) for planned in plan.connections)
     return Activity(1, plan.time_steps, populations, connections)

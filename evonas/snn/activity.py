@@ -69,12 +69,7 @@ class Recorder:
     def _population(self, planned: PlannedPopulation) -> Population:
         by_step = self._nonzero[planned.name].flatten(1).sum(1).tolist()
         is_readout = planned.dynamics.kind == "readout"
-        return Population(
-            name=planned.name,
-            kind=planned.dynamics.kind,
-            shape=planned.shape,
-            state=planned.dynamics.state_variables,
-            static=planned.static,
+        return planned.counted(
             spikes=self._at_each_step([0] if is_readout else by_step),
             updates=tuple(self._updates[planned.name].tolist()),
         )
@@ -88,23 +83,7 @@ class Recorder:
             sizes = joined([self._sizes[name] for name in planned.sources])
             units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
             unrolled = self._at_each_step((sizes * reach).flatten(1).sum(1).round().long().tolist())
-        return Connection(
-            name=planned.name,
-            sources=planned.sources,
-            target=planned.target,
-            operation=planned.operation,
-            element=planned.element,
-            in_shape=planned.in_shape,
-            out_shape=planned.out_shape,
-            kernel=planned.kernel,
-            stride=planned.stride,
-            padding=planned.padding,
-            groups=planned.groups,
-            weights=planned.weights,
-            biases=planned.biases,
-            fan_in=planned.fan_in,
-            dense=planned.dense,
-            static=planned.static,
+        return planned.counted(
             events=delivered if planned.element == "binary" else nothing,
             graded=delivered if planned.element == "graded" else nothing,
             macs=delivered if planned.element == "real" else nothing,

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
 from evonas.snn.kernels.backend import is_traced
-from evonas.snn.kernels.neuron_step import Constants, NeuronParameters, StepRule, read
-from evonas.snn.kernels.scan import scan
+from evonas.snn.kernels.fused_scan import Constants, StepRule
+from evonas.snn.kernels.scan import NeuronParameters, read, scan
 
 
 class Neuron(nn.Module):
@@ -133,25 +133,10 @@ def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> Neu
     zero = like.new_zeros(())
     if kind == "readout":
         return LIBoxParameters(tau_mem_inv=rates["tau_mem_ms"], v_leak=zero)
-    v_th = constants["v_th"]
+    spiking: dict[str, Any] = {"v_th": constants["v_th"], "v_reset": zero, "method": surrogate, "alpha": 1.0}
     if kind == "integrate_and_fire":
-        return IAFParameters(v_th=v_th, v_reset=zero, method=surrogate, alpha=1.0)
+        return IAFParameters(**spiking)
     if kind == "lif_box":
-        return LIFBoxParameters(
-            tau_mem_inv=rates["tau_mem_ms"],
-            v_leak=zero,
-            v_th=v_th,
-            v_reset=zero,
-            method=surrogate,
-            alpha=1.0,
-            reset_method=reset_subtract if dynamics.reset == "subtract" else reset_value,
-        )
-    return LIFParameters(
-        tau_syn_inv=rates["tau_syn_ms"],
-        tau_mem_inv=rates["tau_mem_ms"],
-        v_leak=zero,
-        v_th=v_th,
-        v_reset=zero,
-        method=surrogate,
-        alpha=1.0,
-    )
+        reset = reset_subtract if dynamics.reset == "subtract" else reset_value
+        return LIFBoxParameters(tau_mem_inv=rates["tau_mem_ms"], v_leak=zero, reset_method=reset, **spiking)
+    return LIFParameters(tau_syn_inv=rates["tau_syn_ms"], tau_mem_inv=rates["tau_mem_ms"], v_leak=zero, **spiking)

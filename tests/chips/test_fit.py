@@ -11,8 +11,9 @@ from counted import edge, gesture, layer, small
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import Draft, Incoming, Plan
+from evonas.architecture.plan import Plan
 from evonas.chips.deployment import Deployment
 from evonas.chips.fit import check
 from evonas.chips.fit_rules import Findings

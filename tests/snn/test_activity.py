@@ -11,8 +11,9 @@ from recorded import recorded
 from torch import nn
 
 from evonas.architecture.cell import Edge
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Draft, Incoming, PlannedConnection
+from evonas.architecture.plan import INPUT, PlannedConnection
 from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection

@@ -17,8 +17,7 @@ from evonas.architecture.neuron import SURROGATES, Dynamics, Surrogate
 from evonas.errors import EvonasError, SpaceError
 from evonas.snn.kernels import scan as scan_module
 from evonas.snn.kernels.backend import use_backend
-from evonas.snn.kernels.neuron_step import DT_SECONDS
-from evonas.snn.kernels.scan import looped_scan
+from evonas.snn.kernels.scan import DT_SECONDS, looped_scan
 from evonas.snn.kernels.surrogates import spike, with_surrogates
 from evonas.snn.neurons import Neuron
 

@@ -9,8 +9,9 @@ import torch
 from recorded import recorded
 from torch import Tensor, nn
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, OPERATIONS, Draft, Incoming, Plan, PlannedConnection
+from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection
 from evonas.errors import SpaceError
 from evonas.snn.network import Network, summed
 from evonas.snn.operations import make_operation

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
-from evonas.architecture.plan import INPUT, Draft, Incoming, Plan
+from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import EvonasError
 from evonas.snn.kernels.surrogates import spike
 from evonas.snn.network import Network

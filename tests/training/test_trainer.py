@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Draft, Incoming
+from evonas.architecture.plan import INPUT
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.job import Job

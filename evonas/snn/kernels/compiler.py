@@ -37,7 +37,21 @@ SECONDS = 120.0
 _gave_up: dict[str, str] = {}
 """Compiler to why this process waits for it no more: each of several libraries would take as long again."""
 
+_reasons: set[str] = set()
+"""Why libraries are missing, as far as this process has warned of it: for several there is mostly one reason."""
+
 _log = logging.getLogger(__name__)
+
+
+def load_if_possible(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL | None:
+    """Return what `load` returns, None where it raises; a warning says why, once for each reason."""
+    try:
+        return load(source, functions=functions)
+    except EvonasError as error:
+        if str(error) not in _reasons:
+            _reasons.add(str(error))
+            _log.warning("Networks run without compiled kernels, several times slower. %s", error)
+        return None
 
 
 def load(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL:
@@ -98,7 +112,7 @@ def _build(compiler: str, source: Path, library: Path) -> None:
         fresh.chmod(0o600)
         checksum.write_bytes(_digest(fresh.read_bytes()))
         checksum.chmod(0o600)
-        # whoever reads between these two sees a library that is not sound, and waits for the lock
+        # a process that reads between these two sees a library that is not sound, and waits for the lock
         os.replace(checksum, _checksum(library))
         os.replace(fresh, library)
 
@@ -124,7 +138,7 @@ def _digest(content: bytes) -> bytes:
 def _trusted_folder() -> Path:
     """Return the folder of the cache, made if need be; raise `EvonasError` where others may have written into it.
 
-    A library is code that runs in this process, so whoever can write there could run theirs.
+    A library is code that runs in this process, so everybody who can write there could run theirs.
     """
     folder = _cache()
     if not folder.is_dir():

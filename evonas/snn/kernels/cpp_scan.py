@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from pathlib import Path
 
@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from evonas.architecture.neuron import SURROGATES
-from evonas.snn.kernels.compiler import load
-from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
-from evonas.snn.kernels.neuron_step import Constants, StepRule
+from evonas.snn.kernels.compiler import load_if_possible
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Start, StepRule, Wanted
 from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
@@ -123,12 +122,11 @@ def _strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
 class CompiledScan:
     """The scan of `scan.cpp`, on as many threads as torch uses.
 
-    Raises:
-        EvonasError: If it cannot be compiled here.
+    Args:
+        library: What was compiled.
     """
 
-    def __init__(self) -> None:
-        library = load(SOURCE, functions=("scan_float", "scan_double"))
+    def __init__(self, library: ctypes.CDLL) -> None:
         self._functions = {torch.float32: library.scan_float, torch.float64: library.scan_double}
         for function in self._functions.values():
             function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int)
@@ -200,6 +198,13 @@ class CompiledScan:
             setattr(arguments, f"{name}_gradient", None if other is None else other.data_ptr())
         self._functions[gradient.dtype](ctypes.byref(arguments), 1)
         return Gradients(g_current, *others)
+
+
+@cache
+def compiled_scan() -> CompiledScan | None:
+    """Return the compiled scan, None where it cannot be compiled."""
+    library = load_if_possible(SOURCE, functions=("scan_float", "scan_double"))
+    return None if library is None else CompiledScan(library)
 
 
 def _arguments(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d
 
-from evonas.errors import EvonasError
 from evonas.snn.kernels.backend import is_traced
-from evonas.snn.kernels.compiler import load
+from evonas.snn.kernels.compiler import load_if_possible
 from evonas.snn.kernels.cpp_scan import WORTH_THREADS
 
 SOURCE = Path(__file__).with_name("event_convolution.cpp")
@@ -29,7 +27,6 @@ FEWEST_CHANNELS = 16
 MOST_SPIKES = 0.3
 """Part of the elements that may be spikes; with more, a dense convolution is about as fast."""
 
-_log = logging.getLogger(__name__)
 _INTEGERS = (
     *("images", "in_channels", "height", "width", "out_channels", "out_height", "out_width"),
     *("kernel", "stride", "padding", "lanes", "threads"),
@@ -202,11 +199,9 @@ def _threads(shape: torch.Size) -> int:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """Return the compiled functions, None where they cannot be compiled: said once."""
-    try:
-        library = load(SOURCE, functions=("list_events", "convolve", "weight_gradient"))
-    except EvonasError as error:
-        _log.warning("Convolutions of spikes run dense, several times slower than compiled. %s", error)
+    """Return the compiled functions, None where they cannot be compiled."""
+    library = load_if_possible(SOURCE, functions=("list_events", "convolve", "weight_gradient"))
+    if library is None:
         return None
     for function in (library.list_events, library.convolve, library.weight_gradient):
         function.argtypes = (ctypes.POINTER(_Arguments),)

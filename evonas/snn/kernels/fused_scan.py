@@ -1,14 +1,47 @@
-"""One pass over all time steps with a backward pass of its own: the seam between the scan and who computes it."""
+"""One pass over all time steps with a backward pass of its own: what it is given, and what computes it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from evonas.snn.kernels.neuron_step import Constants, StepRule
+from evonas.architecture.neuron import Surrogate
+
+
+@dataclass(frozen=True)
+class StepRule:
+    """The part of a neuron's step that is the same for all neurons and is never trained.
+
+    Attributes:
+        kind: `"lif"`, `"box"` (value reset), `"box_subtract"`, `"integrate"` or `"readout"`.
+        surrogate: The gradient of the spike; the readout, which has none, ignores it.
+        leak: Potential to which the membrane decays.
+        reset: Potential after a spike.
+    """
+
+    kind: str
+    surrogate: Surrogate
+    leak: float
+    reset: float
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The numbers that may differ from neuron to neuron and may be trained, each to be broadcast to `(batch, ...)`.
+
+    Attributes:
+        mem: Time step over membrane time constant; None where the kind has none, as below.
+        syn: Minus time step over synaptic time constant.
+        threshold: The neuron fires strictly above.
+    """
+
+    mem: Tensor | None
+    syn: Tensor | None
+    threshold: Tensor | None
 
 
 class Start(NamedTuple):
@@ -40,7 +73,7 @@ class Gradients(NamedTuple):
 
 
 class FusedScan(Protocol):
-    """Who runs all time steps at once. Currents have time 1 (held for all steps) or `time_steps`."""
+    """Runs all time steps at once. Currents have time 1 (held for all steps) or `time_steps`."""
 
     def forward(
         self,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TypeAlias
 
 import torch
@@ -12,15 +10,20 @@ from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_f
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters, LIBoxState, li_box_feed_forward_step
 from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters, lif_feed_forward_step
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters, lif_box_feed_forward_step
+from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import Tensor
 
-from evonas.errors import EvonasError
+from evonas.architecture.neuron import DT_MS, Surrogate
 from evonas.snn.kernels.backend import backend, is_traced, plain_shape
-from evonas.snn.kernels.cpp_scan import CompiledScan
-from evonas.snn.kernels.fused_scan import FusedScan, Start, run
-from evonas.snn.kernels.neuron_step import DT_SECONDS, Constants, NeuronParameters, StepRule, read
+from evonas.snn.kernels.cpp_scan import compiled_scan
+from evonas.snn.kernels.fused_scan import Constants, FusedScan, Start, StepRule, run
 from evonas.snn.kernels.surrogates import with_surrogates
 from evonas.snn.kernels.torch_scan import TorchScan, active
+
+NeuronParameters: TypeAlias = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters
+"""Norse's parameters: their type says which neuron it is, and `method` holds our `Surrogate`."""
+
+DT_SECONDS = DT_MS / 1000
 
 NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
 """Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
@@ -31,7 +34,6 @@ _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     IAFParameters: with_surrogates(iaf_feed_forward_step),
     LIBoxParameters: li_box_feed_forward_step,
 }
-_log = logging.getLogger(__name__)
 
 
 def scan(
@@ -71,6 +73,37 @@ def scan(
     start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
     current, constants, start = _of_one_kind(current, constants, start)
     return run(_fused(current), rule, constants, current, start=start, time_steps=steps, updates=updates)
+
+
+def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
+    """Return rule and constants, or None where leak or reset differ from neuron to neuron, are trained, or are custom.
+
+    Rates are multiplied by the time step here as Norse does in each step, so the products have the same bits.
+    """
+    if isinstance(parameters, LIBoxParameters):
+        if not _is_plain(parameters.v_leak):
+            return None
+        rule = StepRule("readout", Surrogate(), float(parameters.v_leak), 0.0)
+        return rule, Constants(DT_SECONDS * parameters.tau_mem_inv, None, None)
+    if not isinstance(parameters.method, Surrogate) or not _is_plain(parameters.v_reset):
+        return None
+    surrogate, reset = parameters.method, float(parameters.v_reset)
+    if isinstance(parameters, IAFParameters):
+        return StepRule("integrate", surrogate, 0.0, reset), Constants(None, None, parameters.v_th)
+    if not _is_plain(parameters.v_leak):
+        return None
+    leak, mem = float(parameters.v_leak), DT_SECONDS * parameters.tau_mem_inv
+    if isinstance(parameters, LIFParameters):
+        return StepRule("lif", surrogate, leak, reset), Constants(
+            mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th
+        )
+    kind = {reset_value: "box", reset_subtract: "box_subtract"}.get(parameters.reset_method)
+    return None if kind is None else (StepRule(kind, surrogate, leak, reset), Constants(mem, None, parameters.v_th))
+
+
+def _is_plain(potential: Tensor) -> bool:
+    """Return whether it is one number that is not trained."""
+    return potential.numel() == 1 and not potential.requires_grad and torch.is_tensor(potential)
 
 
 def looped_scan(
@@ -133,22 +166,12 @@ def _is_looped(current: Tensor) -> bool:
     """
     if is_traced() or backend.get() == "looped":
         return True
-    return backend.get() == "fastest" and current.device.type == "cpu" and _compiled() is None
+    return backend.get() == "fastest" and current.device.type == "cpu" and compiled_scan() is None
 
 
 def _fused(current: Tensor) -> FusedScan:
-    compiled = _compiled() if backend.get() == "fastest" and current.device.type == "cpu" else None
+    compiled = compiled_scan() if backend.get() == "fastest" and current.device.type == "cpu" else None
     return compiled if compiled is not None and compiled.takes(current) else _TORCH
-
-
-@cache
-def _compiled() -> CompiledScan | None:
-    """Return the compiled scan, None where it cannot be compiled: said once, the spikes are the same."""
-    try:
-        return CompiledScan()
-    except EvonasError as error:
-        _log.warning("Neurons run by Norse's own steps, several times slower than compiled. %s", error)
-        return None
 
 
 _TORCH = TorchScan()

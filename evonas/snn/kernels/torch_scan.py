@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evonas.snn.kernels.fused_scan import Gradients, Start, Wanted
-from evonas.snn.kernels.neuron_step import Constants, StepRule
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Start, StepRule, Wanted
 from evonas.snn.kernels.surrogates import derivative
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evonas.architecture.draft import POOL_GAIN, SKIP_GAIN
 from evonas.architecture.neuron import DT_MS, RESETS, Dynamics, Surrogate
-from evonas.architecture.plan import POOL_GAIN, SKIP_GAIN
 from evonas.snn.kernels.scan import scan
 from evonas.snn.neurons import norse_parameters
 from evonas.snn.relaxed.mixture import CONSTANTS, KINDS, NetworkMixture

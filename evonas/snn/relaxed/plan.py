@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from evonas.architecture.cell import CellInput, Edge, adapter, add_edge, needs_adapter
+from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Draft, Incoming, Plan
+from evonas.architecture.plan import INPUT, Plan
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.path_distribution import LayerPath, reached
@@ -180,7 +181,7 @@ def _add_side(
         if not 0 <= level - before <= (back if layer > back else layer):
             continue
         given = CellInput(_outputs(sizes, layer - back, before), stride=2 ** (level - before))
-        if needs_adapter(making.draft, given, channels=channels):
+        if needs_adapter(making.draft.shape(given.sources)[0], stride=given.stride, channels=channels):
             adapters.append((before, adapter(given, name=f"{name}/conv@{before}", channels=channels)))
         else:
             ways.append((False, given.sources, (f"{name}/direct",) if layer > back else ()))
@@ -208,14 +209,15 @@ def factors(mixture: NetworkMixture, sizes: FixedSizes) -> dict[str, Tensor]:
     for layer in range(1, sizes.layers + 1):
         values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
         for side, back in SIDES.items():
-            if layer > back:
+            if layer > back:  # nearer to the stem there is one way
                 values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, sizes))
     return values
 
 
 def _of_side(before: Tensor, start: str, side: str, sizes: FixedSizes) -> dict[str, Tensor]:
     """Return how a side is reached, from the `(levels before, levels)` probabilities of where it comes from."""
-    same = before.diagonal() if sizes.nodes == 1 else torch.zeros_like(before.diagonal())
+    is_adapted = needs_adapter(sizes.nodes * sizes.channels, stride=1, channels=sizes.channels)  # alike at all levels
+    same = torch.zeros_like(before.diagonal()) if is_adapted else before.diagonal()
     other = before - torch.diag(same)
     adapted = other.sum(0)
     via = other / torch.where(adapted > 0, adapted, torch.ones_like(adapted))

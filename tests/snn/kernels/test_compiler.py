@@ -95,8 +95,8 @@ def test_networks_run_where_the_cached_libraries_were_cut(cache, cut_to):
     """In a process of its own: a library that is loaded while it is cut would end it."""
     run = (
         "import torch; from evonas.architecture.neuron import Dynamics; from evonas.snn.neurons import Neuron;"
-        "from evonas.snn.kernels.scan import _compiled; torch.set_num_threads(1);"
-        "print(int(Neuron(Dynamics('lif_box'), time_steps=3)(torch.ones(3, 2, 4)).sum()), _compiled() is not None)"
+        "from evonas.snn.kernels.cpp_scan import compiled_scan; torch.set_num_threads(1);"
+        "print(int(Neuron(Dynamics('lif_box'), time_steps=3)(torch.ones(3, 2, 4)).sum()), compiled_scan() is not None)"
     )
     first = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
     for library in cache.glob("*.so"):

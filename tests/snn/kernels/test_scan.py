@@ -19,11 +19,11 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.architecture.neuron import SURROGATES, Surrogate
 from evonas.errors import OptionError
-from evonas.snn.kernels import compiler
+from evonas.snn.kernels import compiler, event_convolution
 from evonas.snn.kernels import scan as scan_module
 from evonas.snn.kernels.backend import use_backend
-from evonas.snn.kernels.neuron_step import NeuronParameters
-from evonas.snn.kernels.scan import NeuronState, looped_scan, scan
+from evonas.snn.kernels.cpp_scan import compiled_scan
+from evonas.snn.kernels.scan import NeuronParameters, NeuronState, looped_scan, scan
 
 NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "readout")
 WAYS = ("fastest", "torch")
@@ -342,21 +342,27 @@ def test_a_current_of_another_number_of_steps_is_refused():
         scan(leaves.seen, leaves.parameters, time_steps=6)
 
 
-def test_without_a_compiler_the_spikes_are_the_same_and_it_is_said_once(monkeypatch, caplog, tmp_path):
+def test_without_a_compiler_the_spikes_are_the_same_and_one_warning_says_so_for_all_kernels(
+    monkeypatch, caplog, tmp_path
+):
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
-    scan_module._compiled.cache_clear()
+    monkeypatch.setattr(compiler, "_reasons", set())
+    compiled_scan.cache_clear()
+    event_convolution._library.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
             assert_same(Case("lif", Surrogate()), "fastest")
+            assert event_convolution._library() is None
             assert_same(Case("lif", Surrogate()), "fastest")
     finally:
-        scan_module._compiled.cache_clear()
+        compiled_scan.cache_clear()
+        event_convolution._library.cache_clear()
     assert [record.getMessage().count("no C++ compiler") for record in caplog.records] == [1]
-    assert "by Norse's own steps" in caplog.text
+    assert "several times slower" in caplog.text
 
 
 def test_without_a_compiler_a_cpu_loops_because_torchs_scan_is_slower(monkeypatch):
-    monkeypatch.setattr(scan_module, "_compiled", lambda: None)
+    monkeypatch.setattr(scan_module, "compiled_scan", lambda: None)
     looped, leaves = [], Leaves(Case("lif", Surrogate()))
     monkeypatch.setattr(scan_module, "looped_scan", lambda *args, **kwargs: looped.append(looped_scan(*args, **kwargs)))
     scan(leaves.seen, leaves.parameters)

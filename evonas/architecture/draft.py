@@ -1,0 +1,162 @@
+"""A plan in the making: populations are added in the order in which they compute, shapes follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection, PlannedPopulation, unknown_operation
+from evonas.errors import SpaceError
+from evonas.measurement import Shape
+
+SKIP_GAIN = 1.25
+"""Current of a skipped spike, in threshold currents of its target: enough for one spike to make one, with a margin."""
+
+POOL_GAIN = 3.75
+"""The same for a window full of spikes: a third of them make one. Without it no pooled or skipped spike would ever
+reach a threshold above 1, and nothing on these edges could learn to."""
+
+READOUT_GAIN = 10.0
+"""Factor of the readout's weights. Means over space and time differ little between classes, so without it the few
+steps of a short training end before the logits are of order one."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A connection to be: where it comes from and what it does; shapes follow.
+
+    Attributes:
+        name: Unique in its network.
+        sources: Populations (or `"input"`) whose outputs are concatenated.
+        operation: `"conv"`, `"linear"`, `"pool"` or `"skip"`.
+        channels: Output channels of `conv` (classes of `linear`); the others keep the number.
+        kernel: Side of the kernel; odd.
+        stride: Stride of the kernel.
+        depthwise: Whether each channel is connected with itself only.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    operation: str
+    channels: int = 0
+    kernel: int = 1
+    stride: int = 1
+    depthwise: bool = False
+
+
+class Draft:
+    """A plan in the making: populations are added in the order in which they compute.
+
+    Args:
+        input_shape: `(channels, height, width)` of static images, which are directly coded, or `(time, channels,
+            height, width)` of event frames. A plan is for as many frames as time steps, whatever `time` says; see
+            `check_frames`.
+        time_steps: Time steps of each sample.
+
+    Raises:
+        SpaceError: If the shape has neither 3 nor 4 numbers.
+    """
+
+    def __init__(self, input_shape: Sequence[int], *, time_steps: int) -> None:
+        if len(input_shape) not in (3, 4):
+            raise SpaceError(
+                "The shape of the data must be (channels, height, width), or (time, channels, height, width) for event "
+                f"frames, got {tuple(input_shape)}."
+            )
+        channels, height, width = input_shape[-3:]
+        self.time_steps = time_steps
+        self._input_shape: Shape = (channels, height, width)
+        self._is_static_input = len(input_shape) == 3
+        self._populations: dict[str, PlannedPopulation] = {}
+
+    def add(self, name: str, dynamics: Dynamics, *, incoming: Sequence[Incoming]) -> str:
+        """Add a population that sums the currents of `incoming`, and return its name.
+
+        Raises:
+            SpaceError: If the currents differ in shape, a source or an operation is unknown, or a kernel has no centre.
+        """
+        connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
+        shapes = {edge.out_shape for edge in connections}
+        if len(shapes) != 1:
+            raise SpaceError(f"The currents into {name} must have one shape, got {sorted(shapes)}.")
+        static = dynamics.kind == "analog" and all(edge.static for edge in connections)
+        self._populations[name] = PlannedPopulation(name, shapes.pop(), dynamics, static, connections)
+        return name
+
+    def shape(self, sources: Sequence[str]) -> Shape:
+        """Return `(channels, height, width)` of the concatenated outputs of `sources`.
+
+        Raises:
+            SpaceError: If a source is unknown, or they differ in height or width.
+        """
+        unknown = [name for name in sources if name != INPUT and name not in self._populations]
+        if unknown or not sources:
+            raise SpaceError(f"A connection needs sources that were added before it, got {list(sources)}.")
+        shapes = [self._input_shape if name == INPUT else self._populations[name].shape for name in sources]
+        if len({shape[1:] for shape in shapes}) != 1:
+            raise SpaceError(f"Only maps of one height and width can be concatenated, got {shapes}.")
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+
+    def finish(self) -> Plan:
+        """Return the plan."""
+        return Plan(self._input_shape, self.time_steps, tuple(self._populations.values()))
+
+    def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
+        if edge.operation not in OPERATIONS:
+            raise SpaceError(unknown_operation(edge.operation, name=edge.name))
+        if edge.kernel < 1 or edge.kernel % 2 == 0 or edge.stride < 1:
+            raise SpaceError(
+                f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
+                f"more, got kernel {edge.kernel} and stride {edge.stride}."
+            )
+        in_shape = self.shape(edge.sources)
+        channels, height, width = in_shape
+        padding = edge.kernel // 2
+        out_shape = (
+            edge.channels or channels,
+            (height + 2 * padding - edge.kernel) // edge.stride + 1,
+            (width + 2 * padding - edge.kernel) // edge.stride + 1,
+        )
+        is_channelwise = edge.depthwise or edge.operation in ("pool", "skip")
+        return PlannedConnection(
+            name=edge.name,
+            sources=edge.sources,
+            target=target,
+            operation=edge.operation,
+            element=self._element(edge.sources),
+            in_shape=in_shape,
+            out_shape=(edge.channels, 1, 1) if edge.operation == "linear" else out_shape,
+            kernel=edge.kernel,
+            stride=edge.stride,
+            padding=padding,
+            groups=channels if is_channelwise else 1,
+            static=all(self._is_static(name) for name in edge.sources),
+            gain=_gain(edge.operation, dynamics),
+        )
+
+    def _is_static(self, name: str) -> bool:
+        return self._is_static_input if name == INPUT else self._populations[name].static
+
+    def _element(self, sources: Sequence[str]) -> str:
+        """Return the class by what the sources are, never by the values of a batch.
+
+        Event frames hold numbers of events; images and analog neurons real numbers. In a mixture the costlier class
+        holds for all.
+        """
+        classes = set()
+        for name in sources:
+            if name == INPUT:
+                classes.add("real" if self._is_static_input else "graded")
+            else:
+                classes.add("binary" if self._populations[name].dynamics.is_spiking else "real")
+        return next(element for element in ("real", "graded", "binary") if element in classes)
+
+
+def _gain(operation: str, target: Dynamics) -> float:
+    if operation == "linear":
+        return READOUT_GAIN
+    in_threshold_currents = {"pool": POOL_GAIN, "skip": SKIP_GAIN}.get(operation)
+    if in_threshold_currents is None or not target.is_spiking:
+        return 1.0
+    return in_threshold_currents * target.threshold_current
