@@ -39,7 +39,9 @@ clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "'$(PYTHON) -m venv' fails. Install Python 3.11 with its venv module, or say where it is: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/search-ready: .venv/bin/python pyproject.toml constraints.txt
