@@ -154,7 +154,7 @@ class Archive:
         return self._results.rows
 
     def begin(self, run: Mapping[str, Any]) -> None:
-        """Note what a search is called with, or compare it with what the rows so far were searched with.
+        """Store what a search is called with, or check that it is what the rows so far were searched with.
 
         Args:
             run: Its strategy, ladder and whatever else decides what it finds, as JSON objects; `"space"` among them.
@@ -203,7 +203,7 @@ class Archive:
         return self._results.get(slot)
 
     def front(self) -> Front:
-        """Return the non-dominated ones of the feasible networks at the top rung."""
+        """Return the front: the non-dominated feasible networks at the top rung."""
         return self._results.front()
 
     def close(self) -> None:

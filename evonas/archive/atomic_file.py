@@ -23,8 +23,8 @@ def sync_folder(folder: Path) -> None:
 def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
     """Replace the content of `path` by `parts` at once; an error leaves the old file as it was.
 
-    What is unfinished lies in a new file of the same folder, whose name nobody can know before. A link at `path` is
-    replaced, what it points to stays as it is.
+    It is written into a new file of the same folder, whose name cannot be guessed, and renamed at the end. A link at
+    `path` is replaced; what it points to stays as it is.
 
     Raises:
         OSError: If it cannot be written.
@@ -58,7 +58,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Delete what processes that died while they wrote `path` have left beside it. Nobody else may write it now."""
+    """Delete the unfinished files that killed processes left beside `path`, which no other process may be writing."""
     name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     for left in os.listdir(path.parent):
         if name.fullmatch(left):

@@ -73,7 +73,7 @@ def check_counts(records: Sequence[memoryview], *, path: object) -> None:
 
 @contextmanager
 def _line_named(number: int, path: object) -> Iterator[None]:
-    """Raise ArchiveError, with the line of the journal, for any error that a made-up record may raise."""
+    """Raise ArchiveError, with the line of the journal, for any error that reading its record may raise."""
     try:
         yield
     except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:

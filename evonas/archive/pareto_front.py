@@ -14,7 +14,7 @@ from evonas.objective import Objective
 
 @dataclass(frozen=True)
 class Front:
-    """The networks that no other network betters in every objective.
+    """The non-dominated feasible networks at the top rung, and what is told beside them.
 
     Attributes:
         rows: The front, in slot order.

@@ -1,4 +1,4 @@
-"""Results: the rows of a run under objectives, and the questions that are asked of them."""
+"""Results: the rows of a run under objectives, their front, and the reference point of its hypervolume."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Results:
         return self._row(slot) if slot in self._evaluations else None
 
     def front(self) -> Front:
-        """Return the non-dominated ones of the feasible networks at the top rung."""
+        """Return the front: the non-dominated feasible networks at the top rung."""
         top = [row for row in self.rows if _has_costs(row) and row.job.rung == self.header.top_rung]
         best = pareto.front(top) if self.objectives else []
         reference = self.reference

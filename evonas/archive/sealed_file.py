@@ -91,7 +91,7 @@ def open_sealed(path: Path) -> h5py.File:
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Raise ArchiveError, with the path and what is wrong, for any error that reading a made-up file may raise."""
+    """Raise ArchiveError, with the path and what is wrong, for any error that reading the file may raise."""
     try:
         yield
     except ArchiveError:

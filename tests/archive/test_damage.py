@@ -15,6 +15,8 @@ from counted import small
 from toys import OBJECTIVES
 
 from evonas.archive.archive import Archive, load
+from evonas.archive.journal import read_journal
+from evonas.archive.journal_lines import encode_all, parts_of_line
 from evonas.archive.sealed_file import BLOCK, read_sealed, write_sealed
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
@@ -271,3 +273,23 @@ def test_values_of_rows_that_are_only_in_the_journal_are_read_as_well(tmp_path: 
     assert load(tmp_path).front().to_json() == archive.front().to_json()
     assert [row.is_failure for row in load(tmp_path).rows] == [False, True]
     assert json.loads(load(tmp_path).front().to_json())["networks"][0]["objectives"] == {"error": 1.0, "rate": 2.0}
+
+
+def test_made_up_counts_of_a_journal_are_rejected_when_they_are_asked_for_and_before_a_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    path, journal = tmp_path / "a.h5", tmp_path / "a.h5.journal"
+    archive = Archive(path, SPACE, MEASURED, reference_rows=4)
+    measurement = Measurement(0.5, 1.0, 10, 20, 2, False, small())
+    job = Job(0, "evaluate", SPACE.genotype({"a": 0}), "toy")
+    archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
+    lines = [[json.loads(part) for part in parts_of_line(record)] for record in read_journal(journal).records]
+    assert Archive.read(path, MEASURED).rows[0].evaluation.measurement == measurement
+    archive.close()
+    path.unlink()
+    lines[1][1]["populations"]["spikes"][0] = ["many"]
+    journal.write_bytes(encode_all(lines))
+    assert Archive.read(path, MEASURED[:1]).rows[0].costs == (-0.5,), "an accuracy needs no counts"
+    for opening in (lambda: Archive.read(path, MEASURED).rows, lambda: Archive(path, SPACE, MEASURED)):
+        with pytest.raises(ArchiveError, match="Line 2 of the journal .* spikes is "):
+            opening()
