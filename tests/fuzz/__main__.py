@@ -22,7 +22,7 @@ SHOWN = 12
 
 
 def main() -> int:
-    """Return 0 where nothing was wrong."""
+    """Return 0 where something was tried and nothing was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--inputs", type=int, default=None, help="stop after so many inputs")
@@ -41,7 +41,7 @@ def main() -> int:
         options.json.write_text(
             json.dumps({"counts": {"/".join(key): n for key, n in counts.items()}, "faults": faults})
         )
-    return 1 if wrong else 0
+    return 1 if wrong or not counts else 0
 
 
 def tell(counts: Counter[tuple[str, str]], faults: list[dict[str, Any]]) -> int:

@@ -49,7 +49,8 @@ def watch(
     counts: Counter[tuple[str, str]] = Counter()
     faults: list[dict[str, Any]] = []
     context = multiprocessing.get_context("spawn")
-    began, given = time.monotonic(), 0
+    began: float | None = None  # the first process is ready
+    given = 0
     workers: dict[Connection, dict[str, Any]] = {}
 
     round_ = [name for name, weight in known.items() for _ in range(weight)]
@@ -62,7 +63,8 @@ def watch(
         workers[ours] = {"process": process, "task": None, "since": time.monotonic()}
 
     def give(pipe: Connection) -> None:
-        nonlocal given
+        nonlocal given, began
+        began = time.monotonic() if began is None else began
         if time.monotonic() - began > seconds or (inputs is not None and given >= inputs):
             pipe.send(None)
             workers[pipe]["task"] = None
@@ -94,6 +96,9 @@ def watch(
                 if state["task"] is not None:
                     note(state["task"], Verdict("died", f"exit code {state['process'].exitcode}"))
                     start()
+                elif state["process"].exitcode:
+                    code = state["process"].exitcode
+                    raise RuntimeError(f"A process of the fuzzer ended before its first input: {code}") from None
                 continue
             if verdict is not None:
                 note(state["task"], verdict)
