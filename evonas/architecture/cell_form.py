@@ -26,7 +26,7 @@ def levels_of(values: Values) -> tuple[int, ...]:
 
 
 def cell_of(values: Values) -> Cell:
-    """Return the edges that are there, node by node."""
+    """Return the edges of each node, without those whose operation is none."""
     return tuple(
         tuple(
             Edge(str(values[f"node{node}.{letter}.from"]), str(values[f"node{node}.{letter}.op"]))

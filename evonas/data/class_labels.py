@@ -1,4 +1,4 @@
-"""Labels as they come, whole numbers with gaps or texts, and the classes 0 to n - 1 that they stand for."""
+"""Labels of a data set, whole numbers with gaps or texts, and the classes 0 to n - 1 that they stand for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from evonas.options import shown
 Label = int | str
 
 FEW = 10
-"""A class is small when it has so many times fewer samples than the median class."""
+"""A class is small if it has this many times fewer samples than the median class."""
 
 LISTED = 8
-"""So many labels are named in a sentence."""
+"""Labels that a sentence names at most."""
 
 
 def labels_in(labels: np.ndarray) -> tuple[Label, ...]:
@@ -31,7 +31,7 @@ def coded(labels: np.ndarray, known: Sequence[Label], *, what: str) -> np.ndarra
     """Return `(samples,)` int64 indices into `known`, which is ascending.
 
     Args:
-        labels: As they come.
+        labels: As the data set has them.
         known: The label of each class.
         what: What they are labels of, for the message.
 

@@ -49,7 +49,7 @@ class SearchData:
         train: What networks are trained on.
         validation: What they are measured on.
         classes: Number of classes.
-        class_labels: The label of each class in the data; empty where nobody says.
+        class_labels: The label of each class in the data; empty where unknown.
         notes: What is allowed, but perhaps not meant: sentences for people.
     """
 

@@ -13,8 +13,8 @@ def split_off(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of a part of the samples and those that remain, each in random order.
 
-    Each class has `part` of its samples there, rounded up or down so that the whole part has the size it should have
-    (the largest remainders are rounded up). The last free sample of a class remains, for training cannot do without,
+    Each class gives `part` of its samples, rounded up or down so that the whole part has the size it should have
+    (the largest remainders are rounded up). The last free sample of a class remains, for training needs it,
     unless all classes are down to their last.
 
     Args:

@@ -47,10 +47,10 @@ class TrainingCost:
         """Return the predicted cost of a job; `epochs` are those of an `evaluate` job."""
         if proposal.kind == "evaluate":
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
-        told = SearchSettings.of(proposal.settings)
-        steps = told.warm_up + (1 + TWO_PATHS) * told.epochs
+        search = SearchSettings.of(proposal.settings)
+        steps = search.warm_up + (1 + TWO_PATHS) * search.epochs
         samples = self._samples * WEIGHTS_PART * steps
-        drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(told.context)]
+        drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(search.context)]
         return Cost(
             sum(cost.operations for cost in drawn) / len(drawn), sum(cost.sample_steps for cost in drawn) / len(drawn)
         )

@@ -16,7 +16,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's mallopt
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Return a context in which torch computes on so many threads; the former number is set again at its end."""
+    """Return a context in which torch computes on `count` threads; the former number is set again at its end."""
     import torch
 
     former = torch.get_num_threads()

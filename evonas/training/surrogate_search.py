@@ -84,7 +84,7 @@ class SurrogateSearch:
 
     def __init__(self, network: Searchable, *, widths: Range, every: int) -> None:
         if every < 1:
-            raise EvonasError(f"Surrogate gradients are searched every so many steps, 1 or more, got {every}.")
+            raise EvonasError(f"The steps between two searches of surrogate gradients must be 1 or more, got {every}.")
         self._network = network
         self._range = widths
         self._every = every
