@@ -12,14 +12,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from evonas.engine.evaluation import MESSAGE_LIMIT, Evaluation, Outcome
+from evonas.engine.evaluation import MESSAGE_LIMIT, Evaluation, Outcome, Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.errors import TrainingDivergedError
 
 Evaluate = Callable[[Job], Any]
 """Returns the measurement of an `evaluate` job: a `Measurement` or a JSON object; of a `search` job the genotypes
-that it proposes; or a `Returned`, which holds more. What it raises becomes the outcome of the row."""
+that it proposes; or a `Result`, which holds more. What it raises becomes the outcome of the row."""
 
 
 def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
@@ -29,10 +28,10 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
         KeyboardInterrupt: If somebody interrupts this process meanwhile, which is nothing that `evaluate` raised.
     """
     began = time.monotonic()
-    outcome, message, returned = Outcome.MEASURED, "", Returned()
+    outcome, message, result = Outcome.MEASURED, "", Result()
     with _signals() as came:
         try:
-            returned = Returned.of(evaluate(job), kind=job.kind)
+            result = Result.of(evaluate(job), kind=job.kind)
         except TrainingDivergedError as error:
             outcome, message = Outcome.DIVERGED, text_of(error)
         except BaseException as error:
@@ -44,7 +43,7 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
         job,
         outcome,
         message,
-        **vars(returned),
+        **vars(result),
         seconds=time.monotonic() - began,
         host=socket.gethostname(),
         device=_device(evaluate),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
 from evonas.engine.job import Job
+from evonas.engine.plain import kept
 from evonas.engine.training_log import Trained
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 
 MESSAGE_LIMIT = 2000
 """Characters of a message at most: it stands in every copy of an archive, and some errors print whole arrays."""
+
+_HOW_IT_WAS_MADE = ("seconds", "host", "device", "retries")
 
 
 class Outcome(Enum):
@@ -40,9 +43,45 @@ class Outcome(Enum):
         return self in (Outcome.OUT_OF_MEMORY, Outcome.TIME_LIMIT, Outcome.WORKER_LOST)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What an `evaluate` returns. Functions of a user's own may return the bare measurement, or the bare genotypes.
+
+    Attributes:
+        measurement: Of a network: a `Measurement` or a JSON object.
+        proposals: Genotypes that a `search` job proposes.
+        trained: What the training took, None where nobody counted.
+    """
+
+    measurement: Measurement | Mapping[str, Any] | None = None
+    proposals: tuple[Genotype, ...] = ()
+    trained: Trained | None = None
+
+    @classmethod
+    def of(cls, result: Any, *, kind: str) -> Result:
+        """Return what an `evaluate` has returned for a job of this kind, in the form in which it can be kept.
+
+        Raises:
+            TypeError: If it is nothing that a job of this kind comes to, or cannot be kept.
+            ValueError: If it holds what JSON cannot.
+        """
+        whole = result if type(result) is Result else None  # an Evaluation is a row, made here and nowhere else
+        if kind == "search":
+            proposals = result if whole is None else whole.proposals
+            if not isinstance(proposals, Sequence) or not all(isinstance(one, Genotype) for one in proposals):
+                raise TypeError(
+                    f"evaluate returned {type(result).__name__} for a search job, expected a sequence of genotypes"
+                )
+            return whole or cls(proposals=tuple(proposals))
+        measurement = result if whole is None else whole.measurement
+        if not isinstance(measurement, Measurement | Mapping):
+            raise TypeError(f"evaluate returned {type(measurement).__name__}, expected a Measurement or a mapping")
+        return replace(whole or cls(), measurement=kept(measurement))
+
+
 @dataclass(frozen=True)
-class Evaluation:
-    """A row of the archive: a job and what came of it.
+class Evaluation(Result):
+    """A row of the archive: a job, how it ended, and its result.
 
     `seconds`, `host`, `device` and `retries` tell how it was made and are no part of the result:
     `same_result` leaves them out.
@@ -51,9 +90,9 @@ class Evaluation:
         job: What was to be done.
         outcome: How it ended.
         message: What happened, for people; empty on success. Cut, which it then says, to `MESSAGE_LIMIT` characters.
-        measurement: A `Measurement`, or whatever JSON object the user's own `evaluate` returned; None on failure.
-        proposals: Genotypes that a `search` job proposes.
-        trained: What the training took, None where nobody counted.
+        measurement: As in `Result`; None on failure.
+        proposals: As in `Result`.
+        trained: As in `Result`.
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
@@ -71,9 +110,6 @@ class Evaluation:
     job: Job
     outcome: Outcome
     message: str = ""
-    measurement: Measurement | Mapping[str, Any] | None = None
-    proposals: tuple[Genotype, ...] = ()
-    trained: Trained | None = None
     seconds: float = 0.0
     host: str = ""
     device: str = ""
@@ -96,4 +132,5 @@ class Evaluation:
 
     @property
     def _result(self) -> tuple[Any, ...]:
-        return (self.job, self.outcome, self.message, self.measurement, self.degree, self.proposals, self.trained)
+        names = (field.name for field in fields(self))
+        return tuple(getattr(self, name) for name in names if name not in _HOW_IT_WAS_MADE)

@@ -211,15 +211,10 @@ def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladd
     cost = predicted(predict, proposal, epochs=epochs)
     return Job(
         slot=slot,
-        kind=proposal.kind,
-        genotype=proposal.genotype,
-        strategy=proposal.strategy,
-        parents=proposal.parents,
-        rung=proposal.rung,
         epochs=epochs,
         cost=cost.operations,
         sample_steps=cost.sample_steps,
         start=start,
         seed=seed,
-        settings=proposal.settings,
+        **vars(proposal),
     )

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.engine.search_job import SearchSettings
 from evonas.errors import EvonasError, SpaceError
 from evonas.expected_counts import PriceFunction, total_spikes
@@ -67,7 +67,7 @@ class BilevelSearcher:
         self._threads = threads
         self._device = torch.device(device)
 
-    def __call__(self, job: Job) -> Returned:
+    def __call__(self, job: Job) -> Result:
         """Return the genotypes that `job` proposes.
 
         Raises:
@@ -131,7 +131,7 @@ def differentiable_search(
     training: Training,
     seed: int,
     device: torch.device,
-) -> Returned:
+) -> Result:
     """Return the network that the logits point at after a bi-level search, and further ones drawn from them.
 
     The same for the same seed and device. `trained` holds what the search took and, for each epoch, an `Epoch`.
@@ -215,13 +215,13 @@ class _Search:
         order = torch.randperm(count, generator=generator)
         self.for_weights, self.for_logits = order[:of_weights], order[of_weights:]
 
-    def run(self) -> Returned:
+    def run(self) -> Result:
         """Train, and return the networks that are decoded and what the training took."""
         epochs = [self._epoch(epoch) for epoch in range(-self.relaxation.warm_up, 0)]
         self.steps.set_reference(self.for_logits[: self.relaxation.batch_size])
         epochs += [self._epoch(epoch) for epoch in range(self.relaxation.epochs)]
         proposals = self._decoded_networks()
-        return Returned(proposals=proposals, trained=replace(self.steps.trained, epochs=tuple(map(asdict, epochs))))
+        return Result(proposals=proposals, trained=replace(self.steps.trained, epochs=tuple(map(asdict, epochs))))
 
     @torch.no_grad()
     def _decoded_networks(self) -> tuple[Genotype, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from evonas.engine.attempt import Evaluate
+from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.errors import EvonasError
 from evonas.genotype import Genotype
 
@@ -15,7 +15,7 @@ from evonas.genotype import Genotype
 class Searcher(Protocol):
     """Does the `search` jobs of a strategy."""
 
-    def __call__(self, job: Job) -> Returned | Sequence[Genotype]:
+    def __call__(self, job: Job) -> Result | Sequence[Genotype]:
         """Return the genotypes that `job` proposes. What it raises becomes the outcome of the row."""
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.engine.training_log import Trained
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
@@ -63,7 +63,7 @@ class TrainingEvaluator:
         """Kind of device, as it is stored with each row."""
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
 
-    def __call__(self, job: Job) -> Returned:
+    def __call__(self, job: Job) -> Result:
         """Return the measurement of the network of `job` after `job.epochs` epochs.
 
         Raises:
@@ -72,7 +72,7 @@ class TrainingEvaluator:
         with torch_threads(self._threads), seeded(_seed(job), device=self._device):
             network = self._network(job)
             trained = self._fit(network, job)
-            return Returned(self._measure(network), trained=trained)
+            return Result(measurement=self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
         network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)

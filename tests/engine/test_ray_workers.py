@@ -228,9 +228,9 @@ def fails(job: Job) -> Any:
     if kind == "memory":
         raise MemoryError("16 GiB")
     if kind == "returned":
-        from evonas.engine.returned import Returned
+        from evonas.engine.evaluation import Result
 
-        return Returned(proposals=(), trained=Unpicklable(), measurement={"a": 1})  # type: ignore[arg-type]
+        return Result(proposals=(), trained=Unpicklable(), measurement={"a": 1})  # type: ignore[arg-type]
     return {"error": Unpicklable if kind == "class" else object()}
 
 

@@ -11,9 +11,9 @@ from searching import cost, work
 from toys import ListMemory, measure, mixed_space
 
 from evonas.engine.budget import Budget
+from evonas.engine.evaluation import Result
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.returned import Returned
 from evonas.engine.search import Predict, search
 from evonas.engine.training_log import Trained
 from evonas.engine.view import Proposal, Strategy, View
@@ -110,8 +110,8 @@ def test_of_two_equal_strategies_the_dear_one_gets_less() -> None:
 
 
 def test_what_was_counted_goes_before_what_was_predicted() -> None:
-    def counted(job: Job) -> Returned:
-        return Returned(measure(job), trained=Trained(8.0 if job.strategy == "dear" else 1.0))
+    def counted(job: Job) -> Result:
+        return Result(measurement=measure(job), trained=Trained(8.0 if job.strategy == "dear" else 1.0))
 
     members = [(RandomSearch("dear"), 1.0), (RandomSearch("cheap"), 1.0)]
     counts = names(run(Mixture(members, shares="success"), predict=cost, workers=InlineWorkers(counted)), 16, 160)

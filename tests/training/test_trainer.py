@@ -15,8 +15,8 @@ from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
@@ -50,7 +50,7 @@ def evaluator(data: SearchData, **training: object) -> TrainingEvaluator:
     return TrainingEvaluator(space, data, training=Training(**{"epochs": 2, "batch_size": 8, **training}))  # type: ignore[arg-type]
 
 
-def measured(returned: Returned) -> Measurement:
+def measured(returned: Result) -> Measurement:
     assert isinstance(returned.measurement, Measurement)
     return returned.measurement
 

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from evonas.engine.attempt import attempt
-from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.evaluation import Evaluation, Outcome, Result
 from evonas.engine.job import Job
-from evonas.engine.returned import Returned
 from evonas.engine.training_log import Trained
 from evonas.genotype import Genotype
 
@@ -17,12 +16,12 @@ SEARCH = Job(3, "search", Genotype({}), "toy", sample_steps=7.0)
 
 
 def test_bare_results_are_taken_as_what_they_are() -> None:
-    assert Returned.of({"error": 1.0}, kind="evaluate") == Returned({"error": 1.0})
-    assert Returned.of([NETWORK], kind="search") == Returned(proposals=(NETWORK,))
+    assert Result.of({"error": 1.0}, kind="evaluate") == Result(measurement={"error": 1.0})
+    assert Result.of([NETWORK], kind="search") == Result(proposals=(NETWORK,))
 
 
 def test_all_that_an_evaluate_returns_is_in_the_row() -> None:
-    whole = Returned(proposals=(NETWORK,), trained=Trained(12.0))
+    whole = Result(proposals=(NETWORK,), trained=Trained(12.0))
     row = attempt(lambda job: whole, SEARCH)
     assert (row.proposals, row.trained, row.outcome) == ((NETWORK,), Trained(12.0), Outcome.MEASURED)
     assert row.sample_steps == 12.0
@@ -36,7 +35,12 @@ def test_sample_steps_are_those_that_were_predicted_where_nobody_has_counted() -
     ("job", "result", "sentence"),
     [
         (EVALUATE, 7, "returned int, expected a Measurement or a mapping"),
-        (EVALUATE, Returned(), "returned NoneType, expected a Measurement or a mapping"),
+        (EVALUATE, Result(), "returned NoneType, expected a Measurement or a mapping"),
+        (
+            EVALUATE,
+            Evaluation(EVALUATE, Outcome.MEASURED, measurement={"error": 1.0}),
+            "returned Evaluation, expected a Measurement or a mapping",
+        ),
         (SEARCH, [7], "expected a sequence of genotypes"),
         (SEARCH, {"error": 1.0}, "expected a sequence of genotypes"),
     ],
