@@ -140,7 +140,7 @@ def as_evonas(words: list[str]) -> list[str]:
 def made(target: str) -> list[str]:
     """Return what `make target` runs at its end, with the programs of the environment under their plain names."""
     done = subprocess.run(
-        ["make", "--always-make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--always-make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
     )  # fmt: skip
     last = done.stdout.strip().splitlines()[-1]
     return shlex.split(last.replace(".venv/bin/", ""))
