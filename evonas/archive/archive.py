@@ -183,7 +183,7 @@ class Archive:
         self._keep(evaluation)
 
     def replace(self, evaluation: Evaluation) -> None:
-        """Keep a row in the place of the failed one of the same job; it is safe on disk when this returns.
+        """Keep a row instead of the failed one of the same job; it is safe on disk when this returns.
 
         Raises:
             ArchiveError: If the row of its slot has not failed or is of another job, it is no complete evaluation, or

@@ -121,7 +121,7 @@ class Journal:
         self.close()
 
     def check_alone(self) -> None:
-        """Check that nobody else writes a journal in the place of this one; raise ArchiveError otherwise."""
+        """Check that nobody else has replaced this journal; raise ArchiveError otherwise."""
         if not self._is_there() and self.path.exists():
             raise ArchiveError(
                 f"{self.path} is no longer the journal of this process: it was replaced while this process was writing "

@@ -38,7 +38,7 @@ class Front:
         """Return the front as the text of one JSON object.
 
         Args:
-            rows: Rows to list in the place of the front's, each with its outcome, message and kind as well.
+            rows: Rows to list instead of the front's, each with its outcome, message and kind as well.
             picked: A JSON object about one network, added where it is given.
         """
         if rows is None:

@@ -32,14 +32,14 @@ ENERGY: Mapping[str, tuple[str, ...]] = {
 }
 """What a coefficient in pJ is paid for.
 
-`synop_conv` is paid in the place of `synop` where a convolution's weights are shared; `addr` on
+`synop_conv` is paid instead of `synop` where a convolution's weights are shared; `addr` on
 top of all synaptic events, graded ones among them.
 """
 
 POWER: Mapping[str, str] = {
     "static_chip": "chip in use",
     "active_core": "core in use",
-    "board_idle": "board, in the place of all its chips",
+    "board_idle": "board, instead of all its chips",
     "io_idle": "chip",
     "pixel_idle": "chip",
     "total_min": "chip",

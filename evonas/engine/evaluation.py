@@ -122,7 +122,7 @@ class Evaluation(Result):
             object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - len(end)] + end)
 
     def same_result(self, other: Evaluation) -> bool:
-        """Return whether both rows say the same, whoever computed them and however long it took."""
+        """Return whether both rows say the same, on whatever machine they were computed, and however long it took."""
         return self._result == other._result
 
     @property

@@ -34,7 +34,7 @@ def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mappi
 
 @dataclass(frozen=True)
 class Ladder:
-    """Asynchronous successive halving with non-dominated rank in the place of one metric.
+    """Asynchronous successive halving with non-dominated rank instead of one metric.
 
     A network at a rung is promoted as soon as it stands among the best `keep` of the rows seen there, by
     feasibility, non-dominated rank and crowding within that rung. Rows of different rungs are never compared.

@@ -22,7 +22,7 @@ class Correctable(Protocol):
         """Return the row of a slot, or None where there is none yet."""
 
     def replace(self, evaluation: Evaluation) -> None:
-        """Keep a row in the place of the failed one of the same job; it is safe on disk when this returns."""
+        """Keep a row instead of the failed one of the same job; it is safe on disk when this returns."""
 
 
 def retry_failed(

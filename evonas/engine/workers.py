@@ -1,4 +1,4 @@
-"""Workers: whoever runs jobs. Here those of this process; those of a cluster are in `evonas.engine.ray_workers`."""
+"""Workers run jobs: here in this process; `evonas.engine.ray_workers` runs them on this machine or a cluster."""
 
 from __future__ import annotations
 

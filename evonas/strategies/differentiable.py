@@ -26,7 +26,7 @@ from evonas.strategies.random import values_of
 from evonas.variables import LARGEST, Scalar
 
 ANYWHERE = 4
-"""After the first prices, each so manieth search is told any price, so that no interpolation misleads for ever."""
+"""After the first searches one in this many draws its price at random, so that no bad interpolation persists."""
 
 FEWEST_ROWS = 4
 """Feasible rows that a rung needs so that gaps are looked for in its front."""

@@ -31,7 +31,7 @@ IMMIGRANTS_IF_SCARCE = 1 / 2
 """Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
 
 WAYS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0.1}
-"""Where a proposal comes from, and what part of them: so that no model can mislead for ever, nor variety get lost."""
+"""Where a proposal comes from, and what part of all: a model that misleads cannot persist, and variety is kept."""
 
 CHILDREN, NEIGHBOURS = 0.3, 0.55
 """Parts of the candidates of which the model chooses one; the others are drawn from the whole space."""

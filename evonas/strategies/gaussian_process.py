@@ -43,10 +43,10 @@ class Kernel:
 
 
 class GaussianProcess:
-    """Regression of one value: made of places, to which more may be added, then told what was seen there.
+    """Regression of one value: made of places, to which more may be added, then given the values that were seen there.
 
-    A place is added in the square of the places before, not in their cube. What comes of it depends in its last bits on
-    which places were there from the beginning, so whoever wants the same bits again adds them in the same order.
+    Adding a place takes time in the square of the number of places, not in its cube. The last bits of a result depend
+    on the order in which places were added: add them in the same order to get the same bits again.
 
     Args:
         places: `(networks, coordinates)`.

@@ -86,16 +86,22 @@ def working_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def submit(head: str, tree: Path, environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(RAY), "job", "submit", "--address", head, "--working-dir", ".", "--runtime-env", "runs/job.yaml"]
-        + ["--", sys.executable, "-m", "evonas.run", *command],
-        cwd=tree,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
+    """Return what a job came to; the job server answers before it can take one, so it is asked again until it can."""
+    for _ in range(60):
+        done = subprocess.run(
+            [str(RAY), "job", "submit", "--address", head, "--working-dir", ".", "--runtime-env", "runs/job.yaml"]
+            + ["--", sys.executable, "-m", "evonas.run", *command],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+        if "No available agent" not in done.stdout + done.stderr:
+            break
+        time.sleep(2)
+    return done
 
 
 def test_a_job_succeeds_with_plain_lines_and_its_results_where_the_user_said(
