@@ -12,8 +12,8 @@ search: .venv/search-ready       ## find spiking networks for the digits; result
 test: .venv/test-ready           ## the tests that are quick, several at once
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine
-	$(BIN)/python -m pytest -m slow
+test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine, those one after another
+	$(BIN)/python -m pytest -m slow --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
 fuzz: .venv/test-ready           ## odd and damaged inputs at all doors, for ten minutes: make fuzz MINUTES=1
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES)

@@ -76,6 +76,7 @@ def test_what_a_page_saves_is_used_by_a_command_below_it(page: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page) if needs_ray(block)], ids=str)
 def test_what_a_page_shows_of_ray_works_in_a_process_of_its_own(block: Block, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(block.text)

@@ -349,7 +349,7 @@ def rows_in(journal: Path) -> int:
     return journal.read_bytes().count(b'{"evaluation"') if journal.exists() else 0
 
 
-def begun(run_file: Path, output: Path, *more: str, rows: int = 2) -> subprocess.Popen[str]:
+def begun(run_file: Path, output: Path, *more: str, rows: int = 3) -> subprocess.Popen[str]:
     """Return a run in the background that has kept some rows."""
     process = run_in_background(run_file, output, *more)
     journal = output / "archive.h5.journal"
@@ -360,6 +360,7 @@ def begun(run_file: Path, output: Path, *more: str, rows: int = 2) -> subprocess
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_terminated_run_with_workers_ends_as_one_without(tmp_path: Path, signals: int) -> None:
@@ -392,6 +393,7 @@ def raylets_of(process: subprocess.Popen[str]) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(900)
 def test_a_run_whose_raylet_is_killed_ends_within_a_minute_and_says_how_to_go_on(tmp_path: Path) -> None:
     run_file, output = write_run_file(tmp_path, evaluations=500, count=1), tmp_path / "results"
@@ -414,6 +416,7 @@ def test_a_run_whose_raylet_is_killed_ends_within_a_minute_and_says_how_to_go_on
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_run_killed_at_five_random_moments_equals_one_that_is_not(tmp_path: Path, count: int) -> None:

@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).parent / "ray"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("ray")]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A Ray head: the address of its job server, and the folder it writes to."""
+
+    address: str
+    folder: Path
+
+    def agent_log(self) -> str:
+        """Return the end of what the agent says that takes jobs."""
+        logs = self.folder.glob("session_latest/logs/dashboard_agent*")
+        return "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in sorted(logs))
 
 
 def free_port() -> int:
@@ -35,8 +49,8 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[str]:
-    """Return the address of the job server of a Ray head with two CPUs."""
+def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[Head]:
+    """Return a Ray head with two CPUs."""
     dashboard = free_port()
     said = tmp_path_factory.mktemp("head") / "log.txt"
     temporary = tempfile.mkdtemp(prefix="ray-")  # short, because sockets lie in it
@@ -44,6 +58,9 @@ def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
         process = subprocess.Popen(
             [str(RAY), "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", "--disable-usage-stats"]
             + ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", "--include-dashboard=true"]
+            # an agent whose port is taken, by a Ray of anybody else, never takes a job
+            + [f"--{agent}-port={free_port()}" for agent in ("dashboard-agent-listen", "dashboard-agent-grpc")]
+            + [f"--{agent}-port={free_port()}" for agent in ("runtime-env-agent", "metrics-export")]
             + [f"--temp-dir={temporary}"],
             env=environment,
             stdout=log,
@@ -59,7 +76,7 @@ def head(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
             time.sleep(0.5)
         else:
             raise AssertionError(f"The job server did not answer: {said.read_text()}")
-        yield address
+        yield Head(address, Path(temporary))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=60)
@@ -85,12 +102,12 @@ def working_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
-def submit(head: str, tree: Path, environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+def submit(head: Head, tree: Path, environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
     """Return what a job came to; the job server answers before it can take one, so it is asked again until it can."""
     for _ in range(60):
         done = subprocess.run(
-            [str(RAY), "job", "submit", "--address", head, "--working-dir", ".", "--runtime-env", "runs/job.yaml"]
-            + ["--", sys.executable, "-m", "evonas.run", *command],
+            [str(RAY), "job", "submit", "--address", head.address, "--working-dir", "."]
+            + ["--runtime-env", "runs/job.yaml", "--", sys.executable, "-m", "evonas.run", *command],
             cwd=tree,
             env=environment,
             capture_output=True,
@@ -99,13 +116,13 @@ def submit(head: str, tree: Path, environment: dict[str, str], *command: str) ->
             timeout=400,
         )
         if "No available agent" not in done.stdout + done.stderr:
-            break
+            return done
         time.sleep(2)
-    return done
+    raise AssertionError(f"The job server can take no job: {done.stdout}{done.stderr}{head.agent_log()}")
 
 
 def test_a_job_succeeds_with_plain_lines_and_its_results_where_the_user_said(
-    head: str, working_tree: Path, environment: dict[str, str], tmp_path: Path
+    head: Head, working_tree: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     output = tmp_path / "results"
     small = ["--set", "search.evaluations=4", "--set", "ladder.epochs=[1, 2]"]
@@ -119,7 +136,7 @@ def test_a_job_succeeds_with_plain_lines_and_its_results_where_the_user_said(
 
 
 def test_the_exit_code_of_a_run_is_the_status_of_its_job(
-    head: str, working_tree: Path, environment: dict[str, str], tmp_path: Path
+    head: Head, working_tree: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     wrong = ["--set", "search.evaluations=0"]
     done = submit(head, working_tree, environment, "runs/digits.toml", "--output", str(tmp_path / "none"), *wrong)

@@ -98,6 +98,7 @@ def carried_out(code: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", ["raylet", "gcs_server"])
 def test_a_killed_ray_of_this_machine_ends_the_search_within_a_minute(what: str) -> None:
@@ -105,6 +106,7 @@ def test_a_killed_ray_of_this_machine_ends_the_search_within_a_minute(what: str)
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(600)
 def test_a_killed_machine_of_a_cluster_costs_its_jobs_which_are_repeated() -> None:
     carried_out(CLUSTER)
