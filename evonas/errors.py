@@ -23,6 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MOST_LINES = 50
+"""Faults, or differences, that one message holds."""
+
+
+def one_a_line(sentences: Sequence[str]) -> str:
+    """Return sentences below each other, and how many more there are than anybody reads."""
+    more = len(sentences) - MOST_LINES
+    shown = [*sentences[:MOST_LINES], *[f"… and {more:,} more"] * (more > 0)]
+    return "\n".join(f"- {sentence}" for sentence in shown)
+
 
 class EvonasError(Exception):
     """Any error that evonas raises on purpose."""
@@ -45,7 +55,7 @@ class OptionError(EvonasError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(f"- {fault}" for fault in self.faults))
+        super().__init__(one_a_line(self.faults))
 
     def __reduce__(self) -> tuple[type[OptionError], tuple[tuple[str, ...]]]:
         return type(self), (self.faults,)

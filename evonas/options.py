@@ -152,5 +152,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}…{text[-10:]} ({len(text):,} characters)"
 
 
+def shown_key(key: str) -> str:
+    """Return how a sentence shows a key: as it is, unless nobody would write it."""
+    return key if key.isprintable() and len(key) <= 2 * SHOWN else shown(key)
+
+
 def _digits(value: int) -> int:
     return int(value.bit_length() * math.log10(2)) + 1

@@ -51,20 +51,19 @@ class Real:
             object.__setattr__(self, name, _float(getattr(self, name), f"Real needs finite numbers: its {name}"))
         origin = self.low if self.origin is None else _float(self.origin, "Real needs finite numbers: its origin")
         object.__setattr__(self, "origin", origin)
+        wrong = SpaceError(
+            f"Real needs low < high and 0 < step <= high - low, got {self.low}, {self.high}, step {self.step}."
+        )
+        if not (self.low <= self.high and math.isfinite(self.high - self.low) and self.step > 0):
+            raise wrong
         largest = max(abs(self.low), abs(self.high), abs(origin))
-        is_one = self.low == self.high and self.step > 0
-        if not (
-            math.isfinite(self.high - self.low)
-            and (is_one or (self.low < self.high and self.step > 0 and self._index(self.high) > self._index(self.low)))
-        ):
-            raise SpaceError(
-                f"Real needs low < high and 0 < step <= high - low, got {self.low}, {self.high}, step {self.step}."
-            )
         if self.step < FINEST * largest:
             raise SpaceError(
                 f"Real keeps 12 significant digits, so that a step of {self.step} at values up to {largest:g} is lost; "
                 f"expected a step of at least {FINEST * largest:g}."
             )
+        if self.low < self.high and not self._index(self.high) > self._index(self.low):
+            raise wrong
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Return a value, uniform between `low` and `high`."""

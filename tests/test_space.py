@@ -238,6 +238,10 @@ def test_the_end_of_a_range_counts_where_it_is_taken() -> None:
         lambda: Real(0, 1, -0.1),
         lambda: Real(0, 10**400, 1),
         lambda: Real(1e15, 1e15 + 1, 1e-3),
+        lambda: Real(-1e300, 1e300, 1e-300),
+        lambda: Real(0, 1, 5e-324),
+        lambda: Real(1, 1, 5e-324),
+        lambda: Real(0, 1, 0.5, origin=1e300),
         lambda: LogReal(1, 10, digits=0),
         lambda: LogReal(1, 10, digits=2.0),  # type: ignore[arg-type]
         lambda: LogReal(10, 1),

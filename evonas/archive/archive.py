@@ -22,7 +22,7 @@ from evonas.engine.description import described_objective, described_space
 from evonas.engine.evaluation import Evaluation
 from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.engine.view import Row
-from evonas.errors import ArchiveError, ChangedRunError, OptionError
+from evonas.errors import ArchiveError, ChangedRunError, OptionError, one_a_line
 from evonas.measurement import Measurement
 from evonas.objective import Objective
 from evonas.options import LARGEST_SEED, Whole, faults_of, shown
@@ -266,7 +266,7 @@ class Archive:
         if changed:
             raise ChangedRunError(
                 f"{self.path} holds rows whose objectives had other values when they were evaluated:\n"
-                + "\n".join(f"- {line}" for line in changed)
+                + one_a_line(changed)
                 + "\nTo resume the run, use the objectives, the profiles and the evonas that it was begun with; to go "
                 "on with others, start anew in another output folder. Reading commands show its rows under any."
             )

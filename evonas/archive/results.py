@@ -17,6 +17,7 @@ from evonas.engine.pareto import Reference
 from evonas.engine.view import Row
 from evonas.errors import ArchiveError, EvonasError, UnpriceableError
 from evonas.objective import Objective, judged
+from evonas.options import shown_key
 
 
 class Results:
@@ -205,9 +206,8 @@ class Results:
                 if row.score is None or not _is_same(now, before):
                     changed.append(f"slot {slot}: stored {before}, now {now}")
             if changed:
-                told.append(
-                    f"values of {objective.name}: {len(changed)} rows have another value now, such as {changed[0]}"
-                )
+                name = shown_key(objective.name)
+                told.append(f"values of {name}: {len(changed)} rows have another value now, such as {changed[0]}")
         return told
 
     def with_values(self) -> Stored:

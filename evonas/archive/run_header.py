@@ -11,7 +11,8 @@ from typing import Any
 
 from evonas.archive.sealed_file import FORMAT_VERSION
 from evonas.engine.pareto import REFERENCE_ROWS
-from evonas.errors import ArchiveError, ChangedRunError
+from evonas.errors import ArchiveError, ChangedRunError, one_a_line
+from evonas.options import shown_key
 
 _PACKAGES = ("evonas", "numpy", "torch", "norse", "pymoo", "ray", "h5py")
 _LONGEST = 300  # characters of a value in a message
@@ -67,7 +68,8 @@ class Header:
         wrong = [name for name, is_right in _FORM.items() if name not in fields or not is_right(fields[name])]
         wrong += sorted({*fields} - {*_FORM})
         if wrong:
-            raise ValueError(f"the header of the run holds {wrong[0]} = {fields.get(wrong[0], 'nothing')!r:.60}")
+            name = wrong[0]
+            raise ValueError(f"the header of the run holds {shown_key(name)} = {fields.get(name, 'nothing')!r:.60}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
         }
@@ -88,7 +90,7 @@ class Header:
         knows_both = bool(self.search) and bool(stored.search)
         old, new = stored._settled(with_search=knows_both), self._settled(with_search=knows_both)
         differing = [
-            f"{key}: stored {_shown(old, key)}, now {_shown(new, key)}"
+            f"{shown_key(key)}: stored {_shown(old, key)}, now {_shown(new, key)}"
             for key in sorted({*old, *new})
             if (key not in old or key not in new or old[key] != new[key])
             and not any(key == name or key.startswith(f"{name}.") for name in free)
@@ -96,7 +98,7 @@ class Header:
         if differing:
             raise ChangedRunError(
                 f"{path} belongs to a run with other settings, so its rows cannot be continued with these:\n"
-                + "\n".join(f"- {line}" for line in differing)
+                + one_a_line(differing)
                 + "\nUse the stored settings to resume it, or another output folder to start anew."
             )
 

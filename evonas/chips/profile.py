@@ -11,12 +11,11 @@ from typing import Any
 from evonas.chips.band import Coefficient
 from evonas.chips.profile_reader import KINDS, shown
 from evonas.chips.profile_schema import read_document
-from evonas.errors import ProfileError
+from evonas.errors import ProfileError, one_a_line
 
 __all__ = ["KINDS", "SHIPPED", "Coefficient", "Profile", "load", "names"]
 
 _LARGEST_FILE = 1_000_000  # bytes
-_MOST_FAULTS = 50  # that one message holds
 
 SHIPPED = Path(__file__).parents[2] / "objectives" / "profiles"
 
@@ -86,9 +85,7 @@ def load(name_or_path: str | Path, *, folder: str | Path | None = None) -> Profi
             f"profile.id: got {shown(sections['profile']['id'])}, expected {path.stem!r}, the name of the file."
         )
     if faults:
-        more = len(faults) - _MOST_FAULTS
-        lines = [f"- {fault}" for fault in faults[:_MOST_FAULTS]] + [f"- … and {more:,} more."] * (more > 0)
-        raise ProfileError("\n".join([f"Profile {_shown_path(path)} is wrong:", *lines]))
+        raise ProfileError(f"Profile {_shown_path(path)} is wrong:\n{one_a_line(faults)}")
     head = sections.pop("profile")
     return Profile(
         id=head["id"],

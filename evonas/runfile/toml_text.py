@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunFileError
-from evonas.options import shown
+from evonas.options import SHOWN, shown, shown_key
 
 LARGEST_FILE = 1_000_000
 """Bytes of a run file."""
@@ -22,8 +22,6 @@ LONGEST_LIST = 10_000
 
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number of TOML and of the archive."""
-
-LONGEST_KEY = 60
 
 _DIGITS = re.compile(r"\d[\d_]{4000,}")
 """Decimal numbers of more than 4,000 digits, which Python does not read."""
@@ -65,7 +63,7 @@ def override(data: dict[str, Any], text: str) -> str | None:
     """Set one `key.of.section=value` in `data`; return a sentence if it has no form or no place."""
     key, equals, written = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
-    given = f"--set {text if text.isprintable() and len(text) <= 2 * LONGEST_KEY else shown(text)}"
+    given = f"--set {text if text.isprintable() and len(text) <= 2 * SHOWN else shown(text)}"
     if not equals or not all(parts) or len(parts) > DEEPEST:
         return f"{given}: expected section.key=value, such as search.evaluations=200"
     try:
@@ -106,7 +104,7 @@ def odd_values(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 def key_of(place: Sequence[str | int]) -> str:
     """Return a dotted key; parts that are too long or cannot be printed are shortened."""
     parts = [str(part) for part in place]
-    whole = ".".join(part if part.isprintable() and len(part) <= LONGEST_KEY else shown(part) for part in parts[:8])
+    whole = ".".join(shown_key(part) for part in parts[:8])
     return whole if len(parts) <= 8 else f"{whole}.…"
 
 

@@ -12,8 +12,9 @@ import pytest
 from toys import OBJECTIVES, measure, mixed_space
 
 from evonas.archive.archive import Archive, load
+from evonas.archive.run_header import Header
 from evonas.engine.budget import Budget
-from evonas.engine.description import described, described_space
+from evonas.engine.description import described, described_objective, described_space
 from evonas.engine.job import Cost
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
@@ -104,6 +105,26 @@ def test_a_changed_run_is_not_resumed_and_what_changed_is_told(
     assert path.read_bytes() == before
     searched(path, evaluations=8)
     assert load(path).front().evaluations == 8
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "a" * 5000, "line\nline", "\u202e"])
+def test_odd_names_are_told_in_one_short_line(tmp_path: Path, name: str) -> None:
+    stored = Header(seed=0, settings={}, space={}, objectives=(odd_objective(name),))
+    with pytest.raises(ChangedRunError) as caught:
+        replace(stored, objectives=(odd_objective("error"),)).check_same_run(stored, path=tmp_path)
+    lines = str(caught.value).splitlines()
+    assert all(line.isprintable() and len(line) < 1000 for line in lines)
+    assert sum("at_least" in line for line in lines) >= 1
+
+
+def test_of_many_changes_the_first_are_told_and_how_many_there_are(tmp_path: Path) -> None:
+    stored = Header(seed=0, settings={f"key{index}": index for index in range(1000)}, space={}, objectives=())
+    with pytest.raises(ChangedRunError, match="and 950 more"):
+        replace(stored, settings={}).check_same_run(stored, path=tmp_path)
+
+
+def odd_objective(name: str) -> dict[str, Any]:
+    return described_objective(OBJECTIVES[0]) | {"name": name}
 
 
 def test_what_a_search_was_called_with_is_known_from_the_journal_as_well(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_all_faults_are_listed_at_once_and_never_more_than_can_be_read(tmp_path:
     assert text.count("\n- ") == 3
     many = faults(tmp_path, "arith45_fp32", ("[rules]", "\n".join(f"a{i} = 1" for i in range(3000)) + "\n[rules]"))
     assert many.count("\n") < 60
-    assert "more." in many
+    assert many.endswith("more")
 
 
 @pytest.mark.parametrize(

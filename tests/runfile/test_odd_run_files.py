@@ -159,6 +159,19 @@ def test_faults_of_form_and_of_what_is_named_are_told_together_key_by_key(tmp_pa
     assert len(said) == len(set(said))
 
 
+@pytest.mark.parametrize("key", ["objectives", "strategies", "ladder.epochs"])
+def test_of_many_faults_the_first_are_told_and_how_many_there_are(tmp_path: Path, key: str) -> None:
+    section, _, name = key.partition(".")
+    wrong: Any = ["x"] * 2000
+    path = tmp_path / "run.toml"
+    path.write_text(tomli_w.dumps({**RIGHT, section: {name: wrong} if name else wrong}))
+    with pytest.raises(RunFileError) as caught:
+        resolve(path)
+    assert len(caught.value.faults) >= 2000
+    assert len(str(caught.value)) < 20_000
+    assert str(caught.value).endswith("more")
+
+
 def test_a_misspelt_section_does_not_hide_what_another_one_names(tmp_path: Path) -> None:
     said = told(tmp_path, "data.name=digit", "worker.count=1")
     assert any(fault.startswith("data.name: there is no") for fault in said)
