@@ -1,1 +1,1 @@
-"""Strategies: what proposes the next network. One a file, each a pure function of the view that it is shown."""
+"""Strategies propose the next network: one per file, each a pure function of the view that it is shown."""

@@ -1,4 +1,4 @@
-"""Differentiable search: relaxed networks are trained under different prices, and what they propose is evaluated."""
+"""Differentiable search: relaxed networks are trained under different prices, and their proposals are evaluated."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ from evonas.strategies.random import values_of
 from evonas.variables import LARGEST, Scalar
 
 ANYWHERE = 4
-"""After the first searches one in this many draws its price at random, so that no bad interpolation persists."""
+"""After the initial searches, every ANYWHERE-th one draws its price at random: a bad interpolation cannot persist."""
 
 FEWEST_ROWS = 4
-"""Feasible rows that a rung needs so that gaps are looked for in its front."""
+"""Feasible rows that a rung needs before gaps are looked for in its front."""
 
 PATIENCE = 6
 """After so many searches in a row that brought nothing new, the next one waits for more and more rows of others."""
-
 
 MOST_SEARCHES = 100_000
 
@@ -54,26 +53,27 @@ _RULES: dict[str, OptionRule] = {
 
 @dataclass(frozen=True)
 class Differentiable:
-    """Proposes `search` jobs, each one training of a relaxed network under one price, and evaluates what they propose.
+    """Proposes search jobs, each of which trains a relaxed network under one price, and then the networks they found.
 
     The first prices cover the range, high ones with small networks and low ones with large ones. Each later search
-    aims at the widest gap of the front on the axis of the priced objective: its price and sizes lie between those of
-    the searches whose networks landed on both sides. A gap that was aimed at before counts for less. One search in
-    `ANYWHERE` has any price and sizes. What a search
-    proposes is evaluated like any other network, from the lowest rung on, before the next search begins.
+    aims at the widest gap of the front on the axis of the priced objective: its price and fixed sizes lie between those
+    of the searches whose networks landed on both sides. A gap that was aimed at before counts for less. Every
+    `ANYWHERE`-th search draws its price and fixed sizes at random. The networks that a search found are evaluated like
+    any other, from the lowest rung on, before the next search begins.
 
-    Source: the search itself follows SpikeDHS (Che et al., NeurIPS 2022), one network under no price; the choice of
-    prices is ours.
+    Source: the search itself follows SpikeDHS (Che et al., NeurIPS 2022), which searches one network under no price;
+    the choice of prices is ours.
 
     Attributes:
         objective: Name of the objective that is priced.
-        prices: Lowest and highest price of that objective: the nats of loss that sparing all of it is worth.
-        contexts: Variable to the sizes, rising, at which a search may keep it fixed; by default all of each variable
-            that the space names as a size.
+        prices: Lowest and highest price of that objective: the increase of the loss, in nats, that sparing all of it is
+            worth.
+        contexts: Variable to its fixed sizes, in rising order, of which a search has one; by default all values of each
+            variable that the space names as a size.
         first: Searches that cover the range of prices before gaps are looked for.
         searches: Search jobs that may be open at once.
         warm_up: Epochs of a search in which weights alone are trained.
-        epochs: Epochs after these, in which weights and choices are trained in turns.
+        epochs: Epochs after these, in which weights and logits are trained in turns.
         proposals: Networks of a search that are evaluated.
         name: Stored with every row.
 
@@ -98,20 +98,20 @@ class Differentiable:
     name: str = "differentiable"
 
     def __post_init__(self) -> None:
-        found = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
-        if found:
-            raise OptionError(found)
+        faults = [*_faults_of_numbers(self), *_faults_of_sizes(self.contexts)]
+        if faults:
+            raise OptionError(faults)
         settle(self, _RULES)
 
     def faults(self, space: Space, objectives: Sequence[Objective] | None) -> list[str]:
         """Return a sentence for each option that does not fit the space and the objectives of a run, where known."""
-        found = []
+        faults = []
         names = [objective.name for objective in objectives or ()]
         if objectives is not None and self.objective not in names:
-            found.append(f"objective: got {shown(self.objective)}, expected one of the objectives {', '.join(names)}")
+            faults.append(f"objective: got {shown(self.objective)}, expected one of the objectives {', '.join(names)}")
         if space.relax is None:
-            found.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")
-        found += [
+            faults.append("name: the space has no `relax`, so that it cannot be searched by gradients; use another one")
+        faults += [
             f"contexts: {name} is a size of the space and cannot be listed; give it here"
             for name, sizes in self._sizes(space).items()
             if not sizes
@@ -119,19 +119,19 @@ class Differentiable:
         for name, sizes in self.contexts.items():
             variable = space.variables.get(name)
             if variable is None:
-                found.append(f"contexts.{name}: the space has no such variable; it has {', '.join(space.variables)}")
+                faults.append(f"contexts.{name}: the space has no such variable; it has {', '.join(space.variables)}")
                 continue
             if space.sizes and name not in space.sizes:
-                found.append(f"contexts.{name}: is no size of the space; the sizes are {', '.join(space.sizes)}")
+                faults.append(f"contexts.{name}: is no size of the space; the sizes are {', '.join(space.sizes)}")
             for size in sizes:
                 try:
                     variable.canonical(size)
                 except (SpaceError, TypeError, ValueError) as error:
-                    found.append(f"contexts.{name}: {error}")
-        return found
+                    faults.append(f"contexts.{name}: {error}")
+        return faults
 
     def propose(self, view: View) -> Proposal | None:
-        """Return a network that a search has proposed, else the next search; None while that has to wait."""
+        """Return a network that a search has found, else the next search; None while that has to wait."""
         state = view.derived(self, lambda: _State(self.name))
         state.fold(view)
         waiting = state.next_waiting(view)
@@ -141,11 +141,11 @@ class Differentiable:
         running = [job for job in view.open.values() if _is_search(job, self.name)]
         if len(running) >= self.searches or state.has_to_wait(view):
             return None
-        told, parents = self._next_search(view, state, running)
-        return Proposal(Genotype({}), self.name, kind="search", settings=told.to_job(), parents=parents)
+        settings, parents = self._next_search(view, state, running)
+        return Proposal(Genotype({}), self.name, kind="search", settings=settings.to_job(), parents=parents)
 
     def _next_search(self, view: View, state: _State, running: Sequence[Job]) -> tuple[SearchSettings, tuple[int, ...]]:
-        """Return what the next search is told, and the slots of the rows between which it aims."""
+        """Return the settings of the next search, and the slots of the rows between which it aims."""
         rng = view.generator()
         prices = Prices(self.prices[0], self.prices[1], contexts=self._sizes(view.space))
         index = len(state.searches) + len(running)
@@ -161,7 +161,7 @@ class Differentiable:
         else:
             target, parents = gap
             aim = prices.between(target, self._landings(view, state), rng=rng)
-        told = SearchSettings(
+        settings = SearchSettings(
             aim.price,
             aim.context,
             self.warm_up,
@@ -170,10 +170,10 @@ class Differentiable:
             seed=index,
             target=target,
         )
-        return told, parents
+        return settings, parents
 
     def _sizes(self, space: Space) -> dict[str, Sequence[Scalar]]:
-        """Return the sizes of every variable that a search keeps fixed."""
+        """Return the fixed sizes to choose from, for each variable that a search fixes."""
         every = {name: sorted(values_of(space.variables[name]) or (), key=float) for name in space.sizes}
         return {**every, **self.contexts}
 
@@ -182,32 +182,32 @@ class Differentiable:
         for row in state.searches:
             found = self._on_axis(view, state.children.get(row.job.slot, []))
             if found:
-                told = SearchSettings.of(row.job.settings)
-                aim = Aim(told.price, told.context)
+                settings = SearchSettings.of(row.job.settings)
+                aim = Aim(settings.price, settings.context)
                 landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
         return landings
 
     def _on_axis(self, view: View, rows: Sequence[Row]) -> list[tuple[float, int]]:
-        """Return the priced costs of rows on the axis of their objective, each with its slot; those that have any."""
+        """Return the costs of rows under the priced objective, on its axis, with their slots; rows without drop out."""
         priced = [row for row in rows if row.costs is not None]
         if not priced:
             return []
-        place = [objective.name for objective in view.objectives].index(self.objective)
-        costs = axes(np.array([row.costs for row in priced]), view.objectives)[:, place]
+        column = [objective.name for objective in view.objectives].index(self.objective)
+        costs = axes(np.array([row.costs for row in priced]), view.objectives)[:, column]
         return [(float(cost), row.job.slot) for cost, row in zip(costs, priced, strict=True)]
 
 
 def widest_gap(costs: Sequence[tuple[float, int]], targets: Sequence[float]) -> tuple[float, tuple[int, int]] | None:
-    """Return the middle of the widest gap between neighbours and their slots, None where there is no gap.
+    """Return the middle of the widest gap between neighbouring costs and their slots, None where there is no gap.
 
-    A gap that holds n of the `targets` of searches so far counts as if it were n + 1 times narrower.
+    A gap that holds n of the `targets` of earlier searches counts as if it were n + 1 times narrower.
     """
     ordered = sorted(costs)
     gaps = []
     for (low, left), (high, right) in pairwise(ordered):
-        tried = sum(low < target < high for target in targets)
+        attempts = sum(low < target < high for target in targets)
         if high > low:
-            gaps.append(((high - low) / (1 + tried), (low + high) / 2, (left, right)))
+            gaps.append(((high - low) / (1 + attempts), (low + high) / 2, (left, right)))
     if not gaps:
         return None
     _, middle, slots = max(gaps, key=lambda gap: (gap[0], -gap[1]))
@@ -215,7 +215,7 @@ def widest_gap(costs: Sequence[tuple[float, int]], targets: Sequence[float]) -> 
 
 
 def _front(view: View) -> list[Row]:
-    """Return the front of the highest rung that has a few feasible rows."""
+    """Return the front of the highest rung that has `FEWEST_ROWS` feasible rows, none where no rung has."""
     best: list[Row] = []
     rung = 0
     while len(feasible := [row for row in view.scored(rung) if row.is_feasible]) >= FEWEST_ROWS:
@@ -253,7 +253,7 @@ def _is_number(value: object) -> bool:
 
 
 class _State:
-    """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
+    """State derived from a view: a fold over its rows, so that it does not depend on when it was made."""
 
     def __init__(self, name: str) -> None:
         self.searches: list[Row] = []
@@ -264,7 +264,7 @@ class _State:
         self._last_seen = 0
 
     def fold(self, view: View) -> None:
-        """Take note of the rows that are new."""
+        """Add the new rows."""
         for row in view.rows[self._folded :]:
             self._folded += 1
             job = row.job
@@ -277,7 +277,7 @@ class _State:
                 self.children[job.parents[0]].append(row)
 
     def next_waiting(self, view: View) -> tuple[Genotype, int] | None:
-        """Return the first proposal of a search that nobody has evaluated yet, and the slot of the search."""
+        """Return the first network found by a search that is not known yet, and the slot of the search."""
         while self._waiting and view.is_known(self._waiting[0][0]):
             del self._waiting[0]
         return self._waiting[0] if self._waiting else None
@@ -285,17 +285,17 @@ class _State:
     def has_to_wait(self, view: View) -> bool:
         """Return whether searches bring nothing new, so that the next one has to wait for rows of others.
 
-        To be asked when no proposal waits: a search without a child has then brought nothing new, nor has one whose
-        children were all rejected by the hardware.
+        To be called when no proposal waits: a search without a child has then brought nothing new, nor has one whose
+        children were all rejected.
         """
-        fruitful = {job.parents[0] for job in view.open.values() if job.strategy == self._name and job.parents}
-        barren = 0
+        with_open_child = {job.parents[0] for job in view.open.values() if job.strategy == self._name and job.parents}
+        fruitless = 0
         for row in reversed(self.searches):
             outcomes = {child.evaluation.outcome for child in self.children[row.job.slot]}
-            if outcomes - {Outcome.REJECTED} or row.job.slot in fruitful:
+            if outcomes - {Outcome.REJECTED} or row.job.slot in with_open_child:
                 break
-            barren += 1
-        return barren >= PATIENCE and len(view.rows) - self._last_seen < 2 ** min(barren, 20)
+            fruitless += 1
+        return fruitless >= PATIENCE and len(view.rows) - self._last_seen < 2 ** min(fruitless, 20)
 
 
 strategy = Differentiable

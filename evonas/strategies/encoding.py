@@ -1,4 +1,4 @@
-"""Genotypes as points, so that those that are alike lie near each other."""
+"""Genotypes as points: similar networks lie near each other."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 Block = Callable[["Scalar | None"], tuple[float, ...]]
-"""A value of one variable, or None where a genotype has none, to its coordinates."""
+"""Maps a value of one variable to its coordinates; None stands for an inactive variable."""
 
 SPAN = 2.0
-"""Distance between the ends of a variable that is a number, where two different choices are at distance 1."""
+"""Distance between the lowest and the highest value of a number; two different choices are at distance 1."""
 
 MOST_KNOWN = 4096
-"""Places that are remembered, so that memory does not grow with the search."""
+"""Points that are cached at most, so that memory does not grow with the search."""
 
 ABSENT = -1.0
-"""Where a number lies that a genotype does not have: half a span below its lowest value."""
+"""Coordinate of a number that is inactive: half a span below its lowest value."""
 
 
 class Encoding:
-    """The place of a genotype of one space: a block of coordinates for each variable.
+    """Encodes the genotypes of one space as points: a block of coordinates for each variable.
 
-    A choice has a coordinate for each of its values; a number has one, on its logarithm where the variable says so; a
-    choice among numbers has both, its rank among them and half the weight on its values. A variable that the genotype
-    does not have lies apart from all values.
+    A choice is one-hot encoded; a number has one coordinate, on a logarithmic axis for `LogReal`; a choice among three
+    or more numbers has both, its rank and a one-hot code of half the weight. An inactive variable lies apart from all
+    values.
 
     Attributes:
         owners: `(coordinates,)` index of the variable of each coordinate.
@@ -48,28 +48,28 @@ class Encoding:
         self.owners = np.repeat(np.arange(self.variables), [len(block(None)) for block in self._blocks.values()])
 
     def matrix(self, genotypes: Sequence[Genotype]) -> np.ndarray:
-        """Return the `(genotypes, coordinates)` places."""
-        return np.array([self._place(genotype) for genotype in genotypes])
+        """Return the `(genotypes, coordinates)` points."""
+        return np.array([self._point(genotype) for genotype in genotypes])
 
-    def _place(self, genotype: Genotype) -> np.ndarray:
-        place = self._known.get(genotype.key)
-        if place is None:
+    def _point(self, genotype: Genotype) -> np.ndarray:
+        point = self._known.get(genotype.key)
+        if point is None:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             coordinates = itertools.chain.from_iterable(
                 block(genotype.get(name)) for name, block in self._blocks.items()
             )
-            place = self._known[genotype.key] = np.array(list(coordinates))
-        return place
+            point = self._known[genotype.key] = np.array(list(coordinates))
+        return point
 
 
 def can_be_encoded(space: Space) -> bool:
-    """Return whether every variable is of a kind that has a place; a user's own kinds have none."""
+    """Return whether every variable is of a kind that can be encoded; kinds of a user's own cannot."""
     return all(isinstance(variable, Choice | Real | LogReal | Integer) for variable in space.variables.values())
 
 
 def _block(variable: Variable) -> Block:
-    """Return the function of a value, or None where there is none, to the coordinates of a variable."""
+    """Return the function from a value of a variable, or None, to its coordinates."""
     if isinstance(variable, Choice):
         table = _table(variable)
         return lambda value: table[value]
@@ -83,15 +83,15 @@ def _table(variable: Choice) -> dict[Scalar | None, tuple[float, ...]]:
     """Return the coordinates of each value, and of None."""
     values = variable.values
     are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    is_ordered = are_numbers and len(values) > 2  # some lie between others
+    is_ordered = are_numbers and len(values) > 2  # with two, no value lies between others
     ranks: dict[Scalar | None, float] = {}
     if is_ordered:
         ranks |= {value: SPAN * rank / (len(values) - 1) for rank, value in enumerate(sorted(values))}
     weight = math.sqrt(0.5) * (0.5 if is_ordered else 1.0)
     table: dict[Scalar | None, tuple[float, ...]] = {}
     for value in (*values, None):
-        same = tuple(weight * (value is not None and value == other) for other in values)
-        table[value] = (ranks.get(value, ABSENT), *same) if is_ordered else same
+        one_hot = tuple(weight * (value is not None and value == other) for other in values)
+        table[value] = (ranks.get(value, ABSENT), *one_hot) if is_ordered else one_hot
     return table
 
 

@@ -1,4 +1,4 @@
-"""Evolution: NSGA-II in steady state, made of pymoo's operators as plain functions on the rows that are seen."""
+"""Evolution: steady-state NSGA-II of pymoo's operators, with pre-selection and a local search around the front."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ PAIRS = 4
 """Pairs of parents that are mated at once."""
 
 ROUNDS = 8
-"""Rounds of matings without a new child, after which a network is drawn at random."""
+"""Rounds of mating that are tried to find new children; if none is found, a network is drawn at random."""
 
 SCARCE = 8
-"""While so many networks are rejected for each that is not, those that miss by least are parents as well."""
+"""With at least this many rejections per accepted network, the least violating rejected networks become parents."""
 
 IMMIGRANTS_IF_SCARCE = 1 / 2
-"""Part of the proposals that are drawn from the whole space then: never much worse than chance alone."""
+"""Part of the proposals that are random immigrants then: so the search is never much worse than random search."""
 
-WAYS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0.1}
-"""Where a proposal comes from, and what part of all: a model that misleads cannot persist, and variety is kept."""
+ORIGINS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0.1}
+"""Where proposals come from, each with its probability; those without the model keep variety if it misleads."""
 
 CHILDREN, NEIGHBOURS = 0.3, 0.55
-"""Parts of the candidates of which the model chooses one; the others are drawn from the whole space."""
+"""Parts of the candidates for pre-selection; the others are random immigrants."""
 
 _RULES: dict[str, OptionRule] = {
     "pop_size": Whole(4, 10_000),
@@ -49,24 +49,23 @@ _RULES: dict[str, OptionRule] = {
 
 @dataclass(frozen=True)
 class Evolution:
-    """NSGA-II in steady state, a model of the rows seen, and a local search around the front share the proposals.
+    """Steady-state NSGA-II with pre-selection by a Gaussian process and a local search around the front.
 
-    The population is what survives by non-dominated rank and crowding of all rows of the highest rung that holds
-    `pop_size`; until the lowest does, networks are drawn at random. Parents win binary tournaments by rank and
-    crowding. Most proposals are pre-selected: of `screen` candidates, which are children of the population, neighbours
-    of the front and random networks, the one is proposed of which a model of the rows expects most
-    (`PreSelection`). The others are a child, a neighbour or a random immigrant as it comes. No network is proposed
-    twice.
+    The population holds the `pop_size` best rows, by non-dominated rank and crowding, of the highest rung that has so
+    many; until the lowest rung has, networks are drawn at random. Parents win binary tournaments by rank and crowding.
+    Most proposals are pre-selected: of `screen` candidates (children of the population, neighbours of the front and
+    random immigrants), a model of the rows seen chooses the most promising one (`PreSelection`). The other proposals
+    are a child, a neighbour or a random immigrant, without pre-selection. No network is proposed twice.
 
-    Where nearly all networks are rejected before their evaluation, those that miss by least are parents of every second
-    proposal, until `pop_size` others are measured: so the search moves towards what is not rejected. With `screen = 1`
-    every proposal is a child, and this is NSGA-II alone.
+    Where nearly all networks are rejected before their evaluation, the least violating ones become parents of every
+    second proposal, until `pop_size` networks are measured: so the search moves towards feasible networks. With
+    `screen = 1` every proposal is a child, and this is NSGA-II alone.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002. It departs
     from the paper in replacing one row at a time and in dropping every child that is known to the whole run.
 
     Attributes:
-        pop_size: Random networks at the start, and rows that may become parents then.
+        pop_size: Random networks at the start, and afterwards the rows of the population.
         screen: Candidates of which one is proposed; 1 for no pre-selection.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
@@ -104,14 +103,14 @@ class Evolution:
         population = state.population(view, self.pop_size)
         found: Sequence[Child] = ()
         if population is not None:
-            way = self._way(is_scarce=len(view.scored(0)) < self.pop_size, rng=rng)
-            if way == "model":
+            origin = self._origin(is_scarce=len(view.scored(0)) < self.pop_size, rng=rng)
+            if origin == "model":
                 found = self._candidates(view, state, population, rng=rng)
                 best = state.preselection.choose(view, [genotype for genotype, _ in found], rng=rng) if found else 0
                 found = found[best : best + 1]
-            elif way == "neighbourhood":
+            elif origin == "neighbourhood":
                 found = list(neighbours(view, state.best(view, population), count=1, rng=rng))
-            elif way == "mating":
+            elif origin == "mating":
                 found = _children(view, state.mating, population, count=1, rng=rng)
         if found:
             genotype, parents = found[0]
@@ -119,16 +118,16 @@ class Evolution:
         drawn = state.unknown.draw(view, rng)
         return None if drawn is None else Proposal(drawn, self.name)
 
-    def _way(self, *, is_scarce: bool, rng: np.random.Generator) -> str:
-        """Return where the next proposal comes from."""
+    def _origin(self, *, is_scarce: bool, rng: np.random.Generator) -> str:
+        """Return the origin of the next proposal, one of `ORIGINS`."""
         if is_scarce:
             return "immigration" if rng.random() < IMMIGRANTS_IF_SCARCE else "mating"
-        return "mating" if self.screen == 1 else str(rng.choice(list(WAYS), p=list(WAYS.values())))
+        return "mating" if self.screen == 1 else str(rng.choice(list(ORIGINS), p=list(ORIGINS.values())))
 
     def _candidates(
         self, view: View, state: _State, population: Population, *, rng: np.random.Generator
     ) -> Sequence[Child]:
-        """Return new networks from everywhere, `screen` of them where there are so many."""
+        """Return up to `screen` new networks of all origins, for pre-selection."""
         children, near = round(CHILDREN * self.screen), round(NEIGHBOURS * self.screen)
         found = _children(view, state.mating, population, count=children, rng=rng)
         found += neighbours(view, state.best(view, population), count=near, rng=rng)
@@ -152,7 +151,7 @@ def _children(
 
 
 class _State:
-    """What is derived from a view and kept: a fold over its rows, so that it never depends on when it was made."""
+    """State derived from a view: a fold over its rows, so that it does not depend on when it was made."""
 
     def __init__(self, space: Space, rates: Rates) -> None:
         self.mating = Mating(space, rates=rates)
@@ -161,14 +160,14 @@ class _State:
         self._individuals: dict[int, Individual] = {}
         self._survivors: dict[int, list[Row]] = {}
         self._folded: dict[int, int] = {}
-        self._least: list[Row] = []
+        self._least_violating: list[Row] = []
         self._rejected = 0
         self._population: dict[int, Population] = {}
 
     def population(self, view: View, pop_size: int) -> Population | None:
-        """Return the survivors of the highest rung that has `pop_size` scored rows, None where no rung has."""
+        """Return the survivors of the highest rung with `pop_size` scored rows; None where networks are to be drawn."""
         if len(view.scored(0)) < pop_size:
-            return self._nearest(view, pop_size)
+            return self._population_if_scarce(view, pop_size)
         rung = 0
         while len(view.scored(rung + 1)) >= pop_size:
             rung += 1
@@ -178,7 +177,7 @@ class _State:
             return self._population[rung]
         for row in rows[folded:]:
             survivors = order([*survivors, row], objectives=view.objectives)[:pop_size]
-        # rank and crowding among the survivors themselves, which the last one to leave has changed
+        # the last one to leave has changed the crowding, so the survivors are ranked among themselves
         ranked = ranking(survivors, objectives=view.objectives)
         self._survivors[rung], self._folded[rung] = survivors, len(rows)
         individuals = {row.job.slot: self._individual(row, rank, crowding) for row, rank, crowding in ranked}
@@ -187,22 +186,22 @@ class _State:
         return self._population[rung]
 
     def best(self, view: View, population: Population) -> list[Row]:
-        """Return the rows that no other one of the population's rung dominates, as far as they are kept."""
+        """Return the non-dominated rows of the population's rung, as far as they are kept."""
         rows: list[Row] = [individual.get("row") for individual in population if individual.get("rank") == 0]
         return self.preselection.front(view) if all(row.job.rung == 0 for row in rows) else rows
 
-    def _nearest(self, view: View, pop_size: int) -> Population | None:
-        """Return what is measured and what is rejected by least, None where chance alone finds enough."""
+    def _population_if_scarce(self, view: View, pop_size: int) -> Population | None:
+        """Return measured and least violating rejected rows; None while random networks are accepted often enough."""
         new = view.rejected[self._rejected :]
         self._rejected = len(view.rejected)
-        self._least = order([*self._least, *new])[:pop_size]
+        self._least_violating = order([*self._least_violating, *new])[:pop_size]
         if self._rejected < max(pop_size, SCARCE * (len(view.rows) - self._rejected + len(view.open))):
             return None
-        ranked = ranking([*view.scored(0), *self._least], objectives=view.objectives)[:pop_size]
+        ranked = ranking([*view.scored(0), *self._least_violating], objectives=view.objectives)[:pop_size]
         return Population.create(*(self._individual(row, rank, crowding) for row, rank, crowding in ranked))
 
     def _individual(self, row: Row, rank: int, crowding: float) -> Individual:
-        """Return what pymoo's tournament compares; violations need no word, they are ranked behind all others."""
+        """Return what pymoo's tournament compares; CV stays 0, because rank already puts violations last."""
         individual = self._individuals.get(row.job.slot) or Individual(F=np.zeros(1), CV=np.zeros(1), row=row)
         individual.set("rank", rank)
         individual.set("crowding", crowding)

@@ -1,4 +1,4 @@
-"""Mating: parents of a population to children, by pymoo's selection, crossover and mutation of mixed variables."""
+"""Mating: children of a population by pymoo's selection, crossover and mutation, for variables of mixed types."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Rates:
 
 
 class Mating:
-    """Makes children.
+    """Makes children by crossover and mutation.
 
-    Whole and real numbers are crossed by SBX and mutated by PM, on the logarithm where the variable says so; choices
-    are crossed uniformly and mutated by drawing a value.
+    Integers and real numbers are crossed by SBX and mutated by PM, `LogReal` on its logarithm; choices are crossed
+    uniformly and mutated by drawing a value.
 
     Args:
-        space: The space that children are of.
+        space: The space of parents and children.
         rates: How much children differ from their parents.
     """
 
@@ -65,10 +65,10 @@ class Mating:
     def children(self, population: Population, *, pairs: int, rng: np.random.Generator) -> Iterator[Child]:
         """Yield two children of each of `pairs` pairs, whose parents win binary tournaments by rank and crowding.
 
-        Children that lie outside what the space was narrowed to are left out.
+        Children outside of a narrowed space are left out.
 
         Args:
-            population: pymoo's individuals with `rank`, `crowding` and the `row` that they stand for.
+            population: pymoo's individuals, each with `rank`, `crowding` and the `row` that it stands for.
             pairs: Pairs of parents.
             rng: Source of all chance.
         """
@@ -102,7 +102,7 @@ _TOURNAMENT = TournamentSelection(func_comp=binary_tournament)
 def _filled(
     space: Space, one: Mapping[str, Scalar], other: Mapping[str, Scalar], *, rng: np.random.Generator
 ) -> tuple[Assignment, Assignment]:
-    """Return full assignments of two parents: what one lacks it takes from the other, else from chance."""
+    """Return full assignments of two parents: a variable inactive in one is taken from the other, else drawn."""
     rest = space.fill({**other, **one}, rng)
     return {**rest, **one}, {**rest, **other}
 
@@ -113,8 +113,8 @@ class _Group:
 
     Attributes:
         variables: Name to variable.
-        is_numeric: Whether they have axes; all others are drawn.
-        problem: Their bounds, or how they are drawn, as pymoo's operators want to be told.
+        is_numeric: Whether they are numbers with bounds; values of others are drawn.
+        problem: The bounds, or how values are drawn, in the form that pymoo's operators take.
         draws_per_change: Mean number of draws until a value differs from a given one.
     """
 
@@ -124,7 +124,7 @@ class _Group:
     draws_per_change: float = 1.0
 
     def encode(self, assignment: Assignment) -> np.ndarray:
-        """Return `(variables,)` positions on the axes, or the values of choices as they are."""
+        """Return `(variables,)` positions of numbers on their axes, or the values of choices."""
         if self.is_numeric:
             return np.array([_position(v, assignment[name]) for name, v in self.variables.items()], dtype=float)
         vector = np.empty(len(self.variables), dtype=object)
@@ -132,7 +132,7 @@ class _Group:
         return vector
 
     def decode(self, vector: np.ndarray) -> Assignment:
-        """Return the values at `(variables,)` positions, as plain scalars."""
+        """Return the values of an encoded `(variables,)` vector, as plain scalars."""
         if self.is_numeric:
             return {name: _value(v, float(x)) for (name, v), x in zip(self.variables.items(), vector, strict=True)}
         return dict(zip(self.variables, vector, strict=True))

@@ -16,15 +16,15 @@ SHARES = ("fixed", "success")
 
 @dataclass(frozen=True)
 class Mixture:
-    """Gives each slot to the member that is furthest behind its share; where it has nothing to propose, to the next.
+    """Gives each slot to the member that is furthest behind its share; if it has nothing to propose, to the next.
 
     A slot counts for the strategy that proposed its network, rejected or not; promotions by the ladder count for none.
     All members see all rows.
 
     Attributes:
         members: Strategies and their shares, positive numbers whose sum does not matter.
-        shares: `"fixed"`, or `"success"`: each share is multiplied by what its member recently brought for its cost
-            (`SuccessWeights`), and slots of long ago fade.
+        shares: `"fixed"`, or `"success"`: each share is multiplied by the recent gain of its member for its cost
+            (`SuccessWeights`), and past slots fade.
         name: Not stored: each row carries the name of the member that proposed it.
 
     Raises:
@@ -63,9 +63,10 @@ class Mixture:
 
 
 class _SlotCounts:
-    """Slots by strategy: a fold over the rows seen, to which the open jobs are added each time.
+    """Slots by strategy: a fold over the rows seen, plus the open jobs.
 
-    A slot counts for `memory` of what it did with each row that is seen after it.
+    Args:
+        memory: Factor by which past slots fade with each row that is seen.
     """
 
     def __init__(self, memory: float) -> None:
@@ -94,17 +95,13 @@ def _count(job: Job, *, view: View, counts: dict[str, float]) -> None:
 
 
 def _check_members(members: Sequence[tuple[Strategy, float]]) -> None:
-    """Check that a mixture can be made of strategies with these shares.
-
-    Raises:
-        OptionError: If there is none, two have the same name, or a share is out of its range.
-    """
+    """Check that members are strategies of different names with shares in range; raise `OptionError` otherwise."""
     pairs = list(members) if isinstance(members, Sequence) and not isinstance(members, str) else []
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise OptionError([f"members: got {shown(members)}, expected one or more pairs of a strategy and its share"])
-    strange = [member for member, _ in pairs if not callable(getattr(member, "propose", None))]
-    if strange:
-        raise OptionError([f"members: got {shown(strange[0])}, expected strategies such as Evolution()"])
+    not_strategies = [member for member, _ in pairs if not callable(getattr(member, "propose", None))]
+    if not_strategies:
+        raise OptionError([f"members: got {shown(not_strategies[0])}, expected strategies such as Evolution()"])
     names = [member.name for member, _ in pairs]
     faults = faults_of(
         {f"members.{index}": share for index, (_, share) in enumerate(pairs)},

@@ -13,23 +13,25 @@ from evonas.objective import Objective, Score
 from evonas.variables import Scalar
 
 TARGET = "target"
-"""Setting of a job that names the target which it was proposed for; jobs that serve all targets alike have none."""
+"""Job setting with the name of the target that the job was proposed for; jobs for all targets have none."""
 
 PATIENCE = 8
-"""The wish of a target for more than its share halves with each so many of its slots that found nothing better."""
+"""A target's extra share halves after every PATIENCE of its slots without an improvement."""
 
 HOPELESS = 1 / 4
-"""Share that is left to a target without any feasible network, against 1 of all others, when its wish has faded."""
+"""Share of a target without any feasible network when its extra share has faded; the others have 1."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a network is sought for: objectives of its own, such as energy on one chip within one budget.
+    """Objectives for which networks are searched, such as energy on one chip within one budget.
 
     Attributes:
         name: Unique among the targets of a search; stored with every job that is proposed for it.
-        objectives: What is traded. The first says which network is best, and is the same for all targets.
-        limits: Objectives whose bounds have to be kept and that are not traded, such as the fit on a chip.
+        objectives: The objectives that are traded. The first decides which network is best; it is the same for all
+            targets.
+        limits: Objectives that are constraints only: their bounds hold, but they are not traded, such as the fit on a
+            chip.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Target:
     limits: tuple[Objective, ...] = ()
 
     def row(self, row: Row) -> Row:
-        """Return `row` as this target sees it; what has failed for the search has failed for every target."""
+        """Return `row` scored by the objectives of this target; a failed evaluation has failed for every target."""
         if row.is_failure:
             return Row(row.evaluation, None, None)
         traded, limited = Row.of(row.evaluation, self.objectives), Row.of(row.evaluation, self.limits)
@@ -51,7 +53,7 @@ class Target:
 def best_first(row: Row) -> tuple[float, tuple[float, ...], int]:
     """Return a key that sorts rows of one target and rung: feasible ones by the first objective, others by violation.
 
-    Equal values of the first objective are told apart by the second, and so on; what is left, by age.
+    Ties are broken by the second objective, and so on, and at last by age.
     """
     return row.violation, (row.costs or ()) if row.is_feasible else (), row.job.slot
 
@@ -60,18 +62,19 @@ def best_first(row: Row) -> tuple[float, tuple[float, ...], int]:
 class Targets:
     """Lets one strategy propose for the target that is furthest behind its share; every row serves all targets.
 
-    To each target the rows look as its own objectives score them, and the inner strategy is asked with these in view.
-    So a network is trained once and never proposed twice, for whatever target. Slots are spread evenly, except that a
-    target without any feasible network gets up to twice as many, and one with few a bit more, as long as they find
-    something better; what stays without one then falls back, so that a budget which nothing can keep, or a chip on
-    which nothing fits, does not eat the search. Networks that are drawn at random serve all targets and count for none.
+    The inner strategy sees every row as scored by the objectives of the target that it proposes for. So a network is
+    trained once and never proposed twice, for whatever target. Slots are shared evenly, with an extra share for targets
+    that have few feasible networks (up to twice as many slots for one that has none), which fades while they do not
+    improve. A target that still has no feasible network then gets less than the others, so that a budget that nothing
+    keeps, or a chip on which nothing fits, does not use up the search. Networks that are drawn at random serve all
+    targets and count for none.
 
     How far the best network of a target lags behind that of others is deliberately no measure of need: a tight budget
-    lags for good, and would take the slots of a loose one that still gets better.
+    always lags, and would take the slots of a loose one that still improves.
 
     Attributes:
-        targets: What networks are sought for.
-        inner: Proposes for each of them.
+        targets: The targets.
+        inner: Strategy that proposes for each of them.
         name: Not stored: each row carries the name of the inner strategy.
     """
 
@@ -87,33 +90,33 @@ class Targets:
             )
 
     def propose(self, view: View) -> Proposal | None:
-        """Return a network for the neediest target, None where the inner strategy has none for any."""
-        for standing in _neediest(self._seen(view), rung=0):
-            proposal = self.inner.propose(standing.view)
+        """Return a network for the target furthest behind its share, None where the inner strategy has none for any."""
+        for state in _furthest_behind_first(self._seen(view), rung=0):
+            proposal = self.inner.propose(state.view)
             if proposal is not None:
-                is_its_own = proposal.kind == "evaluate" and bool(proposal.parents)
-                return _for(standing.target, proposal) if is_its_own else proposal
+                is_for_target = proposal.kind == "evaluate" and bool(proposal.parents)
+                return _labelled(state.target, proposal) if is_for_target else proposal
         return None
 
     def candidates(self, view: View, rung: int, places: int) -> Iterator[tuple[Row, Mapping[str, Scalar]]]:
-        """Yield the rows of a rung that may climb a `Ladder`: the best of the neediest target first.
+        """Yield the rows of a rung that may climb a `Ladder`: the best of the target furthest behind its share first.
 
-        What breaks a bound of every target does not climb.
+        Networks that are infeasible for every target do not climb.
         """
-        for standing in _neediest(self._seen(view), rung=rung + 1):
-            for row in sorted(standing.view.scored(rung), key=best_first)[:places]:
+        for state in _furthest_behind_first(self._seen(view), rung=rung + 1):
+            for row in sorted(state.view.scored(rung), key=best_first)[:places]:
                 if row.is_feasible:
-                    yield row, {TARGET: standing.target.name}
+                    yield row, {TARGET: state.target.name}
 
-    def _seen(self, view: View) -> list[_Standing]:
-        standings = view.derived(self, lambda: [_Standing(target, view) for target in self.targets])
-        for standing in standings:
-            standing.follow(view)
-        return standings
+    def _seen(self, view: View) -> list[_TargetState]:
+        states = view.derived(self, lambda: [_TargetState(target, view) for target in self.targets])
+        for state in states:
+            state.follow(view)
+        return states
 
 
-class _Standing:
-    """What one target has come to: a fold over a view, in whatever steps it is made."""
+class _TargetState:
+    """State of one target: a fold over a view, so that it does not depend on when it was made."""
 
     def __init__(self, target: Target, view: View) -> None:
         self.target = target
@@ -124,7 +127,7 @@ class _Standing:
         self._folded = 0
 
     def follow(self, view: View) -> None:
-        """Take over what has begun and what has ended in `view` since the last time."""
+        """Add the jobs that have begun and the rows that have ended in `view` since the last call."""
         ended = view.rows[self._folded :]
         begun = {row.job.slot: row.job for row in ended} | view.open
         for slot in range(self.view.slot, view.slot):
@@ -146,24 +149,24 @@ class _Standing:
         """Return how many slots at this rung were given to this target alone."""
         return len(self._slots.get(rung, ()))
 
-    def in_vain(self, rung: int) -> int:
-        """Return how many slots the target was given after that which holds its best network at this rung."""
+    def slots_without_improvement(self, rung: int) -> int:
+        """Return how many slots the target was given after the one of its best network at this rung."""
         latest = self.best[rung].job.slot if rung in self.best else -1
         return sum(len(slots) - bisect_right(slots, latest) for slots in self._slots.values())
 
     def behind(self, *, rung: int, compared: int) -> float:
-        """Return the slots at `rung` over the share, which depends on what was found at the rung `compared`."""
+        """Return the slots at `rung` over the share, which depends on what was found at rung `compared`."""
         feasible = self.feasible.get(compared, 0)
-        wish: float = 2 * 0.5 ** (self.in_vain(compared) / PATIENCE) / (1 + feasible)
-        return (1 + self.slots(rung)) / (wish + (1 if feasible else HOPELESS))
+        extra: float = 2 * 0.5 ** (self.slots_without_improvement(compared) / PATIENCE) / (1 + feasible)
+        return (1 + self.slots(rung)) / (extra + (1 if feasible else HOPELESS))
 
 
-def _neediest(standings: Sequence[_Standing], *, rung: int) -> list[_Standing]:
-    """Return the targets, the one first that is furthest behind its share of the slots at `rung`."""
-    found = [place for standing in standings for place, count in standing.feasible.items() if count]
-    compared = max(found, default=0)  # networks of different rungs are never compared
-    return sorted(standings, key=lambda standing: standing.behind(rung=rung, compared=compared))
+def _furthest_behind_first(states: Sequence[_TargetState], *, rung: int) -> list[_TargetState]:
+    """Return the states of the targets, sorted by their slots at `rung` over their share."""
+    rungs = [reached for state in states for reached, count in state.feasible.items() if count]
+    compared = max(rungs, default=0)  # networks of different rungs are never compared
+    return sorted(states, key=lambda state: state.behind(rung=rung, compared=compared))
 
 
-def _for(target: Target, proposal: Proposal) -> Proposal:
+def _labelled(target: Target, proposal: Proposal) -> Proposal:
     return replace(proposal, settings={**proposal.settings, TARGET: target.name})

@@ -11,11 +11,11 @@ from evonas.errors import OutsideError
 from evonas.strategies.mating import Child
 
 TRIES = 4
-"""Draws for each neighbour that is asked for: most draws near an explored network give known ones."""
+"""Draws per neighbour that is asked for; near a well-explored network most draws give known networks."""
 
 
 def neighbours(view: View, rows: Sequence[Row], *, count: int, rng: np.random.Generator) -> Iterator[Child]:
-    """Yield up to `count` unknown networks that differ from one of `rows` in one variable, drawn anew."""
+    """Yield up to `count` unknown networks, each one of `rows` with one variable drawn anew."""
     names, found = list(view.space.variables), set[str]()
     for _ in range(TRIES * count if rows else 0):
         row, name = rows[int(rng.integers(len(rows)))], names[int(rng.integers(len(names)))]

@@ -1,4 +1,4 @@
-"""Pre-selection: of many new networks the one is proposed that a model of the rows seen expects most of."""
+"""Pre-selection: a Gaussian process for each objective chooses which of many candidates is proposed."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from evonas.strategies.encoding import Encoding, can_be_encoded
 from evonas.strategies.gaussian_process import GaussianProcess, Kernel, likelier_kernel
 
 FEWEST_ROWS = 8
-"""With fewer feasible rows nothing can be modelled."""
+"""Feasible rows that are needed before anything is modelled."""
 
 MOST_ROWS = 256
-"""Rows that a model is made of at most: its cost grows with their cube."""
+"""Rows that the processes are made of at most: their cost grows with the cube."""
 
 BEST_ROWS, OTHER_ROWS = 112, 32
-"""Rows that stay when there are more: the best ones, and others spread over all that were kept until then."""
+"""Rows that stay when there are more: the best, and others at equal steps of rank among the rest."""
 
 FIT_EVERY, FIT_GROWTH = 8, 12
-"""The kernels are fitted whenever so many more feasible rows are seen, or a twelfth more."""
+"""The kernels are fitted anew after FIT_EVERY more feasible rows, or after 1 / FIT_GROWTH more, if that is later."""
 
 FIT_ROWS = 128
 """Rows that kernels are fitted to at most."""
 
 FEASIBILITY = 0.25, 0.1
-"""Decay and noise of the kernel that tells what is feasible."""
+"""Decay and noise of the kernel that predicts feasibility."""
 
 CHEBYSHEV = 1 / 2
-"""Part of the choices that look for the smallest weighted distance to the ideal, the others for hypervolume."""
+"""Part of the choices by weighted Chebyshev distance to the ideal point; the others are by hypervolume improvement."""
 
 
 class PreSelection:
     """Chooses among candidates by a Gaussian process for each objective, made of rows of the lowest rung.
 
-    One function for each objective is drawn from all that agree with the rows (Thompson sampling), so that what is
-    uncertain is tried as often as it may be best. By chance, one of two views decides what is best there: the
-    hypervolume by which a candidate would bring the front forward, or its weighted Chebyshev distance to the ideal, for
-    random weights, which reaches every part of the front. The front is that of the modelled costs, not of those seen,
-    which are lucky where they are noisy; networks that are open count as measured, with the costs that are drawn.
-    Candidates that are rather infeasible, as networks that failed or broke a bound let expect, stand back.
+    One function for each objective is drawn from the posterior (Thompson sampling), so that an uncertain candidate is
+    chosen as often as it may be best. One of two criteria, drawn at random, decides what is best: the hypervolume
+    improvement of a candidate, or its weighted Chebyshev distance to the ideal point, for random weights, which reaches
+    every part of the front. The front is that of the posterior means, because the noisy costs that reach a front
+    are the lucky ones; open networks count as measured, with their drawn costs. Candidates that are predicted to fail
+    or to break a bound are passed over while there are others.
 
     Source: Thompson sampling for several objectives as in Bradford, Schweidtmann and Lapkin, Journal of Global
     Optimization 71, 2018; the random weights are those of Knowles, ParEGO, IEEE TEVC 10(1), 2006, equation 2.
@@ -80,26 +80,27 @@ class PreSelection:
 
     def _chosen(self, view: View, candidates: Sequence[Genotype], *, rng: np.random.Generator) -> int:
         assert self._encoding is not None
-        places = self._encoding.matrix(candidates)
-        likely = np.flatnonzero(self._is_likely_feasible(places))
+        points = self._encoding.matrix(candidates)
+        likely = np.flatnonzero(self._is_likely_feasible(points))
         if not len(likely):
             likely = np.arange(len(candidates))
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
-        is_open = [job.genotype for job in view.open.values() if job.kind == "evaluate"]
-        asked = np.vstack([places[likely], self._encoding.matrix(is_open)]) if is_open else places[likely]
+        open_genotypes = [job.genotype for job in view.open.values() if job.kind == "evaluate"]
+        asked = np.vstack([points[likely], self._encoding.matrix(open_genotypes)]) if open_genotypes else points[likely]
         drawn, fitted = self._drawn(costs, asked, rng=rng)
         known = np.vstack([fitted, drawn[len(likely) :]])
         return int(likely[_most_promising(drawn[: len(likely)], known, worst=costs.max(0), rng=rng)])
 
     def front(self, view: View) -> list[Row]:
-        """Return the rows of the lowest rung that no other one dominates."""
+        """Return the non-dominated feasible rows of the lowest rung."""
         self._fold(view)
         return front(self._feasible)
 
     def _drawn(
         self, costs: np.ndarray, asked: np.ndarray, *, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return `(asked, objectives)` costs that are drawn, and `(rows, objectives)` costs of the rows as modelled."""
+        """Return `(asked, objectives)` drawn costs, and `(rows, objectives)` posterior means of the rows' costs."""
+        assert self._median is not None
         scale = _Scale(costs, self._median)
         drawn, fitted = [], []
         for process, values in zip(self._processes, scale.compressed(costs).T, strict=True):
@@ -108,11 +109,11 @@ class PreSelection:
             fitted.append(process.fitted)
         return scale.restored(np.array(drawn).T), scale.restored(np.array(fitted).T)
 
-    def _is_likely_feasible(self, places: np.ndarray) -> np.ndarray:
-        """Return `(candidates,)` whether each is rather feasible than not."""
+    def _is_likely_feasible(self, points: np.ndarray) -> np.ndarray:
+        """Return `(candidates,)` whether each is more likely feasible than not."""
         assert self._encoding is not None
         if not self._infeasible:
-            return np.ones(len(places), dtype=bool)
+            return np.ones(len(points), dtype=bool)
         kept = [row.job for row in self._feasible[-MOST_ROWS // 2 :]]
         decay, noise = FEASIBILITY
         process = GaussianProcess(
@@ -121,7 +122,7 @@ class PreSelection:
             owners=self._encoding.owners,
         )
         process.see(np.repeat([1.0, 0.0], [len(kept), len(self._infeasible)]))
-        likely: np.ndarray = process.at(places)[0] >= 0.5
+        likely: np.ndarray = process.at(points)[0] >= 0.5
         return likely
 
     def _fold(self, view: View) -> None:
@@ -129,18 +130,18 @@ class PreSelection:
         self._folded = len(view.rows)
         if new:
             with self._threads.limit(limits=1):
-                self._take_all(new, view)
+                self._add_all(new, view)
 
-    def _take_all(self, rows: Sequence[Row], view: View) -> None:
+    def _add_all(self, rows: Sequence[Row], view: View) -> None:
         for row in rows:
             if row.job.kind != "evaluate" or row.job.rung > 0 or row.is_rejected:
                 continue
             if row.is_feasible:
-                self._take(row, view)
+                self._add(row, view)
             else:
                 self._infeasible = [*self._infeasible, row.job][-MOST_ROWS // 2 :]
 
-    def _take(self, row: Row, view: View) -> None:
+    def _add(self, row: Row, view: View) -> None:
         self._feasible.append(row)
         self._seen += 1
         if len(self._feasible) > MOST_ROWS:
@@ -148,7 +149,7 @@ class PreSelection:
             others = ranked[BEST_ROWS:]
             kept = {one.job.slot for one in (*ranked[:BEST_ROWS], *others[:: -(-len(others) // OTHER_ROWS)])}
             self._feasible = [one for one in self._feasible if one.job.slot in kept]
-            self._processes = self._made()
+            self._processes = self._fresh_processes()
         elif self._encoding is not None:
             for process in self._processes:
                 process.add(self._encoding.matrix([row.job.genotype])[0])
@@ -157,55 +158,55 @@ class PreSelection:
             self._fit(view)
 
     def _fit(self, view: View) -> None:
-        """Fit the kernels to the rows that are kept now: the same ones whenever this is called."""
+        """Fit the kernels to the rows that are kept now; the result does not depend on when the fold was made."""
         assert self._encoding is not None
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
         self._median = np.median(costs, axis=0)
         some = slice(None, None, -(-len(costs) // FIT_ROWS))
-        places = self._encoding.matrix([row.job.genotype for row in self._feasible[some]])
+        points = self._encoding.matrix([row.job.genotype for row in self._feasible[some]])
         for index, values in enumerate(_Scale(costs, self._median).compressed(costs[some]).T):
             self._kernels[index] = likelier_kernel(
-                places,
+                points,
                 values,
                 owners=self._encoding.owners,
                 known=self._kernels.get(index),
                 rng=np.random.default_rng([view.seed, self._seen, index]),
             )
-        self._processes = self._made()
+        self._processes = self._fresh_processes()
 
-    def _made(self) -> list[GaussianProcess]:
-        """Return a process for each objective, made of the rows that are kept now."""
+    def _fresh_processes(self) -> list[GaussianProcess]:
+        """Return a process for each objective, made of the rows that are kept now; none before the first fit."""
         if self._encoding is None or not self._kernels:
             return []
-        places = self._encoding.matrix([row.job.genotype for row in self._feasible])
+        points = self._encoding.matrix([row.job.genotype for row in self._feasible])
         kernels = (self._kernels[index] for index in sorted(self._kernels))
-        return [GaussianProcess(places, kernel=kernel, owners=self._encoding.owners) for kernel in kernels]
+        return [GaussianProcess(points, kernel=kernel, owners=self._encoding.owners) for kernel in kernels]
 
 
 class _Scale:
-    """Costs compressed towards the bad end, so that the few worst networks do not decide what is alike.
+    """Costs on a logarithmic scale, so that the few worst networks do not dominate the fit of a kernel.
 
     Args:
         costs: `(rows, objectives)`; the best of each objective becomes 0.
-        median: `(objectives,)`; becomes the logarithm of 2.
+        median: `(objectives,)` costs that become log 2.
     """
 
-    def __init__(self, costs: np.ndarray, median: np.ndarray | None) -> None:
+    def __init__(self, costs: np.ndarray, median: np.ndarray) -> None:
         self._best = costs.min(0)
-        self._unit = np.maximum((np.median(costs, axis=0) if median is None else median) - self._best, 1e-9)
+        self._unit = np.maximum(median - self._best, 1e-9)
 
     def compressed(self, costs: np.ndarray) -> np.ndarray:
-        """Return `(rows, objectives)` costs on the compressed axes."""
+        """Return `(rows, objectives)` costs on the logarithmic scale."""
         return np.asarray(np.log1p((costs - self._best) / self._unit))
 
     def restored(self, values: np.ndarray) -> np.ndarray:
-        """Return what `compressed` has made of these values."""
+        """Return the `(rows, objectives)` costs of values on the logarithmic scale: the inverse of `compressed`."""
         costs: np.ndarray = np.expm1(values) * self._unit + self._best
         return costs
 
 
 def _most_promising(drawn: np.ndarray, known: np.ndarray, *, worst: np.ndarray, rng: np.random.Generator) -> int:
-    """Return which of the `(candidates, objectives)` costs to believe in, given `(rows, objectives)` known ones."""
+    """Return the index of the best of `(candidates, objectives)` costs, given the `(rows, objectives)` known costs."""
     best = known[nondominated(known)]
     ideal, nadir = best.min(0), best.max(0)
     weights = rng.dirichlet(np.ones(best.shape[1]))

@@ -17,15 +17,15 @@ from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 DRAWS = 100
-"""Draws in a row that give known networks only, after which a space is held to be nearly exhausted."""
+"""Draws in a row without an unknown network, after which a space counts as nearly exhausted."""
 
 COUNTABLE = 100_000
-"""Largest number of assignments that are listed one by one, to find the last unknown networks of a space."""
+"""Most assignments that are enumerated to find the last unknown networks of a space."""
 
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Proposes networks at random until the space has no other left.
+    """Proposes networks at random until the space is exhausted.
 
     Attributes:
         name: Stored with every row.
@@ -55,30 +55,30 @@ class RandomSearch:
 class Unknown:
     """The networks of one view that have not been proposed yet.
 
-    A nearly exhausted space is listed whole if it is small enough. The list is kept and only gets shorter; it follows
+    A nearly exhausted space is enumerated if it is small enough. The list is kept and only gets shorter; it follows
     from the view alone, whenever it was made.
     """
 
     def __init__(self) -> None:
-        self._left: list[Genotype] | None = None
+        self._remaining: list[Genotype] | None = None
 
     def draw(self, view: View, rng: np.random.Generator) -> Genotype | None:
         """Return a random network that is not known at the lowest rung, or None where none was found.
 
-        None means that the space is exhausted where it has at most `COUNTABLE` assignments, and else that
-        `DRAWS` draws gave known networks only.
+        With at most `COUNTABLE` assignments, None means that the space is exhausted; with more, that `DRAWS` draws
+        gave known networks only.
         """
         for _ in range(DRAWS):
             genotype = view.space.sample(rng)
             if not view.is_known(genotype):
                 return genotype
-        left = list(listed(view.space)) if self._left is None else self._left
-        self._left = left = [genotype for genotype in left if not view.is_known(genotype)]
-        return left[int(rng.integers(len(left)))] if left else None
+        remaining = list(listed(view.space)) if self._remaining is None else self._remaining
+        self._remaining = remaining = [genotype for genotype in remaining if not view.is_known(genotype)]
+        return remaining[int(rng.integers(len(remaining)))] if remaining else None
 
 
 def listed(space: Space) -> Iterator[Genotype]:
-    """Yield every genotype of `space` once, none if it has more than `COUNTABLE` assignments or cannot be counted."""
+    """Yield every genotype of `space` once; none if it cannot be enumerated or is larger than `COUNTABLE`."""
     axes = [values_of(variable) for variable in space.variables.values()] if space.size <= COUNTABLE else [None]
     if any(axis is None for axis in axes):
         return
@@ -94,7 +94,7 @@ def listed(space: Space) -> Iterator[Genotype]:
 
 
 def values_of(variable: Variable) -> list[Scalar] | None:
-    """Return all values of a variable, None where there are too many, or it is of a user's own kind."""
+    """Return all values of a variable; None if there are more than `COUNTABLE`, or if its kind is a user's own."""
     if variable.size > COUNTABLE or not isinstance(variable, Choice | Integer | Real | LogReal):
         return None
     return list(variable.listed())

@@ -1,4 +1,4 @@
-"""Pre-selection: places of genotypes, Gaussian processes against the book, and choices that beat chance."""
+"""Pre-selection: points of genotypes, Gaussian processes against the book, and choices that beat chance."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_places_are_as_far_apart_as_the_genotypes_differ() -> None:
     genotypes = [space.canonical(dict(zip("abn", values, strict=True))) for values in [
         ("x", 1, 0), ("y", 1, 0), ("y", 2, 0), ("x", 1, 4)
     ]]  # fmt: skip
-    places = Encoding(space).matrix(genotypes)
-    assert [((places[0] - place) ** 2).sum() for place in places] == pytest.approx([0, 1, 2, 4])
+    points = Encoding(space).matrix(genotypes)
+    assert [((points[0] - point) ** 2).sum() for point in points] == pytest.approx([0, 1, 2, 4])
 
 
 def test_a_choice_among_numbers_knows_what_lies_between() -> None:
@@ -59,22 +59,22 @@ def test_places_are_remembered_in_a_memory_that_does_not_grow(monkeypatch: pytes
     assert np.array_equal(small.matrix(genotypes), large.matrix(genotypes))
 
 
-def made(places: np.ndarray, values: np.ndarray, *, kernel: Kernel, owners: np.ndarray) -> GaussianProcess:
-    """Return a process made of most places at once, and of the others one by one."""
-    process = GaussianProcess(places[:-3], kernel=kernel, owners=owners)
-    for place in places[-3:]:
-        process.add(place)
+def made(points: np.ndarray, values: np.ndarray, *, kernel: Kernel, owners: np.ndarray) -> GaussianProcess:
+    """Return a process made of most points at once, and of the others one by one."""
+    process = GaussianProcess(points[:-3], kernel=kernel, owners=owners)
+    for point in points[-3:]:
+        process.add(point)
     process.see(values)
     return process
 
 
 def test_a_process_knows_what_was_measured_and_doubts_what_is_far() -> None:
     rng = np.random.default_rng(0)
-    places, owners = rng.uniform(-2, 2, (60, 2)), np.arange(2)
-    for values in (np.sin(places[:, 0]) * 1e-6, 50 + places[:, 1]):
-        kernel = likelier_kernel(places, values, owners=owners, known=None, rng=rng)
-        process = made(places, values, kernel=kernel, owners=owners)
-        means, covariance = process.at(places)
+    points, owners = rng.uniform(-2, 2, (60, 2)), np.arange(2)
+    for values in (np.sin(points[:, 0]) * 1e-6, 50 + points[:, 1]):
+        kernel = likelier_kernel(points, values, owners=owners, known=None, rng=rng)
+        process = made(points, values, kernel=kernel, owners=owners)
+        means, covariance = process.at(points)
         assert np.abs(means - values).max() < 0.2 * values.std()
         assert process.fitted == pytest.approx(means)
         _, far = process.at(np.array([[40.0, 40.0]]))
@@ -83,29 +83,29 @@ def test_a_process_knows_what_was_measured_and_doubts_what_is_far() -> None:
 
 def test_a_process_equals_the_formula_of_the_book() -> None:
     rng = np.random.default_rng(1)
-    places, values, new = rng.normal(size=(7, 3)), rng.normal(size=7), rng.normal(size=(4, 3))
+    points, values, new = rng.normal(size=(7, 3)), rng.normal(size=7), rng.normal(size=(4, 3))
     decays = np.array([0.25, 0.5, 0.25])
 
-    def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.array([[np.exp(-(decays * (x - y) ** 2).sum()) for y in b] for x in a])
 
-    inverse = np.linalg.inv(likeness(places, places) + 0.1 * np.eye(7))
+    inverse = np.linalg.inv(similarity(points, points) + 0.1 * np.eye(7))
     mean, unit = values.mean(), values.std()
     scaled = (values - mean) / unit
     scale = scaled @ inverse @ scaled / 7
-    process = made(places, values, kernel=Kernel((0.25, 0.5), 0.1), owners=np.array([0, 1, 0]))
+    process = made(points, values, kernel=Kernel((0.25, 0.5), 0.1), owners=np.array([0, 1, 0]))
     means, covariance = process.at(new)
-    assert means == pytest.approx(mean + unit * likeness(new, places) @ inverse @ scaled)
-    rest = likeness(new, new) - likeness(new, places) @ inverse @ likeness(places, new)
+    assert means == pytest.approx(mean + unit * similarity(new, points) @ inverse @ scaled)
+    rest = similarity(new, new) - similarity(new, points) @ inverse @ similarity(points, new)
     assert covariance == pytest.approx(scale * unit**2 * rest)
-    sign, log_det = np.linalg.slogdet(likeness(places, places) + 0.1 * np.eye(7))
+    sign, log_det = np.linalg.slogdet(similarity(points, points) + 0.1 * np.eye(7))
     assert process.log_likelihood == pytest.approx(-0.5 * 7 * np.log(scale) - 0.5 * sign * log_det)
 
 
 def test_samples_of_a_process_have_its_mean_and_covariance() -> None:
     rng = np.random.default_rng(2)
-    places, values, new = rng.normal(size=(9, 2)), rng.normal(size=9), rng.normal(size=(3, 2))
-    process = made(places, values, kernel=Kernel((0.5, 0.5), 0.1), owners=np.arange(2))
+    points, values, new = rng.normal(size=(9, 2)), rng.normal(size=9), rng.normal(size=(3, 2))
+    process = made(points, values, kernel=Kernel((0.5, 0.5), 0.1), owners=np.arange(2))
     drawn = np.array([process.sample(new, rng) for _ in range(20_000)])
     means, covariance = process.at(new)
     assert drawn.mean(0) == pytest.approx(means, abs=0.03)
@@ -119,12 +119,12 @@ def test_deviations_are_as_large_as_the_errors_that_are_made() -> None:
         0, 0.05, 160
     )
     encoding = Encoding(space)
-    places, kernel = encoding.matrix(genotypes), None
+    points, kernel = encoding.matrix(genotypes), None
     for _ in range(4):
-        kernel = likelier_kernel(places[:80], values[:80], owners=encoding.owners, known=kernel, rng=rng)
+        kernel = likelier_kernel(points[:80], values[:80], owners=encoding.owners, known=kernel, rng=rng)
     assert kernel is not None
-    process = made(places[:80], values[:80], kernel=kernel, owners=encoding.owners)
-    means, covariance = process.at(places[80:])
+    process = made(points[:80], values[:80], kernel=kernel, owners=encoding.owners)
+    means, covariance = process.at(points[80:])
     noise = process.noise_variance
     z = (values[80:] - means) / np.sqrt(np.diag(covariance) + noise)
     assert 0.85 <= (np.abs(z) < 1.96).mean() <= 1.0
@@ -138,10 +138,10 @@ def test_values_that_are_all_alike_are_expected_as_they_are() -> None:
 
 def test_what_does_not_matter_gets_a_small_decay() -> None:
     rng = np.random.default_rng(3)
-    places, owners = rng.uniform(-1, 1, (120, 3)), np.arange(3)
-    values, kernel = np.sin(4 * places[:, 1]), None
+    points, owners = rng.uniform(-1, 1, (120, 3)), np.arange(3)
+    values, kernel = np.sin(4 * points[:, 1]), None
     for _ in range(8):
-        kernel = likelier_kernel(places, values, owners=owners, known=kernel, rng=rng)
+        kernel = likelier_kernel(points, values, owners=owners, known=kernel, rng=rng)
     assert kernel is not None
     assert kernel.decays[1] > 5 * max(kernel.decays[0], kernel.decays[2])
 
@@ -250,9 +250,9 @@ def test_a_model_of_a_long_search_has_the_best_rows_and_some_others(monkeypatch:
     view, rng = seen(rows=300), np.random.default_rng(0)
     sizes, original = [], GaussianProcess.__init__
 
-    def noted(self: GaussianProcess, places: np.ndarray, *rest: Any, **more: Any) -> None:
-        sizes.append(len(places))
-        original(self, places, *rest, **more)
+    def noted(self: GaussianProcess, points: np.ndarray, *rest: Any, **more: Any) -> None:
+        sizes.append(len(points))
+        original(self, points, *rest, **more)
 
     monkeypatch.setattr(GaussianProcess, "__init__", noted)
     preselection = PreSelection(view.space)
