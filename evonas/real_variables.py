@@ -70,8 +70,12 @@ class Real:
         return self.canonical(rng.uniform(self.low, self.high))
 
     def canonical(self, value: Any) -> Scalar:
-        """Return `value` rounded to the nearest step."""
-        return self._value(self._index(_between(value, self.low, self.high)))
+        """Return the value nearest to `value`."""
+        number = _between(value, self.low, self.high)
+        index = self._index(number)
+        # between two values, also the last two, whose distance is no whole step
+        near = range(max(index - 1, self._index(self.low)), min(index + 1, self._index(self.high)) + 1)
+        return min(map(self._value, near), key=lambda one: abs(one - number))
 
     @property
     def size(self) -> float:
