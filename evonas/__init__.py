@@ -7,7 +7,7 @@ The engine searches anything; these names are all that a search of one's own nee
     what proposes     Evolution, Differentiable, RandomSearch, Mixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, load, Job, Evaluation, Measurement, Activity, Outcome
-    what is rejected   Rejection
+    what is rejected  Rejection
     the search        search, Budget, Ladder, Cost
 """
 

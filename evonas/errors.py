@@ -2,7 +2,7 @@
 
     EvonasError
     ├── SpaceError            a space, a genotype or a value of one is wrong
-    │   └── OutsideError      a genotype lies outside what a space was narrowed to
+    │   └── OutsideError      a genotype lies outside a narrowed space
     ├── OptionError           options are wrong; carries every fault at once
     │   └── RunFileError      the run file, or the command, is wrong
     ├── ArchiveError          the archive cannot be opened, read or written
@@ -16,7 +16,7 @@ Raised inside an evaluation, and turned into an outcome of a row:
 
     TrainingDivergedError     the loss is no longer a finite number
     UnpriceableError          an objective has no value for this network (the row is infeasible)
-    NotFiniteError            an objective is no finite number (the row has failed)
+    NotFiniteError            the value of an objective is not a finite number (the row has failed)
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MOST_LINES = 50
-"""Faults, or differences, that one message holds."""
+"""Faults or differences that one message lists at most."""
 
 
 def one_a_line(sentences: Sequence[str]) -> str:
-    """Return sentences below each other, and how many more there are than anybody reads."""
+    """Return a list with one sentence a line; beyond `MOST_LINES`, only how many more there are."""
     more = len(sentences) - MOST_LINES
     shown = [*sentences[:MOST_LINES], *[f"… and {more:,} more"] * (more > 0)]
     return "\n".join(f"- {sentence}" for sentence in shown)
@@ -43,7 +43,7 @@ class SpaceError(EvonasError):
 
 
 class OutsideError(SpaceError):
-    """A genotype lies outside what a space was narrowed to."""
+    """A genotype lies outside a narrowed space."""
 
 
 class OptionError(EvonasError):
@@ -98,4 +98,4 @@ class UnpriceableError(EvonasError):
 
 
 class NotFiniteError(EvonasError, ValueError):
-    """An objective is no finite number, so that the row has failed."""
+    """The value of an objective is not a finite number, so that the row has failed."""

@@ -76,11 +76,11 @@ def _show(answer: Answer, *, everything: bool, format_: Format) -> None:
     elif picked is None:
         console(piped_width=200).print(tables.table(found, rows=rows))
     else:
-        typer.echo(visible("\n".join(_told(picked, found, cost))))
+        typer.echo(visible("\n".join(_network_lines(picked, found, cost))))
 
 
-def _told(row: Row, found: Front, cost: CostBreakdown | None) -> list[str]:
-    """Return the lines that people read of one network."""
+def _network_lines(row: Row, found: Front, cost: CostBreakdown | None) -> list[str]:
+    """Return the lines about one network, for people."""
     whole: dict[str, Any] = found.network(row)
     lines = [f"Network {whole['key']}: slot {whole['slot']}, {whole['strategy']}, {whole['epochs']} epochs"]
     for objective in found.objectives:

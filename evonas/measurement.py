@@ -46,9 +46,9 @@ class Population:
 
 @dataclass(frozen=True)
 class Connection:
-    """One edge into a population. Counts are totals over `Activity.samples`, exact at borders, batch norm folded.
+    """One edge into a population. Counts are totals over `Activity.samples`, exact at borders, batch norm folded in.
 
-    An event is delivered for each non-zero input element and each target neuron that it reaches. What it costs
+    An event is delivered for each non-zero input element and each target neuron that it reaches. Its kind
     follows from the class of the elements, never from the values of a batch: binary spikes (`"binary"`) make
     synaptic events, integer payloads (`"graded"`) graded events, real numbers (`"real"`) multiply-accumulates.
 

@@ -13,7 +13,7 @@ from evonas.options import NAME, Flag, Number, OneOf, OptionRule, OrNone, settle
 Direction = Literal["min", "max"]
 
 LARGEST = 1e150
-"""Values stay below this in size: forecasts and hypervolumes square them, and sum over rows."""
+"""Largest magnitude of a value: hypervolumes and the Gaussian process square values, and sum over rows."""
 
 _BOUND = OrNone(Number(-LARGEST, LARGEST))
 
@@ -39,21 +39,22 @@ class Objective:
         unit: Of the value, such as `"J/sample"`.
         at_least: Hard lower bound, or None.
         at_most: Hard upper bound, or None.
-        log: Whether distances are meant in decades: counts, joules, seconds.
+        log: Whether distances are measured in decades, as for counts, joules and seconds.
         best: The best possible value, if there is one.
         profile: Id of the hardware profile that it depends on, if any.
         uncounted: What the value leaves out, as texts for people.
         band: `band(measurement)` returns the lowest and the highest value that it may be, where it is an estimate.
-        part: Which part of it is traded, such as `"dynamic"`, where a report shows several side by side.
+        part: Which part of the value is traded, such as `"dynamic"`, where a report shows several side by side.
         parts: `parts(measurement)` returns all parts by name, the traded one included; None for a part without a value.
-        basis: Hash of everything but the measurement that values depend on: objectives of the same basis have the same
-            values, so that stored ones can be used. Empty where it is unknown.
+        basis: Hash of everything that values depend on beside the measurement: objectives of the same basis have the
+            same values, so that stored ones can be used. Empty where it is unknown.
         planned: `planned(plan)` returns the lowest and the highest value that any network of this plan can have,
-            infinity where it is unknown; it may raise `UnpriceableError` as `score` does. A network
-            that breaks a bound in any case is then rejected before it is trained.
+            infinity where it is unknown; it may raise `UnpriceableError` as `score` does. A network that is certain to
+            break a bound is then rejected before it is trained.
 
     Raises:
-        OptionError: If the name is empty, the direction another word, a bound no finite number, or `score` no function.
+        OptionError: If the name is empty, the direction is another word, a bound is not a finite number, or `score`
+            cannot be called.
 
     Example:
         >>> from evonas import Objective
@@ -123,14 +124,14 @@ def score(measurement: Any, objectives: Sequence[Objective]) -> Score:
     """Return the values of `measurement` under `objectives`.
 
     Raises:
-        NotFiniteError: If an objective is no finite number that can be compared, or could not be computed: a failure of
-            the row, never a score. The message begins with the name of the objective.
+        NotFiniteError: If the value of an objective is not a finite number of at most `LARGEST`, or could not be
+            computed: a failure of the row, never a score. The message begins with the name of the objective.
     """
     return judged([_value(objective, measurement) for objective in objectives], objectives)
 
 
 def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Score:
-    """Return the score of known values, each a finite number, or a text that says why there is none."""
+    """Return the score of known values, each a finite number or a text that says why there is none."""
     violation, reasons = 0.0, []
     for value, objective in zip(values, objectives, strict=True):
         if isinstance(value, str):
@@ -148,10 +149,10 @@ def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Sc
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
-    """Check that a search can trade these objectives: one or more, of different names.
+    """Check that a search can trade these objectives.
 
     Raises:
-        OptionError: If it cannot.
+        OptionError: Unless they are one or more `Objective`s of different names.
     """
     strange = [one for one in objectives if not isinstance(one, Objective)]
     if strange or not objectives:
@@ -168,7 +169,7 @@ def _value(objective: Objective, measurement: Any) -> float | str:
         value = objective.score(measurement)
     except UnpriceableError as error:
         return str(error)
-    except ArchiveError:  # what was measured cannot be read, which says nothing of the network
+    except ArchiveError:  # the stored measurement cannot be read, which says nothing about the network
         raise
     except Exception as error:  # a user's own objective may raise anything
         raise NotFiniteError(f"{objective.name}: {type(error).__name__}: {error}") from error

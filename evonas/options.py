@@ -1,4 +1,4 @@
-"""Options: what a number, a switch or a name that people give may be, and one sentence for each that it may not."""
+"""Options: which numbers, switches and names are allowed, and one sentence for each that is not."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import numpy as np
 from evonas.errors import OptionError
 
 SHOWN = 60
-"""Characters of a value that a sentence repeats."""
+"""Characters of a value that a sentence quotes."""
 
 LARGEST_SEED = 2**63 - 1
-"""What the generators of numpy and torch take, and a column of whole numbers holds."""
+"""What the generators of numpy and torch accept, and what a 64-bit column of the archive holds."""
 
 
 class OptionRule(Protocol):
-    """What one option may be."""
+    """Which values one option may have."""
 
     def taken(self, value: Any) -> Any:
         """Return `value` as a plain Python value.
 
         Raises:
-            ValueError: If the option cannot have it; the message says what is expected.
+            ValueError: If the option cannot have this value; the message says what is expected.
         """
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from `low` to `high`, both included; no bool and no float, however whole."""
+    """An integer from `low` to `high`, both included; neither a bool nor a float such as 2.0."""
 
     low: int
     high: int
@@ -101,12 +101,12 @@ class OneOf:
 
 @dataclass(frozen=True)
 class OrNone:
-    """None, or what `rule` says."""
+    """None, or a value that `rule` allows."""
 
     rule: OptionRule
 
     def taken(self, value: Any) -> Any:
-        """Return None, or what `rule` makes of `value`."""
+        """Return None, or `value` as `rule` returns it."""
         return None if value is None else self.rule.taken(value)
 
 
@@ -129,10 +129,10 @@ def faults_of(values: Mapping[str, Any], rules: Mapping[str, OptionRule]) -> lis
 
 
 def settle(owner: Any, rules: Mapping[str, OptionRule]) -> None:
-    """Check the options of a frozen `owner`, and keep each as a plain Python value.
+    """Check the options of a frozen `owner`, and set each to a plain Python value.
 
     Raises:
-        OptionError: If any is not what its rule allows, with a sentence for each.
+        OptionError: If a rule does not allow an option, with a sentence for each.
     """
     faults = faults_of(vars(owner), rules)
     if faults:
@@ -142,7 +142,7 @@ def settle(owner: Any, rules: Mapping[str, OptionRule]) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return how a sentence shows a value that came: short, on one line, whatever it is."""
+    """Return how a sentence quotes a value: short, on one line, whatever it is."""
     try:
         text = repr(value)
     except Exception:  # numbers of more digits than Python prints, lists nested too deep, a user's own __repr__
@@ -153,7 +153,7 @@ def shown(value: Any) -> str:
 
 
 def shown_key(key: str) -> str:
-    """Return how a sentence shows a key: as it is, unless nobody would write it."""
+    """Return how a sentence quotes a key: as it is, unless it is unprintable or very long."""
     return key if key.isprintable() and len(key) <= 2 * SHOWN else shown(key)
 
 

@@ -19,10 +19,10 @@ from evonas.report.sheet import Sheet, sheet
 from evonas.runfile.modules import forget_working_directory
 
 NARROW = 100
-"""Cells that the list of all chips takes where the output is no terminal."""
+"""Width in characters of the list of all chips where the output is not a terminal."""
 
 _LONG = re.compile(r"[,:;(].*", re.DOTALL)
-"""What follows the name of a chip itself."""
+"""What follows the bare name of a chip."""
 
 
 class Format(StrEnum):
@@ -53,7 +53,7 @@ def profiles(
             screen.print(plain("All that is not counted, every number and its source: evonas profiles NAME"))
         for chip in found if chosen else []:
             screen.print(detail(chip))
-            for line in _words(chip):
+            for line in _detail_lines(chip):
                 screen.print(plain(line))
 
 
@@ -117,7 +117,7 @@ def _left_out(chip: Mapping[str, Any]) -> str:
     return "\n".join(lines) or "-"
 
 
-def _words(chip: Mapping[str, Any]) -> list[str]:
+def _detail_lines(chip: Mapping[str, Any]) -> list[str]:
     lines = [f"{chip['class']}, scope {chip['scope']}, {chip['composition']}, counts {chip['counts']}"]
     if chip["uncertainty"]:
         low, high = chip["uncertainty"]

@@ -14,26 +14,27 @@ from evonas.options import shown
 from evonas.variables import Scalar, ends_of, plain_scalar
 
 FINEST = 1e-10
-"""Smallest step of a `Real`, relative to its ends: values are kept to 12 significant digits."""
+"""Smallest step of a `Real`, relative to its ends: values have 12 significant digits."""
 
 SMALLEST, GREATEST = 1e-300, 1e300
-"""Ends between which the grid of a `LogReal` is exact."""
+"""Range in which the grid of a `LogReal` is exact."""
 
 
 @dataclass(frozen=True)
 class Real:
-    """A number from `low` to `high` in steps of `step`: what lies nearer together is the same value.
+    """A number from `low` to `high` in steps of `step`; numbers between are rounded to the nearest step.
 
-    The last value is `high` where the last step reaches beyond it, and where at least half of one more would fit.
+    Where the steps do not end at `high`, `high` is the last value if it lies more than half a step above the last step
+    below it; otherwise that step is.
 
     Attributes:
         low: Lowest value.
         high: Highest value.
-        step: Distance of neighbours.
-        origin: From where steps are counted; by default `low`.
+        step: Distance between neighbouring values.
+        origin: Where steps are counted from; by default `low`.
 
     Raises:
-        SpaceError: If these are no finite numbers, or leave no values.
+        SpaceError: If these are not finite numbers, are in the wrong order, or the step is too fine or too wide.
 
     Example:
         >>> from evonas import Real
@@ -87,10 +88,10 @@ class Real:
         return (self._value(index) for index in range(self._index(self.low), self._index(self.high) + 1))
 
     def narrowed(self, only: Any) -> Real:
-        """Return the variable with those of its values alone that lie between the two numbers of `only`.
+        """Return the variable with only those of its values that lie between the two numbers of `only`.
 
         Raises:
-            SpaceError: If it is no such pair, leaves the range, or holds no value.
+            SpaceError: If it is not such a pair, leaves the range, or contains no value.
         """
         low, high = ends_of(only, self, kind="numbers")
         ends = self._index(self.low), self._index(self.high)
@@ -122,7 +123,7 @@ class LogReal:
     """A positive number from `low` to `high` on a logarithmic axis, kept to `digits` significant digits.
 
     Raises:
-        SpaceError: If the ends are no positive numbers in this order, or `digits` is no whole number from 1 to 12.
+        SpaceError: If the ends are not positive numbers in this order, or `digits` is not a whole number from 1 to 12.
 
     Example:
         >>> from evonas import LogReal
@@ -170,10 +171,10 @@ class LogReal:
             yield last
 
     def narrowed(self, only: Any) -> LogReal:
-        """Return the variable with those of its values alone that lie between the two numbers of `only`.
+        """Return the variable with only those of its values that lie between the two numbers of `only`.
 
         Raises:
-            SpaceError: If it is no such pair, leaves the range, or holds no value.
+            SpaceError: If it is not such a pair, leaves the range, or contains no value.
         """
         low, high = ends_of(only, self, kind="numbers")
         first, last = float(self.canonical(low)), float(self.canonical(high))

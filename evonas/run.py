@@ -70,7 +70,7 @@ def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: b
 
 
 def _remarks(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]:
-    """Return what has to be known to read the table, for people."""
+    """Return the lines that explain the table, for people."""
     objectives, top = archive.objectives, resolved.top_rung
     reasons = kept_off(archive.rows, objectives=objectives, top=top)
     lines = [reasons] if reasons else []

@@ -1,4 +1,4 @@
-"""Spaces: all genotypes that some variables and the rules on them allow, and how a genotype becomes a network."""
+"""Spaces: the genotypes that variables and rules allow, and how a genotype becomes a network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from evonas.real_variables import LogReal, Real
 from evonas.variables import Scalar, Variable
 
 TRIES = 10_000
-"""Assignments that are drawn until one lies within what a space was narrowed to."""
+"""Assignments that are drawn at most until one lies within a narrowed space."""
 
 WILDCARDS = frozenset("*?[")
 """Characters that make a name a pattern."""
@@ -39,7 +39,7 @@ class Rule:
     A bare string is one name.
 
     Raises:
-        SpaceError: If `names` are no names, or `when` cannot be called.
+        SpaceError: If `names` are not names, or `when` cannot be called.
 
     Example:
         >>> from evonas import Choice, LogReal, Rule, Space
@@ -67,21 +67,21 @@ class Space:
     Args:
         variables: Name to variable.
         rules: Which variables matter when.
-        arrange: Brings an assignment of every variable into the one form that all assignments with the same
+        arrange: Brings an assignment of every variable into its canonical form, which all assignments with the same
             meaning share, before the rules apply. It must accept every assignment.
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
-            `evaluate` reads the genotype. `input_shape` is `(channels, height, width)` of static images, here as in all
-            that follow, or `(time, channels, height, width)` of event frames.
-        relax: `relax(context, input_shape, classes)` returns all networks of some sizes as one, a
-            `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it takes `within`,
-            it is given a space that was narrowed, so that it can leave out what that has not.
-        sizes: Variables that `relax` has to be given, for they are the same in all networks of one search.
+            `evaluate` reads the genotype. Here and below, `input_shape` is `(channels, height, width)` of static images
+            or `(time, channels, height, width)` of event frames.
+        relax: `relax(context, input_shape, classes)` returns all networks with the sizes in `context` as one relaxed
+            network, an `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it has a
+            parameter `within`, it is given the narrowed space, so that it can leave out what that has not.
+        sizes: Variables whose values `relax` is given, because they are fixed within one differentiable search.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
-        plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: what
-            a chip is asked whether it can hold it.
-        surrogate_width: The `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
-            training searches widths: they keep to its range.
+        plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: enough
+            to check whether it fits on a chip.
+        surrogate_width: Name of the `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
+            training searches widths: they stay within its range.
 
     Example:
         >>> import numpy as np
@@ -148,8 +148,8 @@ class Space:
             given: Values of variables that are not left to chance.
 
         Raises:
-            SpaceError: If a value is not one of its variable's, or nothing with these values was found within what
-                the space was narrowed to.
+            SpaceError: If a value is not one of its variable's, or no genotype with these values was found in a
+                narrowed space.
         """
         outside: OutsideError | None = None
         for _ in range(TRIES):
@@ -165,7 +165,7 @@ class Space:
 
         Raises:
             SpaceError: If a variable is missing or unknown, or a value is not one of its variable's.
-            OutsideError: If the one form of the assignment lies outside what the space was narrowed to.
+            OutsideError: If the canonical form of the assignment lies outside this narrowed space.
         """
         faults = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
         values: Assignment = {}
@@ -189,11 +189,11 @@ class Space:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether some genotypes of a wider space are left out."""
+        """Whether the space was narrowed: some genotypes of a wider one are left out."""
         return bool(self._narrowed)
 
     def _check_within(self, values: Assignment) -> None:
-        """Check that the active variables of an arranged assignment keep to what the space was narrowed to.
+        """Check that the active variables of an arranged assignment lie within this narrowed space.
 
         Raises:
             OutsideError: If one does not.
@@ -204,17 +204,17 @@ class Space:
             except SpaceError:
                 is_within = False
             if not is_within:
-                raise OutsideError(f"In its one form, the network has {name} = {values[name]!r}, which is left out.")
+                raise OutsideError(f"In canonical form the network has {name} = {values[name]!r}, which is left out.")
 
     def narrowed(self, only: Mapping[str, Any]) -> Space:
-        """Return the space of those genotypes alone whose active variables have values in `only`.
+        """Return the space of only those genotypes whose active variables have values in `only`.
 
         Args:
             only: Name of a variable, or a pattern with `*`, `?` and `[…]`, to a list of values of a `Choice`, or to the
-                lowest and the highest value of an `Integer`, a `Real` or a `LogReal`. All that match a name hold.
+                lowest and the highest value of an `Integer`, a `Real` or a `LogReal`. All that match a name apply.
 
         Raises:
-            OptionError: If a name or value is none of the space, or no genotype is left; a sentence for each fault.
+            OptionError: If the space has no such name or value, or no genotype is left; a sentence for each fault.
         """
         variables, faults = dict(self.variables), []
         for pattern, values in only.items():

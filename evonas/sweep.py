@@ -78,13 +78,13 @@ def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
         for cell in resolved.cells
     ]
     count = resolved.run.budget.evaluations
-    # why there is none is the same for each budget
+    # the reason for no network is the same for each budget of a chip
     return [f"{count} evaluations {verb} the best network of each cell:", *dict.fromkeys(sought)]
 
 
 def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry: bool) -> SweepTable:
     """Search, store what was found, and return the table."""
-    archive, ending = run_or_resume(resolved.run, folder, standing=_Filled(resolved), console=console, retry=retry)
+    archive, ending = run_or_resume(resolved.run, folder, standing=_FilledCells(resolved), console=console, retry=retry)
     table = tabulated(resolved, archive.rows)
     if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
@@ -92,13 +92,13 @@ def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry:
     return table
 
 
-class _Filled:
-    """Counts the cells that have a network; each call looks at new rows only, so that a display can call it often."""
+class _FilledCells:
+    """Counts the cells that have a network. Each call looks at new rows only, so that a display can call it often."""
 
     def __init__(self, sweep: ResolvedSweep) -> None:
         self._sweep = sweep
-        self._seen: set[int] = set()
-        self._filled: set[int] = set()
+        self._seen: set[int] = set()  # slots
+        self._filled: set[int] = set()  # positions in `cells`
 
     def __call__(self, archive: Archive) -> str:
         cells, top = self._sweep.cells, self._sweep.run.top_rung

@@ -1,4 +1,4 @@
-"""Variables of a space: what each must offer, and those of discrete values, `Choice` and `Integer`."""
+"""Variables of a space: their protocol, and the discrete ones, `Choice` and `Integer`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evonas.options import shown
 Scalar = bool | int | float | str
 
 LARGEST = 2**53
-"""Whole numbers up to this are different floats, as which they are crossed and mutated."""
+"""Whole numbers up to this are exact as floats, as which they are crossed and mutated."""
 
 
 class Variable(Protocol):
@@ -41,7 +41,8 @@ class Choice:
     """A categorical variable: one of `values`, which have no order.
 
     Raises:
-        SpaceError: If there is none, two are equal, or one is no bool, number or string, which alone survive JSON.
+        SpaceError: If there are no values, two are equal, or one is not a bool, number or string, which alone survive
+            JSON.
 
     Example:
         >>> from evonas import Choice
@@ -92,10 +93,10 @@ class Choice:
         return iter(self.values)
 
     def narrowed(self, only: Any) -> Choice:
-        """Return the variable with the values in the list `only` alone, in its own order.
+        """Return the variable with only the values in the list `only`, in its own order.
 
         Raises:
-            SpaceError: If it is no list of different values of this variable.
+            SpaceError: If it is not a list of values of this variable.
         """
         if not isinstance(only, list | tuple) or not only:
             raise SpaceError(f"expected a list of one or more of {list(self.values)}, got {shown(only)}")
@@ -108,7 +109,7 @@ class Integer:
     """A whole number from `low` to `high`, both included.
 
     Raises:
-        SpaceError: If an end is no whole number, or they are in the wrong order.
+        SpaceError: If an end is not a whole number, or they are in the wrong order.
 
     Example:
         >>> from evonas import Integer
@@ -156,14 +157,14 @@ class Integer:
         """Return the variable from the first to the second number of `only`, both included.
 
         Raises:
-            SpaceError: If it is no such pair, or leaves the range.
+            SpaceError: If it is not such a pair, or leaves the range.
         """
         low, high = ends_of(only, self, kind="whole numbers")
         return Integer(int(low), int(high))
 
 
 def plain_scalar(value: Any) -> Scalar | None:
-    """Return `value` as a Python scalar of its kind, None where it is none that survives JSON."""
+    """Return `value` as a Python scalar, or None where it is none that survives JSON."""
     if isinstance(value, np.generic):
         value = value.item()
     match value:
@@ -191,7 +192,7 @@ class Range(Protocol):
         """Highest value."""
 
     def canonical(self, value: Any) -> Scalar:
-        """Return `value` as the variable has it; raise a `SpaceError` if it has not."""
+        """Return the value of the variable that `value` means; raise a `SpaceError` if there is none."""
 
 
 def ends_of(only: Any, variable: Range, *, kind: str) -> tuple[float, float]:
@@ -199,11 +200,11 @@ def ends_of(only: Any, variable: Range, *, kind: str) -> tuple[float, float]:
 
     Args:
         only: The range.
-        variable: What is narrowed.
+        variable: The variable that is narrowed.
         kind: What its values are, for people: `"numbers"` or `"whole numbers"`.
 
     Raises:
-        SpaceError: If it is no pair of values of the variable, the lowest first.
+        SpaceError: If it is not a pair of values of the variable, the lowest first.
     """
     if not isinstance(only, Sequence) or isinstance(only, str | bytes) or len(only) != 2:
         raise SpaceError(

@@ -1,4 +1,4 @@
-"""Labels of a data set, whole numbers with gaps or texts, and the classes 0 to n - 1 that they stand for."""
+"""Labels of a data set, texts or whole numbers with gaps, and the classes 0 to n - 1 that they stand for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from evonas.options import shown
 Label = int | str
 
 FEW = 10
-"""A class is small if it has this many times fewer samples than the median class."""
+"""A class is small if the median class has more than this many times its samples."""
 
 LISTED = 8
 """Labels that a sentence names at most."""
 
 
 def labels_in(labels: np.ndarray) -> tuple[Label, ...]:
-    """Return the labels that occur, ascending: each stands for one class.
+    """Return the different labels, ascending: each stands for one class.
 
     Raises:
         DataError: If they are neither whole numbers nor texts.
@@ -28,12 +28,12 @@ def labels_in(labels: np.ndarray) -> tuple[Label, ...]:
 
 
 def coded(labels: np.ndarray, known: Sequence[Label], *, what: str) -> np.ndarray:
-    """Return `(samples,)` int64 indices into `known`, which is ascending.
+    """Return the `(samples,)` int64 classes of labels: their positions in `known`.
 
     Args:
         labels: As the data set has them.
-        known: The label of each class.
-        what: What they are labels of, for the message.
+        known: The label of each class, ascending.
+        what: What they are labels of, for messages.
 
     Raises:
         DataError: If a label is not known, or the labels are neither whole numbers nor texts.
@@ -53,19 +53,19 @@ def coded(labels: np.ndarray, known: Sequence[Label], *, what: str) -> np.ndarra
 
 
 def counts(indices: np.ndarray, *, classes: int) -> list[int]:
-    """Return the number of samples of each class."""
+    """Return the number of samples of each class, from their `(samples,)` classes."""
     found: list[int] = np.bincount(indices, minlength=classes).tolist()
     return found
 
 
 def small_classes(by_class: Sequence[int]) -> list[int]:
-    """Return the classes that have samples, but far fewer than the median class, as one wrong label makes them."""
+    """Return the classes with samples, but far fewer than the median class: a wrong label may have made them."""
     median = float(np.median([count for count in by_class if count]))
     return [index for index, count in enumerate(by_class) if 0 < count * FEW < median]
 
 
 def listed(labels: Sequence[Label]) -> str:
-    """Return some labels for a sentence; of many the first only, and how many more there are."""
+    """Return labels for a sentence: the first `LISTED`, and how many more there are."""
     first = ", ".join(shown(label) for label in labels[:LISTED])
     return first if len(labels) <= LISTED else f"{first} and {len(labels) - LISTED:,} more"
 

@@ -18,7 +18,7 @@ from evonas.errors import DataError
 from evonas.options import shown
 
 _TEST_SEED, _VALIDATION_SEED = 0x7E57, 0x5917
-"""What the draws of the two parts begin with. That of the test part has no other seed: it depends on the data alone."""
+"""First entries of the seeds of both draws. The test part has no other, so that it depends on the data alone."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class SearchData:
-    """What a search may see: no test samples here, and no way to them.
+    """What a search may see: it holds no test samples, and no way to them.
 
     Attributes:
-        train: What networks are trained on.
-        validation: What they are measured on.
+        train: Samples that networks are trained on.
+        validation: Samples that they are measured on.
         classes: Number of classes.
         class_labels: The label of each class in the data; empty where unknown.
-        notes: What is allowed, but perhaps not meant: sentences for people.
+        notes: Sentences for people about what is allowed but perhaps not intended.
     """
 
     train: Samples
@@ -73,7 +73,7 @@ class SearchData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything a search sees, in hexadecimal: the same data elsewhere have it, other data have not."""
+        """SHA-256, in hexadecimal, of everything a search sees: the same for the same data on every machine."""
         digest = hashlib.sha256(f"{self.classes} classes".encode())
         for part in (self.train, self.validation):
             for array in (part.inputs, part.labels):
@@ -84,19 +84,19 @@ class SearchData:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A whole data set. The search is given `for_search` of it only; final training alone reads `test`.
+    """A whole data set. A search is given its `for_search` only; `test` is for the final training.
 
     The labels that occur stand for the classes 0 to n - 1, in ascending order, whatever numbers or texts they are.
 
     Attributes:
         samples: The samples that are split here.
         classes: Number of classes. May be given to say how many are expected.
-        official_test: The test samples, where the publisher sets them apart; else a part of `samples` is kept.
-        validation_part: Part of `samples` that is for validation.
-        test_part: Part of `samples` that is for the test; 0 where there is an official test set.
-        class_labels: The label of each class, ascending; by default those that occur in `samples`. More than those
-            where `samples` are a part of a larger set.
-        notes: What the reader has to say of the data, for people.
+        official_test: The test samples, if the publisher sets them apart; otherwise `test_part` of `samples`.
+        validation_part: Fraction of `samples` that is for validation.
+        test_part: Fraction of `samples` that is for the test; unused if there is an official test set.
+        class_labels: The label of each class, ascending; by default those that occur in `samples`. There are more if
+            `samples` are a part of a larger set.
+        notes: What the reader has to say about the data: sentences for people.
 
     Raises:
         DataError: If samples are not what they should be, there are fewer than two classes or more than `classes`,
@@ -123,7 +123,7 @@ class DataSet:
                 "expected two classes or more."
             )
         labels = tuple(self.class_labels) or occurring
-        object.__setattr__(self, "notes", (*self.notes, *_announced(self.classes, labels)))
+        object.__setattr__(self, "notes", (*self.notes, *_class_count_notes(self.classes, labels)))
         object.__setattr__(self, "class_labels", labels)
         object.__setattr__(self, "classes", len(labels))
         if self.official_test is not None:
@@ -136,27 +136,27 @@ class DataSet:
                     "(time, channels, height, width)."
                 )
         _ = self._test_indices  # raises where a label is not known
-        if not all(map(len, self._train_and_validation(0))):  # as many as for any seed
+        if not all(map(len, self._train_and_validation(0))):  # the sizes are the same for any seed
             raise DataError(
                 f"{len(self.samples)} samples of {self.classes} classes are too few to split into training and "
                 "validation."
             )
 
     def for_search(self, *, seed: int = 0) -> SearchData:
-        """Return the training and validation samples; `seed` draws which are which among all but the test samples."""
+        """Return the training and validation samples, drawn with `seed` from all but the test samples."""
         train, validation = self._train_and_validation(seed)
         parts = self._part(train), self._part(validation)
         return SearchData(*parts, self.classes, self.class_labels, (*self.notes, *self._remarks(*parts)))
 
     def test(self) -> Samples:
-        """Return the test samples, the same for every seed. For final training, once; never for a search."""
+        """Return the test samples, the same for every seed: to be read once, after the final training, by no search."""
         if self.official_test is not None:
             assert self._test_indices is not None
             return Samples(_float32(self.official_test.inputs), self._test_indices)
         return self._part(self._test_split[0])
 
     def _train_and_validation(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positions of the samples of both parts."""
+        """Return the positions of the training and of the validation samples."""
         free, by_class = self._test_split[1], self._by_class
         seeds = (seed, _VALIDATION_SEED)
         validation, train = split_off(free, self._indices, part=self.validation_part, by_class=by_class, seed=seeds)
@@ -187,7 +187,7 @@ class DataSet:
         return split_off(every, self._indices, part=part, by_class=self._by_class, seed=(_TEST_SEED,))
 
     def _remarks(self, train: Samples, validation: Samples) -> Iterator[str]:
-        """Yield what there is to say of the samples of each class."""
+        """Yield a sentence for each kind of class with too few samples."""
         in_train, in_validation = (counts(part.labels, classes=self.classes) for part in (train, validation))
         rows = list(zip(self.class_labels, self._by_class, in_train, in_validation, strict=True))
         if untrained := [label for label, _, count, _ in rows if not count]:
@@ -213,8 +213,8 @@ class DataSet:
             )
 
 
-def _announced(classes: int, labels: Sequence[Label]) -> Iterator[str]:
-    """Yield a sentence if more classes are announced than there are.
+def _class_count_notes(classes: int, labels: Sequence[Label]) -> Iterator[str]:
+    """Yield a sentence if more classes are announced than there are labels.
 
     Raises:
         DataError: If fewer are announced.
@@ -241,7 +241,7 @@ def _checked(samples: Samples, *, what: str) -> Samples:
     """Return samples as arrays of `(samples, time, channels, height, width)` finite numbers, each with a label.
 
     Raises:
-        DataError: If they are something else.
+        DataError: If they are not.
     """
     if not isinstance(samples, Samples):
         raise DataError(f"{what} are a {type(samples).__name__}, expected Samples(inputs, labels).")

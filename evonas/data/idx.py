@@ -1,4 +1,4 @@
-"""The idx format, gzipped or not: header and values of one file, read no further than the header promises."""
+"""The idx format, gzipped or not: one file, of which no more is read than its header announces."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import numpy as np
 from evonas.errors import DataError
 
 LARGEST = 2**30
-"""Most values of one file. As float32 they take four times as many bytes of memory, in every worker."""
+"""Most values of one file, a byte each. As float32, in every worker, they take four times as much memory."""
 
-_MOST_PACKED = 1032  # bytes that one byte of gzip can stand for
+_MOST_PACKED = 1032  # bytes that one byte of gzip can stand for, at most
 
 _DIMENSIONS = 8
 _CHUNK = 2**20
@@ -34,13 +34,13 @@ _TYPES = {8: "unsigned bytes", 9: "signed bytes", 11: "short integers", 12: "int
 
 
 def read_idx(file: Path) -> np.ndarray:
-    """Return the array of an idx file of unsigned bytes; whether it is gzipped is seen in its first bytes.
+    """Return the uint8 array of an idx file of unsigned bytes; its first bytes say whether it is gzipped.
 
     The format: two zero bytes, the type (8: unsigned byte), the number of dimensions, their sizes as big-endian
     32-bit numbers, then the values.
 
     Raises:
-        DataError: If the file is broken, empty, too large, or no such file.
+        DataError: If the file is missing, broken, empty, too large, or not of this format.
     """
     try:
         with open(file, "rb", opener=_opened) as raw:
@@ -80,27 +80,27 @@ def _array(stream: BinaryIO, *, file: Path, least: int, most: int) -> np.ndarray
         )
     shape = struct.unpack(f">{dimensions}I", sizes)
     says = f"its header says {' x '.join(map(str, shape))}"
-    promised = math.prod(shape)  # of Python's integers, which do not wrap
+    announced = math.prod(shape)  # in Python integers, which do not overflow
     begin = 4 + len(sizes)
-    if not promised:
+    if not announced:
         raise DataError(f"{file} holds nothing: {says}; expected sizes above 0.")
-    if not least <= begin + promised <= most:
+    if not least <= begin + announced <= most:
         came = f"{least - begin:,} values follow it" if least == most else f"the file holds {most:,} at the very most"
-        raise DataError(f"{file} is cut short or too long: {says}, {promised:,} values in all, and {came}.")
-    if promised > LARGEST:
+        raise DataError(f"{file} is cut short or too long: {says}, {announced:,} values in all, and {came}.")
+    if announced > LARGEST:
         raise DataError(
-            f"{file} is too large: {says}, {promised:,} values in all, and {LARGEST:,} are read into memory at most; "
+            f"{file} is too large: {says}, {announced:,} values in all, and {LARGEST:,} are read into memory at most; "
             "make a file of fewer or smaller images."
         )
-    values = _read(stream, promised + 1)
-    if len(values) != promised:
-        came = f"{len(values):,} values follow it" if len(values) < promised else "more values follow it"
-        raise DataError(f"{file} is cut short or too long: {says}, {promised:,} values in all, and {came}.")
+    values = _read(stream, announced + 1)
+    if len(values) != announced:
+        came = f"{len(values):,} values follow it" if len(values) < announced else "more values follow it"
+        raise DataError(f"{file} is cut short or too long: {says}, {announced:,} values in all, and {came}.")
     return np.frombuffer(values, dtype=np.uint8).reshape(shape)
 
 
 def _read(stream: BinaryIO, number: int) -> bytearray:
-    """Return so many bytes, fewer where the stream ends; takes memory for what is there, not for what is asked for."""
+    """Return `number` bytes, fewer if the stream ends; takes memory for what is there, not for what is asked for."""
     found = bytearray()
     while len(found) < number and (chunk := stream.read(min(_CHUNK, number - len(found)))):
         found += chunk
@@ -108,7 +108,7 @@ def _read(stream: BinaryIO, number: int) -> bytearray:
 
 
 def _opened(name: str, flags: int) -> int:
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # otherwise opening a pipe would block
 
 
 def _guess(head: bytearray) -> str:

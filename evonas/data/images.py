@@ -17,16 +17,16 @@ _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 
 
 def read(*, path: str, limit: int | None = None, side: int | None = None, validation_part: float = 0.2) -> DataSet:
-    """Return the four files of a folder as a data set with its official test set; values in [0, 1].
+    """Return the data set in the four files of a folder, with its official test set; values in [0, 1].
 
     Args:
         path: The folder. `~` is the home folder; a relative path is relative to the working directory.
-        limit: Use the first so many training samples only; the classes are those of all.
-        side: Average square blocks of pixels so that images have this side.
-        validation_part: Part of the training samples that is for validation.
+        limit: Use only this many training samples, the first ones; the classes are still those of all.
+        side: Height and width to which images are reduced, by averaging square blocks of pixels.
+        validation_part: Fraction of the training samples that is for validation.
 
     Raises:
-        DataError: If a file is missing, broken, or not what its name says, or an option does not fit the files.
+        DataError: If a file is missing, broken or of other contents than its name says, or an option does not fit.
     """
     folder = _folder(path)
     found = [_find(folder, name, path=path) for name in _FILES]
@@ -95,7 +95,7 @@ def _missing(folder: Path, name: str, *, path: Any) -> str:
 
 
 def _text(path: Any) -> str:
-    """Return a path as it is, or how it can be shown on one line of a terminal."""
+    """Return a path as it is, or quoted if it is too long or does not print on one line."""
     text = str(path)
     return text if text.isprintable() and len(text) <= 300 else shown(text)
 
@@ -149,7 +149,7 @@ def _pixels(images: np.ndarray, side: int | None) -> np.ndarray:
     else:
         block = images.shape[1] // side
         sums = images.reshape(-1, side, block, side, block).sum(axis=(2, 4), dtype=np.uint32)
-        # of whole numbers, so that every machine comes to the same bits and the fingerprint is theirs too
+        # sums of whole numbers are exact, so that the bits and the fingerprint are the same on every machine
         values = (sums / (255 * block**2)).astype(np.float32)
     return values[:, None, None]
 

@@ -1,4 +1,4 @@
-"""Stratified splits: a part of the samples in which every class has its share, to a sample."""
+"""Stratified splits: a part of the samples in which every class has its share, to within one sample."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 def split_off(
     free: np.ndarray, classes: np.ndarray, *, part: float, by_class: Sequence[int], seed: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of a part of the samples and those that remain, each in random order.
+    """Return the positions of the samples that are split off and of those that remain, each in random order.
 
-    Each class gives `part` of its samples, rounded up or down so that the whole part has the size it should have
-    (the largest remainders are rounded up). The last free sample of a class remains, for training needs it,
-    unless all classes are down to their last.
+    Each class gives `part` of its samples, rounded so that the total is `part` of all samples (largest remainders are
+    rounded up). The last free sample of a class remains, because training needs it, unless no class has more than one.
 
     Args:
-        free: Positions of the samples that may be taken.
-        classes: `(samples,)` class of every sample, taken or not.
-        part: Of all samples of each class.
+        free: `(free,)` positions of the samples that may be split off.
+        classes: `(samples,)` class of every sample, free or not.
+        part: Fraction of all samples of each class.
         by_class: Number of all samples of each class.
-        seed: Of the draw.
+        seed: Seed of the draw.
     """
     order = free[np.random.default_rng(seed).permutation(len(free))]
-    of = classes[order]
-    there = np.bincount(of, minlength=len(by_class))
-    most = np.maximum(there - 1, 0)
-    wanted = _rounded(by_class, part=part, most=most if most.any() else there)
-    by = np.argsort(of, kind="stable")
-    rank = np.empty(len(order), np.int64)  # of each sample within its class
-    rank[by] = np.arange(len(order)) - (np.cumsum(there) - there)[of[by]]
-    taken = rank < wanted[of]
+    class_of = classes[order]  # (free,)
+    available = np.bincount(class_of, minlength=len(by_class))  # (classes,)
+    most = np.maximum(available - 1, 0)
+    shares = _rounded(by_class, part=part, most=most if most.any() else available)  # (classes,)
+    by_label = np.argsort(class_of, kind="stable")  # (free,), class after class
+    first = np.cumsum(available) - available  # (classes,) where each class begins in `by_label`
+    rank = np.empty(len(order), np.int64)  # (free,) of each sample within its class
+    rank[by_label] = np.arange(len(order)) - first[class_of[by_label]]
+    taken = rank < shares[class_of]
     return order[taken], order[~taken]
 
 
