@@ -1,4 +1,4 @@
-"""Backend of the scan over time: compiled C++, torch, or Norse's own loop; and what torch can record."""
+"""Backend of the scan over time: compiled C++, torch, or Norse's own loop; and whether torch is tracing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor
 from evonas.errors import OptionError
 
 Backend = Literal["fastest", "torch", "looped"]
-"""Compiled where that is possible; in operations of torch; or neurons by Norse's own steps: the reference."""
+"""The fastest one (compiled where possible), operations of torch, or Norse's own steps in a loop (the reference)."""
 
 backend: ContextVar[Backend] = ContextVar("backend", default="fastest")
-"""The backend that is asked for here."""
+"""The backend in use; set it with `use_backend`."""
 
 
 @contextmanager
 def use_backend(name: Backend) -> Iterator[None]:
-    """Let all within the `with` block be computed by this backend: to compare, or to look for an error.
+    """Compute everything within the `with` block by this backend: to compare, or to look for an error.
 
     Raises:
         OptionError: If there is no such backend.
@@ -37,9 +37,9 @@ def use_backend(name: Backend) -> Iterator[None]:
 
 
 def plain_shape(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape in plain numbers, to decide something by that is meant to be fixed in a recording.
+    """Return the shape in plain integers, for decisions that may be fixed in a trace.
 
-    `torch.jit.trace` would warn that it is fixed; what depends on the number of samples takes the shape of the tensor.
+    `torch.jit.trace` would warn that they are fixed. What depends on the number of samples must use `tensor.shape`.
     """
     if not torch.jit.is_tracing():
         return tuple(tensor.shape)
@@ -49,8 +49,8 @@ def plain_shape(tensor: Tensor) -> tuple[int, ...]:
 
 
 def is_traced() -> bool:
-    """Return whether torch records what is computed here (`torch.jit.trace`, `torch.export`, ONNX), to repeat it later.
+    """Return whether torch is tracing (`torch.jit.trace`, `torch.export`, ONNX).
 
-    A recording sees operations of torch alone, so that a result of our own kernels would be a constant in it.
+    A trace holds operations of torch only; the result of one of our own kernels would be a constant in it.
     """
     return torch.jit.is_tracing() or torch.compiler.is_exporting()

@@ -1,4 +1,4 @@
-"""C++ to a library of this very processor, built once and kept in the user's cache."""
+"""Compiles C++ to a shared library for this processor, once, and keeps it in the user's cache."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ FLAGS = (
     "-fPIC",
 )
 SECONDS = 120.0
-"""A compiler that needs longer has gone wrong; a few seconds are usual."""
+"""Time limit of a compiler; a few seconds are usual."""
 
 _gave_up: dict[str, str] = {}
-"""Compiler to why this process waits for it no more: each of several libraries would take as long again."""
+"""Compiler to the reason why this process gave it up: each further library would take as long again."""
 
 _reasons: set[str] = set()
-"""Why libraries are missing, as far as this process has warned of it: for several there is mostly one reason."""
+"""Reasons that this process has warned of already: several missing libraries mostly have one reason."""
 
 _log = logging.getLogger(__name__)
 
 
 def load_if_possible(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL | None:
-    """Return what `load` returns, None where it raises; a warning says why, once for each reason."""
+    """Return what `load` returns, or None where it raises; a warning gives each reason once."""
     try:
         return load(source, functions=functions)
     except EvonasError as error:
@@ -55,7 +55,7 @@ def load_if_possible(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL |
 
 
 def load(source: Path, *, functions: Sequence[str]) -> ctypes.CDLL:
-    """Return the library built from `source`, in which these functions are.
+    """Return the library built from `source`, loaded; it must have these functions.
 
     Raises:
         EvonasError: As `compiled`, or if what the compiler made cannot be loaded or lacks a function.
@@ -76,7 +76,7 @@ def compiled(source: Path) -> Path:
 
     Several processes may ask at the same time: one builds, the others wait for it. The name holds a hash of source,
     compiler, flags and kind of processor, so a cache on a shared disk serves different machines. A checksum beside
-    each library tells one that was cut or changed, which would crash the process: it is built again.
+    each library detects one that was truncated or changed, which would crash the process: it is built again.
 
     Raises:
         EvonasError: If there is no C++ compiler, it fails or hangs, or the cache cannot be written or trusted.
@@ -104,11 +104,11 @@ def compiled(source: Path) -> Path:
 def _build(compiler: str, source: Path, library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh, checksum = Path(folder) / library.name, Path(folder) / "checksum"
-        code, complaints = _run([compiler, *FLAGS, "-o", str(fresh), str(source)], source)
-        if code:
-            raise EvonasError(f"{compiler} could not compile {source.name}: {_complaint(complaints)}")
+        status, output = _run([compiler, *FLAGS, "-o", str(fresh), str(source)], source)
+        if status:
+            raise EvonasError(f"{compiler} could not compile {source.name}: {_error_lines(output)}")
         if not fresh.is_file():
-            raise EvonasError(f"{compiler} said that it has compiled {source.name}, but wrote no library.")
+            raise EvonasError(f"{compiler} reported no error for {source.name}, but wrote no library.")
         fresh.chmod(0o600)
         checksum.write_bytes(_digest(fresh.read_bytes()))
         checksum.chmod(0o600)
@@ -118,7 +118,7 @@ def _build(compiler: str, source: Path, library: Path) -> None:
 
 
 def _is_sound(library: Path) -> bool:
-    """Return whether the library is there, nobody else can have written it, and it has the checksum beside it."""
+    """Return whether the library exists, only this user can have written it, and it matches its checksum."""
     try:
         with open(library, "rb") as file, open(_checksum(library), "rb") as checksum:
             are_ours = all(_is_ours_alone(os.fstat(opened.fileno())) for opened in (file, checksum))
@@ -136,9 +136,9 @@ def _digest(content: bytes) -> bytes:
 
 
 def _trusted_folder() -> Path:
-    """Return the folder of the cache, made if need be; raise `EvonasError` where others may have written into it.
+    """Return the folder of the cache, created if needed; raise `EvonasError` where others may have written into it.
 
-    A library is code that runs in this process, so everybody who can write there could run theirs.
+    A library runs in this process, so everybody who can write there could run code of their own.
     """
     folder = _cache()
     if not folder.is_dir():
@@ -156,7 +156,7 @@ def _is_ours_alone(status: os.stat_result) -> bool:
 
 
 def _wait_for(lock: IO[str], compiler: str, source: Path) -> None:
-    """Wait until no other process builds; raise `EvonasError` where one takes longer than a compiler may."""
+    """Wait until no other process compiles; raise `EvonasError` after `SECONDS`."""
     end = time.monotonic() + SECONDS
     while True:
         try:
@@ -170,20 +170,20 @@ def _wait_for(lock: IO[str], compiler: str, source: Path) -> None:
 
 
 def _run(command: Sequence[str], source: Path) -> tuple[int, str]:
-    """Return the exit status of a compiler and what it said, all of its processes ended.
+    """Return the exit status and the output of a compiler; all of its processes have ended.
 
     Raises:
         EvonasError: If it cannot be run, or needs too long.
     """
-    with tempfile.TemporaryFile() as said:  # a pipe would stay open as long as any child of the compiler lives
+    with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as any child of the compiler lives
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         except OSError as error:
             raise EvonasError(f"The compiler {command[0]} cannot be run: {error}.") from error
         try:
-            code = process.wait(SECONDS)
+            status = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             _gave_up[command[0]] = f"{command[0]} needed more than {SECONDS:g} s for {source.name}."
             raise EvonasError(_gave_up[command[0]]) from None
@@ -191,14 +191,14 @@ def _run(command: Sequence[str], source: Path) -> tuple[int, str]:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        said.seek(0)
-        return code, said.read().decode(errors="replace")
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
 
 
-def _complaint(said: str) -> str:
-    """Return what a compiler complains of: its lines that tell errors, however long the paths in the others are."""
-    errors = [line.strip() for line in said.splitlines() if "error" in line]
-    return " ".join(line[-300:] for line in errors[:3]) or said.strip()[-500:]
+def _error_lines(output: str) -> str:
+    """Return the first error lines of a compiler's output, each cut to its end: paths at the start may be long."""
+    errors = [line.strip() for line in output.splitlines() if "error" in line]
+    return " ".join(line[-300:] for line in errors[:3]) or output.strip()[-500:]
 
 
 def _cache() -> Path:
@@ -217,10 +217,10 @@ def _key(source: Path, compiler: str) -> str:
 
 
 def _processor() -> str:
-    """Return what `-march=native` depends on."""
+    """Return the description of the processor, on which `-march=native` depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()} {platform.node()}"
-    wanted = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU implementer", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.partition(":")[0].strip() in wanted}))
+    fields = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.partition(":")[0].strip() in fields}))

@@ -1,4 +1,4 @@
-"""All time steps forward, and all backward, in one compiled loop each; for float32 and float64 on CPUs."""
+"""Compiled scan: one C++ pass forward over all time steps and one backward; float32 and float64 on CPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evonas.architecture.neuron import SURROGATES
 from evonas.snn.kernels.compiler import load_if_possible
-from evonas.snn.kernels.fused_scan import Constants, Gradients, Start, StepRule, Wanted
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Start, StepRule
 from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
@@ -21,8 +21,8 @@ SOURCE = Path(__file__).with_name("scan.cpp")
 KINDS = ("lif", "box", "box_subtract", "integrate", "readout")
 
 WORTH_THREADS = 32768
-"""Updates of neurons, or elements; with fewer, waking further threads takes longer than computing. All of
-torch's or one: the pool would end and start threads if their number changed."""
+"""Neuron updates (or elements) from which on all of torch's threads are used: with fewer, waking them takes longer
+than computing. Otherwise one is used: any other number would make the pool end and start threads."""
 
 _Pointer = ctypes.c_void_p
 
@@ -50,9 +50,9 @@ class _Layout:
     """The order in which the elements of one time step lie in memory.
 
     Attributes:
-        shape: `(batch, ...)` in the order of the program.
-        order: The same dimensions, in the order of memory; None where they agree.
-        strides: Elements from one to the next in each dimension, in the order of the program.
+        shape: `(batch, ...)`, in the logical order of dimensions.
+        order: The dimensions in the order of memory; None where it is the logical order.
+        strides: Strides in elements, in the logical order.
     """
 
     shape: tuple[int, ...]
@@ -61,28 +61,28 @@ class _Layout:
 
     @classmethod
     def of(cls, tensor: Tensor) -> _Layout:
-        """Return that of a `(time, batch, ...)` tensor; the plain order where its elements do not lie side by side."""
+        """Return the layout of a `(time, batch, ...)` tensor; the logical order where its steps are not contiguous."""
         shape = tuple(tensor.shape[1:])
         return _dense(shape, tensor.stride()[1:]) or cls(shape, None, _strides(shape, tuple(range(len(shape)))))
 
     def laid_out(self, tensor: Tensor) -> Tensor:
-        """Return a `(batch, ...)` tensor in this order; a copy where it lies otherwise."""
+        """Return a `(batch, ...)` tensor in this layout, copied if needed."""
         return self.steps(tensor.expand(self.shape)[None])[0]
 
     def steps(self, tensor: Tensor) -> Tensor:
-        """Return a `(time, batch, ...)` tensor whose time steps lie in this order; its steps may be far apart."""
+        """Return a `(time, batch, ...)` tensor whose time steps have this layout, copied if needed."""
         own = tensor.stride()[1:]
         if own == self.strides or _dense(self.shape, own) == self:
             return tensor
         return self.empty(tensor, tensor.shape[0]).copy_(tensor)
 
     def empty(self, like: Tensor, *time: int) -> Tensor:
-        """Return a new `(*time, batch, ...)` tensor that lies in this order."""
+        """Return a new `(*time, batch, ...)` tensor in this layout."""
         size = prod(self.shape)
         return like.new_empty_strided((*time, *self.shape), (*(size for _ in time), *self.strides))
 
     def constant(self, value: Tensor | None, kept: list[Tensor]) -> _Constant:
-        """Return how to read a constant that is to be broadcast; `kept` holds the memory that it points to."""
+        """Return how the kernel reads a constant that is broadcast; `kept` keeps the memory alive that it points to."""
         if value is None:
             return _Constant(None, 1, 1)
         full, inner = self.shape, 1
@@ -101,7 +101,7 @@ class _Layout:
 
 @lru_cache(maxsize=1024)
 def _dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> _Layout | None:
-    """Return the layout of elements with these strides, None where they do not lie side by side."""
+    """Return the layout of elements with these strides, None where there are gaps between them."""
     varying = [dim for dim, size in enumerate(shape) if size > 1]
     plain = tuple(range(len(shape)))
     for order in (plain, tuple(sorted(plain, key=lambda dim: -strides[dim]))):
@@ -123,7 +123,7 @@ class CompiledScan:
     """The scan of `scan.cpp`, on as many threads as torch uses.
 
     Args:
-        library: What was compiled.
+        library: The compiled library.
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -153,7 +153,7 @@ class CompiledScan:
         arguments = _arguments(rule, constants, layout, time_steps, kept)
         steps = layout.steps(current)
         arguments.current, arguments.current_stride = steps.data_ptr(), _stride(steps)
-        _begin(arguments, start, layout, kept)
+        _point_to_start(arguments, start, layout, kept)
         outputs = layout.empty(current, time_steps)
         arguments.outputs = outputs.data_ptr()
         membranes = outputs if rule.kind == "readout" else layout.empty(current, time_steps) if keep else None
@@ -175,9 +175,9 @@ class CompiledScan:
         *,
         start: Start,
         static: bool,
-        wanted: Wanted,
+        needs: Needs,
     ) -> Gradients:
-        """Return the gradients that are wanted."""
+        """Return the gradients that are needed."""
         layout = _Layout.of(gradient if membranes is None else membranes)
         kept: list[Tensor] = []
         time_steps = gradient.shape[0]
@@ -189,12 +189,12 @@ class CompiledScan:
         if current is not None:
             kept.append(layout.steps(current))
             arguments.current, arguments.current_stride = kept[-1].data_ptr(), _stride(kept[-1])
-            _begin(arguments, start, layout, kept)
+            _point_to_start(arguments, start, layout, kept)
         g_current = layout.empty(gradient, 1 if static else time_steps)
         arguments.in_gradient = g_current.data_ptr()
         arguments.in_gradient_stride = 0 if static else arguments.neurons
-        others = [layout.empty(gradient) if needed else None for needed in wanted]
-        for name, other in zip(wanted._fields, others, strict=True):
+        others = [layout.empty(gradient) if is_needed else None for is_needed in needs]
+        for name, other in zip(needs._fields, others, strict=True):
             setattr(arguments, f"{name}_gradient", None if other is None else other.data_ptr())
         self._functions[gradient.dtype](ctypes.byref(arguments), 1)
         return Gradients(g_current, *others)
@@ -227,7 +227,7 @@ def _arguments(
     )
 
 
-def _begin(arguments: _Arguments, start: Start, layout: _Layout, kept: list[Tensor]) -> None:
+def _point_to_start(arguments: _Arguments, start: Start, layout: _Layout, kept: list[Tensor]) -> None:
     for name, state in zip(start._fields, start, strict=True):
         if state is not None:
             kept.append(layout.laid_out(state))

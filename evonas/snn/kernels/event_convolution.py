@@ -1,4 +1,4 @@
-"""The convolution of binary spikes, computed from the spikes alone: a fraction of the work of a dense one."""
+"""Event-driven convolution of binary spikes: sums the weights of spikes only, a fraction of a dense one's work."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LANES = 16
 """Output channels that are computed at once."""
 
 FEWEST_CHANNELS = 16
-"""Input channels; with fewer, a row of pixels holds too few spikes to be worth looking for."""
+"""Input channels from which on spikes are listed; with fewer, a dense convolution is faster."""
 
 MOST_SPIKES = 0.3
-"""Part of the elements that may be spikes; with more, a dense convolution is about as fast."""
+"""Largest rate of spikes; with more, a dense convolution is about as fast."""
 
 _INTEGERS = (
     *("images", "in_channels", "height", "width", "out_channels", "out_height", "out_width"),
@@ -47,12 +47,12 @@ class Events(NamedTuple):
     """The spikes of `(images, channels, height, width)`, listed.
 
     Attributes:
-        places: `(images, height * width * channels + LANES)` uint16 places in their row of pixels, channels last; an
-            image uses the first ones.
+        positions: `(images, height * width * channels + LANES)` uint16 positions in their row of pixels, channels
+            last; an image uses the first ones.
         starts: `(images, height * width + 1)` int32 index of the first event of each pixel.
     """
 
-    places: Tensor
+    positions: Tensor
     starts: Tensor
 
 
@@ -60,7 +60,7 @@ def convolve(spikes: Tensor, weight: Tensor, *, stride: int, padding: int) -> Te
     """Return `(images, out_channels, height, width)`, what `conv2d` returns up to rounding.
 
     Where the elements are 0 and 1 and few are 1, rows of weights are summed spike by spike; else, on other devices, in
-    other types and without a compiler, this is `conv2d`. Which of them depends on the spikes alone.
+    other types and without a compiler, this is `conv2d`. The choice depends on shapes and spikes only.
 
     Args:
         spikes: `(images, in_channels, height, width)`.
@@ -73,8 +73,8 @@ def convolve(spikes: Tensor, weight: Tensor, *, stride: int, padding: int) -> Te
     if library is None:
         return conv2d(spikes, weight, stride=stride, padding=padding)
     _, channels, height, width = spikes.shape
-    is_in_reach = FEWEST_CHANNELS <= channels <= 2**16 // max(width, 1) and channels * height * width < 2**31
-    if not is_in_reach or not spikes.numel():
+    fits_indices = FEWEST_CHANNELS <= channels <= 2**16 // max(width, 1) and channels * height * width < 2**31
+    if not fits_indices or not spikes.numel():
         return conv2d(spikes, weight, stride=stride, padding=padding)
     spikes = spikes.contiguous(memory_format=torch.channels_last)  # as they are in networks, without a copy
     events = _listed(library, spikes.detach())
@@ -100,31 +100,31 @@ class _Convolving(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, *events = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        of_spikes = of_weight = None
+        spike_gradient = weight_gradient = None
         if ctx.needs_input_grad[0]:
-            of_spikes = _gradient_of_spikes(weight, gradient, shape=ctx.shape, stride=ctx.stride, padding=ctx.padding)
+            spike_gradient = _spike_gradient(weight, gradient, shape=ctx.shape, stride=ctx.stride, padding=ctx.padding)
         if ctx.needs_input_grad[1]:
-            of_weight = _weight_gradient(
+            weight_gradient = _weight_gradient(
                 _library(), Events(*events), weight, gradient, shape=ctx.shape, stride=ctx.stride, padding=ctx.padding
             )
-        return of_spikes, of_weight, None, None, None
+        return spike_gradient, weight_gradient, None, None, None
 
 
-def _gradient_of_spikes(weight: Tensor, gradient: Tensor, *, shape: torch.Size, stride: int, padding: int) -> Tensor:
+def _spike_gradient(weight: Tensor, gradient: Tensor, *, shape: torch.Size, stride: int, padding: int) -> Tensor:
     # `torch.nn.grad.conv2d_input` makes this tensor, of which only the shape counts, by copying zeros
     spikes = torch.empty(shape, memory_format=torch.channels_last)
     stride_, padding_, dilation = [stride, stride], [padding, padding], [1, 1]
-    wanted = [True, False, False]
-    of_spikes: Tensor = torch.ops.aten.convolution_backward(
-        gradient, spikes, weight, None, stride_, padding_, dilation, False, [0, 0], 1, wanted
+    output_mask = [True, False, False]
+    spike_gradient: Tensor = torch.ops.aten.convolution_backward(
+        gradient, spikes, weight, None, stride_, padding_, dilation, False, [0, 0], 1, output_mask
     )[0]
-    return of_spikes
+    return spike_gradient
 
 
 def _listed(library: ctypes.CDLL, spikes: Tensor) -> Events | None:
     """Return the events of spikes that lie channels last, None where they are not binary or too many."""
     images, channels, height, width = spikes.shape
-    places = torch.empty(images, height * width * channels + LANES, dtype=torch.uint16)
+    positions = torch.empty(images, height * width * channels + LANES, dtype=torch.uint16)
     starts = torch.empty(images, height * width + 1, dtype=torch.int32)
     arguments = _Arguments(
         images=images,
@@ -133,11 +133,11 @@ def _listed(library: ctypes.CDLL, spikes: Tensor) -> Events | None:
         width=width,
         threads=_threads(spikes.shape),
         spikes=spikes.data_ptr(),
-        events=places.data_ptr(),
+        events=positions.data_ptr(),
         starts=starts.data_ptr(),
     )
     count = library.list_events(ctypes.byref(arguments))
-    return Events(places, starts) if 0 <= count <= MOST_SPIKES * spikes.numel() else None
+    return Events(positions, starts) if 0 <= count <= MOST_SPIKES * spikes.numel() else None
 
 
 def _convolved(
@@ -188,7 +188,7 @@ def _arguments(events: Events, weight: Tensor, *, shape: torch.Size, stride: int
         padding=padding,
         lanes=-(-out_channels // LANES) * LANES,
         threads=_threads(shape),
-        events=events.places.data_ptr(),
+        events=events.positions.data_ptr(),
         starts=events.starts.data_ptr(),
     )
 

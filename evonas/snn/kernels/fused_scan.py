@@ -1,4 +1,4 @@
-"""One pass over all time steps with a backward pass of its own: what it is given, and what computes it."""
+"""Interface of fused scans, with values of their arguments, and the autograd function that runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evonas.architecture.neuron import Surrogate
 
 @dataclass(frozen=True)
 class StepRule:
-    """The part of a neuron's step that is the same for all neurons and is never trained.
+    """The part of a neuron's step that all neurons of a population share and that is never trained.
 
     Attributes:
         kind: `"lif"`, `"box"` (value reset), `"box_subtract"`, `"integrate"` or `"readout"`.
@@ -31,7 +31,7 @@ class StepRule:
 
 @dataclass(frozen=True)
 class Constants:
-    """The numbers that may differ from neuron to neuron and may be trained, each to be broadcast to `(batch, ...)`.
+    """Numbers that may differ between neurons and may be trained; each broadcasts to `(batch, ...)`.
 
     Attributes:
         mem: Time step over membrane time constant; None where the kind has none, as below.
@@ -51,8 +51,8 @@ class Start(NamedTuple):
     synaptic: Tensor | None
 
 
-class Wanted(NamedTuple):
-    """Which gradients besides the current's are wanted."""
+class Needs(NamedTuple):
+    """Which gradients are needed besides the current's."""
 
     potential: bool
     synaptic: bool
@@ -62,7 +62,7 @@ class Wanted(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Gradients: the current's in its shape, the others `(batch, ...)`, summed over time; None where not wanted."""
+    """Gradients: the current's in its shape, the others `(batch, ...)`, summed over time; None where not needed."""
 
     current: Tensor
     potential: Tensor | None
@@ -109,19 +109,20 @@ class FusedScan(Protocol):
         *,
         start: Start,
         static: bool,
-        wanted: Wanted,
+        needs: Needs,
     ) -> Gradients:
         """Return the gradients.
 
         Args:
             rule: What a step does.
             constants: The numbers of the neurons.
-            current: As it came; None where no constant is wanted, and where the kind has a threshold only.
+            current: As in the forward pass; None where no gradient of a constant is needed, and where the kind has a
+                threshold only.
             membranes: The potentials before the reset.
             gradient: `(time, batch, ...)` gradient of the outputs.
             start: The state before the first step.
-            static: Whether the current came with time 1, so that its gradient is a sum over time.
-            wanted: Which gradients to compute.
+            static: Whether the current has time 1, so that its gradient is a sum over time.
+            needs: Which gradients to compute.
         """
 
 
@@ -166,11 +167,10 @@ class _FusedScanFunction(torch.autograd.Function):
             updates=updates,
         )
         ctx.fused, ctx.rule, ctx.static = fused, rule, current.shape[0] == 1
-        needs = ctx.needs_input_grad[4:]
-        ctx.wanted = Wanted(*needs[1:])
-        trains = rule.kind != "integrate" and any((ctx.wanted.mem, ctx.wanted.syn, ctx.wanted.threshold))
+        ctx.needs = Needs(*ctx.needs_input_grad[5:])
+        trains = rule.kind != "integrate" and any((ctx.needs.mem, ctx.needs.syn, ctx.needs.threshold))
         if rule.kind == "readout" and not trains:
-            membranes = None  # a linear filter: its gradient does not depend on where it was
+            membranes = None  # a linear filter: its gradient does not depend on the potentials
         ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
         return outputs
 
@@ -187,7 +187,7 @@ class _FusedScanFunction(torch.autograd.Function):
             grad_outputs[0],
             start=Start(potential, synaptic),
             static=ctx.static,
-            wanted=ctx.wanted,
+            needs=ctx.needs,
         )
         summed = [
             None if value is None else _summed_to(value, tensor)
@@ -197,5 +197,5 @@ class _FusedScanFunction(torch.autograd.Function):
 
 
 def _summed_to(gradient: Tensor, constant: Tensor) -> Tensor:
-    """Return the gradient of a constant that many neurons share; summed in double precision, so it hardly rounds."""
+    """Return the gradient of a constant that many neurons share; summed in double precision against rounding."""
     return gradient.double().sum_to_size(constant.shape).to(constant)

@@ -1,4 +1,4 @@
-"""Currents over time to outputs over time: Norse's neurons, all time steps in one go."""
+"""Scan over time: from the currents of neurons to their outputs, by Norse's equations, with the fastest backend."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def scan(
 ) -> Tensor:
     """Return `(time, batch, ...)` outputs of neurons; the spikes are those of `looped_scan` to the last bit.
 
-    Gradients reach the current, `initial` and the time constants and thresholds, and flow through the reset. Leaks and
-    resets that are trained or differ between neurons take Norse's own steps.
+    Gradients reach the current, `initial`, the time constants and thresholds, and flow through the reset. Where leak or
+    reset are trained or differ between neurons, Norse's own steps are used.
 
     Args:
         current: `(time, batch, ...)` input current.
@@ -57,7 +57,7 @@ def scan(
         initial: State before the first step; None is at rest.
         updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero before
             the step is added.
-        known: What `read` makes of the parameters, where the caller knows it.
+        known: The result of `read` for these parameters, if the caller has it.
 
     Raises:
         ValueError: If the current has neither 1 nor `time_steps` time steps.
@@ -71,12 +71,12 @@ def scan(
         return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
     rule, constants = rule_and_constants
     start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
-    current, constants, start = _of_one_kind(current, constants, start)
+    current, constants, start = _promoted(current, constants, start)
     return run(_fused(current), rule, constants, current, start=start, time_steps=steps, updates=updates)
 
 
 def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
-    """Return rule and constants, or None where leak or reset differ from neuron to neuron, are trained, or are custom.
+    """Return rule and constants, or None where leak or reset differ between neurons, are trained, or are custom.
 
     Rates are multiplied by the time step here as Norse does in each step, so the products have the same bits.
     """
@@ -136,11 +136,11 @@ def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
     return LIBoxState(v=rest)
 
 
-def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
-    """Return all in the type, and the current in the shape, that Norse's steps would give the outputs."""
+def _promoted(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
+    """Return all in the dtype, and the current in the shape, of the outputs of Norse's steps."""
     tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
     if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
-        return current, constants, start  # the usual case, without the time that the rest takes
+        return current, constants, start  # the usual case, and fast
     shape = torch.broadcast_shapes(current.shape[1:], *(t.shape for t in tensors))
     dtype = current.dtype
     for tensor in tensors:
@@ -160,9 +160,9 @@ def _of_one_kind(current: Tensor, constants: Constants, start: Start) -> tuple[T
 
 
 def _is_looped(current: Tensor) -> bool:
-    """Return whether Norse's steps are asked for, are to be recorded, or are the fastest.
+    """Return whether to use Norse's own steps: on request, in a trace, or on a CPU without the compiled scan.
 
-    On a CPU without the compiled scan they are: that in torch's operations takes longer.
+    There they are faster than our scan in torch's operations.
     """
     if is_traced() or backend.get() == "looped":
         return True

@@ -1,4 +1,4 @@
-"""Surrogate gradients of one width each, and how they get into Norse's own steps."""
+"""Surrogate gradients with a width, and their way into Norse's own steps."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
     The width is the same thing for every method: Norse's own function is applied to `x / width` with its alpha at 1,
     so that by the chain rule the gradient is that of width 1 stretched along `x` and divided by `width`. The area
     under it stays the same. (Norse's alpha would be a width for some methods, a height for triangle and nothing for
-    SuperSpike.) Dividing by a positive number keeps the sign, so all methods fire at the same places.
+    SuperSpike.) Dividing by a positive number keeps the sign, so all methods give the same spikes.
 
     Args:
         x: `(...)` membrane potential minus threshold.
@@ -70,18 +70,18 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
 
 
 def _traced_spike(x: Tensor, surrogate: Surrogate) -> Tensor:
-    """Return what `spike` returns, its gradient made of operations: our own backward pass would not be recorded."""
+    """Return what `spike` returns, with its gradient as operations of torch: a trace would lose our backward pass."""
     spikes = (x > 0).to(x.dtype)
     if torch.onnx.is_in_onnx_export():
-        return spikes  # what is recorded for ONNX has no gradient
+        return spikes  # ONNX models have no gradient
     nothing = x - x.detach()  # zero, and its derivative is one
     return spikes + derivative(x.detach(), surrogate) * nothing
 
 
 def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
-    """Return what stands in for the derivative of the spike, at `above`: potential minus threshold.
+    """Return the surrogate derivative of the spike at `above`: potential minus threshold.
 
-    What `spike` has as its gradient, in the form that needs fewest operations.
+    It is the gradient of `spike`, in the form with the fewest operations.
     """
     x = above / surrogate.width
     match surrogate.method:
@@ -102,7 +102,7 @@ def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
 
 
 def with_surrogates(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Return Norse's `step` whose parameters hold a `Surrogate` in place of the name of a method.
+    """Return Norse's `step` for parameters whose `method` is a `Surrogate` instead of a name.
 
     The code stays Norse's; only the global name `threshold` that it calls is bound to `spike`.
 

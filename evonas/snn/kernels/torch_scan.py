@@ -1,4 +1,4 @@
-"""All time steps forward, and all backward, in operations of torch: on every device, and where there is no compiler."""
+"""Scan in operations of torch, forward and backward: for every device, and where there is no compiler."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evonas.snn.kernels.fused_scan import Constants, Gradients, Start, StepRule, Wanted
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Start, StepRule
 from evonas.snn.kernels.surrogates import derivative
 
 
 class TorchScan:
-    """The scan in torch's operations: time steps in a loop, all that does not depend on the last step at once."""
+    """Scan in torch's operations: a loop over time steps; what does not depend on the last step is computed at once."""
 
     def forward(
         self,
@@ -66,9 +66,9 @@ class TorchScan:
         *,
         start: Start,
         static: bool,
-        wanted: Wanted,
+        needs: Needs,
     ) -> Gradients:
-        """Return the gradients that are wanted."""
+        """Return the gradients that are needed."""
         zero = gradient.new_zeros(())
         mem, syn, threshold = _numbers(constants, zero)
         is_subtracted, is_readout = rule.kind == "box_subtract", rule.kind == "readout"
@@ -84,8 +84,8 @@ class TorchScan:
         stay = stay.expand(gradient.shape)
         of_membranes = torch.empty_like(gradient, memory_format=torch.contiguous_format)
         of_currents = torch.empty_like(of_membranes) if rule.kind == "lif" else of_membranes
-        later = torch.empty_like(of_membranes) if wanted.threshold else None  # of the potentials after the reset
-        later_synaptic = torch.empty_like(of_membranes) if wanted.syn else None  # of the decayed synaptic currents
+        later = torch.empty_like(of_membranes) if needs.threshold else None  # of the potentials after the reset
+        later_synaptic = torch.empty_like(of_membranes) if needs.syn else None  # of the decayed synaptic currents
         v = i = zero
         for t in reversed(range(len(gradient))):
             if later is not None:
@@ -107,12 +107,12 @@ class TorchScan:
             x = _synaptic_currents(syn, x, start) if rule.kind == "lif" else x
             if later_synaptic is not None:
                 g_syn = (later_synaptic * x).sum(0)
-            if wanted.mem:
+            if needs.mem:
                 g_mem = (of_membranes * ((rule.leak - _before(rule, threshold, membranes, spikes, start)) + x)).sum(0)
         return Gradients(
             current=in_gradient.sum(0, keepdim=True) if static else in_gradient,
-            potential=v if wanted.potential else None,
-            synaptic=i if wanted.synaptic else None,
+            potential=v if needs.potential else None,
+            synaptic=i if needs.synaptic else None,
             mem=g_mem,
             syn=g_syn,
             threshold=g_threshold,

@@ -1,1 +1,1 @@
-"""Relaxed networks: all networks of some sizes as one that gradients can search."""
+"""Relaxed networks: all networks of the same fixed sizes in one, differentiable in every choice."""

@@ -1,10 +1,10 @@
-"""Distribution of a node's edges: two (source, operation) pairs, drawn without replacement.
+"""Distribution of a node's edges: two (source, operation) pairs without replacement.
 
 The second has another source than the first, or is absent.
 
-What is computed with are the probabilities that a pair is among the two drawn. They are differentiable in the logits,
-add up to two (with that of "none"), lie in [0, 1], and are exactly 0 and 1 where the choice is certain: so the currents
-that a soft node sums are as many as those of a network.
+A relaxed node weights each pair by its inclusion probability, that it is among the two drawn. Inclusion probabilities
+are differentiable in the logits, lie in [0, 1] and are exactly 0 or 1 where the choice is certain. With that of "none"
+they add up to two, the number of edges of a node, so a relaxed node sums as many currents as a sampled one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NONE = -1
 
 
 def sources_of(node: int) -> tuple[str, ...]:
-    """Return what a node can read."""
+    """Return the sources that a node can read."""
     return ("s0", "s1", *(f"n{index}" for index in range(node)))
 
 
@@ -29,18 +29,18 @@ def pairs_of(node: int) -> tuple[tuple[str, str], ...]:
 
 
 def inclusion(logits: Tensor) -> Tensor:
-    """Return `(pairs + 1,)` probabilities that each option is drawn, "none" as the last.
+    """Return the `(pairs + 1,)` inclusion probabilities of the options, "none" as the last.
 
     The first draw is a softmax over the pairs, the second one over the pairs from other sources and "none". An option
     whose logit is minus infinity is never drawn.
 
     Args:
-        logits: `(pairs + 1,)`; the pairs of one source side by side. Pairs of two sources, or one pair and "none", must
-            be possible.
+        logits: `(pairs + 1,)`; the pairs of one source side by side. At least pairs of two sources, or one pair and
+            "none", must have finite logits.
     """
-    first, second = _draws(logits)
-    of_source = first.unflatten(0, (-1, len(OPERATIONS))).sum(1)
-    drawn_second = torch.where(of_source[:, None] > 0, of_source[:, None] * second, 0.0).sum(0)
+    first, second = _draws(logits)  # (pairs,), (sources, pairs + 1)
+    of_source = first.unflatten(0, (-1, len(OPERATIONS))).sum(1)  # (sources,)
+    drawn_second = torch.where(of_source[:, None] > 0, of_source[:, None] * second, 0.0).sum(0)  # (pairs + 1,)
     return torch.cat([first, first.new_zeros(1)]) + drawn_second
 
 
@@ -49,26 +49,26 @@ def draw_two(logits: Tensor, *, generator: torch.Generator) -> tuple[int, int]:
 
     Args:
         logits: As for `inclusion`, without gradients.
-        generator: Of both draws.
+        generator: Source of both draws.
     """
-    chances, after = _draws(logits)
-    first = int(torch.multinomial(chances, 1, generator=generator))
-    return first, int(torch.multinomial(after[first // len(OPERATIONS)], 1, generator=generator))
+    first_draw, second_draw = _draws(logits)
+    first = int(torch.multinomial(first_draw, 1, generator=generator))
+    return first, int(torch.multinomial(second_draw[first // len(OPERATIONS)], 1, generator=generator))
 
 
 def _draws(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Return `(pairs,)` probabilities of the first draw, and `(sources, pairs + 1)` of the second after each source."""
     sources = (len(logits) - 1) // len(OPERATIONS)
-    own = torch.eye(sources, dtype=torch.bool).repeat_interleave(len(OPERATIONS), dim=1)
-    own = torch.cat([own, torch.zeros(sources, 1, dtype=torch.bool)], dim=1).to(logits.device)
-    second = torch.softmax(logits.expand(sources, -1).masked_fill(own, -torch.inf), dim=1)
+    is_same = torch.eye(sources, dtype=torch.bool).repeat_interleave(len(OPERATIONS), dim=1)  # (sources, pairs)
+    is_same = torch.cat([is_same, torch.zeros(sources, 1, dtype=torch.bool)], dim=1).to(logits.device)
+    second = torch.softmax(logits.expand(sources, -1).masked_fill(is_same, -torch.inf), dim=1)
     return torch.softmax(logits[:NONE], dim=0), second
 
 
 def best_two(scores: Tensor) -> tuple[int, int | None]:
-    """Return the pair with the highest score, and the one with the highest from another source (None: no edge).
+    """Return the index of the pair with the highest score, and of the best from another source (None: no second edge).
 
-    A pair keeps its source and its operation together: the two are never sorted on their own.
+    Source and operation of an edge are chosen together, as a pair.
 
     Args:
         scores: `(pairs + 1,)`, "none" as the last: probabilities or logits.

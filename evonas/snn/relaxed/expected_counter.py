@@ -1,4 +1,4 @@
-"""Expected counts: what a network that is drawn from a mixture does, differentiable in everything that is searched."""
+"""Expected counts of spikes and operations over the networks of a mixture, differentiable in all that is searched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evonas.snn.relaxed.plan import RelaxedPlan
 
 
 def is_multiplying_priced(price: PriceFunction) -> bool:
-    """Return whether multiply-accumulates behind the data have a price."""
+    """Return whether MACs on the outputs of analog neurons have a price."""
     zero = torch.zeros(())
     nothing = ExpectedCounts(**dict.fromkeys(ExpectedCounts.__dataclass_fields__, zero))
     try:
@@ -28,14 +28,14 @@ def is_multiplying_priced(price: PriceFunction) -> bool:
 
 @dataclass(frozen=True)
 class _Rates:
-    """`(time, channels, height, width)` expected spikes and other non-zero numbers of a sample."""
+    """`(time, channels, height, width)` expected spikes, and expected non-zero real numbers, of a sample."""
 
     spikes: Tensor | None
     numbers: Tensor | None
 
 
 class ExpectedCounter:
-    """Counts one batch: the relaxed network tells it what it sends and along which connections.
+    """Counts one batch, from what the relaxed network reports of its populations and connections.
 
     Fan-outs are exact at borders; a weight that is exactly zero, which `Activity` leaves out, is counted here.
 
@@ -48,23 +48,23 @@ class ExpectedCounter:
         self._edges = {edge.name: edge for edge in plan.plan.connections}
         self._fan_out: dict[str, Tensor] = {}
         self._counts: dict[str, list[Tensor]] = {}
-        self._lasting = torch.ones(())
+        self._running = torch.ones(())
         self._rates: dict[str, _Rates] = {}
 
-    def begin(self, data: Tensor, *, lasting: Tensor) -> None:
-        """Forget the last batch, and begin with another.
+    def begin(self, data: Tensor, *, running: Tensor) -> None:
+        """Begin a new batch; the counts of the last one are dropped.
 
         Args:
             data: `(time, batch, c, h, w)`.
-            lasting: `(time,)` probabilities that there is such a time step.
+            running: `(time,)` probabilities that a network still runs at each time step.
         """
-        self._lasting = lasting
+        self._running = running
         self._counts = {name: [] for name in ExpectedCounts.__dataclass_fields__}
         self._rates = {INPUT: _Rates(None, (data != 0).float().mean(1))}
-        self._counts["time_steps"] = [lasting.sum()]
+        self._counts["time_steps"] = [running.sum()]
 
     def fire(self, name: str, outputs: list[Output], *, presence: Tensor) -> None:
-        """Count what population `name`, which a network has with this probability, sends."""
+        """Count the outputs of population `name`, which is present with this probability."""
         self._rates[name] = _Rates(
             _sum([output.rates for output in outputs if output.is_spiking]),
             _sum([output.rates for output in outputs if not output.is_spiking]),
@@ -74,7 +74,7 @@ class ExpectedCounter:
                 self._counts["spikes"].append(presence * self._over_time(rates.flatten(1).sum(1)))
 
     def deliver(self, name: str, *, presence: Tensor) -> None:
-        """Count what connection `name`, which a network has with this probability, delivers of what has been sent."""
+        """Count what connection `name`, which is present with this probability, delivers of the outputs so far."""
         edge = self._edges[name]
         sources = [self._rates[source] for source in edge.sources]
         spikes = _together([rates.spikes for rates in sources])
@@ -88,12 +88,12 @@ class ExpectedCounter:
             self._counts[kind].append(presence * self._delivered(edge, numbers))
 
     def step(self, neurons: int, *, presence: Tensor) -> None:
-        """Count stateful neurons, which a network has with this probability."""
-        self._counts["neuron_steps"].append(presence * neurons * self._lasting.sum())
+        """Count the updates of stateful neurons, which are present with this probability."""
+        self._counts["neuron_steps"].append(presence * neurons * self._running.sum())
 
     def counts(self) -> ExpectedCounts:
-        """Return the sums."""
-        zero = torch.zeros((), device=self._lasting.device)
+        """Return the counts of the batch."""
+        zero = torch.zeros((), device=self._running.device)
         return ExpectedCounts(**{name: sum(parts, zero) for name, parts in self._counts.items()})
 
     def _delivered(self, edge: PlannedConnection, rates: Tensor) -> Tensor:
@@ -102,8 +102,8 @@ class ExpectedCounter:
         return self._over_time((rates * self._fan_out[edge.name]).flatten(1).sum(1))
 
     def _over_time(self, by_step: Tensor) -> Tensor:
-        """Return the sum over the time steps that there are; what is static has one step and counts once."""
-        return by_step[0] if len(by_step) == 1 else (by_step * self._lasting).sum()
+        """Return the expected sum over time steps; static counts have one step and count once."""
+        return by_step[0] if len(by_step) == 1 else (by_step * self._running).sum()
 
 
 def _sum(rates: list[Tensor]) -> Tensor | None:
@@ -118,5 +118,5 @@ def _together(rates: list[Tensor | None]) -> Tensor | None:
     known = [part for part in rates if part is not None]
     if not known:
         return None
-    assert len(known) == len(rates)  # they are of one stage, and so of the same kinds
+    assert len(known) == len(rates)  # sources of one connection are of one stage, and so of the same kinds
     return joined(known)

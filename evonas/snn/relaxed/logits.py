@@ -1,4 +1,4 @@
-"""What the differentiable search trains beside the weights: a logit for every option, and the constants."""
+"""Logits of every option and neuron constants: what the differentiable search trains besides the weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from evonas.snn.relaxed.path_distribution import choosing
 from evonas.snn.relaxed.plan import FixedSizes
 
 NOISE = 1e-3
-"""Standard deviation of the logits at the beginning: no option is preferred, and no two are tied."""
+"""Standard deviation of the initial logits: small, so that no option is preferred; not zero, so that none are tied."""
 
 STRUCTURE, NEURONS, NOTHING = "structure", "neurons", "nothing"
-"""What is contested among the options that are drawn."""
+"""Which choices get a rival in two-path sampling."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Bounds:
 
     Attributes:
         constants: A pair for each of `evonas.snn.relaxed.mixture.CONSTANTS`.
-        readout_tau_mem_ms: That of the readout.
+        readout_tau_mem_ms: The pair for the membrane time constant of the readout.
     """
 
     constants: tuple[tuple[float, float], ...]
@@ -37,7 +37,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Allowed:
-    """Which options of each choice a space has, shaped like the logits of these choices.
+    """Masks of the options that a space allows, shaped like the logits.
 
     Attributes:
         edges: For each node `(pairs + 1,)`.
@@ -53,16 +53,16 @@ class Allowed:
 
 
 class Logits(nn.Module):
-    """Logits of all choices, and time constants and thresholds as they are; float64, on the CPU.
+    """Logits of all choices, and the values of time constants and thresholds; float64, on the CPU.
 
-    Constants are trained as numbers and rounded to the grid of the space in the end, not mixed of candidates: a
-    membrane has one decay, so that one scan and one spike train a population are enough, whatever the grid, and what is
-    found differs from what was trained by half a step of the grid at most.
+    Constants are trained as real numbers and rounded to the grid of the space at the end, not mixed of candidates. So
+    each population needs one scan and has one spike train, however fine the grid, and rounding changes a constant by
+    half a step of the grid at most.
 
     Args:
-        sizes: The sizes.
-        bounds: What the constants may be; they start at the geometric mean.
-        generator: Draws the first logits.
+        sizes: The fixed sizes.
+        bounds: Bounds of the constants, which start at the geometric mean.
+        generator: Draws the initial logits.
     """
 
     def __init__(self, sizes: FixedSizes, bounds: Bounds, *, generator: torch.Generator) -> None:
@@ -95,7 +95,7 @@ class Logits(nn.Module):
 
     @torch.no_grad()
     def leave_out(self, kind: str) -> None:
-        """Let no network have neurons of this kind.
+        """Exclude this kind of neuron from all networks.
 
         Raises:
             EvonasError: If no other kind is left.
@@ -109,11 +109,11 @@ class Logits(nn.Module):
 
     @torch.no_grad()
     def keep_to(self, allowed: Allowed) -> None:
-        """Let no network have options that are not allowed, as far as a choice is left."""
+        """Exclude options that are not allowed; where none of a choice is allowed, that choice keeps them all."""
         for node, (logits, mask) in enumerate(zip(self.edges, allowed.edges, strict=True)):
             pairs = mask[:NONE] if mask[:NONE].any() else torch.ones_like(mask[:NONE])
             sources = {source for (source, _), is_left in zip(pairs_of(node), pairs.tolist(), strict=True) if is_left}
-            is_none = mask[NONE:] | (len(sources) == 1)  # the second edge comes from another source, or there is none
+            is_none = mask[NONE:] | (len(sources) == 1)  # one source is left: there is no second edge
             logits.masked_fill_(~torch.cat([pairs, is_none]), -torch.inf)
         others = [*allowed.moves, allowed.kinds, allowed.resets]
         for logits, mask in zip([*self.moves, self.kinds, self.resets], others, strict=True):
@@ -121,45 +121,45 @@ class Logits(nn.Module):
 
     @torch.no_grad()
     def keep_bounds(self) -> None:
-        """Bring constants that a step has taken too far back to their bounds."""
+        """Clamp the constants to their bounds after a step."""
         for column, (low, high) in enumerate(self.bounds.constants):
             self.constants[:, column].clamp_(low, high)
         self.readout_tau_mem_ms.clamp_(*self.bounds.readout_tau_mem_ms)
 
     def mixture(self, *, temperature: float = 1.0) -> NetworkMixture:
-        """Return the probabilities of everything: those of the logits divided by `temperature`."""
+        """Return the probabilities of all options, from the logits divided by `temperature`."""
         return self._mixture([logits / temperature for logits in self.choices])
 
     def network(self, *, temperature: float = 1.0, generator: torch.Generator) -> NetworkMixture:
-        """Return one network, drawn from the mixture; no gradient reaches logits or constants."""
+        """Return one network sampled from the mixture; no gradient reaches logits or constants."""
         scaled = [logits / temperature for logits in self.choices]
-        return self._mixture(self._kept(scaled, contested=NOTHING, generator=generator)).detached()
+        return self._mixture(self._sampled(scaled, contested=NOTHING, generator=generator)).detached()
 
     def two_paths(self, *, temperature: float = 1.0, generator: torch.Generator) -> NetworkMixture:
-        """Return the mixture of a drawn network and a rival for some of its choices (two-path sampling).
+        """Return the mixture of a sampled network and a rival for some of its choices (two-path sampling).
 
-        By the toss of a coin these are the choices of structure (a third edge for each node, another move at one layer)
-        or those of the neurons (another kind, the other reset, another number of time steps). The options that are
-        kept share all of the probability. So the gradient compares two options of a choice at a time, where the other
-        choices are made, and leaves the rest alone: it is not that of the whole mixture, not even in the mean of many.
+        With equal probability, the rivals are for the structure (a third edge for each node, another move at one layer)
+        or for the neurons (another kind, the other reset, another number of time steps). The probability of the other
+        options is 0, that of the sampled ones is renormalised. So a gradient compares two options of a choice while the
+        other choices are fixed. It is a biased estimate of the gradient of the whole mixture.
 
-        Source: after ProxylessNAS (Cai et al., ICLR 2019, 3.2), where two paths are drawn for a step of the logits;
-        there the forward pass takes one of them, here both.
+        Source: after ProxylessNAS (Cai et al., ICLR 2019, 3.2), which samples two paths for a step of the logits; there
+        the forward pass takes one of them, here both.
         """
         scaled = [logits / temperature for logits in self.choices]
         contested = STRUCTURE if torch.rand((), generator=generator) < 0.5 else NEURONS
-        return self._mixture(self._kept(scaled, contested=contested, generator=generator))
+        return self._mixture(self._sampled(scaled, contested=contested, generator=generator))
 
     def entropy(self) -> float:
-        """Return the mean entropy of the choices in nats, relative to that of equal logits: from 1 down to 0."""
-        shares = []
+        """Return the mean entropy of the choices, each relative to that of equal logits: between 0 and 1."""
+        relative = []
         for logits in self.choices:
             if logits.shape[-1] == 1:
                 continue  # no choice
-            chances = torch.softmax(logits.detach(), dim=-1)
-            nats = -torch.special.xlogy(chances, chances).sum(-1).mean()
-            shares.append(float(nats.item()) / math.log(logits.shape[-1]))
-        return math.fsum(shares) / len(shares)
+            probabilities = torch.softmax(logits.detach(), dim=-1)
+            nats = -torch.special.xlogy(probabilities, probabilities).sum(-1).mean()
+            relative.append(float(nats.item()) / math.log(logits.shape[-1]))
+        return math.fsum(relative) / len(relative)
 
     def _mixture(self, logits: list[Tensor]) -> NetworkMixture:
         nodes, layers = len(self.edges), len(self.moves)
@@ -174,10 +174,10 @@ class Logits(nn.Module):
             readout_tau_mem_ms=self.readout_tau_mem_ms,
         )
 
-    def _kept(self, logits: list[Tensor], *, contested: str, generator: torch.Generator) -> list[Tensor]:
-        """Return the logits of the options that are drawn, the others at minus infinity.
+    def _sampled(self, logits: list[Tensor], *, contested: str, generator: torch.Generator) -> list[Tensor]:
+        """Return the logits of sampled options, the others at minus infinity.
 
-        Gumbel noise on the logits and the highest of them: draws from their softmax, without putting back.
+        Gumbel top-k trick: the highest logits with Gumbel noise are a sample of their softmax without replacement.
         """
         nodes, layers = len(self.edges), len(self.moves)
         rivals = int(contested == STRUCTURE)
@@ -195,13 +195,13 @@ def _gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
 
 
 def _top(scores: Tensor, count: int) -> Tensor:
-    """Return which are the highest of the last dimension, all where it has no more."""
+    """Return a mask of the `count` highest scores along the last dimension."""
     count = min(count, scores.shape[-1])
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
 
 
 def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:
-    """Return which options of a node are drawn as its edges, and `rivals` further ones among the others."""
+    """Return a `(pairs + 1,)` mask of the options sampled as edges of a node, and of `rivals` further ones."""
     first, second = draw_two(logits, generator=generator)
     mask = torch.zeros_like(logits, dtype=torch.bool)
     mask[first] = mask[second] = True

@@ -1,4 +1,4 @@
-"""A mixture of networks: the probabilities of every choice, and the constants that all its networks share."""
+"""A mixture of networks: the probabilities of all options, and the constants that its networks share."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor
 from evonas.architecture.neuron import SPIKING
 
 KINDS = (*SPIKING, "analog")
-"""The kinds of neurons in the order of their probabilities."""
+"""The kinds of neurons, in the order of `NetworkMixture.kinds`."""
 
 CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th")
-"""The constants of a stage in their order."""
+"""The constants of a stage, in the order of `NetworkMixture.constants`."""
 
 
 @dataclass(frozen=True)
 class NetworkMixture:
-    """Probabilities, float64 on the CPU. Where all are 0 and 1 the mixture is one network.
+    """Probabilities, float64 on the CPU. If all are 0 or 1, the mixture is a single network.
 
     Attributes:
-        edges: For each node `(pairs + 1,)` probabilities that a (source, operation) pair is one of its edges.
+        edges: For each node `(pairs + 1,)` inclusion probabilities of (source, operation) pairs, "none" as the last.
         moves: For each layer `(levels that choose, 2)` probabilities of staying and of going down.
         kinds: `(stages, kinds)` probabilities of the kinds of neurons.
         resets: `(stages, resets)` probabilities of the resets of `lif_box`.
         time_steps: `(options,)` probabilities of the numbers of time steps.
-        constants: `(stages, 3)` values of `CONSTANTS`; each number of the stage is shared by its kinds.
+        constants: `(stages, 3)` values of `CONSTANTS`, shared by all kinds of neurons of a stage.
         readout_tau_mem_ms: `()` membrane time constant of the readout.
     """
 
@@ -40,8 +40,8 @@ class NetworkMixture:
     def detached(self) -> NetworkMixture:
         """Return the same mixture, from which no gradient reaches logits or constants."""
         return NetworkMixture(
-            edges=tuple(chances.detach() for chances in self.edges),
-            moves=tuple(chances.detach() for chances in self.moves),
+            edges=tuple(probabilities.detach() for probabilities in self.edges),
+            moves=tuple(probabilities.detach() for probabilities in self.moves),
             kinds=self.kinds.detach(),
             resets=self.resets.detach(),
             time_steps=self.time_steps.detach(),

@@ -1,4 +1,4 @@
-"""The relaxed network: all networks of a space at once, with the operations, neurons and scan of a single one."""
+"""The relaxed network: all networks of the same fixed sizes at once, with the kernels of a single network."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from evonas.snn.relaxed.plan import Factors, RelaxedPlan, factors
 class RelaxedNetwork(nn.Module):
     """All networks of a relaxed plan, time first: `(time, batch, c, h, w)` data and a `NetworkMixture` to logits.
 
-    What is mixed, and how: operations, sources and levels as currents at the membrane of a node, so that one population
-    a node fires and sends spikes; kinds of neurons and resets as outputs of populations on the same current; numbers
-    of time steps as readouts after so many steps of one run. Time constants and thresholds are not mixed, there is one
-    value a stage. Whatever has weight 0 is not computed, and a mixture of 0 and 1 is that one network to the last bit.
+    Operations, sources and levels are mixed as currents at the membranes of a node, so each node has one population
+    that sends spikes. Kinds of neurons and resets are mixed as the outputs of populations on the same current, numbers
+    of time steps as readouts after so many steps of one run. Time constants and thresholds are not mixed: there is one
+    value per stage. What has weight 0 is not computed. If all probabilities are 0 or 1, the outputs are those of the
+    single network to the last bit.
 
     Args:
         plan: All populations and connections.
-        surrogate: The surrogate gradient of all spikes, as long as no stage is given another width.
+        surrogate: The surrogate gradient of all spikes; its width can be set for each stage.
     """
 
     def __init__(self, plan: RelaxedPlan, *, surrogate: Surrogate) -> None:
@@ -37,8 +38,8 @@ class RelaxedNetwork(nn.Module):
         self.plan = plan
         self._surrogates = dict.fromkeys(sorted(set(plan.stage.values())), surrogate)
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.plan.connections})
-        self._weights = _Products(plan, dict(plan.weight))
-        self._presences = _Products(plan, dict(plan.presence))
+        self._weights = _Products(dict(plan.weight))
+        self._presences = _Products(dict(plan.presence))
 
     def surrogate(self, stage: int) -> Surrogate:
         """Return the surrogate gradient of the spikes of a stage."""
@@ -54,16 +55,16 @@ class RelaxedNetwork(nn.Module):
         self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
 
     def time_steps(self, mixture: NetworkMixture) -> int:
-        """Return for how many time steps the network runs under this mixture: the most that are possible."""
+        """Return the largest number of time steps with probability above 0, for which the network runs."""
         options = zip(self.plan.sizes.time_steps, mixture.time_steps.tolist(), strict=True)
-        return max(steps for steps, chance in options if chance)
+        return max(steps for steps, probability in options if probability)
 
     def forward(self, data: Tensor, mixture: NetworkMixture, *, counter: ExpectedCounter | None = None) -> Tensor:
         """Return `(batch, classes)` logits.
 
         Args:
             data: `(time, batch, c, h, w)`; a static image has time 1.
-            mixture: The probabilities.
+            mixture: The probabilities and constants.
             counter: Counts this batch.
 
         Raises:
@@ -77,17 +78,17 @@ class RelaxedNetwork(nn.Module):
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:
             run.presences = self._presences.of(values, data.device).values
-            lasting = _lasting(mixture.time_steps, sizes.time_steps).to(data.device, torch.float32)
-            counter.begin(data, lasting=lasting)
+            running = _running(mixture.time_steps, sizes.time_steps).to(data.device, torch.float32)
+            counter.begin(data, running=running)
         potentials = run.potentials(data)
         return self._read(potentials, mixture.time_steps)
 
-    def _read(self, potentials: Tensor, chances: Tensor) -> Tensor:
-        """Return the mean potentials after each number of time steps, times its probability."""
+    def _read(self, potentials: Tensor, probabilities: Tensor) -> Tensor:
+        """Return `(batch, classes)` logits: mean potentials for each number of time steps, weighted by probability."""
         logits: Tensor | None = None
-        for steps, chance in zip(self.plan.sizes.time_steps, chances.unbind(), strict=True):
-            if chance.item() > 0:
-                part = chance.to(potentials) * potentials[:steps].mean(0)
+        for steps, probability in zip(self.plan.sizes.time_steps, probabilities.unbind(), strict=True):
+            if probability.item() > 0:
+                part = probability.to(potentials) * potentials[:steps].mean(0)
                 logits = part if logits is None else logits + part
         assert logits is not None
         return logits
@@ -95,7 +96,13 @@ class RelaxedNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class _Values:
-    """Products by name, on the device, and as numbers."""
+    """Products by name.
+
+    Attributes:
+        values: As tensors on the device.
+        numbers: As plain numbers.
+        trained: Whether gradients flow to them.
+    """
 
     values: dict[str, Tensor]
     numbers: dict[str, float]
@@ -103,25 +110,29 @@ class _Values:
 
 
 class _Products:
-    """Products of factors, all at once."""
+    """Computes products of named factors, all in one go.
 
-    def __init__(self, plan: RelaxedPlan, products: dict[str, Factors]) -> None:
+    Args:
+        products: Name of each product to the names of its factors.
+    """
+
+    def __init__(self, products: dict[str, Factors]) -> None:
         self._names = list(products)
         self._factors = sorted({factor for product in products.values() for factor in product})
-        one = len(self._factors)
-        place = {name: index for index, name in enumerate(self._factors)}
+        one = len(self._factors)  # index of the constant 1, which fills short products up
+        position = {name: index for index, name in enumerate(self._factors)}
         length = max(len(product) for product in products.values())
         self._index = torch.tensor(
             [
-                [*(place[factor] for factor in product), *[one] * (length - len(product))]
+                [*(position[factor] for factor in product), *[one] * (length - len(product))]
                 for product in products.values()
             ]
         )
 
     def of(self, factors: dict[str, Tensor], device: torch.device) -> _Values:
-        """Return the products, in float32."""
-        vector = torch.stack([factors[name] for name in self._factors])
-        columns = torch.cat([vector, vector.new_ones(1)])[self._index].unbind(1)
+        """Return the products of these values, in float32."""
+        vector = torch.stack([factors[name] for name in self._factors])  # (factors,)
+        columns = torch.cat([vector, vector.new_ones(1)])[self._index].unbind(1)  # each (products,)
         product = columns[0]
         for column in columns[1:]:
             product = product * column
@@ -132,7 +143,7 @@ class _Products:
 
 
 class _Run:
-    """One pass through the network."""
+    """One forward pass through the network."""
 
     def __init__(
         self,
@@ -162,7 +173,7 @@ class _Run:
                 if self.counter is not None:
                     presence = self.presences[population.name]
                     self.counter.fire(population.name, sent, presence=presence)
-                    self.counter.step(_size(population), presence=presence * neurons.chance_of_state)
+                    self.counter.step(_size(population), presence=presence * neurons.probability_of_state)
         readout = populations[-1]
         total = summed(current.value for current in self._currents(readout, images, batch=batch))
         if self.counter is not None:
@@ -172,7 +183,7 @@ class _Run:
         return scan(total, parameters, time_steps=self.time_steps)
 
     def _needed(self) -> set[str]:
-        """Return the populations from which a connection of weight other than 0 leads to the readout."""
+        """Return the populations from which connections of weights other than 0 lead to the readout."""
         populations = self.network.plan.plan.populations
         needed = {populations[-1].name}
         for population in reversed(populations):
@@ -211,10 +222,15 @@ def _size(population: PlannedPopulation) -> int:
     return channels * height * width
 
 
-def _lasting(chances: Tensor, options: tuple[int, ...]) -> Tensor:
-    """Return `(time,)` probabilities that there is such a time step, up to the last that is possible."""
+def _running(probabilities: Tensor, options: tuple[int, ...]) -> Tensor:
+    """Return `(time,)` probabilities that a network still runs at each time step, up to the last possible one."""
     steps = [
-        sum((chance for chance, option in zip(chances.unbind(), options, strict=True) if option > step), 0 * chances[0])
-        for step in range(max(option for option, chance in zip(options, chances.tolist(), strict=True) if chance))
+        sum(
+            (probability for probability, option in zip(probabilities.unbind(), options, strict=True) if option > step),
+            0 * probabilities[0],
+        )
+        for step in range(
+            max(option for option, probability in zip(options, probabilities.tolist(), strict=True) if probability)
+        )
     ]
     return torch.stack(steps)

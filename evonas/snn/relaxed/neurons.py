@@ -1,4 +1,4 @@
-"""Neurons of several kinds on the same currents: each kind fires for itself, and what they send is mixed."""
+"""Neurons of several kinds on the same currents: each kind runs on its own, and their outputs are mixed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from evonas.snn.neurons import norse_parameters
 from evonas.snn.relaxed.mixture import CONSTANTS, KINDS, NetworkMixture
 
 GAINS = {"pool": POOL_GAIN, "skip": SKIP_GAIN}
+"""Operation to its gain, in threshold currents of the target neuron; others have none."""
 
 
 @dataclass(frozen=True)
@@ -32,49 +33,49 @@ class Current:
 
 @dataclass(frozen=True)
 class Output:
-    """What neurons of one kind send.
+    """The output of the neurons of one kind.
 
     Attributes:
-        value: `(time, batch, ...)` spikes, or numbers.
-        chance: Probability of this kind; None where it is certain.
-        is_spiking: Whether these are spikes.
+        value: `(time, batch, ...)` spikes, or real numbers (analog).
+        probability: Probability of this kind; None where it is certain.
+        is_spiking: Whether the values are spikes.
     """
 
     value: Tensor
-    chance: Tensor | None
+    probability: Tensor | None
     is_spiking: bool
 
     @property
     def share(self) -> Tensor:
-        """`(time, batch, ...)`: its part of what the population sends."""
-        return self.value if self.chance is None else self.chance * self.value
+        """`(time, batch, ...)` part of the mixed output: the values times the probability."""
+        return self.value if self.probability is None else self.probability * self.value
 
     @property
     def rates(self) -> Tensor:
-        """`(time, ...)`: expected spikes of a sample, or numbers other than zero, which have no gradient."""
+        """`(time, ...)` expected spikes of a sample; for analog neurons expected non-zero outputs, without gradient."""
         rates = self.value.mean(1) if self.is_spiking else (self.value.detach() != 0).float().mean(1)
-        return rates if self.chance is None else self.chance * rates
+        return rates if self.probability is None else self.probability * rates
 
 
 @dataclass(frozen=True)
 class _Kind:
     dynamics: Dynamics
-    chance: Tensor
+    probability: Tensor
     is_certain: bool
 
 
 class MixedNeurons:
     """The neurons of a stage; kinds and resets with probability 0 are not computed.
 
-    The networks of a mixture share currents and constants, so a population of each kind sees what it would see alone,
-    up to what the layers before it mix. Where one kind is certain, its outputs are those of `Neuron` to the last bit.
+    All kinds get the same currents and share their constants. Where one kind is certain, its outputs are those of
+    `Neuron` to the last bit.
 
     Args:
         mixture: The probabilities and constants.
-        stage: Which stage.
+        stage: Index of the stage.
         surrogate: The surrogate gradient of the spikes.
         time_steps: Time steps that a static current is held for.
-        device: Where the currents are.
+        device: Device of the currents.
     """
 
     def __init__(
@@ -91,21 +92,21 @@ class MixedNeurons:
             "analog": torch.ones_like(v_th),
         }
         self._device = device
-        self._kinds = [kind for kind in _kinds(mixture, stage, surrogate, device) if kind.chance.item() > 0]
-        self.chance_of_state = sum(kind.chance for kind in self._kinds if kind.dynamics.kind != "analog")
+        self._kinds = [kind for kind in _kinds(mixture, stage, surrogate, device) if kind.probability.item() > 0]
+        self.probability_of_state = sum(kind.probability for kind in self._kinds if kind.dynamics.kind != "analog")
 
     def send(self, currents: list[Current]) -> list[Output]:
-        """Return what a population sends that is driven by the sum of `currents`: the outputs of each kind."""
+        """Return the outputs of each kind in a population that is driven by the sum of `currents`."""
         sums: dict[str, Tensor] = {}
         outputs = []
         for kind in self._kinds:
             name = kind.dynamics.kind
-            alike = "lif" if name == "lif_box" else name  # the same threshold current
-            if alike not in sums:
-                sums[alike] = self._total(currents, name)
-            value = self._fire(sums[alike], kind.dynamics)
-            chance = None if kind.is_certain else kind.chance
-            outputs.append(Output(value, chance, is_spiking=kind.dynamics.is_spiking))
+            gain_kind = "lif" if name == "lif_box" else name  # the same threshold current, and so the same sum
+            if gain_kind not in sums:
+                sums[gain_kind] = self._total(currents, name)
+            value = self._fire(sums[gain_kind], kind.dynamics)
+            probability = None if kind.is_certain else kind.probability
+            outputs.append(Output(value, probability, is_spiking=kind.dynamics.is_spiking))
         return outputs
 
     def _total(self, currents: list[Current], kind: str) -> Tensor:
@@ -126,7 +127,7 @@ class MixedNeurons:
 
 
 def mixed(outputs: list[Output]) -> Tensor:
-    """Return the `(time, batch, ...)` sum of the shares of all kinds."""
+    """Return the `(time, batch, ...)` mixed output of all kinds."""
     total = outputs[0].share
     for output in outputs[1:]:
         total = total + output.share
@@ -135,12 +136,12 @@ def mixed(outputs: list[Output]) -> Tensor:
 
 def _kinds(mixture: NetworkMixture, stage: int, surrogate: Surrogate, device: torch.device) -> list[_Kind]:
     kinds = []
-    for kind, chance in zip(KINDS, mixture.kinds[stage].unbind(), strict=True):
-        resets: Mapping[str, Tensor] = {"value": torch.ones_like(chance)}
+    for kind, probability in zip(KINDS, mixture.kinds[stage].unbind(), strict=True):
+        resets: Mapping[str, Tensor] = {"value": torch.ones_like(probability)}
         if kind == "lif_box":
             resets = dict(zip(RESETS, mixture.resets[stage].unbind(), strict=True))
         for reset, share in resets.items():
             dynamics = Dynamics(kind, reset=reset, surrogate=surrogate)  # type: ignore[arg-type]
-            product = (chance * share).to(device, torch.float32)
+            product = (probability * share).to(device, torch.float32)
             kinds.append(_Kind(dynamics, product, is_certain=not product.requires_grad and product.item() == 1.0))
     return kinds

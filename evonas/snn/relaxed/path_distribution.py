@@ -1,7 +1,7 @@
-"""Distribution of the path over levels: at each layer a cell stays on its level or goes one down.
+"""Distribution of the path over levels: at each layer it stays on its level or goes one down.
 
-A chain of moves: what is computed with are the probability that the path passes a level, and, where it does, the
-probabilities of the levels that the last cell and the one before had.
+The path is a Markov chain of moves. It gives the probability that the path passes a level at a layer and, if it does,
+those of the levels of the last cell and of the one before.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ STAY, DOWN = 0, 1
 
 
 def reached(layer: int, *, levels: int) -> range:
-    """Return the levels on which the cell of a layer can be; layer 0 is the stem."""
+    """Return the levels that the path can reach at a layer; layer 0 is the stem."""
     return range(min(layer, levels - 1) + 1)
 
 
 def choosing(layer: int, *, levels: int) -> range:
-    """Return the levels from which the move into a layer is a choice; from the last level it is a stay."""
+    """Return the levels from which the move into a layer is a choice; on the last level the path can only stay."""
     return range(min(layer - 1, levels - 2) + 1)
 
 
 class LayerPath:
-    """All that follows from the probabilities of the moves.
+    """The Markov chain of the path, from the probabilities of the moves.
+
+    Attributes:
+        transitions: For each layer the `(levels, levels)` transition matrix.
+        passing: For the stem and each layer the `(levels,)` probabilities that the path passes a level.
 
     Args:
         moves: For each layer `(levels that choose, 2)` probabilities of staying and of going down.
@@ -42,7 +46,7 @@ class LayerPath:
             self.passing.append(self.passing[-1] @ transition)
 
     def before(self, layer: int, *, back: int) -> Tensor:
-        """Return `(levels before, levels)`: where the path passes a level, the probability that it came from another.
+        """Return `(levels before, levels)`: given that the path passes a level, the probability of each level before.
 
         Columns of levels that are never passed are zero.
 
@@ -50,10 +54,10 @@ class LayerPath:
             layer: The layer.
             back: 1 for the last cell, 2 for the one before.
         """
-        ways = self.transitions[layer - 1]
+        transition = self.transitions[layer - 1]
         if back == 2:
-            ways = self.transitions[layer - 2] @ ways
-        joint = self.passing[layer - back][:, None] * ways
+            transition = self.transitions[layer - 2] @ transition
+        joint = self.passing[layer - back][:, None] * transition
         total = self.passing[layer][None, :]
         return joint / torch.where(total > 0, total, torch.ones_like(total))
 
@@ -65,21 +69,21 @@ def most_likely(moves: Sequence[Tensor], *, levels: int) -> tuple[int, ...]:
     """
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (1.0, ())}
     for move in moves:
-        chances = move.tolist()
+        probabilities = move.tolist()
         following: dict[int, tuple[float, tuple[int, ...]]] = {}
-        for level, (chance, path) in best.items():
-            stay, down = chances[level] if level < levels - 1 else (1.0, 0.0)
+        for level, (probability, path) in best.items():
+            stay, down = probabilities[level] if level < levels - 1 else (1.0, 0.0)
             for reached_level, factor in ((level, stay), (level + 1, down)):
-                candidate = (chance * factor, (*path, reached_level))
+                candidate = (probability * factor, (*path, reached_level))
                 known = following.get(reached_level)
                 if reached_level < levels and (known is None or candidate[0] > known[0]):
                     following[reached_level] = candidate
         best = following
-    return max(best.values(), key=lambda found: found[0])[1]
+    return max(best.values(), key=lambda candidate: candidate[0])[1]
 
 
 def _transition(move: Tensor, levels: int) -> Tensor:
-    """Return the `(levels, levels)` matrix of one layer; levels that nothing reaches stay."""
+    """Return the `(levels, levels)` transition matrix of one layer; unreachable levels stay."""
     rest = levels - len(move)
     stay = torch.cat([move[:, STAY], move.new_ones(rest)])
     down = torch.cat([move[:, DOWN], move.new_zeros(rest)])

@@ -1,4 +1,4 @@
-"""The plan of all networks at once: every connection that any of them has, each with the factors of its weight."""
+"""The plan of all networks at once: every connection that any network has, with the factors of its weight."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ SIDES = {"s0": 2, "s1": 1}
 """The inputs of a cell, and how many layers back they lie."""
 
 Factors = tuple[str, ...]
-"""Names of numbers whose product is meant; none of them is 1."""
+"""Names of factors of a product; the empty product is 1."""
 
 _NOMINAL = Dynamics("analog")
-"""Stands in the plan for dynamics that are mixed: with it all gains of pools and skips are 1."""
+"""Placeholder in the plan for mixed dynamics; with it, all gains of pools and skips are 1."""
 
 
 @dataclass(frozen=True)
 class FixedSizes:
-    """Sizes that all networks of a mixture share; they are fixed while one is searched.
+    """Sizes that all networks of a mixture share; they are fixed during a search.
 
     Attributes:
-        nodes: Nodes of the cell.
-        layers: Cells.
+        nodes: Nodes per cell.
+        layers: Number of cells, one after another.
         levels: Levels of resolution.
         channels: Channels of the stem, and of each node at level 0.
-        time_steps: The numbers of time steps among which is chosen, ascending.
+        time_steps: Numbers of time steps to choose from, ascending.
     """
 
     nodes: int
@@ -47,12 +47,12 @@ class FixedSizes:
 
 @dataclass(frozen=True)
 class RelaxedPlan:
-    """What a mixture of networks consists of.
+    """The populations and connections of all networks of a mixture.
 
     Attributes:
-        sizes: The sizes.
-        plan: All populations and connections; kind of neurons, gains and what is static are not in it.
-        weight: Connection to the factors of what its current is multiplied with.
+        sizes: The fixed sizes.
+        plan: All populations and connections; kinds of neurons, gains and what is static are placeholders in it.
+        weight: Connection to the factors of the weight of its current.
         presence: Connection or population to the factors of the probability that a network of the mixture has it.
         stage: Population to its stage; the readout has none.
     """
@@ -65,7 +65,7 @@ class RelaxedPlan:
 
 
 def cell_name(layer: int, level: int) -> str:
-    """Return the start of the names of a cell: one for each layer and each level that it can be on."""
+    """Return the prefix of the names in the cell at a layer and level."""
     return f"cell{layer}@{level}"
 
 
@@ -75,8 +75,8 @@ def edge_name(cell: str, node: int, edge: Edge, *, adapted: bool) -> str:
 
 
 @dataclass
-class _Making:
-    """A relaxed plan in the making."""
+class _Builder:
+    """A relaxed plan under construction."""
 
     sizes: FixedSizes
     draft: Draft
@@ -99,29 +99,29 @@ def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int
 
     A cell stands at each layer and level that a path can reach, and has an adapter for each level that its inputs can
     come from. Source: the trellis of SpikeDHS (Che et al., NeurIPS 2022); here the cell before the last is read at
-    whatever level it is, and only what the most likely path needs is left in the end.
+    whatever level it is, and in the end only the most likely path is kept.
     """
-    making = _Making(sizes, Draft(input_shape, time_steps=sizes.time_steps[-1]))
+    builder = _Builder(sizes, Draft(input_shape, time_steps=sizes.time_steps[-1]))
     stem = Incoming("stem/conv", (INPUT,), "conv", channels=sizes.channels, kernel=3)
-    making.add("stem", [stem], stage=0, presence=())
-    making.weigh("stem/conv", (), presence=())
+    builder.add("stem", [stem], stage=0, presence=())
+    builder.weigh("stem/conv", (), presence=())
     for layer in range(1, sizes.layers + 1):
         for level in reached(layer, levels=sizes.levels):
-            _add_cell(making, layer, level)
+            _add_cell(builder, layer, level)
     last = []
     for level in reached(sizes.layers, levels=sizes.levels):
         name = f"readout/linear@{level}"
         last.append(Incoming(name, _outputs(sizes, sizes.layers, level), "linear", channels=classes))
         passing = (f"pass{sizes.layers}@{level}",)
-        making.weigh(name, passing, presence=passing)
-    making.draft.add("readout", Dynamics("readout"), incoming=last)
-    making.presence["readout"] = ()
-    plan = _as_of_spikes(making.draft.finish())
-    return RelaxedPlan(sizes, plan, making.weight, making.presence, making.stage)
+        builder.weigh(name, passing, presence=passing)
+    builder.draft.add("readout", Dynamics("readout"), incoming=last)
+    builder.presence["readout"] = ()
+    plan = _as_of_spikes(builder.draft.finish())
+    return RelaxedPlan(sizes, plan, builder.weight, builder.presence, builder.stage)
 
 
 def _as_of_spikes(plan: Plan) -> Plan:
-    """Return the plan with all that populations send taken for spikes: operations look whether they are."""
+    """Return the plan with the outputs of all populations marked as spikes, which sets the kernel of convolutions."""
     return replace(
         plan,
         populations=tuple(
@@ -142,13 +142,13 @@ def _outputs(sizes: FixedSizes, layer: int, level: int) -> tuple[str, ...]:
     return tuple(f"{cell_name(layer, level)}/node{node}" for node in range(sizes.nodes))
 
 
-def _add_cell(making: _Making, layer: int, level: int) -> None:
-    sizes, name = making.sizes, cell_name(layer, level)
+def _add_cell(builder: _Builder, layer: int, level: int) -> None:
+    sizes, name = builder.sizes, cell_name(layer, level)
     channels = sizes.channels * 2**level
     passing = (f"pass{layer}@{level}",)
     known: dict[str, list[tuple[bool, tuple[str, ...], Factors]]] = {}
     for side, back in SIDES.items():
-        known[side] = _add_side(making, side, back=back, layer=layer, level=level)
+        known[side] = _add_side(builder, side, back=back, layer=layer, level=level)
     for node in range(sizes.nodes):
         incoming = []
         for index, (source, operation) in enumerate(pairs_of(node)):
@@ -157,22 +157,22 @@ def _add_cell(making: _Making, layer: int, level: int) -> None:
                 weight = (f"edge{node}.{index}", *how)
                 presence = (*passing, *weight)
                 incoming.append(
-                    add_edge(making.draft, Edge(source, operation), edge, sources=sources, channels=channels,
+                    add_edge(builder.draft, Edge(source, operation), edge, sources=sources, channels=channels,
                              dynamics=_NOMINAL)
                 )  # fmt: skip
                 if operation == "separable":
-                    making.stage[f"{edge}/middle"], making.presence[f"{edge}/middle"] = level, presence
-                    making.weigh(f"{edge}/depthwise", (), presence=presence)
-                making.weigh(edge, weight, presence=presence)
-        making.add(f"{name}/node{node}", incoming, stage=level, presence=passing)
+                    builder.stage[f"{edge}/middle"], builder.presence[f"{edge}/middle"] = level, presence
+                    builder.weigh(f"{edge}/depthwise", (), presence=presence)
+                builder.weigh(edge, weight, presence=presence)
+        builder.add(f"{name}/node{node}", incoming, stage=level, presence=passing)
         known[f"n{node}"] = [(False, (f"{name}/node{node}",), ())]
 
 
 def _add_side(
-    making: _Making, side: str, *, back: int, layer: int, level: int
+    builder: _Builder, side: str, *, back: int, layer: int, level: int
 ) -> list[tuple[bool, tuple[str, ...], Factors]]:
-    """Add the adapters of one input of a cell; return how it can be read: adapted or not, from where, how likely."""
-    sizes, name = making.sizes, f"{cell_name(layer, level)}/{side}"
+    """Add the adapters of one input of a cell; return the ways to read it: (is adapted, sources, weight factors)."""
+    sizes, name = builder.sizes, f"{cell_name(layer, level)}/{side}"
     channels = sizes.channels * 2**level
     passing, used = f"pass{layer}@{level}", f"used.{side}"
     ways: list[tuple[bool, tuple[str, ...], Factors]] = []
@@ -181,7 +181,7 @@ def _add_side(
         if not 0 <= level - before <= (back if layer > back else layer):
             continue
         given = CellInput(_outputs(sizes, layer - back, before), stride=2 ** (level - before))
-        if needs_adapter(making.draft.shape(given.sources)[0], stride=given.stride, channels=channels):
+        if needs_adapter(builder.draft.shape(given.sources)[0], stride=given.stride, channels=channels):
             adapters.append((before, adapter(given, name=f"{name}/conv@{before}", channels=channels)))
         else:
             ways.append((False, given.sources, (f"{name}/direct",) if layer > back else ()))
@@ -190,32 +190,34 @@ def _add_side(
         adapted = () if is_certain else (f"{name}/adapted",)
         for before, incoming in adapters:
             via = () if is_certain else (f"{name}/via{before}",)
-            making.weigh(incoming.name, via, presence=(passing, used, *adapted, *via))
-        making.add(name, [incoming for _, incoming in adapters], stage=level, presence=(passing, used, *adapted))
+            builder.weigh(incoming.name, via, presence=(passing, used, *adapted, *via))
+        builder.add(name, [incoming for _, incoming in adapters], stage=level, presence=(passing, used, *adapted))
         ways.append((True, (name,), adapted))
     return ways
 
 
 def factors(mixture: NetworkMixture, sizes: FixedSizes) -> dict[str, Tensor]:
-    """Return the value of every factor that a relaxed plan of these sizes names."""
+    """Return the value of every factor named in the relaxed plan of these sizes."""
     values: dict[str, Tensor] = {}
     unused = {side: mixture.kinds.new_ones(()) for side in SIDES}
-    for node, chances in enumerate(mixture.edges):
-        values.update({f"edge{node}.{index}": chance for index, chance in enumerate(chances[:NONE].unbind())})
+    for node, probabilities in enumerate(mixture.edges):
+        values.update(
+            {f"edge{node}.{index}": probability for index, probability in enumerate(probabilities[:NONE].unbind())}
+        )
         for index, side in enumerate(SIDES):
-            unused[side] = unused[side] * (1 - chances[:NONE].unflatten(0, (2 + node, -1))[index].sum())
-    values.update({f"used.{side}": 1 - chance for side, chance in unused.items()})
+            unused[side] = unused[side] * (1 - probabilities[:NONE].unflatten(0, (2 + node, -1))[index].sum())
+    values.update({f"used.{side}": 1 - probability for side, probability in unused.items()})
     path = LayerPath(mixture.moves, levels=sizes.levels)
     for layer in range(1, sizes.layers + 1):
         values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
         for side, back in SIDES.items():
-            if layer > back:  # nearer to the stem there is one way
+            if layer > back:  # nearer to the stem there is only one way to read it
                 values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, sizes))
     return values
 
 
 def _of_side(before: Tensor, start: str, side: str, sizes: FixedSizes) -> dict[str, Tensor]:
-    """Return how a side is reached, from the `(levels before, levels)` probabilities of where it comes from."""
+    """Return the factors of a side of a layer's cells, from the `(levels before, levels)` probabilities."""
     is_adapted = needs_adapter(sizes.nodes * sizes.channels, stride=1, channels=sizes.channels)  # alike at all levels
     same = torch.zeros_like(before.diagonal()) if is_adapted else before.diagonal()
     other = before - torch.diag(same)

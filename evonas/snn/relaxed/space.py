@@ -1,4 +1,4 @@
-"""A space made differentiable: its networks at once, its choices as logits, and the way back to a genotype."""
+"""A relaxed space: its networks in one, its choices as logits, and the discretisation to a genotype."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from evonas.snn.relaxed.plan import FixedSizes
 
 @dataclass(frozen=True)
 class RelaxedSpace:
-    """What a space offers to the differentiable search: the networks of one context.
+    """The networks of a space that have the same fixed sizes, as the differentiable search needs them.
 
     Attributes:
-        network: All of them, with weights.
-        bounds: What the constants may be.
+        network: The relaxed network.
+        bounds: Bounds of the constants.
         discretise: `discretise(mixture)` returns the genotype of the most likely network.
-        allowed: Options that networks may have; None for all.
+        allowed: Masks of the allowed options; None for all.
     """
 
     network: RelaxedNetwork
@@ -32,11 +32,11 @@ class RelaxedSpace:
 
     @property
     def sizes(self) -> FixedSizes:
-        """The sizes of all networks."""
+        """The fixed sizes of all networks."""
         return self.network.plan.sizes
 
     def logits(self, *, generator: torch.Generator) -> Logits:
-        """Return fresh logits."""
+        """Return new logits, without the options that are not allowed."""
         logits = Logits(self.sizes, self.bounds, generator=generator)
         if self.allowed is not None:
             logits.keep_to(self.allowed)

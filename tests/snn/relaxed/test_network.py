@@ -65,7 +65,7 @@ class Listener:
     def updates(self, name: str, *, device: torch.device) -> None:
         return None
 
-    def begin(self, data: torch.Tensor, *, lasting: torch.Tensor) -> None:
+    def begin(self, data: torch.Tensor, *, running: torch.Tensor) -> None:
         pass
 
     def fire(self, name: str, outputs: list[Output], *, presence: torch.Tensor) -> None:
