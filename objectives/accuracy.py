@@ -6,5 +6,5 @@ from evonas.objective import Objective
 
 
 def objective() -> Objective:
-    """Return the objective: the accuracy on the validation data, as a fraction, to be maximised."""
+    """Return the objective: the accuracy on the validation samples, as a fraction, to be maximised."""
     return Objective("accuracy", lambda measurement: measurement.accuracy, direction="max", unit="fraction", best=1.0)

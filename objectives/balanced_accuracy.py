@@ -1,4 +1,4 @@
-"""Mean over the classes of the fraction of their validation samples that the network classifies correctly."""
+"""Balanced accuracy: the mean over classes of the fraction of their validation samples classified correctly."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from evonas.objective import Objective
 
 
 def objective() -> Objective:
-    """Return the objective: the balanced accuracy on the validation data, as a fraction, to be maximised.
+    """Return the objective: the balanced accuracy on the validation samples, as a fraction, to be maximised.
 
-    Each class counts the same, however many samples it has, so that a network that always gives the same answer is
-    worth one class in n. Classes without validation samples are left out. The band is one standard error wide on both
-    sides, from the binomial errors of the classes.
+    Each class has the same weight, however many samples it has, so a network that always gives the same answer scores
+    1 / classes. Classes without validation samples are left out. The band is one standard error to both sides, from the
+    binomial errors of the classes.
 
     Source: scikit-learn's `balanced_accuracy_score`.
     """
@@ -27,13 +27,13 @@ def _score(measurement: Measurement) -> float:
 
 
 def _band(measurement: Measurement) -> tuple[float, float]:
-    recalls, value = _recalls(measurement), _score(measurement)
+    recalls, mean = _recalls(measurement), _score(measurement)
     error = math.sqrt(math.fsum(recall * (1 - recall) / samples for recall, samples in recalls)) / len(recalls)
-    return max(value - error, 0.0), min(value + error, 1.0)
+    return max(mean - error, 0.0), min(mean + error, 1.0)
 
 
 def _recalls(measurement: Measurement) -> list[tuple[float, int]]:
-    """Return the fraction of correct answers and the number of samples of each class that has any.
+    """Return recall and number of samples of each class that has samples.
 
     Raises:
         UnpriceableError: If the measurement has no counts by class.
@@ -41,5 +41,5 @@ def _recalls(measurement: Measurement) -> list[tuple[float, int]]:
     counted = zip(measurement.class_hits, measurement.class_samples, strict=True)
     recalls = [(hits / samples, samples) for hits, samples in counted if samples]
     if not recalls:
-        raise UnpriceableError("the measurement has no hits by class")
+        raise UnpriceableError("the measurement does not count correct answers by class")
     return recalls

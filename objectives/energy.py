@@ -38,22 +38,22 @@ def objective(
 
     Args:
         profile: Name of a profile, or the path of its file.
-        part: `"dynamic"` (what the network does) or `"total"` (and the static power during the sample). By default
-            it is dynamic where the profile prices the work of networks, and the total where the sum of its prices
-            would leave out most of the energy of the chip.
+        part: `"dynamic"` (the operations of the network) or `"total"` (plus static power during the sample). The
+            default is dynamic where the profile prices operations, and total where their sum would leave out most of
+            the energy of the chip.
         static_first: As in `Deployment`, like all that follow.
         reset: Whether the reset of the chip before a sample is counted.
         host: Whether the power of the host is counted in the total.
         weights: How convolutions are stored and priced.
         weight_bits: Bits of a weight.
         split: How a layer that is too large for a core is split.
-        pipeline: When the next layer sees a spike: it decides how long static power flows.
+        pipeline: When the next layer sees a spike, which sets the time during which static power is drawn.
         hops: Hops of a message.
         clock_mhz: Clock, or None for that of the profile.
 
     Raises:
-        ProfileError: If the profile is missing or wrong, or says too little for this part of the energy.
-        OptionError: If an option has a value that it cannot have.
+        ProfileError: If the profile is missing or wrong, or says too little about this part of the energy.
+        OptionError: If an option is out of its range.
     """
     faults = [f"part: got {part!r}, expected one of dynamic, total."] if part not in (None, *get_args(Part)) else []
     try:
@@ -100,10 +100,10 @@ def objective(
 
 
 def expected(*, profile: str, part: Part | None = None, **assumed: Any) -> PriceFunction:
-    """Return the same on expected counts, for the differentiable search; arguments as for `objective`.
+    """Return the objective as a function of expected counts, for the differentiable search; arguments as there.
 
     Raises:
-        ProfileError: If the energy of this chip is not a sum over operations that networks spare by spiking less.
+        ProfileError: If the energy of this chip is no sum over operations that decreases with fewer spikes.
     """
     energy = expected_energy(profile, assumed=Deployment(**assumed))
     return replace(energy, uncounted=(*energy.uncounted, "static power")) if part == "total" else energy

@@ -1,4 +1,4 @@
-"""By how much a network misses a chip, bounded to 0."""
+"""Relative excess of a network over what a chip can hold: a constraint, bounded to 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evonas.objective import Objective
 def objective(
     *, profile: str, weights: Weights = "unshared", weight_bits: int = WEIGHT_BITS, split: Split = "any"
 ) -> Objective:
-    """Return the objective: by how much a network misses the chip `profile`, bounded to 0, to be minimised.
+    """Return the objective: the relative excess of a network over the limits of chip `profile`, at most 0.
 
     Args:
         profile: Name of a profile, or the path of its file.
@@ -23,7 +23,7 @@ def objective(
 
     Raises:
         ProfileError: If the profile is missing or wrong.
-        OptionError: If an option has a value that it cannot have.
+        OptionError: If an option is out of its range.
     """
     fit = checker(profile=profile, weights=weights, weight_bits=weight_bits, split=split)
 

@@ -33,8 +33,8 @@ def objective(
         clock_mhz: Clock, or None for that of the profile.
 
     Raises:
-        ProfileError: If the profile is missing or wrong, or says too little of time.
-        OptionError: If an option has a value that it cannot have.
+        ProfileError: If the profile is missing or wrong, or says too little about time.
+        OptionError: If an option is out of its range.
     """
     assumed = Deployment(weights=weights, weight_bits=weight_bits, split=split, pipeline=pipeline, clock_mhz=clock_mhz)
     chip = load(profile)

@@ -9,7 +9,7 @@ from evonas.objective import Objective
 
 
 def objective() -> Objective:
-    """Return the objective: number of trainable parameters, to be minimised."""
+    """Return the objective: the number of trainable parameters, to be minimised."""
 
     def planned(plan: Plan) -> tuple[float, float]:
         return float(sum(edge.weights + edge.biases for edge in plan.connections)), math.inf

@@ -1,4 +1,4 @@
-"""Spikes of a sample in all layers, with the non-zero outputs of analog neurons; a static layer's are sent once."""
+"""Spikes per sample in all layers, with the non-zero outputs of analog neurons; static layers send once."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def objective() -> Objective:
 
 
 def expected() -> PriceFunction:
-    """Return the same on expected counts, for the differentiable search."""
+    """Return the objective as a function of expected counts, for the differentiable search."""
     return lambda counts: counts.spikes

@@ -1,4 +1,4 @@
-"""Synaptic events of a sample: accumulates (AC) and graded events. Multiply-accumulates (MAC) are not in it."""
+"""Synaptic operations per sample: accumulates (ACs) and graded events, without multiply-accumulates (MACs)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from evonas.objective import Objective
 
 
 def objective() -> Objective:
-    """Return the objective: delivered synaptic events per sample, graded ones included, to be minimised."""
+    """Return the objective: synaptic operations per sample, graded events included, to be minimised."""
     return Objective(
         "synaptic_operations",
         lambda measurement: measurement.activity.synaptic_operations,
@@ -18,5 +18,5 @@ def objective() -> Objective:
 
 
 def expected() -> PriceFunction:
-    """Return the same on expected counts, for the differentiable search."""
+    """Return the objective as a function of expected counts, for the differentiable search."""
     return lambda counts: counts.events + counts.graded

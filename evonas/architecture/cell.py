@@ -1,4 +1,4 @@
-"""The cell: a few nodes, each the sum of up to two operations on what came before, fired by one population."""
+"""The cell: nodes that are each one population, driven by the sum of a few operations on earlier outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
 
 OPERATIONS = ("conv3", "conv5", "separable", "pool", "skip")
-"""What an edge may do to spikes; all keep height, width and channels."""
+"""The operations of an edge; all keep height, width and channels."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Edge:
     """An edge into a node.
 
     Attributes:
-        source: `"s0"` (the cell before the last), `"s1"` (the last cell), or `"n0"`, `"n1"`, ... (a node before).
+        source: `"s0"` (the cell before the last), `"s1"` (the last cell), or `"n0"`, `"n1"`, ... (an earlier node).
         operation: One of `OPERATIONS`.
     """
 
@@ -32,11 +32,11 @@ Cell = tuple[tuple[Edge, ...], ...]
 
 @dataclass(frozen=True)
 class CellInput:
-    """What a cell reads.
+    """An input of a cell.
 
     Attributes:
         sources: Populations whose outputs are concatenated.
-        stride: How many times the height and width of the cell's nodes theirs are, a power of two.
+        stride: Height and width of the input over those of the nodes, a power of two.
     """
 
     sources: tuple[str, ...]
@@ -54,17 +54,17 @@ def add_cell(
 ) -> tuple[str, ...]:
     """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
 
-    The currents of a node's edges are summed at its membrane, so that whatever reads a node reads spikes. An input
-    with other channels or another resolution than the nodes' passes an adapter: a convolution, batch norm and neurons,
-    of kernel 1, or for a stride `r` of kernel `r + 1`. Adapters that no edge uses are not added.
+    The currents of a node's edges are summed at its membrane, so a node sends spikes. An input whose channels or
+    resolution differ from the nodes' passes an adapter: a convolution (kernel 1, or `r + 1` for a stride `r > 1`),
+    batch norm and neurons. Adapters that no edge uses are not added.
 
     Args:
-        draft: The plan in the making.
-        cell: The edges.
-        name: Start of the names of its populations.
-        inputs: What `"s0"` and `"s1"` are.
+        draft: The draft of the plan.
+        cell: The edges of each node.
+        name: Prefix of the names of its populations.
+        inputs: The inputs `"s0"` and `"s1"`.
         channels: Channels of each node.
-        dynamics: What its neurons do.
+        dynamics: Dynamics of its neurons.
     """
     known: dict[str, tuple[str, ...]] = {}
     used = {edge.source for edges in cell for edge in edges}
@@ -95,7 +95,7 @@ def needs_adapter(in_channels: int, *, stride: int, channels: int) -> bool:
 
     Args:
         in_channels: Channels of the input.
-        stride: How many times the height and width of the nodes those of the input are.
+        stride: Height and width of the input over those of the nodes.
         channels: Channels of each node.
 
     Example:

@@ -1,4 +1,4 @@
-"""Cells and layer paths as values of a genotype, and the one form that all values of the same cell share."""
+"""Cells and layer paths of a genotype, and the canonical form of a cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Values = Mapping[str, Scalar]
 
 
 def levels_of(values: Values) -> tuple[int, ...]:
-    """Return the level of each cell: each move down adds one, up to the last."""
+    """Return the level of each cell: each move down adds one, up to the last level."""
     levels, level = [], 0
     for layer in range(1, int(values["layers"]) + 1):
         level = min(level + (values[f"layer{layer}.move"] == "down"), LEVELS - 1)
@@ -38,32 +38,35 @@ def cell_of(values: Values) -> Cell:
 
 
 def living(cell: Cell) -> Cell:
-    """Return the active nodes (with an edge from an active source), renumbered, each with edges from two sources."""
+    """Return the active nodes (those with an edge from an active source), renumbered.
+
+    Where both edges of a node come from one source, the second is moved to the next source.
+    """
     names = {"s0": "s0", "s1": "s1"}
-    living: list[tuple[Edge, ...]] = []
+    active: list[tuple[Edge, ...]] = []
     for node, edges in enumerate(cell):
-        alive = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
-        if len(alive) == 2 and alive[0][0] == alive[1][0]:
+        inputs = sorted((names[edge.source], edge.operation) for edge in edges if edge.source in names)
+        if len(inputs) == 2 and inputs[0][0] == inputs[1][0]:
             sources = list(names.values())  # oldest first
-            following = sources[(sources.index(alive[1][0]) + 1) % len(sources)]
-            alive = sorted([alive[0], (following, alive[1][1])])
-        if alive:
-            names[f"n{node}"] = f"n{len(living)}"
-            living.append(tuple(Edge(source, operation) for source, operation in alive))
-    return tuple(living) or ((Edge("s1", "conv3"),),)
+            next_source = sources[(sources.index(inputs[1][0]) + 1) % len(sources)]
+            inputs = sorted([inputs[0], (next_source, inputs[1][1])])
+        if inputs:
+            names[f"n{node}"] = f"n{len(active)}"
+            active.append(tuple(Edge(source, operation) for source, operation in inputs))
+    return tuple(active) or ((Edge("s1", "conv3"),),)
 
 
 def reading_the_last(cell: Cell) -> Cell:
-    """Return the cell, reading the last one where it read none but the one before."""
+    """Return the cell with `s0` replaced by `s1` if no edge reads `s1`, the last cell."""
     if any(edge.source == "s1" for edges in cell for edge in edges):
         return cell
     return tuple(tuple(Edge(edge.source.replace("s0", "s1"), edge.operation) for edge in edges) for edges in cell)
 
 
 def numbered(cell: Cell) -> tuple[Cell, tuple[int, ...]]:
-    """Return the first form, in the order of letters, of all in which no node reads a later one; which node is which.
+    """Return the canonical numbering of the cell's nodes, and `order`: its node `i` is node `order[i]` of the cell.
 
-    Node `i` of the form is node `order[i]` of the cell.
+    Of all numberings in which no node reads a later one, it is the lexicographically first.
     """
     forms = []
     for order in permutations(range(len(cell))):

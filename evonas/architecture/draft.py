@@ -1,4 +1,4 @@
-"""A plan in the making: populations are added in the order in which they compute, shapes follow."""
+"""Draft of a plan: populations are added in the order of computation; shapes are derived."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from evonas.errors import SpaceError
 from evonas.measurement import Shape
 
 SKIP_GAIN = 1.25
-"""Current of a skipped spike, in threshold currents of its target: enough for one spike to make one, with a margin."""
+"""Gain of skips, in threshold currents of the target: one spike causes one, with a margin."""
 
 POOL_GAIN = 3.75
-"""The same for a window full of spikes: a third of them make one. Without it no pooled or skipped spike would ever
-reach a threshold above 1, and nothing on these edges could learn to."""
+"""Gain of pools, in threshold currents for a window full of spikes: about a third of them cause one. Without these
+gains no pooled or skipped spike could reach a threshold above 1, and nothing on these edges could learn to."""
 
 READOUT_GAIN = 10.0
-"""Factor of the readout's weights. Means over space and time differ little between classes, so without it the few
-steps of a short training end before the logits are of order one."""
+"""Gain of the readout. Means over space and time differ little between classes, so without it a short training would
+end before the logits are of order one."""
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A connection to be: where it comes from and what it does; shapes follow.
+    """A connection to be added: its sources and operation; shapes are derived.
 
     Attributes:
         name: Unique in its network.
@@ -46,7 +46,7 @@ class Incoming:
 
 
 class Draft:
-    """A plan in the making: populations are added in the order in which they compute.
+    """Draft of a plan, to which populations are added in the order of computation.
 
     Args:
         input_shape: `(channels, height, width)` of static images, which are directly coded, or `(time, channels,
@@ -139,10 +139,10 @@ class Draft:
         return self._is_static_input if name == INPUT else self._populations[name].static
 
     def _element(self, sources: Sequence[str]) -> str:
-        """Return the class by what the sources are, never by the values of a batch.
+        """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.
 
-        Event frames hold numbers of events; images and analog neurons real numbers. In a mixture the costlier class
-        holds for all.
+        Event frames are graded (numbers of events), images and outputs of analog neurons real. Of several sources, the
+        costliest class holds for all.
         """
         classes = set()
         for name in sources:

@@ -1,4 +1,4 @@
-"""What a neuron does, in plain numbers: its kind, time constants, threshold, reset and surrogate gradient."""
+"""Dynamics of a neuron as plain numbers: kind, time constants, threshold, reset and surrogate gradient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "analog": (),
     "readout": ("tau_mem_ms",),
 }
-"""Kind of neuron to the numbers that it depends on."""
+"""Kind of neuron to the constants that it depends on."""
 
 STATE_VARIABLES: dict[str, int] = {"lif": 2, "lif_box": 1, "integrate_and_fire": 1, "analog": 0, "readout": 1}
 """Kind of neuron to its state variables: membrane potential, and for `lif` the synaptic current."""
@@ -28,10 +28,10 @@ SPIKING = ("lif", "lif_box", "integrate_and_fire")
 """The kinds whose outputs are spikes."""
 
 SURROGATES = ("super", "triangle", "tanh", "circ", "heavi_erfc", "dspike")
-"""The surrogate gradients: Norse's, and Dspike."""
+"""The methods of surrogate gradients: those of Norse, and Dspike."""
 
 RESETS = ("value", "subtract")
-"""What a spike does to the membrane: set it to zero, or take the threshold away from it."""
+"""The reset of the membrane after a spike: to zero, or by subtraction of the threshold."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """What a neuron does. Numbers that its kind does not depend on (`PARAMETERS`) are ignored.
+    """Dynamics of a neuron. Constants that its kind does not depend on (`PARAMETERS`) are ignored.
 
     Attributes:
         kind: `"lif"` (with synaptic current), `"lif_box"` (without), `"integrate_and_fire"`, `"analog"` (rectified
             linear, no state) or `"readout"` (leaky integrator whose output is its membrane potential).
         tau_mem_ms: Time constant of the membrane, at least the time step of 1 ms (explicit Euler).
         tau_syn_ms: Time constant of the synaptic current, at least the time step of 1 ms.
-        v_th: The neuron fires where its membrane potential is strictly above.
+        v_th: Threshold: the neuron fires when its membrane potential is strictly above.
         reset: `"value"` or, for `lif_box` only, `"subtract"`.
         surrogate: The gradient of the spike.
 

@@ -1,4 +1,4 @@
-"""Exact counts of what a network does: spikes, updates, and what every single synapse delivers."""
+"""Exact counts of a network's activity: spikes, neuron updates, and synaptic events (ACs, graded, MACs)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from evonas.snn.operations import Operation
 
 
 class Recorder:
-    """Counts over any number of batches: hand it to `Network.forward`, then ask for the `activity`.
+    """Counts over any number of batches: pass it to `Network.forward`, then call `activity`.
 
-    Only maps of counts are kept: how often each element was not zero, by time step. Because all connections are
-    linear, events follow from these maps and the fan-out of each input element, once, at the end.
+    Only maps of counts are kept: how often each element was not zero, by time step. Synaptic events follow from these
+    maps and the fan-out of each element, once, at the end.
 
     Args:
-        plan: What the network that will run consists of.
+        plan: The plan of the network.
         operations: Its operations by name. Their weights must not change between the first batch and `activity`.
     """
 
@@ -35,7 +35,7 @@ class Recorder:
         self._updates: dict[str, Tensor] = {}
 
     def see(self, name: str, output: Tensor) -> None:
-        """Count the elements of the `(time, batch, ...)` output of population `name` (or the data) that are not 0."""
+        """Count the non-zero elements of the `(time, batch, ...)` output of population `name` (or of the data)."""
         counts = (output.detach() != 0).float().sum(1).long()  # exact, and faster than count_nonzero over one dimension
         self._nonzero[name] = self._nonzero[name] + counts if name in self._nonzero else counts
         if name in self._graded:
@@ -76,13 +76,13 @@ class Recorder:
 
     def _connection(self, planned: PlannedConnection) -> Connection:
         counts = joined([self._nonzero[name] for name in planned.sources])
-        reach = fan_out(planned, weight=self._operations[planned.name].weight).to(counts.device)
-        delivered = self._at_each_step((counts * reach).flatten(1).sum(1).tolist())
+        fan_outs = fan_out(planned, weight=self._operations[planned.name].weight).to(counts.device)
+        delivered = self._at_each_step((counts * fan_outs).flatten(1).sum(1).tolist())
         nothing = units = unrolled = (0,) * self._plan.time_steps
         if planned.element == "graded":
             sizes = joined([self._sizes[name] for name in planned.sources])
             units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
-            unrolled = self._at_each_step((sizes * reach).flatten(1).sum(1).round().long().tolist())
+            unrolled = self._at_each_step((sizes * fan_outs).flatten(1).sum(1).round().long().tolist())
         return planned.counted(
             events=delivered if planned.element == "binary" else nothing,
             graded=delivered if planned.element == "graded" else nothing,
@@ -93,14 +93,14 @@ class Recorder:
         )
 
     def _at_each_step(self, counts: Sequence[int]) -> tuple[int, ...]:
-        """Return one count a time step; what is static is listed at each."""
+        """Return one count per time step; a static count is repeated at each."""
         return tuple(counts) * self._plan.time_steps if len(counts) == 1 else tuple(counts)
 
 
 def joined(maps: Sequence[Tensor]) -> Tensor:
     """Return the `(time, channels, height, width)` maps of several sources, concatenated along channels.
 
-    A map of one time step is static: it counts at each.
+    A map with one time step is static and is repeated at each.
     """
     time = max(len(part) for part in maps)
     return torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
@@ -109,12 +109,12 @@ def joined(maps: Sequence[Tensor]) -> Tensor:
 def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tensor:
     """Return `(channels, height, width)` int64: the target neurons that each input element reaches.
 
-    The transposed convolution, of the kernel's weights that are not zero, over ones: exact at borders, with stride,
-    padding and groups.
+    Computed as the transposed convolution of ones with the non-zero weights of the kernel, so it is exact at borders,
+    with stride, padding and groups.
 
     Args:
         planned: The connection.
-        weight: Its weights; where there are none (`pool`, `skip`), all of the kernel counts.
+        weight: Its weights; with None (`pool`, `skip`) the whole kernel counts.
     """
     channels, height, width = planned.in_shape
     if planned.operation == "linear":

@@ -1,4 +1,4 @@
-"""A population of neurons as a module, its constants as real parameters in ms."""
+"""A population of neurons as a torch module; its constants are parameters, time constants in ms."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Neuron(nn.Module):
     move, save and load with it. They are trained only after `make_trainable`.
 
     Args:
-        dynamics: What a neuron does.
-        time_steps: Number of time steps that a static current, which has one, is held for.
-        channels: Where given, each channel has constants of its own (shape `(channels, 1, 1)`), else all share them.
+        dynamics: Dynamics of the neurons.
+        time_steps: Time steps for which a static current (time 1) is held.
+        channels: If given, each channel has its own constants, `(channels, 1, 1)`; otherwise all share them.
     """
 
     def __init__(self, dynamics: Dynamics, *, time_steps: int, channels: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Neuron(nn.Module):
             self.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
     def make_trainable(self, *names: str) -> None:
-        """Let the constants `names` be trained. A time constant acts as 1 ms, the time step, when it falls below.
+        """Make the constants `names` trainable. A time constant below the time step acts as 1 ms.
 
         Raises:
             SpaceError: If this kind of neuron does not depend on one of them.
@@ -56,7 +56,7 @@ class Neuron(nn.Module):
             self.get_parameter(name).requires_grad_(True)
 
     def set_surrogate_width(self, width: float) -> None:
-        """Give the surrogate gradient this width.
+        """Set the width of the surrogate gradient.
 
         Raises:
             SpaceError: If it is not positive.
@@ -69,8 +69,8 @@ class Neuron(nn.Module):
 
         Args:
             current: `(time, batch, ...)`; time 1 is a static current. Analog neurons keep it static.
-            updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero
-                before the step is added. What is static adds the same to each.
+            updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each
+                step is added. Static neurons add the same to each.
 
         Raises:
             ValueError: If the current has another number of time steps.
@@ -83,23 +83,23 @@ class Neuron(nn.Module):
         return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
 
     def _parameters_and_rule(self) -> tuple[NeuronParameters, tuple[StepRule, Constants] | None]:
-        """Return Norse's parameters and what `read` makes of them; the last ones while the numbers are the same.
+        """Return Norse's parameters and what `read` makes of them, cached while the constants stay the same.
 
-        Reading them takes as long as the time steps of a small population do.
+        Without the cache, reading them would take as long as all time steps of a small population.
         """
-        numbers = list(self.parameters())
+        constants = list(self.parameters())
         if is_traced() or any(
-            number.requires_grad or number.numel() > 1 or number.device.type != "cpu" for number in numbers
+            constant.requires_grad or constant.numel() > 1 or constant.device.type != "cpu" for constant in constants
         ):
             return self.norse_parameters(), None
-        values = (numbers[0].dtype, *(number.item() for number in numbers))
+        values = (constants[0].dtype, *(constant.item() for constant in constants))
         if self._last is None or self._last[0] != values:
             parameters = self.norse_parameters()
             self._last = values, (parameters, read(parameters))
         return self._last[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is saved and copied: all but Norse's parameters, which cannot be and are made again."""
+        """Return the state to save or copy, without the cache: Norse's parameters cannot be pickled."""
         return {**self.__dict__, "_last": None}
 
     def norse_parameters(self) -> NeuronParameters:
@@ -119,7 +119,7 @@ def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> Neu
     """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.
 
     Args:
-        dynamics: Kind, reset and surrogate; its numbers are ignored.
+        dynamics: Kind, reset and surrogate; its constants are ignored.
         constants: The tensors of the names in `PARAMETERS[kind]`. A time constant below 1 ms acts as 1 ms.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What happens to outputs on their way to a membrane: the modules behind the connections of a plan."""
+"""The torch modules of connections: they turn outputs of populations into currents of others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evonas.snn.kernels.event_convolution import convolve
 
 
 class Operation(Protocol):
-    """A connection: called with images, it returns its current, images too or `(image, classes)`.
+    """Module of a connection: maps images to currents, `(image, c, h, w)` or `(image, classes)`.
 
     The images are the `(time x batch, c, h, w)` outputs of a population, `(batch, c, h, w)` where it is static. Time is
     folded into the batch, so the statistics of a batch norm are over time as well.
@@ -23,7 +23,7 @@ class Operation(Protocol):
 
     @property
     def weight(self) -> Tensor | None:
-        """The weights of its synapses as `conv2d` or `linear` takes them; None where all are one constant.
+        """Weights of the synapses in the shape of `conv2d` or `linear`; None where all are one constant.
 
         A synapse whose weight is zero delivers nothing, and is not counted.
         """
@@ -46,14 +46,14 @@ class ConvNorm(nn.Module):
             groups=planned.groups,
             bias=False,
         )
-        # All that follows lies like this as well, which is faster.
+        # outputs and all that follows are channels last then, which is faster
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
         self._of_spikes = planned.element == "binary" and planned.groups == 1
 
     @property
     def weight(self) -> Tensor:
-        """Those of the convolution."""
+        """Weights of the convolution."""
         return self.conv.weight
 
     def forward(self, images: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ConvNorm(nn.Module):
 
 
 class AveragePool(nn.Module):
-    """The mean over a square window, zeros beyond the border counted in: each spike counts alike. Times the gain."""
+    """Mean over a square window, times the gain; padded zeros count, so each spike has the same weight."""
 
     weight = None
 
@@ -81,7 +81,7 @@ class AveragePool(nn.Module):
         """Return the `(image, c, h, w)` means."""
         if not images.is_cpu:
             return self.gain * avg_pool2d(images, self.kernel, self.stride, self.padding, count_include_pad=True)
-        # as a convolution it takes a third of the time there
+        # on a CPU a convolution takes a third of the time
         groups = self.window.shape[0]
         return self.gain * conv2d(images, self.window, stride=self.stride, padding=self.padding, groups=groups)
 
@@ -103,8 +103,8 @@ class Skip(nn.Module):
 class SpatialMeanLinear(nn.Module):
     """Linear layer without bias on the mean over space: `(image, c, h, w)` to `(image, classes)`.
 
-    That is one linear layer on all outputs, in which the weight of a channel is shared by its positions, times the
-    gain and divided by their number: each spike reaches each class.
+    Equals a linear layer on all positions, in which the weight of a channel, times the gain over the number of
+    positions, is shared by its positions: each spike reaches each class.
     """
 
     def __init__(self, planned: PlannedConnection) -> None:
@@ -114,7 +114,7 @@ class SpatialMeanLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """Those of the linear layer."""
+        """Weights of the linear layer."""
         return self.linear.weight
 
     def forward(self, images: Tensor) -> Tensor:

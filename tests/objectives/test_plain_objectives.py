@@ -79,7 +79,7 @@ def test_the_band_of_balanced_accuracy_is_one_standard_error() -> None:
 def test_balanced_accuracy_of_a_measurement_without_classes_has_no_value() -> None:
     scored = score(measurement(), [balanced_accuracy.objective()])
     assert scored.values == (None,)
-    assert "no hits by class" in scored.reason
+    assert "does not count correct answers by class" in scored.reason
 
 
 @pytest.mark.parametrize("static", [True, False])

@@ -95,8 +95,8 @@ class FusedScan(Protocol):
             start: The state before the first step.
             time_steps: Number of time steps.
             keep: Whether a backward pass will come.
-            updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero
-                before the step is added.
+            updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each
+                step is added.
         """
 
     def backward(

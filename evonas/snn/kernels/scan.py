@@ -55,8 +55,8 @@ def scan(
         parameters: Norse's parameter tuple of the neurons, its `method` a `Surrogate`.
         time_steps: Where given, the current may have time 1, and is held for so many steps without a copy.
         initial: State before the first step; None is at rest.
-        updates: `(time,)` int64: to each step's number, that of neurons with current or state other than zero before
-            the step is added.
+        updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each step
+            is added.
         known: The result of `read` for these parameters, if the caller has it.
 
     Raises:
