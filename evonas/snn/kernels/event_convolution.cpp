@@ -22,7 +22,7 @@ struct EventConvolution {
   int64_t threads;
   const float* spikes;   // (images, height, width, in_channels)
   uint16_t* events;      // (images, height * width * in_channels + LANES), of which an image uses the first ones
-  int32_t* starts;       // (images, height * width + 1) place of the first event of each pixel
+  int32_t* starts;       // (images, height * width + 1) index of the first event of each pixel
   const float* weights;  // (kernel, kernel * in_channels, lanes)
   float* outputs;        // (images, out_height, out_width, out_channels)
   const float* gradient;     // of the outputs
@@ -72,19 +72,19 @@ void for_each_meeting(const EventConvolution& c, int64_t image, Work work) {
   }
 }
 
-// A vector, of which the last one of the output channels may be part only.
+// A vector of output channels; of the last one only the first `remaining` may exist.
 template <bool WHOLE>
-inline Lane load(const float* from, int64_t there) {
+inline Lane load(const float* from, int64_t remaining) {
   Lane lane = {};
-  if (WHOLE || there >= LANES) std::memcpy(&lane, from, sizeof lane);
-  else for (int64_t i = 0; i < there; ++i) lane[i] = from[i];
+  if (WHOLE || remaining >= LANES) std::memcpy(&lane, from, sizeof lane);
+  else for (int64_t i = 0; i < remaining; ++i) lane[i] = from[i];
   return lane;
 }
 
 template <bool WHOLE>
-inline void store(float* to, const Lane& lane, int64_t there) {
-  if (WHOLE || there >= LANES) std::memcpy(to, &lane, sizeof lane);
-  else for (int64_t i = 0; i < there; ++i) to[i] = lane[i];
+inline void store(float* to, const Lane& lane, int64_t remaining) {
+  if (WHOLE || remaining >= LANES) std::memcpy(to, &lane, sizeof lane);
+  else for (int64_t i = 0; i < remaining; ++i) to[i] = lane[i];
 }
 
 inline const Lane* row(const float* weights, int64_t index, int64_t lanes) {
@@ -94,16 +94,17 @@ inline const Lane* row(const float* weights, int64_t index, int64_t lanes) {
 template <int VECTORS, bool WHOLE>
 void sum_weights(const EventConvolution& c, int64_t image, int64_t channel) {
   float* outputs = c.outputs + image * c.out_height * c.out_width * c.out_channels + channel;
-  const int64_t there = c.out_channels - channel;
+  const int64_t remaining = c.out_channels - channel;
   for (int64_t i = 0; i < c.out_height * c.out_width; ++i)
-    for (int v = 0; v < VECTORS; ++v) store<WHOLE>(outputs + i * c.out_channels + v * LANES, Lane{}, there - v * LANES);
+    for (int v = 0; v < VECTORS; ++v)
+      store<WHOLE>(outputs + i * c.out_channels + v * LANES, Lane{}, remaining - v * LANES);
   for_each_meeting(c, image, [&](const Meeting& meeting, int64_t out_row) {
     float* output = outputs + out_row * c.out_width * c.out_channels;
     for (int64_t x = 0; x < c.out_width; ++x, output += c.out_channels) {
       const Meeting::Seen seen = meeting.at(x);
       const float* base = c.weights + channel + seen.base * c.lanes;
       Lane even[VECTORS], odd[VECTORS] = {};
-      for (int v = 0; v < VECTORS; ++v) even[v] = load<WHOLE>(output + v * LANES, there - v * LANES);
+      for (int v = 0; v < VECTORS; ++v) even[v] = load<WHOLE>(output + v * LANES, remaining - v * LANES);
       const uint16_t* event = seen.begin;
       for (; event + 1 < seen.end; event += 2) {  // two sums, so that an addition need not wait for the last one
         const Lane* one = row(base, event[0], c.lanes);
@@ -115,7 +116,7 @@ void sum_weights(const EventConvolution& c, int64_t image, int64_t channel) {
         const Lane* one = row(base, event[0], c.lanes);
         for (int v = 0; v < VECTORS; ++v) even[v] += one[v];
       }
-      for (int v = 0; v < VECTORS; ++v) store<WHOLE>(output + v * LANES, even[v] + odd[v], there - v * LANES);
+      for (int v = 0; v < VECTORS; ++v) store<WHOLE>(output + v * LANES, even[v] + odd[v], remaining - v * LANES);
     }
   });
 }
@@ -123,13 +124,13 @@ void sum_weights(const EventConvolution& c, int64_t image, int64_t channel) {
 template <int VECTORS, bool WHOLE>
 void sum_gradients(const EventConvolution& c, int64_t image, int64_t channel, float* weight_gradient) {
   const float* gradients = c.gradient + image * c.out_height * c.out_width * c.out_channels + channel;
-  const int64_t there = c.out_channels - channel;
+  const int64_t remaining = c.out_channels - channel;
   for_each_meeting(c, image, [&](const Meeting& meeting, int64_t out_row) {
     const float* from = gradients + out_row * c.out_width * c.out_channels;
     for (int64_t x = 0; x < c.out_width; ++x, from += c.out_channels) {
       const Meeting::Seen seen = meeting.at(x);
       Lane gradient[VECTORS];
-      for (int v = 0; v < VECTORS; ++v) gradient[v] = load<WHOLE>(from + v * LANES, there - v * LANES);
+      for (int v = 0; v < VECTORS; ++v) gradient[v] = load<WHOLE>(from + v * LANES, remaining - v * LANES);
       float* base = weight_gradient + channel + seen.base * c.lanes;
       for (const uint16_t* event = seen.begin; event < seen.end; ++event) {
         Lane* sum = reinterpret_cast<Lane*>(base + *event * c.lanes);
@@ -167,26 +168,26 @@ struct Backward {
   }
 };
 
-// Appends the places of the spikes of one pixel to `events`; returns their number, or -1 if one is neither 0 nor 1.
-int64_t list_pixel(const float* spikes, int64_t channels, int64_t place, uint16_t* events) {
+// Writes the positions of one pixel's spikes to `events`; returns their number, or -1 if an element is neither 0 nor 1.
+int64_t list_pixel(const float* spikes, int64_t channels, int64_t position, uint16_t* events) {
   int64_t count = 0;
   bool other = false;
 #ifdef __AVX512F__
   const __m512i order = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512 one = _mm512_set1_ps(1.0f);
   for (int64_t channel = 0; channel < channels; channel += 16) {
-    const __mmask16 there = channels - channel < 16 ? (1u << (channels - channel)) - 1 : 0xffff;
-    const __m512 values = _mm512_maskz_loadu_ps(there, spikes + channel);
+    const __mmask16 present = channels - channel < 16 ? (1u << (channels - channel)) - 1 : 0xffff;
+    const __m512 values = _mm512_maskz_loadu_ps(present, spikes + channel);
     const __mmask16 spiking = _mm512_cmp_ps_mask(values, _mm512_setzero_ps(), _CMP_NEQ_UQ);
     other |= _mm512_mask_cmp_ps_mask(spiking, values, one, _CMP_NEQ_UQ) != 0;
-    const __m512i places = _mm512_add_epi32(order, _mm512_set1_epi32(static_cast<int>(place + channel)));
-    const __m512i first = _mm512_maskz_compress_epi32(spiking, places);
+    const __m512i positions = _mm512_add_epi32(order, _mm512_set1_epi32(static_cast<int>(position + channel)));
+    const __m512i first = _mm512_maskz_compress_epi32(spiking, positions);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(events + count), _mm512_cvtepi32_epi16(first));
     count += __builtin_popcount(spiking);
   }
 #else
   for (int64_t channel = 0; channel < channels; ++channel) {
-    events[count] = static_cast<uint16_t>(place + channel);
+    events[count] = static_cast<uint16_t>(position + channel);
     count += spikes[channel] != 0;
     other |= spikes[channel] != 0 && spikes[channel] != 1;
   }
@@ -203,8 +204,8 @@ int64_t list(const EventConvolution& c, int64_t image) {
   int64_t count = 0;
   for (int64_t pixel = 0; pixel < pixels; ++pixel) {
     starts[pixel] = static_cast<int32_t>(count);
-    const int64_t place = pixel % c.width * c.in_channels;
-    const int64_t more = list_pixel(spikes + pixel * c.in_channels, c.in_channels, place, events + count);
+    const int64_t position = pixel % c.width * c.in_channels;
+    const int64_t more = list_pixel(spikes + pixel * c.in_channels, c.in_channels, position, events + count);
     if (more < 0) return -1;
     count += more;
   }

@@ -51,15 +51,15 @@ struct Scan {
   const void* potential;   // at the start, or null: at rest
   const void* synaptic;    // the same
   void* outputs;
-  void* membranes;         // potentials before the reset, or null: not wanted
+  void* membranes;         // potentials before the reset, or null: not needed
   const void* gradient;
   void* in_gradient;
-  void* potential_gradient;  // this and those below: null where not wanted
+  void* potential_gradient;  // this and those below: null where not needed
   void* synaptic_gradient;
   void* mem_gradient;        // of each neuron, summed over time
   void* syn_gradient;
   void* threshold_gradient;
-  int64_t* updates;  // of each time step: neurons with current or state other than zero are added; null: not wanted
+  int64_t* updates;  // of each time step: neurons with current or state other than zero are added; null: not needed
 };
 
 }  // extern "C"
@@ -162,7 +162,7 @@ void spread(const Constant& constant, int64_t first, int64_t count, T* out) {
     const int64_t run = std::min(period, constant.size - from);
     std::memcpy(out, values + from, run * sizeof(T));
     std::memcpy(out + run, values, (period - run) * sizeof(T));
-    for (int64_t k = period; k < count; k += std::min(k, count - k))  // what is there, once more
+    for (int64_t k = period; k < count; k += std::min(k, count - k))  // doubles what is written
       std::memcpy(out + k, out, std::min(k, count - k) * sizeof(T));
   } else {
     for (int64_t k = 0; k < count;) {
@@ -182,7 +182,7 @@ void start(const void* given, int64_t first, int64_t count, T* out) {
     std::memcpy(out, static_cast<const T*>(given) + first, count * sizeof(T));
 }
 
-// The potential after the spike, of one before it; the products are Norse's, also for infinite potentials.
+// Returns the potential after the reset; the products are Norse's, also for infinite potentials.
 template <typename T, int64_t KIND>
 T after_reset(T membrane, T threshold, T reset) {
   if constexpr (KIND == READOUT) return membrane;
@@ -227,7 +227,7 @@ void forward_step(
   }
 }
 
-// How many neurons have a current or a state other than zero.
+// Returns the number of neurons with non-zero current or state.
 template <typename T, int64_t KIND>
 int64_t active(int64_t count, const T* __restrict x, const Scratch<T>& s) {
   int32_t total = 0;
@@ -257,8 +257,8 @@ void forward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s
   }
 }
 
-// CONSTANTS: gradients of time constants or thresholds are wanted; those of time constants, which the integrator has
-// not, need the current and the potentials before the step.
+// CONSTANTS: gradients of time constants or thresholds are needed; those of time constants (the integrator has none)
+// take the current and the potentials before the step.
 template <typename T, int64_t KIND, bool CONSTANTS>
 void backward_step(
     int64_t count, Scratch<T>& s, T leak, T reset, const T* __restrict membrane, const T* __restrict before,
@@ -318,7 +318,7 @@ void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& 
   const T* membranes = static_cast<const T*>(scan.membranes) + first;
   const T* gradient = static_cast<const T*>(scan.gradient) + first;
   T* out = static_cast<T*>(scan.in_gradient) + first;
-  if (CONSTANTS && KIND == LIF) {  // the synaptic currents once more
+  if (CONSTANTS && KIND == LIF) {  // recompute the synaptic currents
     history.resize(scan.time * BLOCK);
     start(scan.synaptic, first, count, s.i);
     for (int64_t t = 0; t < scan.time; ++t) {
