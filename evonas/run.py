@@ -15,7 +15,7 @@ from evonas.archive.atomic_file import write_text
 from evonas.archive.pareto_front import Front
 from evonas.cli.door import command_line, console, exit_codes, resumable
 from evonas.cli.dry_run import try_out
-from evonas.cli.progress import standing
+from evonas.cli.progress import summary
 from evonas.cli.session import run_or_resume, writable
 from evonas.engine.budget import REJECTED_IN_A_ROW, Ending
 from evonas.engine.rejection import most_common_reason
@@ -56,7 +56,7 @@ def run(
 def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: bool) -> Front:
     """Search, show and store the front, and return it."""
     archive, ending = run_or_resume(
-        resolved, folder, standing=partial(standing, top_rung=resolved.top_rung), console=console, retry=retry
+        resolved, folder, summary=partial(summary, top_rung=resolved.top_rung), console=console, retry=retry
     )
     if ending is Ending.ONLY_REJECTED and resolved.reject is not None:
         rejected = [row.job.genotype for row in archive.rows if row.is_rejected][-REJECTED_IN_A_ROW:]

@@ -84,7 +84,7 @@ def _sought(resolved: ResolvedSweep, *, verb: str) -> list[str]:
 
 def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry: bool) -> SweepTable:
     """Search, store what was found, and return the table."""
-    archive, ending = run_or_resume(resolved.run, folder, standing=_FilledCells(resolved), console=console, retry=retry)
+    archive, ending = run_or_resume(resolved.run, folder, summary=_FilledCells(resolved), console=console, retry=retry)
     table = tabulated(resolved, archive.rows)
     if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")

@@ -15,7 +15,7 @@ from evonas.archive.contents import Stored, bulk_reading, check_counts, merge
 from evonas.archive.hdf5_file import read_archive, write_archive
 from evonas.archive.journal import Journal, read_journal
 from evonas.archive.pareto_front import Front
-from evonas.archive.record import activity_record, plain, to_record
+from evonas.archive.record import activity_record, as_read_back, to_record
 from evonas.archive.results import Results
 from evonas.archive.run_header import Header, versions
 from evonas.engine.description import described_objective, described_space
@@ -34,26 +34,27 @@ _NUMBERS = {"seed": Whole(0, LARGEST_SEED), "top_rung": Whole(0, 1000), "referen
 class Archive:
     """Every evaluation of a run, open for writing by this process alone. A context manager.
 
-    While it is open, each row added goes to a journal beside the file and is safe, whatever happens to the process.
-    Closing folds the journal into one HDF5 file. What a crash leaves behind is taken up by the next opening.
+    While it is open, each row that is added goes to a journal beside the file and is safe, whatever happens to the
+    process. Closing merges the journal into the HDF5 file. After a crash, the next opening continues the journal.
 
     Args:
         path: The HDF5 file. The journal is `<path>.journal`.
         space: What is searched.
         objectives: What is traded.
         seed: Seed of the run.
-        settings: Settings of the run, dotted keys of its run file and their JSON values: an archive refuses rows made
-            under others.
-        free: Settings that may change between openings; `"workers"` frees `"workers.count"` and its like as well.
+        settings: Settings of the run, dotted keys of its run file and their JSON values. An archive that was begun with
+            others is not opened.
+        free: Settings that may change between openings; `"workers"` includes `"workers.count"` and the like.
         top_rung: Rung of the ladder that fronts are made of.
-        reference_rows: Number of rows at that rung from which the corners of the hypervolume are made.
+        reference_rows: Number of first rows with a value in every objective, at any rung, from which the corners of the
+            hypervolume are made.
 
     Raises:
-        ChangedRunError: If the archive belongs to a run of another seed, space or other objectives or settings, or
-            objectives give its rows other values than they did.
+        ChangedRunError: If the archive belongs to a run with another seed, space, objectives or settings, or the
+            objectives give its rows other values than before.
         OptionError: If a number is out of its range.
-        ArchiveError: If another process writes it, it is no archive, is damaged or cannot be written to, or space or
-            objectives are none.
+        ArchiveError: If another process writes it, it is not an archive, is damaged or cannot be written to, or `space`
+            or `objectives` are of the wrong kind.
 
     Example:
         >>> from evonas import Archive, Budget, InlineWorkers, Integer, Objective, RandomSearch, Space, search
@@ -111,15 +112,15 @@ class Archive:
 
         Args:
             path: The HDF5 file.
-            objectives: What to score the rows under; need not be the objectives of the run. By default those of the
-                run, with the values that are stored.
+            objectives: What to score the rows under, not necessarily the objectives of the run. By default those of the
+                run, with the stored values.
 
         Raises:
             ArchiveError: If there is no archive, or it is damaged.
         """
         path = Path(path)
         try:
-            # The journal first: it is deleted after its rows are in the HDF5 file, so nothing can fall between.
+            # The journal first: it is deleted only once its rows are in the HDF5 file, so no row can be missed.
             contents = read_journal(_beside(path))
         except FileNotFoundError:
             contents = None
@@ -145,7 +146,7 @@ class Archive:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was lost or put right when the archive was opened, for people."""
+        """What was lost or repaired when the archive was opened, for people."""
         return self._results.notes
 
     @property
@@ -154,20 +155,20 @@ class Archive:
         return self._results.rows
 
     def begin(self, run: Mapping[str, Any]) -> None:
-        """Store what a search is called with, or check that it is what the rows so far were searched with.
+        """Store the settings of a search, or check that they are those that the rows so far were found with.
 
         Args:
-            run: Its strategy, ladder and whatever else decides what it finds, as JSON objects; `"space"` among them.
+            run: Its `"space"`, strategy, ladder and whatever else decides what it finds, as JSON objects.
 
         Raises:
-            ChangedRunError: If anything differs, each difference named with both values.
-            ArchiveError: If it cannot be written down.
+            ChangedRunError: If anything differs; each difference is named with both values.
+            ArchiveError: If they cannot be stored.
         """
         stored = self._results.header
-        told = {name: value for name, value in run.items() if name != "space"}
-        replace(stored, space=run["space"], search=told).check_same_run(stored, free=self._free, path=self.path)
+        called = {name: value for name, value in run.items() if name != "space"}
+        replace(stored, space=run["space"], search=called).check_same_run(stored, free=self._free, path=self.path)
         if not stored.search:
-            self._results.header = replace(stored, search=told)
+            self._results.header = replace(stored, search=called)
             self._journal.append(self._header_record())
             self._has_news = self._has_news or bool(self._results.rows)
 
@@ -175,9 +176,9 @@ class Archive:
         """Keep a row; it is safe on disk when this returns. The cost does not grow with the number of rows.
 
         Raises:
-            ArchiveError: If its slot is taken, it is no complete evaluation, or the disk does not take it.
+            ArchiveError: If its slot is taken, it is incomplete, or it cannot be written.
         """
-        evaluation = plain(evaluation)
+        evaluation = as_read_back(evaluation)
         if self._results.get(evaluation.job.slot) is not None:
             raise ArchiveError(f"Slot {evaluation.job.slot} of {self.path} holds a row already, and rows never change.")
         self._keep(evaluation)
@@ -186,10 +187,10 @@ class Archive:
         """Keep a row instead of the failed one of the same job; it is safe on disk when this returns.
 
         Raises:
-            ArchiveError: If the row of its slot has not failed or is of another job, it is no complete evaluation, or
-                the disk does not take it.
+            ArchiveError: If the row of its slot has not failed or is of another job, it is incomplete, or it cannot be
+                written.
         """
-        evaluation = plain(evaluation)
+        evaluation = as_read_back(evaluation)
         slot = evaluation.job.slot
         former = self._results.get(slot)
         if former is None or not former.is_failure or former.job != evaluation.job:
@@ -207,7 +208,7 @@ class Archive:
         return self._results.front()
 
     def close(self) -> None:
-        """Fold the journal into the HDF5 file and let others write. Without new rows the file is not touched.
+        """Merge the journal into the HDF5 file and let others write. Without new rows the file is not touched.
 
         Raises:
             ArchiveError: If the file cannot be written. The journal then stays, and no row is lost.
@@ -239,11 +240,11 @@ class Archive:
     def _keep(self, evaluation: Evaluation, *, replaces: bool = False) -> None:
         row = self._results.scored(evaluation)
         values = self._results.values_of(row)
-        told: dict[str, Any] = {} if values is None else {"values": values}
-        told |= {"replaces": True} if replaces else {}
+        beside: dict[str, Any] = {} if values is None else {"values": values}
+        beside |= {"replaces": True} if replaces else {}
         measured = evaluation.measurement
         counts = [activity_record(measured.activity)] if isinstance(measured, Measurement) else []
-        self._journal.append({"evaluation": to_record(evaluation), **told}, *counts)
+        self._journal.append({"evaluation": to_record(evaluation), **beside}, *counts)
         self._has_news = True
         self._results.add(evaluation, row, values=values, replaces=replaces)
         fixed = self._results.fix_reference()
@@ -253,7 +254,7 @@ class Archive:
     def _open(
         self, header: Header, objectives: Sequence[Objective], *, records: Sequence[memoryview]
     ) -> tuple[Results, bool]:
-        """Return what is stored, and whether the journal holds anything that the HDF5 file does not."""
+        """Return the results so far, and whether the journal holds anything that the HDF5 file does not."""
         at_rest, stored = _load(self.path, records)
         check_counts(records, path=_beside(self.path))
         if stored is None:
@@ -289,7 +290,7 @@ def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = 
 
     Args:
         path: The folder of a run, which holds `archive.h5`, or the file of any archive.
-        objectives: What to score the rows under; by default what the run traded, with the values that are stored.
+        objectives: What to score the rows under; by default those of the run, with the stored values.
 
     Raises:
         ArchiveError: If there is no archive, or it is damaged.
@@ -311,10 +312,10 @@ def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = 
 
 
 def _checked(path: Path, space: Space, objectives: Any) -> tuple[Objective, ...]:
-    """Return the objectives of an archive.
+    """Return the objectives of an archive as a tuple.
 
     Raises:
-        ArchiveError: If these are no path, space or objectives of one.
+        ArchiveError: If path, space or objectives are of the wrong kind.
     """
     if not path.name:
         raise ArchiveError(
@@ -331,7 +332,7 @@ def _checked(path: Path, space: Space, objectives: Any) -> tuple[Objective, ...]
 
 
 def _load(path: Path, records: Sequence[memoryview]) -> tuple[Stored | None, Stored | None]:
-    """Return what the HDF5 file holds, and what it holds together with the records of the journal."""
+    """Return what the HDF5 file holds, without and with the records of the journal."""
     with bulk_reading():
         try:
             at_rest = read_archive(path)

@@ -12,7 +12,7 @@ from evonas.errors import ArchiveError
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names of new, replaced and removed files in `folder` survive a loss of power."""
+    """Write the directory entries of `folder` to disk, so that new, replaced and removed files survive a power loss."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -21,10 +21,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
-    """Replace the content of `path` by `parts` at once; an error leaves the old file as it was.
+    """Replace the content of `path` by `parts` atomically; an error leaves the old file unchanged.
 
-    It is written into a new file of the same folder, whose name cannot be guessed, and renamed at the end. A link at
-    `path` is replaced; what it points to stays as it is.
+    They are written into a new file in the same folder, with a name that cannot be guessed, which is renamed at the
+    end. A link at `path` is replaced; what it points to stays unchanged.
 
     Raises:
         OSError: If it cannot be written.
@@ -46,7 +46,7 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the content of `path` by `text` at once; an error leaves the old file as it was.
+    """Replace the content of `path` by `text` atomically; an error leaves the old file unchanged.
 
     Raises:
         ArchiveError: If it cannot be written.

@@ -19,7 +19,7 @@ from evonas.errors import ArchiveError
 from evonas.measurement import Activity
 
 Values = tuple[float | str, ...]
-"""Values of a row under the objectives of the run, in their order; where there is none, why."""
+"""Values of a row under the objectives of the run, in their order: a number, or the reason why there is none."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Stored:
 
     Attributes:
         header: Which run it is.
-        references: The corners of the hypervolume that are fixed: JSON objects, one for each set of objectives.
-        evaluations: In slot order.
+        references: Fixed corners of the hypervolume: JSON objects, one for each set of objectives.
+        evaluations: Every evaluation, in slot order.
         values: Slot to values; rows that failed have none.
-        notes: What was lost or put right when it was read, for people.
+        notes: What was lost or repaired when the archive was read, for people.
     """
 
     header: Header
@@ -42,19 +42,19 @@ class Stored:
 
 
 def merge(at_rest: Stored | None, records: Sequence[memoryview], *, path: object) -> Stored | None:
-    """Return what `at_rest` and the records of a journal hold together, None where there is not even a header.
+    """Return what `at_rest` and the records of a journal hold together, None if there is not even a header.
 
     A row may be in both, since the journal is deleted only after its rows are in the HDF5 file. A record that says
-    that it replaces a row does so, whatever came before it. The counts of a row are read when they are asked for.
+    that it replaces a row replaces any earlier one. The counts of a row are read when they are asked for.
 
     Args:
-        at_rest: What the HDF5 file holds, None where there is none.
-        records: The records of the journal, in the order of writing.
+        at_rest: What the HDF5 file holds, None if there is none.
+        records: The records of the journal, in the order in which they were written.
         path: The journal, for messages.
 
     Raises:
-        ArchiveError: If both hold different rows for one slot, or the journal belongs to another run or format, or
-            holds what no evonas writes.
+        ArchiveError: If they hold different rows for one slot, or the journal belongs to another run or format, or
+            holds anything that evonas does not write.
     """
     merging = _Merging(at_rest, path)
     for number, record in enumerate(records, start=1):
@@ -65,7 +65,7 @@ def merge(at_rest: Stored | None, records: Sequence[memoryview], *, path: object
 
 
 def check_counts(records: Sequence[memoryview], *, path: object) -> None:
-    """Check the counts in all records of a journal before its rows are gone on with; raise ArchiveError if wrong."""
+    """Check the counts in all records of a journal, before more are appended; raise ArchiveError if any are wrong."""
     for number, record in enumerate(records, start=1):
         for counts in parts_of_line(record)[1:]:
             _activity(counts, number, path)
@@ -73,7 +73,7 @@ def check_counts(records: Sequence[memoryview], *, path: object) -> None:
 
 @contextmanager
 def _line_named(number: int, path: object) -> Iterator[None]:
-    """Raise ArchiveError, with the line of the journal, for any error that reading its record may raise."""
+    """Turn any error that reading a record may raise into an ArchiveError that names its line of the journal."""
     try:
         yield
     except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:
@@ -90,7 +90,7 @@ def _activity(counts: bytes | memoryview, number: int, path: object) -> Activity
 
 
 class _Merging:
-    """The HDF5 file and the records of the journal that were taken so far."""
+    """The contents of the HDF5 file and of the records of the journal so far."""
 
     def __init__(self, at_rest: Stored | None, path: object) -> None:
         self._path = path
@@ -100,10 +100,10 @@ class _Merging:
         self._values = {} if at_rest is None else dict(at_rest.values)
         self._rows_at_rest = len(self._evaluations)
         self._notes: list[str] = []
-        self._disputed: dict[int, int] = {}  # slots, by the line that differs from a row at rest
+        self._disputed: dict[int, int] = {}  # slot to the line whose row differs from an earlier one
 
     def take(self, record: Any, number: int, *, counts: memoryview) -> None:
-        """Take a record; raise ValueError where it is none."""
+        """Add a record; raise ValueError if it is not one."""
         if not isinstance(record, dict):
             raise ValueError(f"it is {record!r:.60}, expected a JSON object")
         if "header" in record:
@@ -120,7 +120,7 @@ class _Merging:
             raise ValueError(f"it names {', '.join(map(repr, list(record)[:3])) or 'nothing'}")
 
     def result(self) -> Stored | None:
-        """Return what they hold together.
+        """Return what all of them hold together.
 
         Raises:
             ArchiveError: If they hold different rows for one slot, and none says that it replaces the other.
@@ -174,7 +174,7 @@ class _Merging:
 
 
 def check_reference(reference: Any) -> None:
-    """Check that this is a fixed corner of a hypervolume; raise ValueError otherwise."""
+    """Check that these are fixed corners of a hypervolume; raise ValueError otherwise."""
     is_right = isinstance(reference, dict) and {*reference} == {"objectives", "ideal", "ref_point"}
     if is_right:
         objectives, corners = reference["objectives"], (reference["ideal"], reference["ref_point"])
@@ -188,7 +188,7 @@ def check_reference(reference: Any) -> None:
 
 
 def checked_values(values: Any, *, count: int) -> Values:
-    """Return the values of a row; raise ValueError where they are not `count` finite numbers or reasons."""
+    """Return the values of a row; raise ValueError unless they are `count` finite numbers or reasons."""
     if not isinstance(values, list) or len(values) != count:
         raise ValueError(f"values are {values!r:.60}, expected {count} of them")
     if not all(isinstance(value, str) or _is_finite(value) for value in values):
@@ -200,7 +200,7 @@ def checked_values(values: Any, *, count: int) -> Values:
 def bulk_reading() -> Iterator[None]:
     """Switch off cyclic garbage collection while many small objects are built.
 
-    None of them forms a cycle, and each pass would scan all.
+    None of them forms a cycle, and each pass would scan them all.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,11 +1,11 @@
-"""The archive at rest: one HDF5 file behind a seal, which any tool for HDF5 can read.
+"""The archive at rest: one sealed HDF5 file, which any tool for HDF5 can read.
 
 ::
 
     /                        attributes format, format_version, seed
     /run/…                   what run it is, as JSON: settings, space, objectives, search, versions, references, …
     /rows/…                  one data set a column, in slot order
-    /objectives/<name>       values under the run's objectives, NaN where there is none
+    /objectives/<name>       values under the objectives of the run, NaN where there is none
     /measurement/…           one entry a measured row; `row` is its slot
     /populations/…           one entry a layer of neurons; `row` is its slot
     /connections/…           one entry a connection; `row` is its slot
@@ -49,11 +49,11 @@ _FORMAT = "evonas archive"
 _WRITTEN = {"key": str, "genotype": str, "settings": str, "outcome": str, "proposals": str, "own_measurement": str,
             "trained": str, "unpriced": str}  # fmt: skip
 _ROWS: dict[str, Any] = {**JOB, **EVALUATION, **_WRITTEN}
-_AT_ONCE = 500  # genotypes
+_AT_ONCE = 500  # genotypes that are parsed together
 
 
 def write_archive(path: Path, stored: Stored) -> None:
-    """Write `stored` to `path`, in one step: whatever happens, `path` holds the former content or the new one.
+    """Write `stored` to `path` atomically.
 
     Raises:
         ArchiveError: If it cannot be written; `path` is then unchanged.
@@ -68,12 +68,12 @@ def write_archive(path: Path, stored: Stored) -> None:
 
 
 def read_archive(path: Path) -> Stored:
-    """Return what the HDF5 file at `path` holds. It is read once, verified before HDF5 sees it, and left alone.
+    """Return what the HDF5 file at `path` holds, verified before HDF5 reads it.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ArchiveError: If it is no archive, is damaged, is written in another format version, or holds what no evonas
-            writes.
+        ArchiveError: If it is not an archive, is damaged, is of another format version, or holds anything that evonas
+            does not write.
     """
     file = open_sealed(path)
     with damage_named(path):
@@ -121,7 +121,7 @@ def _write_objectives(group: h5py.Group, stored: Stored) -> None:
 def _read_values(
     group: h5py.Group, header: Header, *, slots: Sequence[int], unpriced: Sequence[str]
 ) -> dict[int, Values]:
-    """Return slot to values; rows without any have none."""
+    """Return slot to values, of the rows that have values."""
     names = [objective["name"] for objective in header.objectives]
     columns = [group[_escaped(name)] for name in names]
     if any(column.shape != (len(slots),) or column.dtype != np.float64 for column in columns):
@@ -139,13 +139,13 @@ def _read_values(
             found[slot] = tuple(row)
         elif is_partial or text:
             why = reasons.get(text, {})
-            told = [value if math.isfinite(value) else why.get(name) for name, value in zip(names, row, strict=True)]
-            found[slot] = checked_values(told, count=len(names))
+            values = [value if math.isfinite(value) else why.get(name) for name, value in zip(names, row, strict=True)]
+            found[slot] = checked_values(values, count=len(names))
     return found
 
 
 def _escaped(name: str) -> str:
-    """Return the name of an objective as one of a data set."""
+    """Return the name of an objective as that of a data set."""
     text = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
     return {"": "%", ".": "%2E", "..": "%2E%2E"}.get(text, text)
 
@@ -177,13 +177,13 @@ def _own_measurement(evaluation: Evaluation) -> str:
 
 
 def _unpriced(names: Sequence[str], values: Values) -> str:
-    """Return why there are no values, as a JSON object by objective, or the empty text where there are all."""
+    """Return the reasons for missing values, as a JSON object by objective; the empty text if none is missing."""
     reasons = {name: value for name, value in zip(names, values, strict=False) if isinstance(value, str)}
     return json.dumps(reasons) if reasons else ""
 
 
 def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measurement]) -> list[Evaluation]:
-    """Return the evaluations of the columns, checked: whatever is in them, an archive cannot hold anything else."""
+    """Return the evaluations in the columns; raise ValueError for anything that evonas does not write."""
     slots = rows["slot"]
     if any(one >= other for one, other in pairwise(slots)):
         raise ValueError("a slot has two rows, or they are not in the order of slots")
@@ -203,17 +203,17 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
     trained = _each(rows["trained"], trained_of)
     own = _each(rows["own_measurement"], _mapping)
     job_columns = zip(*(rows[name] for name in JOB), strict=True)
-    told_columns = zip(*(rows[name] for name in EVALUATION), strict=True)
+    evaluation_columns = zip(*(rows[name] for name in EVALUATION), strict=True)
     return [
         Evaluation(
             Job(**dict(zip(JOB, job, strict=True)), genotype=genotypes[i], settings=settings[rows["settings"][i]]),
             Outcome[rows["outcome"][i]],
-            **dict(zip(EVALUATION, told, strict=True)),
+            **dict(zip(EVALUATION, evaluation, strict=True)),
             measurement=own[text] if (text := rows["own_measurement"][i]) else measurements.get(slots[i]),
             proposals=proposals[rows["proposals"][i]],
             trained=trained.get(rows["trained"][i]),
         )
-        for i, (job, told) in enumerate(zip(job_columns, told_columns, strict=True))
+        for i, (job, evaluation) in enumerate(zip(job_columns, evaluation_columns, strict=True))
     ]
 
 
@@ -222,7 +222,7 @@ def _has_nan(values: Sequence[float]) -> bool:
 
 
 def _each(texts: Sequence[str], make: Any) -> dict[str, Any]:
-    """Return what is made of the JSON of each different text; of the empty text nothing."""
+    """Return each different text, the empty one apart, to what `make` makes of its JSON."""
     return {text: make(json.loads(text)) for text in set(texts) if text}
 
 
@@ -239,12 +239,12 @@ def _mapping(found: Any) -> dict[str, Any]:
 
 
 def _genotypes(texts: Sequence[str], *, keys: Sequence[str]) -> list[Genotype]:
-    """Return the genotypes, each of which must be the text that it would write, and have the key that it says."""
+    """Return the genotypes of texts; raise ValueError unless each is written as `to_json` does, and has its key."""
     genotypes: list[Genotype] = []
     encode = json.JSONEncoder(separators=(",", ":")).encode
     for begin in range(0, len(texts), _AT_ONCE):
         part = texts[begin : begin + _AT_ONCE]
-        found = json.loads(f"[{','.join(part)}]")  # at once, so that the names of variables are one text for many rows
+        found = json.loads(f"[{','.join(part)}]")  # at once, so that many rows share the names of variables
         if len(found) != len(part):
             raise ValueError("the genotypes are not one for each row")
         for values, text, key in zip(found, part, keys[begin : begin + _AT_ONCE], strict=True):

@@ -2,7 +2,7 @@
 
 Whole numbers have the fewest bytes that hold them, other numbers 64 bits, and text is UTF-8 of one width. A column of
 tuples of any length holds all their members one after the other, and `<column>_offset`, one longer than the table, says
-where each begins and the last ends. Text that would mostly be padding lies so as well, as bytes in `<column>_utf8`.
+where each begins and the last ends. Text that would mostly be padding is stored likewise, as bytes in `<column>_utf8`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from evonas.measurement import Shape
 
 _KINDS = {int: "iu", float: "f", bool: "b", str: "S"}
-_WORTH_PACKING = 2048  # bytes; a packed data set costs about as much in bookkeeping
-_PADDING = 4  # text of one width packs well, unless most of it is padding: one long message among many empty ones
+_WORTH_PACKING = 2048  # bytes; compressing a data set costs about as much in bookkeeping
+_PADDING = 4  # text of one width compresses well unless most is padding, as of one long message among empty ones
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table in a file, of which only the rows that are asked for are read.
+    """A column of a table in a file; only the rows that are asked for are read.
 
     Attributes:
-        type: Of its values: `int`, `float`, `bool`, `str`, `Shape`, or `tuple` of any length of one of these.
+        type: Type of its values: `int`, `float`, `bool`, `str`, `Shape`, or `tuple` of any length of one of these.
         values: The values, or the members of all tuples, or the bytes of all texts, one after the other.
         offsets: `(rows + 1,)` where each tuple or text begins in `values`; None where each row is one value.
     """

@@ -1,6 +1,6 @@
-"""The journal: records that are on disk as soon as they are appended, whatever happens to the process.
+"""The journal: records that are safe on disk when `append` returns, whatever happens to the process.
 
-Only what `append` has returned for counts; `journal_lines` says how it is written.
+`journal_lines` describes how they are written.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, file: int, *, contents: Contents) -> None:
-        """Take over the locked descriptor `file`, which holds `contents` and nothing else. Use `open`."""
+        """Take over the locked descriptor `file`, which holds `contents` and nothing else. Call `open` instead."""
         self.path = path
         self._file = file
         self._size = contents.size
@@ -57,9 +57,9 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> tuple[Journal, Contents]:
-        """Return the journal at `path`, made where there is none, and what it holds.
+        """Return the journal at `path`, created if missing, and what it holds.
 
-        A torn last line is cut off, which the notes say.
+        A torn last line is cut off, which the notes mention.
 
         Raises:
             ArchiveError: If another process writes it, it is damaged, or it cannot be read and written.
@@ -86,10 +86,10 @@ class Journal:
         return cls(path, file, contents=contents), contents
 
     def append(self, *record: Mapping[str, Any]) -> None:
-        """Write a record of one or more parts; it is safe on disk when this returns, however long the journal is.
+        """Write a record of one or more parts; it is safe on disk when this returns.
 
         Raises:
-            ArchiveError: If it cannot be written. What was appended before is safe, this record is not kept.
+            ArchiveError: If it cannot be written. Earlier records are safe, this one is lost.
         """
         if not self._is_usable:
             raise ArchiveError(f"The journal {self.path} is closed, or an earlier failure could not be undone.")
@@ -121,7 +121,7 @@ class Journal:
         self.close()
 
     def check_alone(self) -> None:
-        """Check that nobody else has replaced this journal; raise ArchiveError otherwise."""
+        """Check that no other file has replaced this journal; raise ArchiveError otherwise."""
         if not self._is_there() and self.path.exists():
             raise ArchiveError(
                 f"{self.path} is no longer the journal of this process: it was replaced while this process was writing "
@@ -144,20 +144,20 @@ class Journal:
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
-            self._is_usable = False  # a torn line is the last one: it is dropped when the journal is opened again
+            self._is_usable = False  # the torn line stays the last one, and is dropped when the journal is opened again
 
 
 def read_journal(path: Path) -> Contents:
-    """Return what the journal at `path` holds, without touching the file.
+    """Return what the journal at `path` holds, without changing the file.
 
-    A torn last line, perhaps being written now, is left out, which the notes say.
+    A torn last line, which may be being written now, is left out, which the notes mention.
 
     Raises:
         FileNotFoundError: If there is no journal.
         ArchiveError: If it is damaged or cannot be read.
     """
     try:
-        # without O_NONBLOCK a named pipe in the place of the journal would be waited for
+        # without O_NONBLOCK, opening a named pipe in the place of the journal would block
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             return parse(_read_whole(file), path)

@@ -1,10 +1,10 @@
 """The lines of a journal: a checksum, a length and a record each.
 
-One line a record: a checksum in eight hexadecimal digits, the length of the text in bytes, the text. That is one JSON
-text or, divided by tabs, several: what is large and seldom asked for stands last and is parsed when it is needed. The
-checksum is the CRC-32 of all texts from the first to this one, so that a line which is missing is noticed at the next.
-The last line alone can be torn, because a record is on disk before the next one begins; it is shorter than it says and
-has no end. Everything else that is wrong is damage.
+One line a record: a checksum in eight hexadecimal digits, the length of the text in bytes, the text. The text is one
+JSON text or several, separated by tabs; large ones that are rarely needed come last and are parsed on demand. The
+checksum is the CRC-32 of all texts from the first to this one, so that a missing line is noticed at the next.
+Only the last line can be torn, because a record is on disk before the next one begins: it is shorter than it says and
+has no newline. Everything else that is wrong is damage.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Contents:
     """What a journal holds.
 
     Attributes:
-        records: Its records, each one JSON text or, divided by tabs, several.
+        records: Its records, each one JSON text or several, separated by tabs.
         size: Bytes that they take.
-        checksum: That of the last record; 0 where there is none.
-        notes: What was lost or put right, for people.
+        checksum: That of the last record; 0 if there is none.
+        notes: What was lost or repaired, for people.
         is_ended: Whether the last record has its newline.
     """
 
@@ -47,11 +47,11 @@ class Contents:
 
 
 def encode(*parts: Mapping[str, Any], after: int = 0) -> tuple[bytes, int]:
-    """Return the line of a record and its checksum, which the next line goes on from.
+    """Return the line of a record and its checksum, with which that of the next line begins.
 
     Args:
         parts: What to write; each part can be read without those behind it.
-        after: Checksum of the line before; 0 where there is none.
+        after: Checksum of the line before; 0 if there is none.
     """
     text = b"\t".join(json.dumps(part, separators=(",", ":")).encode() for part in parts)
     checksum = zlib.crc32(text, after)
@@ -87,7 +87,7 @@ def parse(data: bytes, path: Path) -> Contents:
         text = _decode(view[good:end], checksum)
         if text is None and found < 0:
             end -= 1
-            text = _decode(view[good:end], checksum)  # a whole record, whose newline is another byte now
+            text = _decode(view[good:end], checksum)  # a whole record, the newline of which has become another byte
         if text is None:
             return _torn(data, Contents(tuple(records), good, checksum), path)
         records.append(text)
@@ -100,10 +100,10 @@ def parse(data: bytes, path: Path) -> Contents:
 
 
 def _torn(data: bytes, whole: Contents, path: Path) -> Contents:
-    """Return what is whole, with a note of what is not.
+    """Return the records of `whole`, with a note about the torn line behind them.
 
     Raises:
-        ArchiveError: Unless what follows is the beginning of a line and nothing else: a write that a crash cut short.
+        ArchiveError: Unless only the beginning of a line follows: a write that was cut short.
     """
     rest = data[whole.size :]
     form = _TORN.fullmatch(rest)
@@ -132,7 +132,7 @@ def _may_be_torn_header(data: bytes) -> bool:
 
 
 def _decode(line: memoryview, checksum: int) -> memoryview | None:
-    """Return the text of a line that follows one of this checksum, None where it does not."""
+    """Return the text of a line, None if it is wrong or does not follow one of this checksum."""
     form = _LINE.match(line)
     text = line if form is None else line[form.end() :]
     is_right = form is not None and form[0] == b"%08x %d " % (zlib.crc32(text, checksum), len(text))

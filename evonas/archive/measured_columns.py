@@ -1,7 +1,7 @@
-"""What networks did, as the columns of an archive: objects are made of them where an objective asks for them.
+"""Measurements as columns of an archive, of which objects are made only where an objective asks for them.
 
-A network has dozens of layers and connections with counts by time step; of twenty thousand networks these are millions
-of values, of which an accuracy needs none.
+A network has dozens of layers and connections with counts by time step. For twenty thousand networks these are millions
+of values, none of which an accuracy needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evonas.archive.sealed_file import damage_named
 from evonas.measurement import Activity, Connection, Measurement, Population
 
 _ACTIVITY = {f"activity_{name}": type_ for name, type_ in ACTIVITY.items()}
-_AHEAD = 64  # networks whose activity is made at once, at most
+_AHEAD = 64  # most networks whose activity is made at once
 
 Part = tuple[int, Any]
 
@@ -51,7 +51,7 @@ class MeasuredColumns:
         path: Where it was read from, for messages.
 
     Raises:
-        ValueError: If the table of measurements is not as it is written.
+        ValueError: If the table of measurements is not as `write_measurements` writes it.
     """
 
     def __init__(self, file: h5py.File, path: Path) -> None:
@@ -66,7 +66,7 @@ class MeasuredColumns:
         self._activities: list[Activity] = []
 
     def by_slot(self) -> dict[int, Measurement]:
-        """Return slot to measurement, the activity of which is made when it is asked for."""
+        """Return slot to measurement; its activity is made when it is asked for."""
         columns = [self._table[name] for name in MEASUREMENT]
         return {
             slot: Measurement.deferred(partial(self.activity, index), **dict(zip(MEASUREMENT, values, strict=True)))
@@ -76,11 +76,11 @@ class MeasuredColumns:
     def activity(self, index: int) -> Activity:
         """Return the activity of the measurement at `index` of the table.
 
-        Those of a front lie far apart and are made one by one; where all are asked for in turn, more and more are made
-        at once.
+        The activities of a front lie far apart and are made one by one; if all are asked for in turn, more and more are
+        made at once.
 
         Raises:
-            ArchiveError: If the tables that hold it are not as they are written.
+            ArchiveError: If the tables that hold it are not as `write_measurements` writes them.
         """
         made = len(self._activities)
         if not 0 <= index - self._first < made:
@@ -92,7 +92,7 @@ class MeasuredColumns:
 
     @cached_property
     def _parts(self) -> Mapping[str, tuple[Mapping[str, Column], np.ndarray]]:
-        """The tables of both kinds of parts, each with where the parts of every measurement begin."""
+        """Tables of populations and connections, each with the `(measurements + 1,)` rows where those of each begin."""
         found = {}
         for name, types in {"populations": POPULATION, "connections": CONNECTION}.items():
             table = read_table(self._file[name], {"row": int, **types})
@@ -119,8 +119,8 @@ class MeasuredColumns:
         low, high = int(begins[begin]), int(begins[end])
         values = zip(*(table[column].part(low, high) for column in names), strict=True)
         parts = [_instance(kind, dict(zip(names, one, strict=True))) for one in values]
-        borders = (begins[begin : end + 1] - low).tolist()
-        return [tuple(parts[one:other]) for one, other in pairwise(borders)]
+        bounds = (begins[begin : end + 1] - low).tolist()
+        return [tuple(parts[first:last]) for first, last in pairwise(bounds)]
 
 
 def _instance(kind: type, values: dict[str, Any]) -> Any:

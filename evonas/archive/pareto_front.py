@@ -1,4 +1,4 @@
-"""The front: the best networks of an archive, and what other programs read of it."""
+"""The front: the best networks of an archive, and the JSON object that other programs read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evonas.objective import Objective
 
 @dataclass(frozen=True)
 class Front:
-    """The non-dominated feasible networks at the top rung, and what is told beside them.
+    """The non-dominated feasible networks at the top rung, and figures of the whole run.
 
     Attributes:
         rows: The front, in slot order.
@@ -44,7 +44,7 @@ class Front:
         if rows is None:
             networks = [{**self.network(row), **self._parts(row)} for row in self.rows]
         else:
-            networks = [{**self.network(row), **_ending(row)} for row in rows]
+            networks = [{**self.network(row), **_outcome(row)} for row in rows]
         reference = self.reference
         content: dict[str, Any] = {
             "objectives": {objective.name: _description(objective) for objective in self.objectives},
@@ -61,7 +61,7 @@ class Front:
         return json.dumps(content, allow_nan=False)
 
     def network(self, row: Row) -> dict[str, Any]:
-        """Return what programs read of one network: a JSON object."""
+        """Return one network as the JSON object that programs read."""
         return {
             "key": row.job.genotype.key,
             "slot": row.job.slot,
@@ -72,7 +72,7 @@ class Front:
         }
 
     def _parts(self, row: Row) -> dict[str, Any]:
-        """Return the parts of the objectives that have several, by their names; nothing where none has."""
+        """Return the parts of the objectives that have parts, by name; nothing if none has."""
         found = {one.name: dict(one.parts(row.evaluation.measurement)) for one in self.objectives if one.parts}
         return {"parts": found} if found else {}
 
@@ -80,7 +80,7 @@ class Front:
         return {objective.name: value for objective, value in zip(self.objectives, values, strict=True)}
 
 
-def _ending(row: Row) -> Mapping[str, str]:
+def _outcome(row: Row) -> Mapping[str, str]:
     outcome = row.evaluation.outcome
     reason = "" if row.score is None else row.score.reason
     message = row.evaluation.message or outcome.value or reason

@@ -1,4 +1,4 @@
-"""Records: the form in which an evaluation is written down, one JSON object a row."""
+"""Records: the form in which an evaluation is stored, one JSON object a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job, Kind
-from evonas.engine.plain import kept, plain_json
+from evonas.engine.plain import as_stored, plain_json
 from evonas.engine.training_log import Trained
 from evonas.errors import ArchiveError
 from evonas.genotype import Genotype
@@ -18,10 +18,10 @@ from evonas.space import Scalar
 
 
 def plain_fields(kind: type) -> dict[str, Any]:
-    """Return the fields of a dataclass that are written as they are, by name, with their types.
+    """Return the fields of a dataclass that are stored as they are, name to type.
 
     These are numbers, texts and tuples of either. A new field of such a type becomes an entry of each record and a
-    column of the file without any other change; all other fields are written by code of their own.
+    column of the file without any other change; all other fields are stored by code of their own.
     """
     hints = {name: str if get_origin(type_) is Literal else type_ for name, type_ in get_type_hints(kind).items()}
     return {
@@ -37,13 +37,13 @@ JOB, EVALUATION, MEASUREMENT = plain_fields(Job), plain_fields(Evaluation), plai
 ACTIVITY, POPULATION, CONNECTION = plain_fields(Activity), plain_fields(Population), plain_fields(Connection)
 
 SLOTS = 2**31
-"""More jobs than any run has: slots lie below."""
+"""Upper bound of slots: more jobs than any run has."""
 
 _KINDS = get_args(Kind)
 
 
 def to_record(evaluation: Evaluation) -> dict[str, Any]:
-    """Return a JSON object that `from_record` reads back; counts are a record of their own, `activity_record`."""
+    """Return a JSON object that `from_record` reads back. The activity has a record of its own, `activity_record`."""
     job, measurement = evaluation.job, evaluation.measurement
     record: dict[str, Any] = {name: getattr(job, name) for name in JOB}
     record["genotype"] = dict(job.genotype)
@@ -64,10 +64,10 @@ def from_record(record: Any, *, load: Callable[[], Activity]) -> Evaluation:
 
     Args:
         record: What `to_record` returned, read back from JSON.
-        load: Returns the activity of its measurement, when that is asked for.
+        load: Returns the activity of its measurement; called when that is asked for.
 
     Raises:
-        ValueError: If it is no record of an evaluation. The text says what is wrong with it.
+        ValueError: If it is not the record of an evaluation; the text says why.
     """
     if not isinstance(record, dict):
         raise ValueError(f"an evaluation is {record!r:.60}, expected a JSON object")
@@ -92,7 +92,7 @@ def from_record(record: Any, *, load: Callable[[], Activity]) -> Evaluation:
 
 
 def check_job(slot: int, *, kind: str, outcome: str) -> None:
-    """Check that these are what a job and its ending can be; raise ValueError otherwise."""
+    """Check that a job can have this slot, kind and outcome; raise ValueError otherwise."""
     if not 0 <= slot < SLOTS:
         raise ValueError(f"slot is {slot}, expected a number from 0 to {SLOTS - 1}")
     if kind not in _KINDS:
@@ -102,19 +102,19 @@ def check_job(slot: int, *, kind: str, outcome: str) -> None:
 
 
 def checked_number(value: Any, name: str) -> Any:
-    """Return `value`; raise ValueError where it is NaN or a negative whole number, for no job has such a one."""
+    """Return `value`; raise ValueError if it is NaN, or a whole number below 0 or above 63 bits."""
     if (isinstance(value, float) and math.isnan(value)) or (isinstance(value, int) and not 0 <= value < 2**63):
         raise ValueError(f"{name} is {value}, expected a number")
     return value
 
 
 def genotype_of(values: Any) -> Genotype:
-    """Return the genotype of these values; raise ValueError where they do not map names to texts and finite numbers."""
+    """Return the genotype of `values`; raise ValueError unless they map names to texts and finite numbers."""
     return Genotype(settings_of(values))
 
 
 def settings_of(values: Any) -> dict[str, Scalar]:
-    """Return `values`; raise ValueError where they do not map names to texts and finite numbers."""
+    """Return `values`; raise ValueError unless they map names to texts and finite numbers."""
     if not isinstance(values, dict) or not all(map(_is_scalar, values.values())):
         raise ValueError(f"there is {values!r:.60}, expected a mapping from names to texts and finite numbers")
     return values
@@ -126,7 +126,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def trained_of(data: Any) -> Trained:
-    """Return what a training took; raise ValueError where this is no account of one."""
+    """Return the log of a training; raise ValueError if `data` is not one."""
     steps = _of(data, "sample_steps", float) if isinstance(data, dict) else math.nan
     widths, epochs = (
         _of(data, name, list) if isinstance(data, dict) else [] for name in ("surrogate_widths", "epochs")
@@ -136,15 +136,15 @@ def trained_of(data: Any) -> Trained:
     return Trained.from_json(data)
 
 
-def plain(evaluation: Evaluation) -> Evaluation:
+def as_read_back(evaluation: Evaluation) -> Evaluation:
     """Return the evaluation as it will be read back, so that a resumed search sees what the first one saw.
 
-    A measurement of the user's own becomes plain JSON (tuples lists, numbers of numpy plain numbers). Text loses
-    what UTF-8 and HDF5 cannot hold: the NUL character and halves of surrogate pairs become U+FFFD. What cannot be kept
-    at all, such as an array, makes the row a failure that says so.
+    A user's own measurement becomes plain JSON (tuples become lists, numpy numbers plain numbers). In text, the NUL
+    character and halves of surrogate pairs, which UTF-8 and HDF5 cannot hold, become U+FFFD. A measurement that cannot
+    be stored at all, such as an array, makes the row a failure that says so.
 
     Raises:
-        ArchiveError: If it succeeded without a measurement, or its job has a number that is none.
+        ArchiveError: If it succeeded without a measurement, or has a number that is none.
     """
     job, measurement = evaluation.job, evaluation.measurement
     if measurement is None and job.kind != "search" and evaluation.outcome is Outcome.MEASURED:
@@ -153,8 +153,8 @@ def plain(evaluation: Evaluation) -> Evaluation:
             "or an outcome that says what failed."
         )
     try:
-        evaluation = replace(evaluation, measurement=None if measurement is None else kept(measurement))
-    except Exception as error:  # a mapping of the user's own may raise anything when it is gone through
+        evaluation = replace(evaluation, measurement=None if measurement is None else as_stored(measurement))
+    except Exception as error:  # a user's own mapping may raise anything when it is read
         came = f"{type(error).__name__}: {error}"
         message = (
             f"The measurement cannot be kept: it is {_shown(measurement)}, expected a mapping from names to "
@@ -193,12 +193,12 @@ def _plain_text(text: str) -> str:
 def _shown(value: Any) -> str:
     try:
         return f"{value!r:.200}"
-    except Exception:  # of the user's own
+    except Exception:  # a user's own __repr__ may raise anything
         return f"a {type(value).__name__}"
 
 
 def activity_record(activity: Activity) -> dict[str, Any]:
-    """Return a JSON object that `activity_of` reads back without loss: its parts by column, each name once."""
+    """Return a JSON object that `activity_of` reads back without loss, its parts by column: each name occurs once."""
     return {
         **{name: getattr(activity, name) for name in ACTIVITY},
         "populations": {name: [getattr(part, name) for part in activity.populations] for name in POPULATION},
@@ -207,7 +207,7 @@ def activity_record(activity: Activity) -> dict[str, Any]:
 
 
 def activity_of(data: Any) -> Activity:
-    """Return the activity that `activity_record` wrote; raise ValueError where this is none."""
+    """Return the activity that `activity_record` wrote; raise ValueError if `data` is not one."""
     if not isinstance(data, dict):
         raise ValueError(f"the activity is {data!r:.60}, expected a JSON object")
     return Activity(
@@ -218,7 +218,7 @@ def activity_of(data: Any) -> Activity:
 
 
 def parts_of(columns: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
-    """Return the values of a dataclass that these columns hold; raise ValueError where they are not of its types."""
+    """Return the instances of a dataclass that columns hold; raise ValueError if these have other types."""
     types = plain_fields(kind)
     found = [[_typed(value, name, type_) for value in _of(columns, name, list)] for name, type_ in types.items()]
     if len({len(values) for values in found}) > 1:
@@ -233,14 +233,14 @@ def _measurement(data: Any, *, load: Callable[[], Activity]) -> Measurement:
 
 
 def _of(record: Mapping[str, Any], name: str, type_: Any) -> Any:
-    """Return a value of a JSON object; raise ValueError where it is not of its type."""
+    """Return an entry of a JSON object; raise ValueError if it is missing or not of this type."""
     if name not in record:
         raise ValueError(f"{name} is missing")
     return _typed(record[name], name, type_)
 
 
 def _typed(value: Any, name: str, type_: Any) -> Any:
-    """Return a value that JSON read, as its type has it; raise ValueError where it is of another."""
+    """Return a value read from JSON as one of `type_`; raise ValueError if it is of another type."""
     if type_ in (int, float, bool, str, dict, list):
         if type(value) is type_ and not (type_ is int and not -(2**63) <= value < 2**63):
             return value

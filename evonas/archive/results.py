@@ -1,4 +1,4 @@
-"""Results: the rows of a run under objectives, their front, and the reference point of its hypervolume."""
+"""Results: the rows of a run under objectives, their front, and the corners of its hypervolume."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Results:
         objectives: What is traded.
         references: Stored corners of hypervolumes, as JSON objects.
         is_at_rest: Whether no more rows are expected.
-        notes: What was lost or put right when the archive was read, for people.
+        notes: What was lost or repaired when the archive was read, for people.
     """
 
     def __init__(
         self, stored: Stored, objectives: Sequence[Objective] | None = None, *, is_at_rest: bool = True
     ) -> None:
-        """Make results of what is stored.
+        """Score what is stored.
 
         Args:
             stored: The rows and which run they belong to.
-            objectives: What is traded; by default what the run traded, with the values that are stored.
-            is_at_rest: Whether no more rows are expected. Fewer than `reference_rows` then give the corners of the
-                hypervolume, which are not stored.
+            objectives: What is traded; by default what the run traded, with the stored values.
+            is_at_rest: Whether no more rows are expected. The corners of the hypervolume are then made of fewer than
+                `reference_rows` rows if there are no more, and are not stored.
 
         Raises:
             ArchiveError: If two objectives have the same name.
@@ -50,13 +50,13 @@ class Results:
         self.references = stored.references
         self.notes = stored.notes
         self._values = dict(stored.values)
-        self._known = self._known_columns(is_stored_only=objectives is None)
+        self._columns = self._stored_columns_of(is_stored_only=objectives is None)
         self.is_at_rest = is_at_rest
         self._evaluations = {evaluation.job.slot: evaluation for evaluation in stored.evaluations}
         self._rows: dict[int, Row] = {}
         self._in_order: tuple[Row, ...] | None = None
         self._seen_in_order = 0
-        self._first: list[Row] = []
+        self._reference_rows: list[Row] = []
         self._identity = [described_objective(objective) for objective in self.objectives]
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
@@ -124,7 +124,7 @@ class Results:
         )
 
     def under(self, objectives: Sequence[Objective]) -> Results:
-        """Return the same rows under other objectives: for another chip or another budget nothing is measured again."""
+        """Return the same rows under other objectives, such as those of another chip or budget, without measuring."""
         return Results(self.stored(), objectives, is_at_rest=self.is_at_rest)
 
     def stored(self) -> Stored:
@@ -132,27 +132,27 @@ class Results:
         return Stored(self.header, self.references, self.evaluations, self._values, self.notes)
 
     def scored(self, evaluation: Evaluation) -> Row:
-        """Return the row that an evaluation makes under the objectives, which need not be one of these."""
+        """Return an evaluation scored under the objectives; it need not be one of these results."""
         if evaluation.job.kind != "evaluate" or evaluation.outcome is not Outcome.MEASURED:
             return Row(evaluation, None, None)
         known = self._values.get(evaluation.job.slot)
-        if self._known is None or (known is None and self._is_stored_only is False):
+        if self._columns is None or (known is None and self._is_stored_only is False):
             return Row.of(evaluation, self.objectives)
         if known is None:
             message = "The archive holds no value of its objectives."
             return Row(replace(evaluation, outcome=Outcome.NOT_FINITE, message=message), None, None)
-        result = judged([known[index] for index in self._known], self.objectives)
+        result = judged([known[index] for index in self._columns], self.objectives)
         pairs = zip(self.objectives, result.values, strict=True)
         costs = tuple(objective.sign * value for objective, value in pairs if value is not None)
         return Row(evaluation, result, costs if len(costs) == len(self.objectives) else None)
 
     def add(self, evaluation: Evaluation, row: Row, *, values: Values | None, replaces: bool = False) -> None:
-        """Take an evaluation, with the row that `scored` made of it and what is stored of its values; in memory."""
+        """Add an evaluation in memory, with the row that `scored` made of it and the values of it that are stored."""
         slot = row.job.slot
         if replaces:
             self._values.pop(slot, None)
-            if self.reference is None:  # its corners are made of other rows now
-                self._first.clear()
+            if self.reference is None:  # the corners will be made of other rows
+                self._reference_rows.clear()
                 self._seen_in_order = 0
         self._evaluations[slot] = evaluation
         self._rows[slot] = row
@@ -161,31 +161,31 @@ class Results:
         self._in_order = None
 
     def fix_reference(self) -> Mapping[str, Any] | None:
-        """Return the corners of the hypervolume if they can be fixed now and were not before, as a JSON object.
+        """Fix the corners of the hypervolume if that is due, and return them as a JSON object; otherwise None.
 
-        They are made of the first `reference_rows` rows with costs, of whatever rung, once all slots up to them are
-        known, so that they do not depend on the order in which results arrive.
+        They are made of the first `reference_rows` rows with costs, at any rung, once all slots up to these are known,
+        so that they do not depend on the order in which results arrive.
         """
-        wanted = self.header.reference_rows
-        if not self.objectives or len(self._first) >= wanted or self.reference is not None:
+        count = self.header.reference_rows
+        if not self.objectives or len(self._reference_rows) >= count or self.reference is not None:
             return None
-        while len(self._first) < wanted:
+        while len(self._reference_rows) < count:
             if self._seen_in_order not in self._evaluations:
                 return None
             row = self._row(self._seen_in_order)
             self._seen_in_order += 1
             if _has_costs(row):
-                self._first.append(row)
-        corners = pareto.reference(self.objectives, self._first)
+                self._reference_rows.append(row)
+        corners = pareto.reference(self.objectives, self._reference_rows)
         fixed = {"objectives": self._identity, "ideal": list(corners.ideal), "ref_point": list(corners.ref_point)}
         self.references = (*self.references, fixed)
         return fixed
 
     def values_of(self, row: Row) -> Values | None:
-        """Return the values of a row that are stored: under each objective a number, or why there is none."""
+        """Return the values to store of a row: for each objective a number, or the reason why there is none."""
         if row.score is None:
             return None
-        if self._known == list(range(len(self.header.objectives))) and row.job.slot in self._values:
+        if self._columns == list(range(len(self.header.objectives))) and row.job.slot in self._values:
             return self._values[row.job.slot]
         if all(value is not None for value in row.score.values):
             return tuple(value for value in row.score.values if value is not None)
@@ -195,8 +195,8 @@ class Results:
         )
 
     def changed_values(self) -> list[str]:
-        """Return a sentence for each objective that stored rows have other values under now than those stored."""
-        told = []
+        """Return a sentence for each objective under which stored rows now have other values than the stored ones."""
+        sentences = []
         for index, objective in enumerate(self.objectives):
             changed = []
             for slot in sorted(self._values):
@@ -207,16 +207,16 @@ class Results:
                     changed.append(f"slot {slot}: stored {before}, now {now}")
             if changed:
                 name = shown_key(objective.name)
-                told.append(f"values of {name}: {len(changed)} rows have another value now, such as {changed[0]}")
-        return told
+                sentences.append(f"values of {name}: {len(changed)} rows have another value now, such as {changed[0]}")
+        return sentences
 
     def with_values(self) -> Stored:
         """Return what is stored, with the values of all rows under these objectives."""
         values = {row.job.slot: found for row in self.rows if (found := self.values_of(row)) is not None}
         return replace(self.stored(), values=values)
 
-    def _known_columns(self, *, is_stored_only: bool) -> list[int] | None:
-        """Return where the values of each objective lie among the stored ones, None unless those of all do."""
+    def _stored_columns_of(self, *, is_stored_only: bool) -> list[int] | None:
+        """Return the position of each objective among those with stored values, None unless all are there."""
         self._is_stored_only = is_stored_only
         if is_stored_only:
             return list(range(len(self.objectives)))
@@ -233,7 +233,7 @@ class Results:
 
 
 def stored_objectives(header: Header) -> tuple[Objective, ...]:
-    """Return the objectives of a run as its archive knows them: all but how they are computed."""
+    """Return the objectives of a run as its archive describes them: without the functions that compute them."""
     try:
         return tuple(Objective(score=_not_computed, **one) for one in header.objectives)
     except EvonasError as error:

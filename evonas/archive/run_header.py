@@ -20,18 +20,18 @@ _LONGEST = 300  # characters of a value in a message
 
 @dataclass(frozen=True)
 class Header:
-    """Which run the rows of an archive belong to: all that decides what a search finds.
+    """Which run the rows of an archive belong to: everything that decides what a search finds.
 
-    How far it goes is no part of it (the budget), nor who evaluates (the workers), nor any setting that is free.
+    The budget, the workers and other free settings are no part of it.
 
     Attributes:
         seed: Seed of the run.
         settings: Dotted keys of the run file and their JSON values.
-        space: What may vary: each variable in full, the rules, and what arranges assignments.
-        objectives: What the run trades: name, direction, unit, bounds and the like of each.
+        space: Description of the space: each variable in full, the rules, and what arranges assignments.
+        objectives: Descriptions of the objectives: name, direction, unit, bounds and the like.
         top_rung: The rung that fronts are made of.
-        reference_rows: Number of rows at that rung that the reference point of the hypervolume is made of.
-        search: What `search` was called with: strategy, ladder, jobs open at once; empty before the first search.
+        reference_rows: Number of first rows, at any rung, from which the corners of the hypervolume are made.
+        search: Description of the call of `search`: strategy, ladder, `parallel`, …; empty before the first search.
         versions: Package to version, one mapping for each different set that wrote rows, in the order of use.
     """
 
@@ -54,7 +54,7 @@ class Header:
 
         Raises:
             ArchiveError: If it was written in another format version.
-            ValueError: If it is no header. The text says what is wrong with it.
+            ValueError: If it is not a header; the text says why.
         """
         if not isinstance(data, dict) or "format_version" not in data:
             raise ValueError("the header of the run has no format version")
@@ -76,16 +76,15 @@ class Header:
         return cls(**values)
 
     def check_same_run(self, stored: Header, *, free: Collection[str] = (), path: object) -> None:
-        """Check that this run may go on writing what `stored` began; raise ChangedRunError otherwise.
+        """Check that a run with this header may continue one with the header `stored`; raise otherwise.
 
         Args:
             stored: The header that is on disk.
-            free: Settings that may change; `"workers"` frees `"workers.count"` and its like as well.
+            free: Settings that may change; `"workers"` includes `"workers.count"` and the like.
             path: The archive, for the message.
 
         Raises:
-            ChangedRunError: If they differ in anything that is not free. What `search` was called with is compared
-                where both know it.
+            ChangedRunError: If they differ in anything that is not free. `search` is compared only if neither is empty.
         """
         knows_both = bool(self.search) and bool(stored.search)
         old, new = stored._settled(with_search=knows_both), self._settled(with_search=knows_both)
@@ -103,7 +102,7 @@ class Header:
             )
 
     def continuing(self, stored: Header) -> Header:
-        """Return this header with the versions that wrote the rows so far, this process's last."""
+        """Return this header with the versions that wrote the rows of `stored`, followed by those of this process."""
         versions = stored.versions
         if not versions or versions[-1] != self.versions[-1]:
             versions = (*versions, self.versions[-1])
@@ -168,7 +167,7 @@ _OBJECTIVE = {
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that matter to a result, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that may affect results."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,7 +1,7 @@
-"""A sealed file: HDF5 behind one line of 512 bytes that says how long it is and what its SHA-256 is.
+"""A sealed file: HDF5 behind a first line of 512 bytes, the seal, with its length and SHA-256.
 
-The line is what HDF5 calls a user block, which every tool for HDF5 passes over. It is compared with the whole file
-before HDF5 sees a byte of it: HDF5 trusts what it reads, and a damaged file gives wrong numbers, or no answer at all.
+The seal is what HDF5 calls a user block, which every tool for HDF5 skips. The whole file is checked against it before
+HDF5 reads any of it: HDF5 trusts what it reads, and a damaged file gives wrong numbers, or no answer at all.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ BLOCK = 512
 _MAGIC = b"evonas archive"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE)
-_ROOM = 256 * 2**20  # bytes that any archive may take in memory, and by how much it may be packed beyond
-_PACKED = 200
+_ROOM = 256 * 2**20  # bytes of memory that any archive may take
+_PACKED = 200  # bytes of memory that each byte of the file may take beyond that
 _WRONG = (
     OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError, MemoryError, RecursionError,
 )  # fmt: skip
 
 
 def write_sealed(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content` behind its seal, at once.
+    """Replace the file at `path` by `content` behind its seal, atomically.
 
     Raises:
-        OSError: If it cannot be written; the old file is then as it was.
+        OSError: If it cannot be written; the old file is then unchanged.
     """
     write_bytes(path, _seal(content), content)
 
 
 def read_sealed(path: Path) -> bytes:
-    """Return the content behind the seal of the file at `path`, read once and verified whole.
+    """Return the content behind the seal of the file at `path`, read once and verified.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ArchiveError: If it cannot be read, is no archive, is of another format, or is damaged.
+        ArchiveError: If it cannot be read, is not an archive, is of another format, or is damaged.
     """
     data = _read_whole(path)
     block, content = data[:BLOCK], data[BLOCK:]
@@ -60,10 +60,10 @@ def read_sealed(path: Path) -> bytes:
             f"{path} is {foreign}. Nothing was changed. If it is a damaged archive, restore it from a copy; if it is "
             "another file, give another output folder."
         )
-    told = re.match(rb"evonas archive, format (\d{1,9}), ", block)
-    if told is not None and int(told[1]) != FORMAT_VERSION and _looks_whole(block):
+    version = re.match(rb"evonas archive, format (\d{1,9}), ", block)
+    if version is not None and int(version[1]) != FORMAT_VERSION and _looks_whole(block):
         raise ArchiveError(
-            f"{path} is written in archive format {int(told[1])}; this evonas reads format {FORMAT_VERSION} only. "
+            f"{path} is written in archive format {int(version[1])}; this evonas reads format {FORMAT_VERSION} only. "
             "Use the version of evonas that wrote it, or another output folder. Nothing was changed."
         )
     length = re.match(rb"evonas archive, format \d+, (\d{1,15}) bytes", block)
@@ -75,11 +75,11 @@ def read_sealed(path: Path) -> bytes:
 
 
 def open_sealed(path: Path) -> h5py.File:
-    """Return the HDF5 file behind the seal, in memory, looked at before any of its data is read.
+    """Return the HDF5 file behind the seal, in memory, inspected before any of its data is read.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ArchiveError: If it cannot be read, is no archive, is of another format, is damaged, or holds anything but
+        ArchiveError: If it cannot be read, is not an archive, is of another format, is damaged, or holds anything but
             groups of plain data sets.
     """
     content = read_sealed(path)
@@ -91,7 +91,7 @@ def open_sealed(path: Path) -> h5py.File:
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Raise ArchiveError, with the path and what is wrong, for any error that reading the file may raise."""
+    """Turn any error that reading the file may raise into an ArchiveError that says what is wrong with it."""
     try:
         yield
     except ArchiveError:
@@ -129,7 +129,7 @@ def _inspect(file: h5py.File, *, size: int) -> None:
 
 
 def _own(group: h5py.Group, name: str, kind: type) -> Any:
-    """Return what lies in the group under this name itself, and not by a link to elsewhere."""
+    """Return the member of a group of this name and kind; raise ValueError if it is another or a link to elsewhere."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink) or group.get(name, getclass=True) is not kind:
         raise ValueError(
             f"{group.name.rstrip('/')}/{name} is no {kind.__name__.lower()} of this file, but a link or else"
@@ -153,7 +153,7 @@ def _looks_whole(block: bytes) -> bool:
 
 def _read_whole(path: Path) -> bytes:
     try:
-        # without O_NONBLOCK a named pipe in the place of the file would be waited for
+        # without O_NONBLOCK, opening a named pipe in the place of the file would block
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,1 +1,1 @@
-"""What the commands share: sessions, progress, exit codes."""
+"""What the commands share: exit codes, sessions, log, progress, dry run."""

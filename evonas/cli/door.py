@@ -1,4 +1,4 @@
-"""What every door does around its work: a console, exit codes, and how to resume where a search was stopped.
+"""What all doors share: a console, exit codes, and how to resume a search that was stopped.
 
 Exit codes: 0 done, 1 failed while running, 2 the run file or the command is wrong.
 """
@@ -22,16 +22,16 @@ from evonas.errors import ChangedRunError, EvonasError, LostWorkersError, Option
 from evonas.report.escaping import visible
 
 INTERRUPTED = 130
-"""What shells say of a program that Ctrl-C has ended."""
+"""Exit code of a program that Ctrl-C has ended, as shells have it."""
 
 
 @contextmanager
 def exit_codes(given: Path | str, *, cannot: str) -> Iterator[None]:
-    """Tell errors as sentences, and end with the code for their kind; what is unexpected keeps its traceback.
+    """Print expected errors as sentences, and exit with the code of their kind; others keep their traceback.
 
     Args:
         given: What the door was given: a run file, or a folder of results.
-        cannot: What cannot be done with it where it is wrong, such as `"be run"`.
+        cannot: What cannot be done with it if it is wrong, such as `"be run"`.
 
     Raises:
         typer.Exit: If anything failed.
@@ -41,7 +41,7 @@ def exit_codes(given: Path | str, *, cannot: str) -> Iterator[None]:
         raise typer.Exit(2)
     try:
         yield
-        sys.stdout.flush()  # while a full disk or a closed pipe can still be told
+        sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
     except (OptionError, ChangedRunError) as error:
         _tell(f"{given} cannot {cannot}:\n{error}")
         raise typer.Exit(2) from None
@@ -62,14 +62,14 @@ def exit_codes(given: Path | str, *, cannot: str) -> Iterator[None]:
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Say how to resume when somebody stops the command, SIGTERM ends it, or its workers die.
+    """Say how to resume if Ctrl-C or SIGTERM stops the command, or its workers die.
 
     Args:
         command: What was typed, as `command_line` returns it.
 
     Raises:
         typer.Exit: With code 1, if it was stopped.
-        LostWorkersError: If its workers are dead, with how to resume.
+        LostWorkersError: If its workers are dead; its text then says how to resume.
     """
     how = f"every finished evaluation is kept. Go on with the same command:\n  {visible(command)}"
     try:
@@ -102,8 +102,8 @@ def console(*, piped_width: int, on_stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error.
 
     Args:
-        piped_width: Width in cells where the output is no terminal.
-        on_stderr: Whether people read standard error, because programs read standard output.
+        piped_width: Width in characters if the output is not a terminal.
+        on_stderr: Whether to write to standard error, because programs read standard output.
     """
     stream = sys.stderr if on_stderr else sys.stdout
     is_terminal = stream is not None and stream.isatty()
@@ -111,7 +111,7 @@ def console(*, piped_width: int, on_stderr: bool = False) -> Console:
 
 
 def sentence_of(error: OSError) -> str:
-    """Return what the operating system refused, as a sentence."""
+    """Return an error of the operating system as a sentence."""
     what = error.strerror or str(error) or type(error).__name__
     names = [name for name in (error.filename, error.filename2) if name is not None]
     where = " and ".join(os.fsdecode(name) if isinstance(name, bytes) else str(name) for name in names)
@@ -120,15 +120,15 @@ def sentence_of(error: OSError) -> str:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Return a context in which SIGTERM interrupts, with which `ray job stop` and batch systems end programs.
+    """Return a context in which SIGTERM, by which `ray job stop` and batch systems end programs, acts as Ctrl-C does.
 
     Only the first one does: a second would interrupt the saving of results.
     """
-    came: list[int] = []
+    received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) == 1:
+        received.append(number)
+        if len(received) == 1:
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
@@ -142,12 +142,12 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 
 def _tell(text: str) -> None:
-    with suppress(OSError):  # standard error may be closed as well, and then nobody listens
+    with suppress(OSError):  # standard error may be closed as well
         typer.echo(visible(text), err=True)
 
 
 def _give_up_output() -> None:
-    """Send what is still unwritten nowhere, so that Python does not try it again at its end."""
+    """Discard unwritten output, so that Python does not try to write it again as it exits."""
     with suppress(OSError, ValueError):
         descriptor = sys.stdout.fileno()
         try:

@@ -1,4 +1,4 @@
-"""A dry run: one network of a resolved run is built, to see that it can be; nothing is evaluated, nothing written."""
+"""A dry run: one network of a resolved run is built and tried; nothing is evaluated or written."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from evonas.runfile.resolve import ResolvedRun
 
 
 def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> None:
-    """Build one network, let it answer two samples, and print what is known of it and of the run.
+    """Build one network, run it on two samples, and print what is known about it and the run.
 
     Args:
-        run: What would be searched.
-        checks: Say whether a planned network fits on each chip of the command; not used where the space has no `plan`.
+        run: The run that would be searched.
+        checks: One for each chip of the command: say whether a planned network fits there. Unused if the space has no
+            `plan`.
         console: Where to print.
 
     Raises:
-        WorkersError: If the workers that the run asks for cannot be started here, as far as that is seen at once.
+        WorkersError: If the workers of the run cannot be started here, as far as can be seen without starting any.
     """
     if run.file.workers.count != 0:
         check_environment()

@@ -1,4 +1,4 @@
-"""Progress of a search: a display on a terminal; elsewhere plain lines, at least one every ten seconds."""
+"""Progress of a search: a display on a terminal, elsewhere plain lines, at least one every ten seconds."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from evonas.engine.failures import kind_of
 from evonas.engine.view import Row
 from evonas.report.escaping import visible
 
-LINES = 20  # plain lines of a run, at least about
+LINES = 20
+"""Plain lines of a whole run, about; more if evaluations are slow."""
+
 LINE_SECONDS = 10.0
 """Longest time between two plain lines, even if no evaluation ends in between."""
 
-STANDING_SECONDS = 2.0
-"""Hypervolume and best values are computed no more often than this, and in at most a twentieth of the time."""
+SUMMARY_SECONDS = 2.0
+"""Shortest time between two computations of the summary, which take at most a twentieth of all time."""
 
 
 class SearchProgress:
-    """Shows how far a search is: evaluations, hypervolume and best values, failures, rejections, time.
+    """Shows how far a search is: evaluations, summary, failures, rejections, time.
 
-    Use as a context manager, and call with each row that is seen.
+    A context manager, to be called with each row that is seen.
 
     Args:
         evaluations: The budget.
-        standing: Returns how far the search has come, such as its hypervolume. May be slow.
-        log: Takes each plain line.
-        console: Where to show; a display if it is a terminal, plain lines otherwise.
-        title: What is searched and where its results lie, for the display.
-        replayed: Returns whether the row of a slot is from an earlier session; such rows are counted silently.
+        summary: Returns how far the search is, in words, such as its hypervolume. May be slow.
+        log: Called with each plain line.
+        console: Where to show progress; a display if it is a terminal, plain lines otherwise.
+        title: What is searched, for the display.
+        replayed: Returns whether the row of a slot is from an earlier session; such rows are only counted.
         seconds: Budget of wall-clock seconds, if any.
     """
 
@@ -42,7 +44,7 @@ class SearchProgress:
         self,
         evaluations: int,
         *,
-        standing: Callable[[], str],
+        summary: Callable[[], str],
         log: Callable[[str], None],
         console: Console,
         title: str = "searching",
@@ -50,14 +52,14 @@ class SearchProgress:
         seconds: float | None = None,
     ) -> None:
         self._evaluations = evaluations
-        self._standing = standing
+        self._summarise = summary
         self._log = log
         self._is_replayed = replayed
         self._seconds = seconds
         self._every = max(1, evaluations // LINES)
         self._began = self._line_at = time.monotonic()
-        self._stood_at, self._stood_for = -float("inf"), 0.0
-        self._stands = ""
+        self._summarised_at, self._summary_seconds = -float("inf"), 0.0
+        self._summary = ""
         self._seen = self._failed = self._rejected = 0
         self._kinds: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
@@ -80,7 +82,7 @@ class SearchProgress:
         self._began = self._line_at = time.monotonic()
         self._bar.start()
         if not self._bar.live.is_started:
-            threading.Thread(target=self._keep_talking, daemon=True, name="evonas-progress").start()
+            threading.Thread(target=self._keep_writing, daemon=True, name="evonas-progress").start()
         return self
 
     def __exit__(
@@ -93,7 +95,7 @@ class SearchProgress:
                 self._line()
 
     def __call__(self, row: Row) -> None:
-        """Take note of a row."""
+        """Count a row, and show progress if that is due."""
         with self._lock:
             is_evaluation = row.job.kind == "evaluate" and not row.is_rejected
             self._rejected += row.is_rejected
@@ -105,26 +107,26 @@ class SearchProgress:
                     self._bar.update(self._task, completed=self._seen)
                 return
             if row.is_rejected:
-                return  # many may come at once, and none is progress; the next line counts them
+                return  # many may come at once, and none is progress; the next line shows their number
             self._has_news = True
             is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._evaluations)
             is_due = is_step or time.monotonic() - self._line_at >= LINE_SECONDS
             if self._bar.live.is_started:
-                self._work_out()
+                self._update_summary()
                 self._bar.update(self._task, completed=self._seen, state=visible(self._state()))
             elif is_due:
-                self._work_out(now=self._seen >= self._evaluations)
+                self._update_summary(now=self._seen >= self._evaluations)
                 self._line()
             if row.is_failure:
                 self._tell_failure(row)
 
-    def _work_out(self, *, now: bool = False) -> None:
-        """Compute hypervolume and best values, if that is due."""
+    def _update_summary(self, *, now: bool = False) -> None:
+        """Compute the summary if that is due."""
         began = time.monotonic()
-        if now or began - self._stood_at >= max(STANDING_SECONDS, 20 * self._stood_for):
-            self._stands = self._standing()
-            self._stood_at = time.monotonic()
-            self._stood_for = self._stood_at - began
+        if now or began - self._summarised_at >= max(SUMMARY_SECONDS, 20 * self._summary_seconds):
+            self._summary = self._summarise()
+            self._summarised_at = time.monotonic()
+            self._summary_seconds = self._summarised_at - began
 
     def _line(self) -> None:
         elapsed = time.monotonic() - self._began
@@ -136,13 +138,13 @@ class SearchProgress:
         self._log(line)
 
     def _state(self) -> str:
-        parts = [self._stands] if self._stands else []
+        parts = [self._summary] if self._summary else []
         parts.append(f"{self._failed} failed")
         parts += [f"{self._rejected} rejected"] if self._rejected else []
         return ", ".join(parts)
 
     def _tell_failure(self, row: Row) -> None:
-        """Log the first failure of each kind; the others are only counted."""
+        """Log a failure if it is the first of its kind."""
         kind = kind_of(row)
         if kind in self._kinds:
             return
@@ -150,15 +152,15 @@ class SearchProgress:
         evaluation = row.evaluation
         self._log(f"slot {row.job.slot} failed: {evaluation.outcome.value} {evaluation.message}".rstrip())
 
-    def _keep_talking(self) -> None:
-        """Write a line when none was due for long: one evaluation may take minutes."""
+    def _keep_writing(self) -> None:
+        """Write a line whenever none was written for `LINE_SECONDS`: one evaluation may take minutes."""
         while not self._is_over.wait(1.0):
             with self._lock:
                 if time.monotonic() - self._line_at >= LINE_SECONDS and not self._is_over.is_set():
                     self._line()
 
 
-def standing(archive: Archive, *, top_rung: int) -> str:
+def summary(archive: Archive, *, top_rung: int) -> str:
     """Return hypervolume, the best value of each objective and the number of networks at the top rung, in words."""
     front = archive.front()
     parts = [f"hypervolume {'not yet known' if front.hypervolume is None else f'{front.hypervolume:.4f}'}"]

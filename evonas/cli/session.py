@@ -1,4 +1,4 @@
-"""A session: a search of a resolved run in its folder, begun or resumed, with log and progress."""
+"""A session: one command that runs or resumes a search in its folder, with log and progress."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from evonas.runfile.schema import FREE_SETTINGS
 
 
 def run_or_resume(
-    run: ResolvedRun, folder: Path, *, standing: Callable[[Archive], str], console: Console, retry: bool = False
+    run: ResolvedRun, folder: Path, *, summary: Callable[[Archive], str], console: Console, retry: bool = False
 ) -> tuple[Archive, Ending]:
     """Run or resume a search in `folder`; return the closed archive and why the search ended.
 
     Args:
         run: What is searched.
-        folder: Where archive, log and the resolved run file lie; made where it is missing.
-        standing: Returns how far the search has come, for progress lines.
+        folder: Where archive, log and the resolved run file are; created if missing.
+        summary: Returns how far the search is, in words, for progress lines.
         console: Where progress is shown.
-        retry: Whether the jobs of failed rows are done again first.
+        retry: Whether to retry failed rows first.
 
     Raises:
         RunFileError: If nothing can be written to the folder.
@@ -66,7 +66,7 @@ def run_or_resume(
         workers = run.workers()
         progress = SearchProgress(
             run.budget.evaluations,
-            standing=lambda: standing(archive),
+            summary=lambda: summary(archive),
             log=log.write,
             console=console,
             title=_title(run, folder),
@@ -91,10 +91,10 @@ def run_or_resume(
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Check that results can be written to a folder; its faults are raised with those of the run file read within.
+    """Check that results can be written to a folder; its faults are raised together with those of the context's body.
 
     Raises:
-        RunFileError: If they cannot, or the run file is wrong.
+        RunFileError: If they cannot, or the body, which reads the run file, raises one.
     """
     faults = output_faults(folder)
     try:
@@ -106,7 +106,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def output_faults(folder: Path) -> list[str]:
-    """Return a sentence where results cannot be written to a folder, as far as that can be seen without writing."""
+    """Return a sentence if results cannot be written to a folder, as far as can be seen without writing."""
     try:
         for place in (folder, *folder.parents):
             if place.is_dir():
@@ -120,7 +120,7 @@ def output_faults(folder: Path) -> list[str]:
 
 
 def make_output(folder: Path) -> None:
-    """Check that results can be written to a folder, which is made where it is missing.
+    """Create a folder if it is missing, and check that results can be written to it.
 
     Raises:
         RunFileError: If they cannot.

@@ -1,4 +1,4 @@
-"""The log of a session: lines with the time, in `log.txt` and, where the console is no terminal, there as well."""
+"""The log of a session: lines with the time, in `log.txt` and, unless it is a terminal, on the console."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _FORM = ("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
 
 class SessionLog:
-    """Sends what evonas logs to a file and a console while this context lasts, and leaves the logger as it was.
+    """A context in which the log of evonas goes to a file and a console; afterwards the logger is as it was before.
 
     Args:
-        file: Where lines are added.
+        file: The file that lines are added to.
         console: Where lines are shown as well, unless it is a terminal.
 
     Raises:
@@ -49,12 +49,12 @@ class SessionLog:
         log.info("%s", line)
 
     def tell(self, line: str) -> None:
-        """Write a line to the file, and show it on the console, on a terminal as well."""
+        """Write a line to the file and show it on the console, terminal or not."""
         log.info("%s", line, extra={"is_for_file": True})
         self.show(line)
 
     def show(self, line: str) -> None:
-        """Show a line on the console alone, on a terminal as well."""
+        """Show a line on the console only, terminal or not."""
         if self._console.is_terminal:
             self._console.print(visible(line), markup=False, highlight=False)
         else:
@@ -78,7 +78,7 @@ class SessionLog:
 
 
 class _Visible(logging.Formatter):
-    """Formats messages, which may quote any text, without characters that steer a terminal."""
+    """Formats messages, which may quote any text, without the control characters of a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line of the log."""
@@ -86,10 +86,10 @@ class _Visible(logging.Formatter):
 
 
 class LogFile(logging.StreamHandler[TextIO]):
-    """Adds lines to the file at `path`, which is made where there is none.
+    """Adds lines to the file at `path`, which is created if missing.
 
     Raises:
-        ArchiveError: If it is a link, no file, or cannot be written.
+        ArchiveError: If it is a link, not a file, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,7 +105,7 @@ class LogFile(logging.StreamHandler[TextIO]):
 
     def close(self) -> None:
         """Close the file."""
-        with suppress(OSError):  # the last lines do not fit on the disk, as `handleError` has said
+        with suppress(OSError):  # the last lines do not fit on the disk, as `handleError` has reported
             self.stream.close()
         super().close()
 

@@ -1,4 +1,4 @@
-"""An attempt: what comes of a job, whatever the function that does it may raise."""
+"""An attempt at a job: whatever `evaluate` returns or raises becomes an evaluation."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from evonas.engine.job import Job
 from evonas.errors import TrainingDivergedError
 
 Evaluate = Callable[[Job], Any]
-"""Returns the measurement of an `evaluate` job: a `Measurement` or a JSON object; of a `search` job the genotypes
-that it proposes; or a `Result`, which holds more. What it raises becomes the outcome of the row."""
+"""Does a job. For an `evaluate` job it returns the measurement, a `Measurement` or a JSON object; for a `search` job
+the genotypes that it proposes; or a `Result`, which holds more. What it raises becomes the outcome of the row."""
+
+_Handler = Callable[[int, FrameType | None], Any]
 
 
 def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
-    """Return what came of `evaluate(job)`; whatever it raises is an outcome, never an exception.
+    """Return the evaluation of `job`; whatever `evaluate` raises becomes its outcome, never an exception.
 
     Raises:
-        KeyboardInterrupt: If somebody interrupts this process meanwhile, which is nothing that `evaluate` raised.
+        KeyboardInterrupt: If this process is interrupted from outside meanwhile, unlike one that `evaluate` raises.
     """
     began = time.monotonic()
     outcome, message, result = Outcome.MEASURED, "", Result()
-    with _signals() as came:
+    with _signals() as received:
         try:
             result = Result.of(evaluate(job), kind=job.kind)
         except TrainingDivergedError as error:
             outcome, message = Outcome.DIVERGED, text_of(error)
         except BaseException as error:
-            if came and not isinstance(error, Exception):
+            if received and not isinstance(error, Exception):
                 raise
             outcome = Outcome.OUT_OF_MEMORY if _is_out_of_memory(error) else Outcome.CRASHED
-            message = told(error)
+            message = message_of(error)
     return Evaluation(
         job,
         outcome,
@@ -51,7 +53,7 @@ def attempt(evaluate: Evaluate, job: Job) -> Evaluation:
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, also where it cannot say it."""
+    """Return the text of an exception, or why there is none."""
     try:
         return str(error)
     except Exception as failure:
@@ -61,40 +63,40 @@ def text_of(error: BaseException) -> str:
 def _device(evaluate: Evaluate) -> str:
     try:
         return str(getattr(evaluate, "device", "cpu"))
-    except Exception:  # a property of a user's own may raise anything
+    except Exception:  # a user's own property may raise anything
         return "unknown"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says; its class where it says nothing."""
+    """Return the first line of the text of an exception; its class where the text is empty."""
     lines = text_of(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Return a list of the interrupts that come from outside while this context lasts.
+    """Return a context that notes the signals that interrupt this process from outside, in the list that it gives.
 
-    They are told apart by who raised: an `evaluate` may raise `KeyboardInterrupt` as well, and that is its failure.
+    An `evaluate` may raise `KeyboardInterrupt` as well; without a signal, that is a failure of its own.
     """
-    came: list[int] = []
+    received: list[int] = []
     former: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # no other thread may ask, nor is interrupted
+    if threading.current_thread() is threading.main_thread():  # others can neither set handlers nor be interrupted
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if callable(handler):
                 former[number] = handler
-                signal.signal(number, _noting(handler, came))
+                signal.signal(number, _noting(handler, received))
     try:
-        yield came
+        yield received
     finally:
         for known, handler in former.items():
             signal.signal(known, handler)
 
 
-def _noting(handler: Callable[[int, FrameType | None], Any], came: list[int]) -> Callable[[int, FrameType | None], Any]:
+def _noting(handler: _Handler, received: list[int]) -> _Handler:
     def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
         handler(number, frame)
 
     return note
@@ -102,17 +104,17 @@ def _noting(handler: Callable[[int, FrameType | None], Any], came: list[int]) ->
 
 def _is_out_of_memory(error: BaseException) -> bool:
     # torch's CPU allocator raises a plain RuntimeError; torch itself is not imported here
-    said = text_of(error)[:MESSAGE_LIMIT].lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
+    text = text_of(error)[:MESSAGE_LIMIT].lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
-def told(error: BaseException) -> str:
-    """Return what was raised and where, short enough for a row."""
+def message_of(error: BaseException) -> str:
+    """Return what was raised, and where, as the message of a row."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
-    said = text_of(error)
-    if len(said) + len(where) > MESSAGE_LIMIT - 200:  # room for its class, and for what an Evaluation says of the cut
-        said = f"{said[: MESSAGE_LIMIT - 300]} … (cut, {len(said):,} characters)"
-    return f"{type(error).__name__}: {said}{where}"
+    text = text_of(error)
+    if len(text) + len(where) > MESSAGE_LIMIT - 200:  # room for its class and for the note of the cut
+        text = f"{text[: MESSAGE_LIMIT - 300]} … (cut, {len(text):,} characters)"
+    return f"{type(error).__name__}: {text}{where}"

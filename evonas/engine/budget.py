@@ -9,7 +9,7 @@ from evonas.engine.failures import FAILURES_IN_A_ROW
 from evonas.options import Number, OrNone, Whole, settle
 
 REJECTED_IN_A_ROW = 2000
-"""Networks that are rejected one after the other before a search gives up."""
+"""Rejected networks in a row after which a search gives up."""
 
 MOST_EVALUATIONS = 10**9
 
@@ -23,8 +23,8 @@ class Budget:
 
     Attributes:
         evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; rejected networks cost nothing.
-        seconds: Wall-clock seconds of this call after which no job is started any more; how far a search comes
-            in them depends on the machine.
+        seconds: Wall-clock seconds of this call after which no more jobs are started; how far a search gets in them
+            depends on the machine.
 
     Raises:
         OptionError: If a number is out of its range.

@@ -1,4 +1,4 @@
-"""What a run is, as JSON: what a strategy, a space or a function is made of, so that a resumed run can be compared."""
+"""Descriptions in JSON: what a strategy, a space or a function consists of, to compare a resumed run with its start."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from evonas.objective import Objective
 from evonas.space import Space
 
 _DEEPEST = 8
-_LONGEST = 4000  # characters of JSON; what is longer is kept as its hash: differences are told, if not in which words
+_LONGEST = 4000  # characters of JSON; what is longer is kept as its hash, which still shows that something differs
 
 
 def described(value: Any) -> Any:
-    """Return what `value` is made of, as JSON: the same in every process and on every machine.
+    """Return what `value` consists of, as JSON: the same in every process and on every machine.
 
-    Dataclasses are told by the name of their class and their public fields, functions by their name and the arguments
-    that are bound to them, arrays by type and shape, and all else by the name of its class.
+    Dataclasses are described by the name of their class and their public fields, functions by their name and bound
+    arguments, arrays by type and shape, and everything else by the name of its class.
     """
-    description = _told(value, _DEEPEST)
+    description = _plain(value, _DEEPEST)
     text = json.dumps(description)
     return description if len(text) <= _LONGEST else {"sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def described_space(space: Space) -> dict[str, Any]:
-    """Return what a space is, as JSON: its variables in their order, its rules, and how assignments are arranged."""
+    """Return a space as JSON: its variables in their order, its rules, and how assignments are arranged."""
     return {
         "variables": list(space.variables),
         **{f"variables.{name}": described(variable) for name, variable in space.variables.items()},
@@ -44,13 +44,13 @@ def described_space(space: Space) -> dict[str, Any]:
 
 
 def described_objective(objective: Objective) -> dict[str, Any]:
-    """Return what an objective is, as JSON, but for the function that computes it."""
+    """Return an objective as JSON, without its functions and what follows from them."""
     apart = ("score", "band", "uncounted", "basis", "parts", "planned")
     names = [field.name for field in fields(objective) if field.name not in apart]
-    return {name: _told(getattr(objective, name), _DEEPEST) for name in names}
+    return {name: _plain(getattr(objective, name), _DEEPEST) for name in names}
 
 
-def _told(value: Any, depth: int) -> Any:
+def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -62,50 +62,50 @@ def _told(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, Mapping):
-        return {str(name): _told(item, depth - 1) for name, item in value.items()}
+        return {str(name): _plain(item, depth - 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_told(item, depth - 1) for item in value]
+        return [_plain(item, depth - 1) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_told(item, depth - 1) for item in value), key=json.dumps)
+        return sorted((_plain(item, depth - 1) for item in value), key=json.dumps)
     if isinstance(value, type):
         return value.__qualname__
     if callable(value) and not is_dataclass(value):
-        return _told_function(value, depth - 1)
-    return _told_object(value, depth - 1)
+        return _function(value, depth - 1)
+    return _object(value, depth - 1)
 
 
-def _told_object(value: Any, depth: int) -> Any:
+def _object(value: Any, depth: int) -> Any:
     if is_dataclass(value):
         public = [field.name for field in fields(value) if not field.name.startswith("_")]
-        return {"type": type(value).__qualname__, **{name: _told(getattr(value, name), depth) for name in public}}
+        return {"type": type(value).__qualname__, **{name: _plain(getattr(value, name), depth) for name in public}}
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return value.item() if value.shape == () else {"type": str(value.dtype), "shape": list(value.shape)}
     return type(value).__qualname__
 
 
-def _told_function(function: Callable[..., Any], depth: int) -> Any:
+def _function(function: Callable[..., Any], depth: int) -> Any:
     if isinstance(function, partial):
-        return _bound(_told(function.func, depth), [*function.args], function.keywords, depth)
+        return _bound(_plain(function.func, depth), [*function.args], function.keywords, depth)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     if hasattr(function, "__self__") and not isinstance(function.__self__, ModuleType):
         return _bound(name, [function.__self__], {}, depth)
-    closed = {}
+    free = {}
     for variable, cell in zip(
         getattr(getattr(function, "__code__", None), "co_freevars", ()),
         getattr(function, "__closure__", None) or (),
         strict=False,
     ):
         try:
-            closed[variable] = cell.cell_contents
-        except ValueError:  # not bound yet
+            free[variable] = cell.cell_contents
+        except ValueError:  # not assigned yet
             continue
     defaults = getattr(function, "__kwdefaults__", None) or {}
-    return _bound(name, [*(getattr(function, "__defaults__", None) or ())], {**defaults, **closed}, depth)
+    return _bound(name, [*(getattr(function, "__defaults__", None) or ())], {**defaults, **free}, depth)
 
 
 def _bound(name: Any, arguments: list[Any], named: Mapping[str, Any], depth: int) -> Any:
     if not arguments and not named:
         return name
-    bound = {key: _told(value, depth) if depth > 0 else type(value).__qualname__ for key, value in named.items()}
-    listed = [_told(value, depth) if depth > 0 else type(value).__qualname__ for value in arguments]
+    bound = {key: _plain(value, depth) if depth > 0 else type(value).__qualname__ for key, value in named.items()}
+    listed = [_plain(value, depth) if depth > 0 else type(value).__qualname__ for value in arguments]
     return {"function": name, **({"arguments": listed} if listed else {}), **bound}

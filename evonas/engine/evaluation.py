@@ -1,4 +1,4 @@
-"""Evaluations: a job and what came of it, equal if they say the same."""
+"""Evaluations: a job, how it ended, and its result."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import Enum
 from typing import Any
 
 from evonas.engine.job import Job
-from evonas.engine.plain import kept
+from evonas.engine.plain import as_stored
 from evonas.engine.training_log import Trained
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 
 MESSAGE_LIMIT = 2000
-"""Characters of a message at most: it stands in every copy of an archive, and some errors print whole arrays."""
+"""Most characters of a message: every copy of an archive holds it, and some errors print whole arrays."""
 
-_HOW_IT_WAS_MADE = ("seconds", "host", "device", "retries")
+_PROVENANCE = ("seconds", "host", "device", "retries")
 
 
 class Outcome(Enum):
@@ -37,20 +37,15 @@ class Outcome(Enum):
     WORKER_LOST = "The worker died during the evaluation, and so did those that tried it again."
     REJECTED = "The network was rejected before its evaluation."
 
-    @property
-    def is_machine_made(self) -> bool:
-        """Whether another machine, or the same on another day, might have ended otherwise."""
-        return self in (Outcome.OUT_OF_MEMORY, Outcome.TIME_LIMIT, Outcome.WORKER_LOST)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What an `evaluate` returns. Functions of a user's own may return the bare measurement, or the bare genotypes.
+    """What an `evaluate` returns. A user's own may return only the measurement, or only the genotypes.
 
     Attributes:
         measurement: Of a network: a `Measurement` or a JSON object.
         proposals: Genotypes that a `search` job proposes.
-        trained: What the training took, None where nobody counted.
+        trained: Effort of the training, None where it was not counted.
     """
 
     measurement: Measurement | Mapping[str, Any] | None = None
@@ -59,11 +54,11 @@ class Result:
 
     @classmethod
     def of(cls, result: Any, *, kind: str) -> Result:
-        """Return what an `evaluate` has returned for a job of this kind, in the form in which it can be kept.
+        """Return what `evaluate` returned for a job of this kind as a `Result`, in the form in which it is stored.
 
         Raises:
-            TypeError: If it is nothing that a job of this kind comes to, or cannot be kept.
-            ValueError: If it holds what JSON cannot.
+            TypeError: If it is no result of a job of this kind, or cannot be stored.
+            ValueError: If it contains itself.
         """
         whole = result if type(result) is Result else None  # an Evaluation is a row, made here and nowhere else
         if kind == "search":
@@ -76,28 +71,28 @@ class Result:
         measurement = result if whole is None else whole.measurement
         if not isinstance(measurement, Measurement | Mapping):
             raise TypeError(f"evaluate returned {type(measurement).__name__}, expected a Measurement or a mapping")
-        return replace(whole or cls(), measurement=kept(measurement))
+        return replace(whole or cls(), measurement=as_stored(measurement))
 
 
 @dataclass(frozen=True)
 class Evaluation(Result):
     """A row of the archive: a job, how it ended, and its result.
 
-    `seconds`, `host`, `device` and `retries` tell how it was made and are no part of the result:
+    `seconds`, `host`, `device` and `retries` say how the result was obtained and are no part of it:
     `same_result` leaves them out.
 
     Attributes:
         job: What was to be done.
         outcome: How it ended.
-        message: What happened, for people; empty on success. Cut, which it then says, to `MESSAGE_LIMIT` characters.
+        message: What happened, for people; empty on success. Cut to `MESSAGE_LIMIT` characters, which it then says.
         measurement: As in `Result`; None on failure.
         proposals: As in `Result`.
         trained: As in `Result`.
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.
         device: Kind of device, such as `"cpu"` or the name of the GPU.
-        retries: Tries before the one that this came of: workers that were lost, failures that were tried again.
-        degree: By how much a rejected network misses what it would have to keep; 0 for all others.
+        retries: Earlier tries of the job, which lost their worker or failed.
+        degree: By how much a rejected network breaks the rules; 0 for all others.
 
     Example:
         >>> from evonas import Evaluation, Genotype, Job, Outcome
@@ -122,15 +117,15 @@ class Evaluation(Result):
             object.__setattr__(self, "message", self.message[: MESSAGE_LIMIT - len(end)] + end)
 
     def same_result(self, other: Evaluation) -> bool:
-        """Return whether both rows say the same, on whatever machine they were computed, and however long it took."""
+        """Return whether both rows have the same job, outcome and result, wherever they were computed."""
         return self._result == other._result
 
     @property
     def sample_steps(self) -> float:
-        """Sample-steps of the training: counted, or as they were predicted where nobody counted."""
+        """Sample-steps of the training: as counted, else as predicted."""
         return self.job.sample_steps if self.trained is None else self.trained.sample_steps
 
     @property
     def _result(self) -> tuple[Any, ...]:
         names = (field.name for field in fields(self))
-        return tuple(getattr(self, name) for name in names if name not in _HOW_IT_WAS_MADE)
+        return tuple(getattr(self, name) for name in names if name not in _PROVENANCE)

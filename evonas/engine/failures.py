@@ -1,4 +1,4 @@
-"""Failures: which are of one kind, and when so many of one kind came first that a search is without hope."""
+"""Failures: which are of one kind, and when a search is given up because its first rows all fail alike."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from evonas.engine.view import Row
 
 FAILURES_IN_A_ROW = 20
-"""Rows that fail one after the other in the same way, before anything was measured, until a search is given up."""
+"""Failures of one kind in a row, before anything was measured, after which a search is given up."""
 
 _RAISED = re.compile(r"(?P<error>[\w.]+): .*\((?P<where>[^()]+, line \d+)\)", re.DOTALL)
 _NUMBER = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def kind_of(row: Row) -> tuple[str, ...]:
-    """Return what failures of one kind have in common: outcome, error and place, or the sentence up to its numbers."""
+    """Return what failures of one kind have in common: outcome, error and place, or the message without its numbers."""
     outcome, message = row.evaluation.outcome.name, row.evaluation.message
     raised = _RAISED.fullmatch(message)
     if raised is not None:
@@ -23,7 +23,7 @@ def kind_of(row: Row) -> tuple[str, ...]:
 
 
 class FirstFailures:
-    """A fold over the rows seen: how many have failed in the same way since the beginning, with none measured."""
+    """How many of the rows seen have failed in the same way, as long as none was measured."""
 
     def __init__(self) -> None:
         self._is_over = False
@@ -32,11 +32,11 @@ class FirstFailures:
 
     @property
     def are_hopeless(self) -> bool:
-        """Whether a search had better end."""
+        """Whether the search should be given up."""
         return not self._is_over and self._count >= FAILURES_IN_A_ROW
 
     def see(self, row: Row) -> None:
-        """Take note of a row."""
+        """Count a row."""
         if row.is_rejected or self._is_over:
             return
         if not row.is_failure:

@@ -25,7 +25,7 @@ class Cost:
         sample_steps: Samples that go through a training step, forward and backward, times their time steps.
 
     Raises:
-        OptionError: If one is no finite number, or negative.
+        OptionError: If one is negative or not a finite number.
 
     Example:
         >>> from evonas import Cost
@@ -46,17 +46,17 @@ class Job:
 
     Attributes:
         slot: Position in the run, from 0 in the order in which jobs start in virtual time.
-        kind: `"evaluate"` a genotype; `"search"`: a job that searches and proposes genotypes.
+        kind: `"evaluate"`: evaluate a genotype; `"search"`: search, and propose genotypes.
         genotype: The network to evaluate; empty for a `search` job.
         strategy: Name of the strategy that proposed it.
         parents: Slots of the rows that it was made from.
         rung: Rung of the ladder, from 0.
-        epochs: Epochs of training at that rung; those of a `search` job stand in its settings.
+        epochs: Epochs of training at that rung; those of a `search` job are in its settings.
         cost: Predicted cost, in any unit that is the same for all jobs of a run.
-        sample_steps: Predicted samples of the whole training times their time steps; 0 where nothing is trained.
+        sample_steps: Predicted sample-steps, as in `Cost`; 0 where nothing is trained.
         start: Virtual time at which it starts, in the same unit.
         seed: Seed of the run.
-        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
+        settings: Settings of a `search` job; for an evaluation, what its strategy wants to remember about it.
 
     Example:
         >>> from evonas import Genotype, Job

@@ -1,4 +1,4 @@
-"""The ladder: many networks are trained for a few epochs, the better part of them for more."""
+"""The ladder: many networks are trained for a few epochs, and the best of them for more."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PARTS = 1_000_000
 """`keep` is taken as the nearest fraction with a denominator up to this, so that .29 of 100 rows are 29."""
 
 Candidates = Callable[[View, int, int], Iterable[tuple[Row, Mapping[str, Scalar]]]]
-"""`candidates(view, rung, places)` returns the rows of a rung that may climb, the first to climb first, each with what
-its job is to remember. `places` is how many of all its rows climb. A pure function of its arguments."""
+"""`candidates(view, rung, places)` returns the rows of a rung that may be promoted, in order of precedence, each with
+the settings of its next job. `places` is how many of all its rows are promoted. A pure function of its arguments."""
 
 
 def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mapping[str, Scalar]]]:
@@ -44,11 +44,11 @@ class Ladder:
 
     Attributes:
         epochs: Epochs of training at each rung, rising. The learning-rate schedule is always that of the last.
-        keep: Part of the rows of a rung that climb to the next.
+        keep: Fraction of the rows of a rung that are promoted to the next.
         candidates: Which rows those are; a search for several targets has its own order.
 
     Raises:
-        OptionError: If epochs do not rise from 1 on, or `keep` is no part.
+        OptionError: If epochs are not rising whole numbers above 0, or `keep` does not lie between 0 and 1.
 
     Example:
         >>> from evonas import Ladder
@@ -70,16 +70,16 @@ class Ladder:
         object.__setattr__(self, "keep", float(self.keep))
 
     def places(self, rows: int) -> int:
-        """Return how many of a rung's rows climb to the next, of this number."""
+        """Return how many of this number of rows of a rung are promoted to the next."""
         return int(Fraction(self.keep).limit_denominator(PARTS) * rows)
 
     @property
     def top(self) -> int:
-        """The last rung, the only one that fronts are made of."""
+        """The last rung, from which alone fronts are made."""
         return len(self.epochs) - 1
 
     def promotion(self, view: View) -> Proposal | None:
-        """Return the next network to climb, from the highest rung that has one, or None."""
+        """Return the next promotion, from the highest rung that has one, or None."""
         for rung in reversed(range(self.top)):
             rows = view.scored(rung)
             places = self.places(len(rows))
@@ -93,7 +93,7 @@ class Ladder:
 
 
 def epochs_faults(epochs: Sequence[int]) -> list[str]:
-    """Return a sentence if these are no epochs of a ladder."""
+    """Return a sentence unless these can be the epochs of a ladder."""
     if isinstance(epochs, list | tuple) and 0 < len(epochs) <= MOST_RUNGS:
         are_right = not any(faults_of({"": one}, {"": _EPOCHS}) for one in epochs)
         if are_right and all(low < high for low, high in pairwise(epochs)):

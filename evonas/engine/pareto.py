@@ -1,7 +1,7 @@
-"""What is better in several objectives at once: order, front and hypervolume of rows.
+"""Pareto dominance among rows: order, front and hypervolume.
 
-Everything that pymoo and moocore are shown passes `_matrix`, which lets finite numbers through and nothing else:
-a NaN becomes the only optimum in their sorting and can end the process in their hypervolume.
+Everything that pymoo and moocore are given passes `_matrix`, which lets only finite numbers through: a NaN becomes the
+only optimum in their sorting and can crash the process in their hypervolume.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from evonas.objective import Objective
 _CROWDING = get_crowding_function("cd")
 
 REFERENCE_ROWS = 16
-"""First rows from which the corners of the hypervolume are made, where nobody gives another number."""
+"""Default number of first rows from which the corners of the hypervolume are made."""
 
 SAMPLED_POINTS = 1024
-"""Points by which improvements of hypervolumes of three and more objectives are compared."""
+"""Random points with which the hypervolume improvement in three and more objectives is estimated."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reference:
 
     Attributes:
         ideal: `(objectives,)` values that scale to 0.
-        ref_point: `(objectives,)` values that scale to 1; what is not better in every objective adds nothing.
+        ref_point: `(objectives,)` values that scale to 1; a point must be better in every objective to count.
     """
 
     ideal: tuple[float, ...]
@@ -43,18 +43,17 @@ class Reference:
 
 
 def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[Row]:
-    """Return `rows`, best first, without any random number and whatever their order was.
+    """Return `rows`, best first; the order that they come in has no effect.
 
-    Feasible rows come by non-dominated rank, within a rank by crowding distance, the loneliest first; then the
-    infeasible ones by violation, those rejected before their evaluation by degree, failures last. Ties go to the lower
-    slot.
+    Feasible rows come first, by non-dominated rank and within a rank by falling crowding distance; then infeasible ones
+    by violation; then those rejected before their evaluation by degree; then failures. Ties go to the lower slot.
 
     Source: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEVC 6(2), 2002,
     section III, with its constrained domination (definition 1, section VI).
 
     Args:
         rows: Rows of one rung.
-        objectives: Where given, crowding is measured in decades on the axes that say `log`.
+        objectives: If given, crowding is measured in decades on the axes of those with `log`.
 
     Raises:
         EvonasError: If a feasible row has a cost that is not a finite number.
@@ -65,7 +64,7 @@ def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[
 def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[tuple[Row, int, float]]:
     """Return `order(rows)`, each row with its rank from 0 and its crowding distance (`inf` at the ends of a rank).
 
-    All others stand behind the last rank, one rank for each violation or degree, with crowding distance 0.
+    All others follow the last front, one rank for each violation or degree, with crowding distance 0.
     """
     by_slot = sorted(rows, key=lambda row: row.job.slot)
     feasible = [row for row in by_slot if row.is_feasible]
@@ -84,7 +83,7 @@ def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> lis
 
 
 def _behind(row: Row) -> tuple[bool, float]:
-    """Return by what rows that are not feasible are sorted: measured ones first, failures last."""
+    """Return the sort key of rows that are not feasible: measured ones first, failures last."""
     return not row.is_scored, row.violation
 
 
@@ -99,13 +98,13 @@ def front(rows: Sequence[Row]) -> list[Row]:
 def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference: Reference) -> float:
     """Return the part of the box between `reference.ideal` and `reference.ref_point` that `costs` dominate, in [0, 1].
 
-    Each axis is scaled to [0, 1], in decades where its objective says `log`, and what lies outside is moved onto
-    the border: a point beyond the ideal counts as the ideal, one beyond the reference point adds nothing. Zero has
-    no logarithm: on a logarithmic axis it lies infinitely far towards small values, and so do negative values.
+    Each axis is scaled to [0, 1], in decades if its objective has `log`, and clipped: a point beyond the ideal counts
+    as the ideal, one beyond the reference point adds nothing. On a logarithmic axis, zero and negative values lie
+    infinitely far towards small values.
 
     Args:
         costs: `(points, objectives)`, as in `Row.costs`: signed so that less is better. May be empty.
-        objectives: What the columns are.
+        objectives: Those of the columns.
         reference: The corners of the box.
 
     Raises:
@@ -133,46 +132,47 @@ def hypervolume_improvement(
 ) -> np.ndarray:
     """Return the `(candidates,)` hypervolume that each candidate alone would add to `front`, up to `ref_point`.
 
-    Exact for one and two objectives. For more it is the part of `SAMPLED_POINTS` random points of the box around all
-    that a candidate would dominate and the front does not: enough to tell which candidates add most.
+    Exact for one and two objectives. For more it is estimated by `SAMPLED_POINTS` random points of the box around all,
+    from the part that a candidate dominates and the front does not: enough to tell which candidates add most.
 
     Args:
         front: `(points, objectives)` costs, less is better, none of which dominates another.
         candidates: `(candidates, objectives)` costs.
-        ref_point: `(objectives,)` costs; what is not better in every objective adds nothing.
-        rng: Where the points of the box come from.
+        ref_point: `(objectives,)` costs; a candidate must be better in every objective to add anything.
+        rng: Source of the random points.
     """
-    points, added = _matrix(front), _matrix(candidates)
+    points, added = _matrix(front), _matrix(candidates)  # (points, objectives), (candidates, objectives)
     objectives = added.shape[1]
     if objectives == 1:
         return np.maximum(min(float(points.min()), float(ref_point[0])) - added[:, 0], 0.0)
     if objectives == 2:
-        steps = points[np.argsort(points[:, 0], kind="stable")]
-        begins = np.concatenate([[-np.inf], steps[:, 0]])
+        steps = points[np.argsort(points[:, 0], kind="stable")]  # the corners of a staircase
+        begins = np.concatenate([[-np.inf], steps[:, 0]])  # (points + 1,) intervals of the first objective
         ends = np.minimum(np.concatenate([steps[:, 0], [np.inf]]), ref_point[0])
-        levels = np.minimum(np.concatenate([[np.inf], steps[:, 1]]), ref_point[1])
-        widths = np.maximum(ends - np.maximum(begins, added[:, :1]), 0.0)
+        levels = np.minimum(np.concatenate([[np.inf], steps[:, 1]]), ref_point[1])  # (points + 1,) heights there
+        widths = np.maximum(ends - np.maximum(begins, added[:, :1]), 0.0)  # (candidates, points + 1)
         return np.asarray((widths * np.maximum(levels - added[:, 1:], 0.0)).sum(axis=1))
     low = np.minimum(points.min(axis=0), added.min(axis=0))
-    sampled = low + np.maximum(ref_point - low, 0.0) * rng.random((SAMPLED_POINTS, objectives))
-    is_free = ~(points[None] <= sampled[:, None]).all(axis=2).any(axis=1)
-    dominated = (added[:, None] <= sampled[is_free][None]).all(axis=2).sum(axis=1)
+    sampled = low + np.maximum(ref_point - low, 0.0) * rng.random((SAMPLED_POINTS, objectives))  # (sampled, objectives)
+    is_free = ~(points[None] <= sampled[:, None]).all(axis=2).any(axis=1)  # (sampled,)
+    dominated = (added[:, None] <= sampled[is_free][None]).all(axis=2).sum(axis=1)  # (candidates,)
     return np.asarray(dominated / SAMPLED_POINTS * np.prod(np.maximum(ref_point - low, 0.0)))
 
 
 def reference(objectives: Sequence[Objective], rows: Sequence[Row]) -> Reference:
     """Return the corners for hypervolumes: from bounds and `best` where there are some, else from `rows`.
 
-    The reference point is the bound on the bad side, else the worst value seen. The ideal is `best`, else the best
-    value seen (or the reference point, where that is better) bettered by the range that was seen; where that is zero,
-    by the distance to the reference point, else by the magnitude of the value, else by 1. On a logarithmic axis
-    it is bettered by a decade, and what is not positive has no place: such bounds, `best` and values do not count,
-    and where no value is left, the reference point is 1. A `best` that is not better than the reference point
-    stays, and the reference point goes to what is worse by the magnitude of `best`, else by 1, or by a decade.
+    In each objective, the reference point is the bound on the bad side, else the worst value seen. The ideal is `best`,
+    else the best value seen (or the reference point, if that is better) improved by the first of these that is not
+    zero: the range of values seen, the distance to the reference point, the magnitude of the value, 1. If `best` is not
+    better than the reference point, the reference point becomes `best` worsened by its magnitude, else by 1.
+
+    On a logarithmic axis, improved and worsened mean by a decade; bounds, `best` and values that are not positive do
+    not count, and if no value is left, the reference point is 1.
 
     Args:
         objectives: What is traded.
-        rows: The first rows of the search (`pop_size` of them); those without a value in every objective do not count.
+        rows: The first rows of the search; those without a value in every objective do not count.
 
     Raises:
         EvonasError: If an objective has no bound on its bad side, and there is no row.
@@ -201,19 +201,19 @@ def _corners(objective: Objective, bound: float | None, *, seen: np.ndarray) -> 
     if best is None:
         top = float(sign * (sign * np.append(seen, bound)).min())
         span = float(np.ptp(seen)) if len(seen) else 0.0
-        return _bettered(top, objective, by=span or abs(bound - top) or abs(top) or 1.0), bound
+        return _improved(top, objective, by=span or abs(bound - top) or abs(top) or 1.0), bound
     if sign * best >= sign * bound:
-        return best, _bettered(best, objective, by=-(abs(best) or 1.0))
+        return best, _improved(best, objective, by=-(abs(best) or 1.0))
     return best, bound
 
 
-def _bettered(value: float, objective: Objective, *, by: float) -> float:
-    """Return what is better than `value`, worse where `by` is negative: by a decade on a logarithmic axis."""
+def _improved(value: float, objective: Objective, *, by: float) -> float:
+    """Return `value` improved, or worsened if `by` is negative, by `by`, or by a decade on a logarithmic axis."""
     return value * 10.0 ** math.copysign(1.0, -objective.sign * by) if objective.log else value - objective.sign * by
 
 
 def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
-    """Return `values` in decades where the objective says `log`; what has no logarithm becomes `-inf`."""
+    """Return `values`, in decades if the objective has `log`; what has no logarithm becomes `-inf`."""
     if not objective.log:
         return values
     decades = np.full(values.shape, -math.inf)
@@ -222,9 +222,9 @@ def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
 
 
 def axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
-    """Return `(points, objectives)` costs, in decades where an objective says `log`.
+    """Return `(points, objectives)` costs, in decades in the columns of objectives with `log`.
 
-    What has no logarithm stands at the smallest value that has one.
+    What has no logarithm is set to the smallest value of its column that has one.
     """
     axes = costs.copy()
     for i, objective in enumerate(objectives):

@@ -1,4 +1,4 @@
-"""Plain values: the form in which a measurement is kept, and reads back the same."""
+"""Plain values: the form in which a measurement is stored, and from which it is read back the same."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _LARGEST = 2**63
 
 
 def plain_json(measurement: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a mapping as JSON reads it back: tuples are lists, numbers of numpy plain numbers.
+    """Return a mapping as it is read back from JSON: tuples become lists, numpy numbers plain numbers.
 
     Raises:
-        TypeError: If it holds what JSON does not know.
-        ValueError: If it holds itself.
+        TypeError: If it holds values that JSON does not know.
+        ValueError: If it contains itself.
     """
     read_back: dict[str, Any] = json.loads(json.dumps(dict(measurement), default=_plain_number))
     return read_back
 
 
-def kept(measurement: Measurement | Mapping[str, Any]) -> Measurement | dict[str, Any]:
-    """Return a measurement as an archive keeps it.
+def as_stored(measurement: Measurement | Mapping[str, Any]) -> Measurement | dict[str, Any]:
+    """Return a measurement as an archive stores it.
 
     Raises:
-        TypeError: If it cannot be kept, or a field of a `Measurement` is of another type than it should be.
-        ValueError: If it holds itself.
+        TypeError: If it cannot be stored, or a field of a `Measurement` has the wrong type.
+        ValueError: If it contains itself.
     """
     try:
         if not isinstance(measurement, Measurement):
@@ -38,22 +38,22 @@ def kept(measurement: Measurement | Mapping[str, Any]) -> Measurement | dict[str
         raise TypeError(
             f"the measurement cannot be kept, expected numbers, text, lists and mappings: {error}"
         ) from None
-    _check(read_back)
+    _check_types(read_back)
     for population in read_back.activity.populations:
-        _check(population)
+        _check_types(population)
     for connection in read_back.activity.connections:
-        _check(connection)
+        _check_types(connection)
     return read_back
 
 
 def _plain_number(value: Any) -> Any:
     try:
-        return value.item()  # scalars of numpy and torch, and what holds one number alone
+        return value.item()  # scalars of numpy and torch, and arrays of one number
     except (AttributeError, TypeError, ValueError, RuntimeError):
         raise TypeError(f"got {type(value).__name__}") from None
 
 
-def _check(part: Any) -> None:
+def _check_types(part: Any) -> None:
     kind: Any = type(part)
     for name, annotation in _hints(kind).items():
         value = getattr(part, name)
@@ -75,7 +75,7 @@ def _is_of(value: Any, annotation: Any) -> bool:
 
 @cache
 def _hints(kind: Any) -> dict[str, type]:
-    """Return the type of each field; of a tuple, that of its items."""
+    """Return the type of each field that is plain, or a tuple of plain items; of a tuple, that of its items."""
     hints = get_type_hints(kind)
     items = {name: getattr(hint, "__args__", (hint,))[0] for name, hint in hints.items()}
     return {name: item for name, item in items.items() if item in (bool, int, float, str)}

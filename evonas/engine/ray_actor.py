@@ -1,4 +1,4 @@
-"""What lives in the process of a worker: an evaluate that is made once, and rows that can be sent in any case."""
+"""The actor in the process of a worker: it makes its `evaluate` once, and always returns a row that can be sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Worker:
         self._fault = ""
         try:
             self._evaluate = make_evaluate()
-        except BaseException as error:  # told by `fault`, because an actor that raises here looks like a lost one
+        except BaseException as error:  # reported by `fault`, because an actor that raises here looks like a lost one
             self._fault = f"{type(error).__name__}: {first_line(error)}"
 
     def fault(self) -> str:
@@ -33,7 +33,7 @@ class Worker:
         return self._fault
 
     def run(self, job: Job) -> bytes:
-        """Return what came of `job`, pickled here, where what cannot be pickled is still a row."""
+        """Return the evaluation of `job`, pickled; a result that cannot be pickled becomes a failed row."""
         evaluation = attempt(self._evaluate, job)
         try:
             return bytes(ray.cloudpickle.dumps(evaluation))
@@ -44,17 +44,17 @@ class Worker:
 
 
 def maker(evaluate: Callable[..., Any]) -> Callable[[], Evaluate]:
-    """Return what makes an `evaluate` in a worker: `evaluate` itself if it can be called without a job."""
+    """Return what makes an `evaluate` in a worker: the argument itself if it can be called without a job."""
     try:
-        form = inspect.signature(evaluate)
-    except (TypeError, ValueError):  # nothing is known of it, as of some builtins
+        signature = inspect.signature(evaluate)
+    except (TypeError, ValueError):  # some builtins have no signature
         return evaluate
-    return evaluate if _takes(form, 0) or not _takes(form, 1) else _Returning(evaluate)
+    return evaluate if _takes(signature, 0) or not _takes(signature, 1) else _Returning(evaluate)
 
 
-def _takes(form: inspect.Signature, arguments: int) -> bool:
+def _takes(signature: inspect.Signature, arguments: int) -> bool:
     try:
-        form.bind(*[None] * arguments)
+        signature.bind(*[None] * arguments)
     except TypeError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""A cluster of Ray, perhaps of this machine alone: started or joined, asked whether it lives and what room it has."""
+"""A Ray cluster, perhaps of this machine alone: starting or joining it, whether it lives, how many workers fit."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ import ray
 from evonas.engine.attempt import first_line
 from evonas.engine.ray_environment import (
     LOCAL_SETTINGS,
-    Former,
+    ProcessState,
     address,
     check_cluster,
     check_environment,
-    own_chance,
-    own_signals,
-    told,
+    default_environment,
+    python_random_kept,
+    sigterm_kept,
 )
 from evonas.errors import LostWorkersError, WorkersError
 
 log = logging.getLogger("evonas")
 
 CHECK_EVERY = 5.0
-"""Seconds between two looks at whether the cluster lives."""
+"""Seconds between two checks that the cluster lives."""
 
 ANSWER_SECONDS = 20.0
-"""How long its control service may take to answer; Ray ends the whole process after 60 s without it."""
+"""How long Ray's control service may take to answer; Ray ends the whole process after 60 s without an answer."""
 
 CLOSE_SECONDS = 20.0
-"""How long stopping may take before it is left to itself."""
+"""How long stopping may take before it is no longer waited for."""
 
 ROOM_SECONDS = 600.0
-"""How long to wait for a machine with room for a worker, where all that had any are dead."""
+"""How long to wait for a machine with room for a worker, once all that had any are dead."""
 
 
 class RayCluster:
-    """A connection to Ray. What was started here is stopped by `close`; what ran before stays.
+    """A connection to Ray. `close` stops Ray if it was started here; a cluster that ran before goes on.
 
     Raises:
         WorkersError: If Ray can be neither started nor reached.
@@ -50,22 +50,22 @@ class RayCluster:
 
     def __init__(self) -> None:
         self.is_owned = not ray.is_initialized()
-        self._former = Former.now()
+        self._before = ProcessState.now()
         if self.is_owned:
             try:
                 _start()
             except BaseException:
-                self._former.give_back()
+                self._before.restore()
                 raise
         self._node = ray.get_runtime_context().get_node_id()
         self._checked = time.monotonic()
-        self._roomless_since: float | None = None
-        self._told_at = 0.0
+        self._without_room_since: float | None = None
+        self._logged_at = 0.0
         here = [node for node in ray.nodes() if node["NodeID"] == self._node]
         self._socket = str(here[0]["RayletSocketName"]) if here else ""
 
     def room(self, *, num_cpus: float, num_gpus: float) -> int:
-        """Return how many workers of this size the living machines have room for, those that work included."""
+        """Return how many workers of this size fit on the living machines, those that work included."""
         return _room(_alive(ray.nodes()), num_cpus=num_cpus, num_gpus=num_gpus)
 
     def size(self) -> str:
@@ -81,11 +81,12 @@ class RayCluster:
         Args:
             num_cpus: CPUs of a worker.
             num_gpus: GPUs of a worker.
-            is_waiting: Whether no worker works, so that people want to hear why.
-            now: Look in any case.
+            is_waiting: Whether no worker works, the reason of which is then logged.
+            now: Check even if the last check was a moment ago.
 
         Raises:
-            LostWorkersError: If Ray is dead on this machine, or no machine with room has come back for long.
+            LostWorkersError: If Ray is dead on this machine, or no machine with room has come back within
+                `ROOM_SECONDS`.
         """
         if not now and time.monotonic() - self._checked < CHECK_EVERY:
             return
@@ -93,35 +94,35 @@ class RayCluster:
         self._checked = time.monotonic()
         alive = _alive(nodes)
         if _room(alive, num_cpus=num_cpus, num_gpus=num_gpus):
-            self._roomless_since = None
+            self._without_room_since = None
             if is_waiting:
-                self._tell("Still waiting for a worker: the cluster is busy, or starts slowly.")
+                self._log("Still waiting for a worker: the cluster is busy, or starts slowly.")
             return
-        self._roomless_since = self._roomless_since or time.monotonic()
-        said = (
+        self._without_room_since = self._without_room_since or time.monotonic()
+        situation = (
             f"{len(nodes) - len(alive)} of {len(nodes)} machines of the cluster are dead, and no other has room for a "
         )
-        said += f"worker of {num_cpus:g} CPUs and {num_gpus:g} GPUs"
-        if time.monotonic() - self._roomless_since > ROOM_SECONDS:
-            raise LostWorkersError(f"{said}; none has come back for {ROOM_SECONDS:g} s.")
-        self._tell(f"Waiting for a machine: {said}.")
+        situation += f"worker of {num_cpus:g} CPUs and {num_gpus:g} GPUs"
+        if time.monotonic() - self._without_room_since > ROOM_SECONDS:
+            raise LostWorkersError(f"{situation}; none has come back for {ROOM_SECONDS:g} s.")
+        self._log(f"Waiting for a machine: {situation}.")
 
     def close(self) -> None:
         """Stop Ray, if it was started here."""
         if self.is_owned and ray.is_initialized():
-            with own_signals(), own_chance():
-                within(CLOSE_SECONDS, ray.shutdown)
-            self._former.give_back()
+            with sigterm_kept(), python_random_kept():
+                answer_within(CLOSE_SECONDS, ray.shutdown)
+            self._before.restore()
 
     def _nodes(self) -> Sequence[Mapping[str, Any]]:
         """Return the machines of the cluster, living and dead.
 
         Raises:
-            LostWorkersError: If this one's part of Ray is dead.
+            LostWorkersError: If Ray is dead on this machine.
         """
         if self._socket and _is_refused(self._socket):
             raise LostWorkersError(_dead("its local scheduler, the raylet, is gone"))
-        nodes: Sequence[Mapping[str, Any]] | None = within(ANSWER_SECONDS, ray.nodes)
+        nodes: Sequence[Mapping[str, Any]] | None = answer_within(ANSWER_SECONDS, ray.nodes)
         if nodes is None:
             raise LostWorkersError(_dead(f"its control service has not answered for {ANSWER_SECONDS:g} s"))
         for node in nodes:
@@ -129,24 +130,24 @@ class RayCluster:
                 raise LostWorkersError(_dead("its local scheduler, the raylet, is dead"))
         return nodes
 
-    def _tell(self, sentence: str) -> None:
-        if time.monotonic() - self._told_at > 60:
-            self._told_at = time.monotonic()
+    def _log(self, sentence: str) -> None:
+        if time.monotonic() - self._logged_at > 60:
+            self._logged_at = time.monotonic()
             log.info(sentence)
 
 
-def within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Return what `ask` returns, None where it takes longer than `seconds` or raises an error.
+def answer_within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Return what `ask` returns, None if it takes longer than `seconds` or raises an error.
 
-    It runs in a thread, which is left alone where it hangs: calls to a dead cluster cannot be ended.
+    It runs in a thread, which is abandoned if it hangs: calls to a dead cluster cannot be ended.
     """
     answer: queue.Queue[Any] = queue.Queue()
 
-    def asking() -> None:
+    def run() -> None:
         with suppress(Exception):
             answer.put(ask())
 
-    thread = threading.Thread(target=asking, daemon=True, name="evonas-asks-ray")
+    thread = threading.Thread(target=run, daemon=True, name="evonas-asks-ray")
     thread.start()
     thread.join(seconds)
     return answer.get_nowait() if not answer.empty() else None
@@ -158,9 +159,9 @@ def _start() -> None:
     where = address()
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if where is None:
-        # without a name Ray would look for the cluster that ran here last, and wait for it should it be dead
+        # without an address Ray would look for the cluster that ran here last, and wait for it if it is dead
         where, options["include_dashboard"] = "local", False
-    with told(LOCAL_SETTINGS), own_signals(), own_chance():
+    with default_environment(LOCAL_SETTINGS), sigterm_kept(), python_random_kept():
         try:
             ray.init(where, **options)
         except Exception as error:
@@ -179,7 +180,7 @@ def _room(machines: Sequence[Mapping[str, float]], *, num_cpus: float, num_gpus:
     needs = {name: amount for name, amount in (("CPU", num_cpus), ("GPU", num_gpus)) if amount}
     if not needs:
         return len(machines)
-    return sum(min(int(there.get(name, 0) / amount + 1e-9) for name, amount in needs.items()) for there in machines)
+    return sum(min(int(machine.get(name, 0) / amount + 1e-9) for name, amount in needs.items()) for machine in machines)
 
 
 def _is_refused(path: str) -> bool:
@@ -189,7 +190,7 @@ def _is_refused(path: str) -> bool:
             probe.connect(path)
         except ConnectionRefusedError:
             return True
-        except OSError:  # a socket that is gone, or a machine that is busy: others tell whether it lives
+        except OSError:  # the socket is gone or the machine busy: other checks tell whether Ray lives
             return False
     return False
 

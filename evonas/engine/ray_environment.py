@@ -1,4 +1,4 @@
-"""Where Ray runs: what the environment says of it, checked before Ray itself is asked, which would wait for minutes."""
+"""Where Ray runs: what the environment says, checked before Ray is started, which would wait for minutes instead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 10.0
 """How long a cluster may take to answer at its port."""
 
 PROBE_SECONDS = 45.0
-"""How long it may then take to say that it is one; most of that is Python starting on a busy machine."""
+"""How long it may then take to answer as a cluster; most of it is for starting Python on a busy machine."""
 
 _ADDRESS = r"(?:ray://)?(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:/\s\[\]]+)):(?P<port>\d{1,5})/?"
 _SOCKET = "ray/session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store"
@@ -32,7 +32,7 @@ LOCAL_SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",  # is added to that of this process; Ray's own 15 lets anything else starve a search
 }
-"""What Ray is told through the environment where nobody has told it otherwise."""
+"""Environment variables of Ray, with the values that they get unless they are set already."""
 
 
 def address() -> str | None:
@@ -45,7 +45,8 @@ def check_environment() -> None:
     """Check that Ray can be started or reached as the environment says; raise otherwise. Takes seconds at most.
 
     Raises:
-        WorkersError: If `RAY_ADDRESS` is no address or nobody answers there, or Ray's sockets have too long a path.
+        WorkersError: If `RAY_ADDRESS` is not an address, nothing answers there, or the path of Ray's sockets is too
+            long.
     """
     where = address()
     if where is None:
@@ -57,10 +58,10 @@ def check_environment() -> None:
 def check_cluster() -> None:
     """Check that what answers at `RAY_ADDRESS` is a cluster of Ray; raise otherwise.
 
-    Ray itself would try for many minutes. So another process asks, which can be ended.
+    Ray itself would try for many minutes, so another process asks, which can be ended.
 
     Raises:
-        WorkersError: If it is none, or a dead one.
+        WorkersError: If it is not one, or a dead one.
     """
     where = address()
     if where is None or where.startswith("ray://"):  # there Ray gives up by itself
@@ -78,8 +79,8 @@ def check_cluster() -> None:
 
 
 @contextmanager
-def told(settings: Mapping[str, str]) -> Iterator[None]:
-    """Return a context in which the environment has these settings as well, where it has no others."""
+def default_environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Return a context in which the environment has these settings, except those that it has already."""
     added = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -90,8 +91,8 @@ def told(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Former:
-    """What this process was like before Ray started in it: Ray changes more than it gives back.
+class ProcessState:
+    """The state of this process before Ray started in it, of which Ray restores only a part.
 
     Attributes:
         environment: The environment variables.
@@ -102,11 +103,11 @@ class Former:
     log_level: int
 
     @classmethod
-    def now(cls) -> Former:
-        """Return what this process is like now."""
+    def now(cls) -> ProcessState:
+        """Return the present state of this process."""
         return cls(dict(os.environ), logging.getLogger("ray").level)
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         """Set Ray's environment variables, and the level of its log, as they were."""
         for name in {*os.environ, *self.environment}:
             if name.startswith("RAY_") or name == "PYTHONBREAKPOINT":
@@ -118,8 +119,8 @@ class Former:
 
 
 @contextmanager
-def own_chance() -> Iterator[None]:
-    """Return a context after which Python's random numbers go on as they would have: Ray draws names from them."""
+def python_random_kept() -> Iterator[None]:
+    """Return a context after which Python's random numbers go on as they would have: Ray draws from them."""
     state = random.getstate()
     try:
         yield
@@ -128,8 +129,8 @@ def own_chance() -> Iterator[None]:
 
 
 @contextmanager
-def own_signals() -> Iterator[None]:
-    """Return a context after which SIGTERM means what it meant before: Ray sets a handler of its own as it starts."""
+def sigterm_kept() -> Iterator[None]:
+    """Return a context after which SIGTERM has its former handler again: Ray sets its own as it starts."""
     former = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -154,9 +155,7 @@ def _check_sockets() -> None:
 
 
 def _check_answer(where: str) -> None:
-    found = re.fullmatch(
-        r"(?:ray://)?(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:/\s\[\]]+)):(?P<port>\d{1,5})/?", where
-    )
+    found = re.fullmatch(_ADDRESS, where)
     if found is None or not 0 < int(found["port"]) < 2**16:
         raise WorkersError(
             f"RAY_ADDRESS={where} is no address of a cluster: expected a host and a port such as 10.0.0.1:6379, or "

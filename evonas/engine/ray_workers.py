@@ -1,4 +1,4 @@
-"""Workers on this machine or on a cluster: Ray actors that are kept, replaced when lost and stopped when late."""
+"""Workers on this machine or on a cluster: long-lived Ray actors, replaced when lost and stopped when late."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evonas.engine.attempt import Evaluate, first_line
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ray_actor import Worker, maker
-from evonas.engine.ray_cluster import CHECK_EVERY, CLOSE_SECONDS, RayCluster, within
+from evonas.engine.ray_cluster import CHECK_EVERY, CLOSE_SECONDS, RayCluster, answer_within
 from evonas.errors import WorkersError
 
 
@@ -32,7 +32,7 @@ class _Running:
 
 
 class RayWorkers:
-    """Kept Ray actors: on the cluster that the environment variable `RAY_ADDRESS` names, else on this machine.
+    """Long-lived Ray actors on the cluster that the environment variable `RAY_ADDRESS` names, else on this machine.
 
     Nothing is started before the first job. A worker that dies is replaced and its job tried again on another; one
     that takes longer than `seconds` is stopped and replaced. Where Ray itself is dead on this machine, the search ends.
@@ -46,7 +46,7 @@ class RayWorkers:
         seconds: Time limit of an evaluation; None for none.
         search_seconds: Time limit of a `search` job; None for none.
         retries: How often the job of a lost worker is tried again.
-        at_most: Never more workers than this, which could only idle.
+        at_most: Limit of the default `count`: more workers could only idle.
 
     Example:
         >>> from evonas import RayWorkers
@@ -85,7 +85,7 @@ class RayWorkers:
 
     @property
     def count(self) -> int:
-        """Workers there are, those that are just starting included; 0 before the first job."""
+        """Number of workers, those that are starting included; 0 before the first job."""
         return len(self._idle) + len(self._running) + len(self._starting)
 
     def start(self, job: Job) -> None:
@@ -104,7 +104,7 @@ class RayWorkers:
         if self._cluster is None:
             self._start_all()
         while self._starting:
-            self._welcome(ray.wait(list(self._starting), num_returns=1)[0][0])
+            self._admit(ray.wait(list(self._starting), num_returns=1)[0][0])
 
     def next(self) -> Evaluation:
         """Return the evaluation of any started job; wait for one if need be.
@@ -120,7 +120,7 @@ class RayWorkers:
             self._check(is_waiting=not ended and not self._running)
             for reference in ended:
                 if reference in self._starting:
-                    self._welcome(reference)
+                    self._admit(reference)
                 else:
                     self._collect(reference)
             self._stop_late()
@@ -133,7 +133,7 @@ class RayWorkers:
             if not self._cluster.is_owned:
                 workers = [running.worker for running in self._running.values()]
                 workers += [*self._idle, *self._starting.values()]
-                within(CLOSE_SECONDS, lambda: [ray.kill(worker) for worker in workers])
+                answer_within(CLOSE_SECONDS, lambda: [ray.kill(worker) for worker in workers])
             self._cluster.close()
         self._idle.clear()
         self._running.clear()
@@ -144,14 +144,14 @@ class RayWorkers:
     def _start_all(self) -> None:
         self._cluster = RayCluster()
         room = self._cluster.room(num_cpus=self._num_cpus, num_gpus=self._num_gpus)
-        wanted = self._count if self._count is not None else min(room, self._at_most or room)
-        if wanted < 1 or wanted > room:
+        count = self._count if self._count is not None else min(room, self._at_most or room)
+        if count < 1 or count > room:
             raise WorkersError(
-                f"{max(wanted, 1)} worker(s) of {self._num_cpus:g} CPUs and {self._num_gpus:g} GPUs do not fit: the "
+                f"{max(count, 1)} worker(s) of {self._num_cpus:g} CPUs and {self._num_gpus:g} GPUs do not fit: the "
                 f"cluster has {self._cluster.size()}, room for {room}. "
                 "Lower workers.count, workers.num_cpus or workers.num_gpus."
             )
-        for _ in range(wanted):
+        for _ in range(count):
             self._start_one()
 
     def _start_one(self) -> None:
@@ -166,10 +166,10 @@ class RayWorkers:
         self._starting[worker.fault.remote()] = worker
 
     def _ended(self) -> list[ray.ObjectRef]:
-        """Return what has ended of all that is awaited; wait for a while."""
+        """Return the jobs and starts that have ended; wait for a while if none has."""
         awaited = [*self._running, *self._starting]
         try:
-            ended, _ = ray.wait(awaited, num_returns=1, timeout=self._patience())
+            ended, _ = ray.wait(awaited, num_returns=1, timeout=self._wait_seconds())
             if ended:
                 ended, _ = ray.wait(awaited, num_returns=len(awaited), timeout=0)
         except RayError as error:
@@ -181,8 +181,8 @@ class RayWorkers:
         if self._cluster is not None:
             self._cluster.check(num_cpus=self._num_cpus, num_gpus=self._num_gpus, is_waiting=is_waiting, now=now)
 
-    def _welcome(self, reference: ray.ObjectRef) -> None:
-        """Let a worker that has started work; only from here on does its time count."""
+    def _admit(self, reference: ray.ObjectRef) -> None:
+        """Take on a worker that has started; only from here on does the time of its jobs count."""
         worker = self._starting.pop(reference)
         try:
             fault = ray.get(reference)
@@ -212,7 +212,7 @@ class RayWorkers:
                 continue
             self._running[reference] = _Running(job, worker, retries, time.monotonic())
 
-    def _patience(self) -> float:
+    def _wait_seconds(self) -> float:
         ends = [self._ends(running) for running in self._running.values()]
         return min(max(min(ends, default=math.inf) - time.monotonic(), 0.01), CHECK_EVERY)
 
@@ -222,13 +222,13 @@ class RayWorkers:
         return math.inf if seconds is None else running.began + seconds
 
     def _collect(self, reference: ray.ObjectRef) -> None:
-        """Take what came of a job; whatever Ray says of it is a row or another try, never an end."""
+        """Take the result of a job; any error of Ray becomes a row or another try, and never ends the search."""
         running = self._running.pop(reference)
         try:
             evaluation = pickle.loads(ray.get(reference))
         except OutOfMemoryError as error:
             self._replace(running, Outcome.OUT_OF_MEMORY, f"Ray stopped the worker: {first_line(error)}.")
-        except RayTaskError as error:  # the worker lives: it could not read the job, or not even say what went wrong
+        except RayTaskError as error:  # the worker lives, but could not read the job or report its error
             self._idle.append(running.worker)
             self._fail(running, Outcome.CRASHED, f"The worker could not do the job: {_last_line(error)}")
         except RayError as error:
@@ -259,8 +259,8 @@ class RayWorkers:
         self._fail(running, outcome, message)
 
     def _discard(self, worker: Any) -> None:
-        """Stop a worker that is lost or late, should it still run somewhere and hold its place."""
-        within(CHECK_EVERY, partial(ray.kill, worker))
+        """Stop a worker that is lost or late, in case it still runs and takes up room."""
+        answer_within(CHECK_EVERY, partial(ray.kill, worker))
 
     def _fail(self, running: _Running, outcome: Outcome, message: str) -> None:
         seconds = time.monotonic() - running.began

@@ -1,4 +1,4 @@
-"""A rejection: why a network is not evaluated at all, and by how much it misses what it would have to keep."""
+"""Rejections: why a network is not evaluated at all, and by how much it breaks the rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rejection:
 
     Attributes:
         reasons: One for each rule that it breaks, for people. A bare string is one reason.
-        degree: By how much it misses them, above 0: of two rejected networks the one that misses by less is better.
+        degree: By how much it breaks them, above 0: of two rejected networks the one with the lower degree is better.
 
     Example:
         >>> from evonas import Rejection
@@ -47,21 +47,22 @@ class Rejection:
 
 
 Reject = Callable[[Genotype], Rejection | None]
-"""Returns why a network is not evaluated, or None. A pure function of the genotype, or resuming is no replaying."""
+"""Returns why a network is not evaluated, or None. Must depend on the genotype alone; otherwise a resumed run would
+differ from an uninterrupted one."""
 
 
 def first_of(*rules: Reject | None) -> Reject | None:
-    """Return what rejects for the reasons of the first of several rules that rejects, None where there is no rule."""
-    there = [rule for rule in rules if rule is not None]
+    """Return a `Reject` that answers as the first of the rules that rejects; None if there is no rule."""
+    given = [rule for rule in rules if rule is not None]
 
     def reject(genotype: Genotype) -> Rejection | None:
-        return next((rejection for rule in there if (rejection := rule(genotype)) is not None), None)
+        return next((rejection for rule in given if (rejection := rule(genotype)) is not None), None)
 
-    return reject if there else None
+    return reject if given else None
 
 
 def most_common_reason(reject: Reject, genotypes: Iterable[Genotype]) -> str:
-    """Return the rule that most of these rejected networks break, numbers left out, and by how many of them."""
+    """Return the rule that most of these networks break, without its numbers, and how many of the rejected break it."""
     rejections = [rejection for genotype in genotypes if (rejection := reject(genotype)) is not None]
     rules = Counter(rule for one in rejections for rule in {reason.partition(": ")[0] for reason in one.reasons})
     if not rules:

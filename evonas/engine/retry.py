@@ -1,4 +1,4 @@
-"""Trying failed rows again, before a search goes on: its jobs stay what they were, so that resuming stays replaying."""
+"""Retrying failed rows before a search goes on. Their jobs stay the same, so that resuming still replays the search."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from evonas.engine.search import Workers
 from evonas.engine.view import Row
 
 
-class Correctable(Protocol):
-    """What trying again needs of an archive."""
+class CorrectableRows(Protocol):
+    """What retrying needs of an archive."""
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -26,13 +26,12 @@ class Correctable(Protocol):
 
 
 def retry_failed(
-    archive: Correctable, *, workers: Workers, on_row: Callable[[Row], None] | None = None
+    archive: CorrectableRows, *, workers: Workers, on_row: Callable[[Row], None] | None = None
 ) -> tuple[int, int]:
     """Do the job of every failed row again; return how many there were, and how many of them failed again.
 
-    What was proposed after a failure was proposed by a search that had seen it fail, and stays as it is: a job and
-    its place in virtual time do not depend on how others end. What is proposed from here on sees the new rows. A row
-    counts its tries in `retries`.
+    Jobs that were proposed after a failure stay as they are, with their places in virtual time, although the search had
+    seen the failure. Proposals from here on see the new rows. A row counts its tries in `retries`.
 
     Args:
         archive: Holds the rows.

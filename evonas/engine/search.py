@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from evonas.engine.attempt import told
+from evonas.engine.attempt import message_of
 from evonas.engine.budget import REJECTED_IN_A_ROW, Budget, Ending
 from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
@@ -25,24 +25,24 @@ from evonas.options import shown
 from evonas.space import Space
 
 Predict = Callable[[Proposal, int], Cost]
-"""Returns what a proposal is predicted to cost with so many epochs of training, from the proposal alone."""
+"""`predict(proposal, epochs)` returns the predicted cost of a job, from these two alone."""
 
 
 class Workers(Protocol):
-    """Whoever runs jobs."""
+    """What runs jobs."""
 
     def start(self, job: Job) -> None:
         """Take `job` and return at once; it runs as soon as a worker is free, in the order of starting."""
 
     def next(self) -> Evaluation:
-        """Return the evaluation of any started job that has not been returned yet; wait for one if need be."""
+        """Return the evaluation of any started job, each once; wait for one if need be."""
 
     def close(self) -> None:
         """Stop all work and give every resource back."""
 
 
-class Memory(Protocol):
-    """What the loop needs of an archive."""
+class RowStore(Protocol):
+    """What the search needs of an archive."""
 
     @property
     def seed(self) -> int:
@@ -50,10 +50,10 @@ class Memory(Protocol):
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """What is traded."""
+        """The objectives that are traded."""
 
     def begin(self, run: Mapping[str, Any]) -> None:
-        """Note what the search is called with, or compare it with what the rows so far were searched with.
+        """Store the settings of the search, or check that they are those that the rows so far were found with.
 
         Raises:
             ChangedRunError: If anything differs.
@@ -68,7 +68,7 @@ class Memory(Protocol):
 
 def search(
     space: Space,
-    archive: Memory,
+    archive: RowStore,
     *,
     strategy: Strategy,
     workers: Workers,
@@ -79,7 +79,7 @@ def search(
     reject: Reject | None = None,
     on_row: Callable[[Row], None] | None = None,
 ) -> Ending:
-    """Return why the search ended; its result lies in `archive`.
+    """Search, and return why the search ended; its result is in `archive`.
 
     What a proposal sees does not depend on real time: the loop runs as if on `parallel` equal workers on which
     every job takes its predicted cost. So the archive is the same, row by row, for any number of real workers and
@@ -103,8 +103,8 @@ def search(
         ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
             `predict` or `reject`.
         ArchiveError: If a row cannot be kept.
-        OptionError: If an argument is of another kind.
-        EvonasError: If there is no objective, or the strategy or `predict` returns something else than it should.
+        OptionError: If an argument is of the wrong kind.
+        EvonasError: If there is no objective, or the strategy or `predict` returns something of the wrong kind.
 
     Warns:
         RuntimeWarning: If the search gives up because everything fails in the same way.
@@ -179,18 +179,17 @@ def search(
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
 
 
-def _started(job: Job, *, workers: Workers, archive: Memory, reject: Reject | None) -> Job:
-    """Return the job as it is started: on a worker, or as a rejected row that is there at once and costs nothing.
+def _started(job: Job, *, workers: Workers, archive: RowStore, reject: Reject | None) -> Job:
+    """Return the job as it is started: on a worker, or as a rejected row, which is stored at once and costs nothing.
 
-    Where nobody can tell whether a network is rejected, for `reject` raised something, the row is a failure: it must
-    not be evaluated as if nothing were asked of it.
+    If `reject` raises, the row is a failure: the network must not be evaluated as if it had been accepted.
     """
     try:
         rejection = reject(job.genotype) if reject is not None and job.kind == "evaluate" else None
         if rejection is not None and not isinstance(rejection, Rejection):
             raise TypeError(f"reject returned {shown(rejection)}, expected a Rejection or None")
     except Exception as error:
-        archive.add(Evaluation(job, Outcome.CRASHED, told(error)))
+        archive.add(Evaluation(job, Outcome.CRASHED, message_of(error)))
         return job
     if rejection is None:
         workers.start(job)

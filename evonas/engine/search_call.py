@@ -1,4 +1,4 @@
-"""A call of `search`: whether what it is given, and what that returns meanwhile, is of the kind that it should be."""
+"""Checks of a call of `search`: its arguments, and what its strategy and `predict` return."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from evonas.space import Space
 def check_call(
     space: Space, *, strategy: Any, workers: Any, budget: Any, ladder: Any, functions: Mapping[str, Any]
 ) -> None:
-    """Check that a search is given what it needs; raise otherwise.
+    """Check that the arguments of `search` are of the right kinds; raise otherwise.
 
     Args:
         space: What may vary.
-        strategy: Has to have `name` and `propose`.
-        workers: Have to have `start`, `next` and `close`.
-        budget: Has to have `evaluations` and `seconds`.
-        ladder: Has to have `epochs` and `promotion`.
-        functions: Functions that may be left out, by the names of their arguments.
+        strategy: Must have `name` and `propose`.
+        workers: Must have `start`, `next` and `close`.
+        budget: Must have `evaluations` and `seconds`.
+        ladder: Must have `epochs` and `promotion`.
+        functions: The optional functions, None if absent, by the names of their arguments.
 
     Raises:
-        OptionError: With a sentence for each argument of another kind.
+        OptionError: With a sentence for each argument of the wrong kind.
     """
     needs: tuple[tuple[str, Any, tuple[str, ...], str], ...] = (
         ("space", space, ("sample", "canonical"), "a Space"),
@@ -51,10 +51,10 @@ def check_call(
 
 
 def proposed(strategy: Strategy, view: View, *, rungs: int) -> Proposal | None:
-    """Return what a strategy proposes, None where it proposes nothing.
+    """Return what `strategy` proposes, or None.
 
     Raises:
-        EvonasError: If it returns something else, or a proposal that no job can be made of.
+        EvonasError: If it returns something else, or a proposal that cannot become a job.
     """
     proposal: Any = strategy.propose(view)
     if proposal is None:
@@ -73,10 +73,10 @@ def proposed(strategy: Strategy, view: View, *, rungs: int) -> Proposal | None:
 
 
 def predicted(predict: Callable[[Proposal, int], Any] | None, proposal: Proposal, *, epochs: int) -> Cost:
-    """Return what a job is predicted to cost; all cost the same where nobody predicts.
+    """Return the predicted cost of a job; without `predict`, all cost the same.
 
     Raises:
-        EvonasError: If what predicts returns no `Cost`.
+        EvonasError: If `predict` does not return a `Cost`.
     """
     cost: Any = Cost() if predict is None else predict(proposal, epochs)
     if not isinstance(cost, Cost):

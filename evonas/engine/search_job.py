@@ -1,4 +1,4 @@
-"""What a differentiable search is told, and how it stands in the settings of its job."""
+"""Settings of a differentiable search, and their form in the settings of its job."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _CONTEXT = "context."
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What a differentiable search is told.
+    """Settings of one differentiable search.
 
     Attributes:
         price: Weight of the priced objective in its loss.
-        context: Sizes that it keeps fixed, by name of the variable.
-        warm_up: Epochs in which weights alone are trained.
+        context: Sizes that are fixed within it, by name of the variable.
+        warm_up: First epochs, in which only weights are trained.
         epochs: Epochs after these, in which weights and choices are trained in turns.
         proposals: Networks that it proposes.
         seed: Tells searches with equal settings apart.
-        target: Cost under the priced objective at which it aims, None where it aims at no gap.
+        target: Cost under the priced objective that it aims at, the middle of a gap of the front; None for none.
     """
 
     price: float
@@ -33,13 +33,13 @@ class SearchSettings:
     target: float | None = None
 
     def to_job(self) -> dict[str, Scalar]:
-        """Return the settings of the job."""
-        told = {name: value for name, value in vars(self).items() if name != "context" and value is not None}
-        return {**told, **{_CONTEXT + name: size for name, size in self.context.items()}}
+        """Return the settings of its job."""
+        plain = {name: value for name, value in vars(self).items() if name != "context" and value is not None}
+        return {**plain, **{_CONTEXT + name: size for name, size in self.context.items()}}
 
     @classmethod
     def of(cls, settings: Mapping[str, Scalar]) -> SearchSettings:
-        """Return what a search job with these settings is told."""
+        """Return the settings that `to_job` put into those of a job."""
         target = settings.get("target")
         return cls(
             price=float(settings["price"]),

@@ -1,4 +1,4 @@
-"""What a training took, counted, and what it searched on the way."""
+"""The log of a training: its effort in sample-steps, and what was searched on the way."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 FORWARD = 1 / 3
-"""What a sample counts for that goes forward only."""
+"""Sample-steps charged per time step of a sample that goes forward only."""
 
 TWO_PATHS = 3
-"""Sample-steps charged for each sample of a step of the choices (two-path sampling): two networks run at once, and
-expected counts are computed, about three training steps."""
+"""Sample-steps charged per time step of a sample in a step of the choices (two-path sampling): two networks run at
+once and expected counts are computed, about three training steps."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training took, and what it searched on the way.
+    """The log of a training: its effort in sample-steps, and what was searched on the way.
 
     Attributes:
         sample_steps: Samples that went forward and backward, times the time steps that they ran for: exactly those of
             this training. Samples that went forward only count `FORWARD`, those in a step of choices count `TWO_PATHS`.
         surrogate_widths: Stage to the width of its surrogate gradient, at the beginning and after each search of
             widths; empty where none are searched.
-        epochs: Of a search: what happened in each epoch, as `evonas.training.bilevel_search.Epoch` says it; empty
-            for single networks.
+        epochs: One entry for each epoch of a differentiable search, the fields of
+            `evonas.training.bilevel_search.Epoch`; empty for single networks.
     """
 
     sample_steps: float
@@ -41,5 +41,5 @@ class Trained:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Trained:
-        """Return what `to_json` wrote."""
+        """Return the log that `to_json` wrote."""
         return cls(data["sample_steps"], tuple(data["surrogate_widths"]), tuple(data["epochs"]))

@@ -1,4 +1,4 @@
-"""What a proposal sees and what it says: rows finished in virtual time, jobs open, the next slot, its generator."""
+"""Search state shown to strategies (`View`), a scored row (`Row`), what a strategy is and returns (`Proposal`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Row:
     Attributes:
         evaluation: The stored row. Where an objective is not a finite number its outcome is `NOT_FINITE`.
         score: None for failures and for `search` rows, so that no comparison ever sees them.
-        costs: `(objectives,)` the values with their signs, all to be minimised; None unless every objective has one.
+        costs: `(objectives,)` values, signed so that less is better; None unless every objective has one.
     """
 
     evaluation: Evaluation
@@ -41,7 +41,7 @@ class Row:
             return cls(evaluation, None, None)
         try:
             result = score(evaluation.measurement, objectives)
-        except NotFiniteError as error:  # the row is a failure, told as such
+        except NotFiniteError as error:  # the row is a failure
             return cls(replace(evaluation, outcome=Outcome.NOT_FINITE, message=str(error)), None, None)
         costs = tuple(
             objective.sign * value
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def is_scored(self) -> bool:
-        """Whether the row can be compared with others at all: measured, if perhaps infeasible."""
+        """Whether the row can be compared with others: measured, though perhaps infeasible."""
         return self.score is not None
 
     @property
@@ -79,7 +79,7 @@ class Row:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the job did not end as it should."""
+        """Whether the job failed: neither measured nor rejected."""
         return self.evaluation.outcome not in (Outcome.MEASURED, Outcome.REJECTED)
 
 
@@ -92,7 +92,7 @@ class Proposal:
         parents: Slots of the rows that it was made from.
         rung: Rung of the ladder at which to evaluate it.
         kind: `"evaluate"` or `"search"`.
-        settings: What a `search` job is told; for an evaluation, what its strategy wants to remember of it.
+        settings: Settings of a `search` job; for an evaluation, what its strategy wants to remember about it.
         strategy: Name of the strategy; a mixture fills in the name of the member that proposed.
     """
 
@@ -105,7 +105,7 @@ class Proposal:
 
 
 class View:
-    """The state of a search in virtual time. It only grows, so what is derived from it may be kept as a fold.
+    """The state of a search in virtual time. Rows are only added, so what is derived can be updated row by row.
 
     Attributes:
         space: The space that is searched.
@@ -135,7 +135,7 @@ class View:
         return np.random.default_rng([self.seed, self.slot])
 
     def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
-        """Return whether this network was proposed at this rung before, be it open, measured, rejected or failed."""
+        """Return whether this network was proposed at this rung before: open, measured, rejected or failed."""
         return (genotype.key, rung) in self._known
 
     def scored(self, rung: int) -> Sequence[Row]:
@@ -143,7 +143,7 @@ class View:
         return self._scored.setdefault(rung, [])
 
     def derived(self, owner: object, make: Callable[[], Derived]) -> Derived:
-        """Return what `owner` derives from this view: `make()` the first time that it asks, the same object after that.
+        """Return what `owner` derives from this view: `make()` at its first call, the same object after that.
 
         Strategies keep nothing themselves: a strategy is its options, can be pickled, and may take part in several
         searches at once. What is derived must follow from the view alone, whenever it is made.
@@ -154,11 +154,11 @@ class View:
             >>> owner = RandomSearch()
             >>> view.derived(owner, list) is view.derived(owner, list)
             True
-            >>> view.derived(owner, list) is view.derived(RandomSearch(), list)  # equal, and yet another one
+            >>> view.derived(owner, list) is view.derived(RandomSearch(), list)  # equal, but another object
             False
         """
         # By identity: owners may be unhashable, and equal ones may differ in what they do not compare. An entry goes
-        # with its owner, before another object can get its id; an owner that knows no weak references is kept.
+        # with its owner, before another object can get its id; an owner without weak references is kept alive.
         derived, key = self._derived, id(owner)
         if key not in derived:
             try:
@@ -170,7 +170,7 @@ class View:
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy has: what others derived from this view is derived again from the copy."""
+        """Return the state of a copy, from which everything derived has to be derived again."""
         return {**vars(self), "_derived": {}}
 
     def start(self, job: Job) -> None:
@@ -191,7 +191,7 @@ class View:
 
 
 class Strategy(Protocol):
-    """Something that proposes. It is a pure function of the view: no state but folds over what the view holds."""
+    """Something that proposes: a pure function of the view, with no state but what is derived from it."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The virtual clock: it makes what a search proposes independent of how fast its workers are."""
+"""The virtual clock, which makes the proposals of a search independent of the speed of its workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class VirtualClock:
 
     @property
     def next_ending(self) -> Job:
-        """The open job that ends next in virtual time; of several that end together, that of the lowest slot."""
+        """The open job that ends next in virtual time; if several end together, the one of the lowest slot."""
         return self._endings[0][2]
 
     def open(self, job: Job) -> None:
@@ -42,5 +42,5 @@ class VirtualClock:
         heapq.heappush(self._endings, (self.now + job.cost, job.slot, job))
 
     def advance(self) -> None:
-        """Go on to the end of `next_ending`, which is then no longer open."""
+        """Advance to the end of `next_ending`, which is then no longer open."""
         self.now = heapq.heappop(self._endings)[0]

@@ -1,4 +1,4 @@
-"""Workers run jobs: here in this process; `evonas.engine.ray_workers` runs them on this machine or a cluster."""
+"""Workers that run jobs in this process; those of `evonas.engine.ray_workers` run them on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class LazyEvaluate:
 
     @property
     def device(self) -> str:
-        """Kind of device of what was made."""
+        """Kind of device of the `evaluate` that was made."""
         return str(getattr(self._evaluate, "device", "cpu"))
 
     def __call__(self, job: Job) -> Any:
-        """Return what the evaluate that was made returns."""
+        """Return what the `evaluate` returns, which the first call makes."""
         if self._evaluate is None:
             self._evaluate = self._make_evaluate()
         return self._evaluate(job)
@@ -37,7 +37,7 @@ class InlineWorkers:
     """One worker in this process, for tests, debugging and cheap evaluations. It has no time limit.
 
     Args:
-        evaluate: What a job is.
+        evaluate: Does a job.
 
     Example:
         >>> from evonas import Genotype, InlineWorkers, Job
@@ -70,7 +70,7 @@ class SimulatedWorkers:
     """`count` workers in this process whose jobs end in the order of random durations, for tests and simulations.
 
     Args:
-        evaluate: What a job is.
+        evaluate: Does a job.
         count: Number of workers.
         rng: Source of the durations.
         duration: `duration(job, rng)` returns how long a job takes, in any unit; by default log-normal, sigma 1.

@@ -16,7 +16,7 @@ from evonas.data.dataset import SearchData
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Reject
-from evonas.engine.search import Memory, Workers, search
+from evonas.engine.search import RowStore, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import EvonasError, RunFileError, SpaceError
 from evonas.genotype import Genotype
@@ -91,7 +91,7 @@ class ResolvedRun:
         """Predicts the cost of a job from its proposal alone."""
         return TrainingCost(self.space, self.search_data)
 
-    def search(self, archive: Memory, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
+    def search(self, archive: RowStore, *, workers: Workers, on_row: Callable[[Row], None] | None = None) -> Ending:
         """Search, and return why the search ended; its rows are in `archive`."""
         return search(
             self.space,

@@ -25,7 +25,7 @@ def test_rejected_networks_are_told_apart_from_failures_and_are_no_evaluations()
     said: list[str] = []
     progress = SearchProgress(
         2,
-        standing=lambda: "hypervolume not yet known",
+        summary=lambda: "hypervolume not yet known",
         log=said.append,
         console=Console(file=io.StringIO(), force_terminal=False),
     )
@@ -42,7 +42,7 @@ def test_rejected_networks_are_told_apart_from_failures_and_are_no_evaluations()
 def test_a_search_job_is_no_step_forward() -> None:
     said: list[str] = []
     progress = SearchProgress(
-        2, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+        2, summary=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
     )
     found = Row(Evaluation(Job(1, "search", Genotype({}), "toy"), Outcome.MEASURED), None, None)
     for seen in (found, row(1, Outcome.MEASURED), found, found):
@@ -54,7 +54,7 @@ def test_rows_that_were_there_before_are_counted_without_a_word() -> None:
     said: list[str] = []
     progress = SearchProgress(
         6,
-        standing=lambda: "well",
+        summary=lambda: "well",
         log=said.append,
         console=Console(file=io.StringIO(), force_terminal=False),
         replayed=lambda slot: slot < 4,
@@ -70,7 +70,7 @@ def test_rows_that_were_there_before_are_counted_without_a_word() -> None:
 def test_failures_of_one_kind_are_told_once_and_counted() -> None:
     said: list[str] = []
     progress = SearchProgress(
-        1000, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+        1000, summary=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
     )
     with progress:
         for slot in range(40):
@@ -86,7 +86,7 @@ def test_a_line_comes_also_where_nothing_ends_for_long(monkeypatch: pytest.Monke
     monkeypatch.setattr(progress_module, "LINE_SECONDS", 1.0)
     said: list[str] = []
     progress = SearchProgress(
-        5, standing=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False), seconds=100.0
+        5, summary=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False), seconds=100.0
     )
     with progress:
         until = time.monotonic() + 60
@@ -99,27 +99,27 @@ def test_a_line_comes_also_where_nothing_ends_for_long(monkeypatch: pytest.Monke
 def test_how_far_a_search_has_come_is_worked_out_now_and_then_however_fast_rows_come() -> None:
     asked: list[int] = []
 
-    def standing() -> str:
+    def summary() -> str:
         asked.append(1)
         return "well"
 
     for is_terminal in (True, False):
         asked.clear()
         progress = SearchProgress(
-            2000, standing=standing, log=str, console=Console(file=io.StringIO(), force_terminal=is_terminal)
+            2000, summary=summary, log=str, console=Console(file=io.StringIO(), force_terminal=is_terminal)
         )
         began = time.monotonic()
         with progress:
             for slot in range(2000):
                 progress(row(slot, Outcome.MEASURED))
-        assert 1 <= len(asked) <= 2 + (time.monotonic() - began) / progress_module.STANDING_SECONDS
+        assert 1 <= len(asked) <= 2 + (time.monotonic() - began) / progress_module.SUMMARY_SECONDS
 
 
 def test_a_display_tells_what_is_searched_where_and_for_how_long() -> None:
     file = io.StringIO()
     progress = SearchProgress(
         4,
-        standing=lambda: "hypervolume 0.5, best accuracy 0.9",
+        summary=lambda: "hypervolume 0.5, best accuracy 0.9",
         log=str,
         console=Console(file=file, force_terminal=True, width=160),
         title="results/digits on loihi1_davies",

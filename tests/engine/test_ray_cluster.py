@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas.engine.ray_cluster import within
+from evonas.engine.ray_cluster import answer_within
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +118,6 @@ def test_what_hangs_or_fails_is_given_up() -> None:
     def fail() -> None:
         raise OSError
 
-    assert within(5.0, lambda: 3) == 3
-    assert within(5.0, fail) is None
-    assert within(0.1, threading.Event().wait) is None
+    assert answer_within(5.0, lambda: 3) == 3
+    assert answer_within(5.0, fail) is None
+    assert answer_within(0.1, threading.Event().wait) is None

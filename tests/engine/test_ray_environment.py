@@ -11,7 +11,13 @@ from types import FrameType
 import pytest
 
 from evonas.engine import ray_environment
-from evonas.engine.ray_environment import address, check_cluster, check_environment, own_signals, told
+from evonas.engine.ray_environment import (
+    address,
+    check_cluster,
+    check_environment,
+    default_environment,
+    sigterm_kept,
+)
 from evonas.errors import WorkersError
 
 
@@ -67,7 +73,7 @@ def test_a_folder_for_temporary_files_that_is_too_long_for_sockets_is_told(
 def test_settings_are_told_for_a_while_and_never_over_those_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "7")
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
-    with told({"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}):
+    with default_environment({"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}):
         assert (os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"], os.environ["RAY_USAGE_STATS_ENABLED"]) == ("7", "0")
     assert "RAY_USAGE_STATS_ENABLED" not in os.environ
 
@@ -80,10 +86,10 @@ def test_a_handler_that_somebody_else_sets_meanwhile_is_taken_back() -> None:
 
     former = signal.signal(signal.SIGTERM, own)
     try:
-        with own_signals():
+        with sigterm_kept():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         assert signal.getsignal(signal.SIGTERM) is own
-        with pytest.raises(SystemExit), own_signals():
+        with pytest.raises(SystemExit), sigterm_kept():
             raise SystemExit(signal.SIGTERM)  # what Ray's handler does as SIGTERM comes
         assert came == [signal.SIGTERM]
     finally:
