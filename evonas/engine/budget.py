@@ -23,8 +23,9 @@ class Budget:
 
     Attributes:
         evaluations: Rows of kind `evaluate`, over the whole run and all its restarts; rejected networks cost nothing.
-        seconds: Wall-clock seconds of this call after which no more jobs are started; how far a search gets in them
-            depends on the machine.
+        seconds: Wall-clock seconds that this call takes: as soon as some jobs have ended, none is started that would
+            end later, and networks whose training would take more than a tenth of them are rejected. How far a
+            search comes depends on the machine.
 
     Raises:
         OptionError: If a number is out of its range.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from evonas.engine.attempt import message_of
@@ -13,19 +13,17 @@ from evonas.engine.budget import REJECTED_IN_A_ROW, Budget, Ending
 from evonas.engine.description import described, described_space
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.failures import FirstFailures
-from evonas.engine.job import Cost, Job
+from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
+from evonas.engine.pace import Pace
 from evonas.engine.rejection import Reject, Rejection
 from evonas.engine.search_call import check_call, predicted, proposed
-from evonas.engine.view import Proposal, Row, Strategy, View
+from evonas.engine.view import Predict, Proposal, Row, Strategy, View
 from evonas.engine.virtual_clock import VirtualClock
 from evonas.errors import EvonasError
 from evonas.objective import Objective
 from evonas.options import shown
 from evonas.space import Space
-
-Predict = Callable[[Proposal, int], Cost]
-"""`predict(proposal, epochs)` returns the predicted cost of a job, from these two alone."""
 
 
 class Workers(Protocol):
@@ -134,8 +132,9 @@ def search(
     clock = VirtualClock(parallel)
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
-    view = View(space, archive.objectives, seed=archive.seed)
-    evaluations, rejected, began, out_of_time = 0, 0, time.monotonic(), False
+    view = View(space, archive.objectives, seed=archive.seed, predict=predict)
+    pace = Pace(budget.seconds)
+    evaluations, rejected, out_of_time = 0, 0, False
     failures = FirstFailures()
     while True:
         while clock.has_room and evaluations < budget.evaluations:
@@ -143,14 +142,19 @@ def search(
             if stored is not None and stored.job.start <= clock.now:
                 job = stored.job
             else:
-                out_of_time = budget.seconds is not None and time.monotonic() - began > budget.seconds
-                proposal = None if out_of_time else ladder.promotion(view)
-                if proposal is None and not out_of_time and rejected < REJECTED_IN_A_ROW:
-                    proposal = proposed(strategy, view, rungs=len(ladder.epochs))
-                if proposal is None:
+                others = [one for one in view.open.values() if archive.get(one.slot) is None]
+                made = partial(_job, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
+                proposal, too_long = ladder.promotion(view), None
+                if (proposal is None or pace.is_too_late(made(proposal), others=others)) and not pace.is_over:
+                    is_in_vain = rejected >= REJECTED_IN_A_ROW
+                    proposal = None if is_in_vain else proposed(strategy, view, rungs=len(ladder.epochs))
+                    too_long = None if proposal is None else pace.rejection(made(proposal), ladder.epochs[-1])
+                next_job = None if proposal is None else made(proposal)
+                is_too_late = next_job is not None and too_long is None and pace.is_too_late(next_job, others=others)
+                out_of_time = pace.is_over or is_too_late
+                if next_job is None or out_of_time:
                     break
-                job = _job(proposal, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
-                job = _started(job, workers=workers, archive=archive, reject=reject)
+                job = _started(next_job, workers=workers, archive=archive, reject=reject, too_long=too_long)
             view.start(job)
             row = archive.get(job.slot)
             if row is not None and row.is_rejected:
@@ -164,7 +168,9 @@ def search(
             break
         job = clock.next_ending
         while (row := archive.get(job.slot)) is None:
-            archive.add(workers.next())
+            ended = workers.next()
+            archive.add(ended)
+            pace.see(ended)
         clock.advance()
         _see(row, view=view, on_row=on_row)
         failures.see(row)
@@ -179,7 +185,9 @@ def search(
     return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
 
 
-def _started(job: Job, *, workers: Workers, archive: RowStore, reject: Reject | None) -> Job:
+def _started(
+    job: Job, *, workers: Workers, archive: RowStore, reject: Reject | None, too_long: Rejection | None
+) -> Job:
     """Return the job as it is started: on a worker, or as a rejected row, which is stored at once and costs nothing.
 
     If `reject` raises, the row is a failure: the network must not be evaluated as if it had been accepted.
@@ -188,6 +196,7 @@ def _started(job: Job, *, workers: Workers, archive: RowStore, reject: Reject | 
         rejection = reject(job.genotype) if reject is not None and job.kind == "evaluate" else None
         if rejection is not None and not isinstance(rejection, Rejection):
             raise TypeError(f"reject returned {shown(rejection)}, expected a Rejection or None")
+        rejection = rejection or too_long
     except Exception as error:
         archive.add(Evaluation(job, Outcome.CRASHED, message_of(error)))
         return job
@@ -205,7 +214,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
         on_row(row)
 
 
-def _job(proposal: Proposal, slot: int, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
+def _job(slot: int, proposal: Proposal, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
     cost = predicted(predict, proposal, epochs=epochs)
     return Job(

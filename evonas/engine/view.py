@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.job import Job, Kind
+from evonas.engine.job import Cost, Job, Kind
 from evonas.errors import NotFiniteError
 from evonas.genotype import Genotype
 from evonas.objective import Objective, Score, check_objectives, score
@@ -104,6 +104,10 @@ class Proposal:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
 
 
+Predict = Callable[[Proposal, int], Cost]
+"""`predict(proposal, epochs)` returns the predicted cost of a job, from these two alone."""
+
+
 class View:
     """The state of a search in virtual time. Rows are only added, so what is derived can be updated row by row.
 
@@ -115,9 +119,14 @@ class View:
         open: Jobs that run now, by slot.
         slot: The next slot.
         seed: Seed of the run.
+
+    Args:
+        predict: Predicts what networks cost; strategies need not ask.
     """
 
-    def __init__(self, space: Space, objectives: Sequence[Objective], *, seed: int) -> None:
+    def __init__(
+        self, space: Space, objectives: Sequence[Objective], *, seed: int, predict: Predict | None = None
+    ) -> None:
         check_objectives(objectives)
         self.space = space
         self.objectives = tuple(objectives)
@@ -126,6 +135,7 @@ class View:
         self.open: dict[int, Job] = {}
         self.slot = 0
         self.seed = seed
+        self._predict = predict
         self._known: set[tuple[str, int]] = set()
         self._scored: dict[int, list[Row]] = {}
         self._derived: dict[int, tuple[object, Any]] = {}
@@ -133,6 +143,10 @@ class View:
     def generator(self) -> np.random.Generator:
         """Return a new generator that depends on the run's seed and the next slot only."""
         return np.random.default_rng([self.seed, self.slot])
+
+    def predicted_cost(self, genotype: Genotype) -> float | None:
+        """Return the predicted operations of training a network for one epoch, None where nobody predicts."""
+        return None if self._predict is None else self._predict(Proposal(genotype, ""), 1).operations
 
     def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
         """Return whether this network was proposed at this rung before: open, measured, rejected or failed."""

@@ -11,6 +11,7 @@ from pymoo.core.population import Population
 
 from evonas.engine.pareto import order, ranking
 from evonas.engine.view import Proposal, Row, View
+from evonas.genotype import Genotype
 from evonas.options import NAME, Number, OptionRule, Whole, settle
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
@@ -35,6 +36,12 @@ ORIGINS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0
 
 CHILDREN, NEIGHBOURS = 0.3, 0.55
 """Parts of the candidates for pre-selection; the others are random immigrants."""
+
+DESIGN_DRAWS = 64
+"""Networks that are drawn for each one of the first design."""
+
+DEAREST = 0.9
+"""Quantile of their cost at which the first design ends."""
 
 _RULES: dict[str, OptionRule] = {
     "pop_size": Whole(4, 10_000),
@@ -115,8 +122,24 @@ class Evolution:
         if found:
             genotype, parents = found[0]
             return Proposal(genotype, self.name, parents=parents)
-        drawn = state.unknown.draw(view, rng)
+        drawn = state.unknown.draw(view, rng) if population is not None else self._first(view, state, rng=rng)
         return None if drawn is None else Proposal(drawn, self.name)
+
+    def _first(self, view: View, state: _State, *, rng: np.random.Generator) -> Genotype | None:
+        """Return a new network of the first design: from the cheapest to a dear one, even on a logarithmic axis.
+
+        Networks drawn at random crowd into one decade of cost; those that cost little are trained first.
+        """
+        drawn = {genotype.key: genotype for genotype in (view.space.sample(rng) for _ in range(DESIGN_DRAWS))}
+        new = [genotype for genotype in drawn.values() if not view.is_known(genotype)]
+        costs = np.array([view.predicted_cost(genotype) or 0.0 for genotype in new])
+        if not len(new) or not (costs > 0).all():
+            return state.unknown.draw(view, rng)
+        logs = np.log(costs)
+        begun = len(view.scored(0)) + sum(job.rung == 0 and job.kind == "evaluate" for job in view.open.values())
+        part = min((begun + 0.5) / self.pop_size, 1.0)
+        wanted = (1 - part) * logs.min() + part * np.quantile(logs, DEAREST)
+        return new[int(np.argmin(np.abs(logs - wanted)))]
 
     def _origin(self, *, is_scarce: bool, rng: np.random.Generator) -> str:
         """Return the origin of the next proposal, one of `ORIGINS`."""

@@ -14,9 +14,9 @@ from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Result
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.search import Predict, search
+from evonas.engine.search import search
 from evonas.engine.training_log import Trained
-from evonas.engine.view import Proposal, Strategy, View
+from evonas.engine.view import Predict, Proposal, Strategy, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import EvonasError
 from evonas.strategies.differentiable import Differentiable

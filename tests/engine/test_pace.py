@@ -1,0 +1,136 @@
+"""A budget of seconds: jobs are timed as they end, and none is started that would end too late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toys import ListMemory, measure, mixed_space
+
+from evonas.engine import pace as pace_module
+from evonas.engine.budget import Budget, Ending
+from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.job import Cost, Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.pace import LONGEST_PART, Pace
+from evonas.engine.search import search
+from evonas.engine.view import Proposal, Row
+from evonas.genotype import Genotype
+from evonas.strategies.random import RandomSearch
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the clock that the pace of a search looks at."""
+    clock = Clock()
+    monkeypatch.setattr(pace_module, "time", clock)
+    return clock
+
+
+class TimedWorker:
+    """One worker on which a job takes as many seconds as it costs, one after the other."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        """Take a job."""
+        self._started.append(job)
+
+    def next(self) -> Evaluation:
+        """Return the evaluation of the first job that has not been returned."""
+        job = self._started.pop(0)
+        self._clock.now += job.cost
+        return Evaluation(job, Outcome.MEASURED, measurement=measure(job), seconds=job.cost)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def predict(proposal: Proposal, epochs: int) -> Cost:
+    """Return 1 to 32 seconds an epoch, by the number of layers."""
+    return Cost(epochs * 2.0 ** (int(proposal.genotype["layers"]) - 1), 0.0)
+
+
+def rows_of(memory: ListMemory) -> list[Row]:
+    return [Row.of(evaluation, memory.objectives) for evaluation in memory.stored.values()]
+
+
+def job(cost: float, sample_steps: float, *, epochs: int = 1) -> Job:
+    return Job(slot=0, kind="evaluate", genotype=Genotype({"a": 1}), epochs=epochs, cost=cost, sample_steps=sample_steps,
+               start=0.0, seed=0, strategy="random")  # fmt: skip
+
+
+def test_the_time_of_a_job_is_learnt_from_operations_and_sample_steps(clock: Clock) -> None:
+    rng, pace = np.random.default_rng(0), Pace(1000)
+    assert pace.estimate(job(1e9, 1e4)) == 0  # nothing is known yet
+    for _ in range(20):
+        one = job(10 ** rng.uniform(8, 11), 10 ** rng.uniform(3, 5))
+        pace.see(Evaluation(one, Outcome.MEASURED, measurement={}, seconds=2e-10 * one.cost + 3e-4 * one.sample_steps))
+    assert pace.estimate(job(1e10, 1e4)) == pytest.approx(2.0 + 3.0)
+
+
+def test_where_one_term_would_be_negative_the_other_is_left_alone(clock: Clock) -> None:
+    pace = Pace(1000)
+    for cost, steps in ((1.0, 1.0), (2.0, 5.0), (4.0, 2.0)):
+        pace.see(Evaluation(job(cost, steps), Outcome.MEASURED, measurement={}, seconds=cost - 0.05 * steps))
+    assert pace.estimate(job(10.0, 0.0)) == pytest.approx(9.5, rel=0.1)
+    assert pace.estimate(job(0.0, 10.0)) == 0
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+@pytest.mark.parametrize("seconds", [100.0, 300.0, 1000.0])
+def test_a_search_uses_its_seconds_and_ends_in_time(clock: Clock, seconds: float, parallel: int) -> None:
+    memory = ListMemory()
+    ending = search(mixed_space(), memory, strategy=RandomSearch(), workers=TimedWorker(clock), predict=predict,
+                    budget=Budget(10**6, seconds=seconds), parallel=parallel, ladder=Ladder((1, 3)))  # fmt: skip
+    assert ending is Ending.TIME_SPENT
+    assert 0.85 * seconds <= clock.now <= 1.05 * seconds
+
+
+def test_networks_that_would_take_too_much_of_the_seconds_are_not_trained(clock: Clock) -> None:
+    memory = ListMemory()
+    search(mixed_space(), memory, strategy=RandomSearch(), workers=TimedWorker(clock), predict=predict,
+           budget=Budget(10**6, seconds=100.0), ladder=Ladder((1, 3)))  # fmt: skip
+    rejected = [row for row in rows_of(memory) if row.is_rejected]
+    assert rejected
+    assert all("of the seconds of the search" in row.evaluation.message for row in rejected)
+    long = [
+        row for row in rows_of(memory) if 3 * predict(Proposal(row.job.genotype, ""), 1).operations > LONGEST_PART * 100
+    ]
+    assert sum(not row.is_rejected for row in long) <= 3  # those that came before there was an estimate
+    assert all(row.evaluation.degree > 0 for row in rejected)
+
+
+def test_without_seconds_nothing_is_too_long(clock: Clock) -> None:
+    pace = Pace(None)
+    for _ in range(5):
+        pace.see(Evaluation(job(1.0, 1.0), Outcome.MEASURED, measurement={}, seconds=1e6))
+    assert not pace.is_over
+    assert pace.rejection(job(1.0, 1.0), 10) is None
+    assert not pace.is_too_late(job(1.0, 1.0), others=[])
+
+
+def test_what_seconds_have_ended_goes_on_where_it_was(clock: Clock) -> None:
+    memory = ListMemory()
+    parts = {"strategy": RandomSearch(), "predict": predict, "parallel": 2}
+    search(mixed_space(), memory, workers=TimedWorker(clock), budget=Budget(10**6, seconds=60.0), **parts)  # type: ignore[arg-type]
+    before = {row.job.slot: row.job for row in rows_of(memory)}
+    search(mixed_space(), memory, workers=TimedWorker(clock), budget=Budget(60), **parts)  # type: ignore[arg-type]
+    after = {row.job.slot: row.job for row in rows_of(memory)}
+    assert len(after) > len(before)
+    assert all(after[slot] == one for slot, one in before.items())
+    assert replace(before[0]) == after[0]
