@@ -55,8 +55,8 @@ class SearchSection(_Section):
     evaluations: int = Field(ge=1, le=MOST_EVALUATIONS, strict=True)
     """The budget: networks that are trained and measured, each rung of the ladder counted. Rejected ones are free."""
     seconds: Seconds | None = None
-    """Wall-clock seconds that the search takes: nothing is started that would end later, and networks are rejected whose
-    training would take more than a tenth of them. How far a search comes then depends on the machine."""
+    """Wall-clock seconds that the search takes: nothing is started that would end later, and networks whose training
+    would take more than a tenth of them are rejected. How far a search comes then depends on the machine."""
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, strict=True)
     """Seed of the proposals and of training."""
     parallel: int = Field(default=4, ge=1, le=MOST_PARALLEL, strict=True)
