@@ -75,7 +75,8 @@ class Space:
         relax: `relax(context, input_shape, classes)` returns all networks with the sizes in `context` as one relaxed
             network, an `evonas.snn.relaxed.space.RelaxedSpace`. Needed for the differentiable search only. If it has a
             parameter `within`, it is given the narrowed space, so that it can leave out what that has not.
-        sizes: Variables whose values `relax` is given, because they are fixed within one differentiable search.
+        sizes: Variables whose values `relax` is given, because they are fixed within one differentiable search; a
+            `Choice` among them lists first what makes the smallest networks.
         operations: `operations(genotype, input_shape, classes)` returns the dense multiply-accumulates of one
             sample over all time steps, from the genotype alone: the unit of predicted cost.
         plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: enough

@@ -1,4 +1,4 @@
-"""The joint space: cell, layer path and width, neurons and their time constants, surrogate gradient and time steps.
+"""The joint space: stem, cell, layer path and width, neurons, time constants, surrogate gradient and time steps.
 
 Source: the spatial part follows SpikeDHS (Che et al., NeurIPS 2022), the temporal part the idea of STS (Che et al.,
 arXiv 2410.18580) of neurons that differ in kind and time constants; the ranges are chosen for few time steps of 1 ms.
@@ -81,6 +81,7 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         stages=tuple(_dynamics(genotype, stage) for stage in range(levels[-1] + 1)),
         readout_tau_mem_ms=float(genotype["readout.tau_mem"]),
         time_steps=int(genotype["time_steps"]),
+        stem_stride=int(genotype["stem.stride"]),
     )
     return plan_trellis(trellis, cell_of(genotype), input_shape=input_shape, classes=classes)
 
@@ -123,6 +124,7 @@ def arrange(values: Assignment) -> Assignment:
 
 
 def _variables() -> dict[str, Variable]:
+    """Return the variables; sizes list their values from the smallest network to the largest."""
     variables: dict[str, Variable] = {"nodes": Integer(1, NODES)}
     for node in range(NODES):
         sources = ("s0", "s1", *(f"n{index}" for index in range(node)))
@@ -133,6 +135,7 @@ def _variables() -> dict[str, Variable]:
     for layer in range(1, LAYERS + 1):
         variables[f"layer{layer}.move"] = Choice(("stay", "down"))
     variables["channels"] = Choice((4, 6, 8, 12, 16, 24))
+    variables["stem.stride"] = Choice((4, 2, 1))
     for stage in range(LEVELS):
         variables[f"stage{stage}.kind"] = Choice((*SPIKING, "analog"))
         variables[f"stage{stage}.tau_mem"] = LogReal(1.0, 5.0)
@@ -201,7 +204,7 @@ space = Space(
     arrange=arrange,
     build=build,
     relax=relax,
-    sizes=("nodes", "layers", "channels"),
+    sizes=("nodes", "layers", "channels", "stem.stride"),
     operations=operations,
     plan=plan,
     surrogate_width="surrogate_width",

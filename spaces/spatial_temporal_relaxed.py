@@ -28,7 +28,7 @@ from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
-CONTEXT = ("nodes", "layers", "channels")
+CONTEXT = ("nodes", "layers", "channels", "stem.stride")
 """What has to be given: the sizes."""
 
 FIXED = ("surrogate", "surrogate_width")
@@ -48,7 +48,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
 
     Args:
         space: The joint space: its variables give the ranges.
-        context: `nodes`, `layers` and `channels`; `surrogate` and `surrogate_width` if not the default.
+        context: The values of `CONTEXT`; `surrogate` and `surrogate_width` if not the default.
         input_shape: As for `build`.
         classes: Number of classes.
 
@@ -62,6 +62,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         levels=LEVELS,
         channels=int(given["channels"]),
         time_steps=_time_steps(space, input_shape),
+        stem_stride=int(given["stem.stride"]),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(sizes, input_shape=input_shape, classes=classes), surrogate=surrogate)

@@ -44,7 +44,11 @@ Of this seed more than half have neurons that all chips can price."""
 FEWER_DATA = {"digits": {"data.name": "few_digits:read"}, "images": {"data.limit": "120"}}
 """By the data of the run file: 120 images, of which 72 are for training."""
 
-SHORTER_SEARCHES = {"warm_up": "0", "epochs": "1", "contexts": "{channels=[4], nodes=[1], layers=[2]}"}
+SHORTER_SEARCHES = {
+    "warm_up": "0",
+    "epochs": "1",
+    "contexts": "{channels=[4], nodes=[1], layers=[2], 'stem.stride'=[1]}",
+}
 """Options of each strategy `differentiable`."""
 
 

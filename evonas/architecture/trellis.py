@@ -23,6 +23,7 @@ class Trellis:
         stages: What the neurons do at each level, the stem's at level 0; as many as are reached.
         readout_tau_mem_ms: Membrane time constant of the readout.
         time_steps: Time steps of each sample, at least 2.
+        stem_stride: Stride of the stem's convolution: level 0 has `1 / stem_stride` of the data's height and width.
 
     Raises:
         SpaceError: If levels fall, a reached level has no stage, or there are fewer than 2 time steps.
@@ -33,6 +34,7 @@ class Trellis:
     stages: tuple[Dynamics, ...]
     readout_tau_mem_ms: float
     time_steps: int
+    stem_stride: int = 1
 
     def __post_init__(self) -> None:
         if list(self.levels) != sorted(self.levels) or not self.levels or self.levels[0] < 0:
@@ -41,6 +43,11 @@ class Trellis:
             raise SpaceError(f"Level {self.levels[-1]} is reached, but there are only {len(self.stages)} stages.")
         if self.time_steps < 2:
             raise SpaceError(f"A spiking network needs at least 2 time steps, got {self.time_steps}.")
+
+
+def stem_convolution(*, channels: int, stride: int) -> Incoming:
+    """Return the connection from the data into the stem."""
+    return Incoming("stem/conv", (INPUT,), "conv", channels=channels, kernel=3, stride=stride)
 
 
 def plan_trellis(trellis: Trellis, cell: Cell, *, input_shape: Sequence[int], classes: int) -> Plan:
@@ -56,7 +63,7 @@ def plan_trellis(trellis: Trellis, cell: Cell, *, input_shape: Sequence[int], cl
         classes: Number of classes.
     """
     draft = Draft(input_shape, time_steps=trellis.time_steps)
-    convolution = Incoming("stem/conv", (INPUT,), "conv", channels=trellis.channels, kernel=3)
+    convolution = stem_convolution(channels=trellis.channels, stride=trellis.stem_stride)
     stem: tuple[str, ...] = (draft.add("stem", trellis.stages[0], incoming=[convolution]),)
     before, last = (stem, 0), (stem, 0)
     for index, level in enumerate(trellis.levels):

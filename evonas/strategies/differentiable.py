@@ -69,7 +69,7 @@ class Differentiable:
         prices: Lowest and highest price of that objective: the increase of the loss, in nats, that sparing all of it is
             worth.
         contexts: Variable to its fixed sizes, in rising order, of which a search has one; by default all values of each
-            variable that the space names as a size.
+            variable that the space names as a size. The order of the space says which make small networks.
         first: Searches that cover the range of prices before gaps are looked for.
         searches: Search jobs that may be open at once.
         warm_up: Epochs of a search in which weights alone are trained.
@@ -173,9 +173,10 @@ class Differentiable:
         return settings, parents
 
     def _sizes(self, space: Space) -> dict[str, Sequence[Scalar]]:
-        """Return the fixed sizes to choose from, for each variable that a search fixes."""
-        every = {name: sorted(values_of(space.variables[name]) or (), key=float) for name in space.sizes}
-        return {**every, **self.contexts}
+        """Return the fixed sizes to choose from, small networks first, for each variable that a search fixes."""
+        every = {name: values_of(space.variables[name]) or [] for name in space.sizes}
+        given = {name: _in_order(sizes, every.get(name, [])) for name, sizes in self.contexts.items()}
+        return {**every, **given}
 
     def _landings(self, view: View, state: _State) -> list[Landing]:
         landings = []
@@ -246,6 +247,11 @@ def _faults_of_sizes(contexts: Any) -> Iterator[str]:
         are_numbers = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(map(_is_number, sizes))
         if not are_numbers or any(low >= high for low, high in pairwise(sizes)):
             yield f"contexts.{name}: got {shown(sizes)}, expected one or more rising numbers, such as [4, 8]"
+
+
+def _in_order(sizes: Sequence[Scalar], listed: Sequence[Scalar]) -> list[Scalar]:
+    """Return sizes in the order in which the space lists them; what it does not list comes first."""
+    return sorted(sizes, key=lambda size: listed.index(size) if size in listed else -1)
 
 
 def _is_number(value: object) -> bool:

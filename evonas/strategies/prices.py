@@ -48,7 +48,7 @@ class Prices:
     Args:
         low: Lowest price.
         high: Highest price.
-        contexts: Name of a variable to the sizes at which it may be fixed, in rising order.
+        contexts: Name of a variable to the sizes at which it may be fixed, that of the smallest networks first.
     """
 
     def __init__(self, low: float, high: float, *, contexts: Mapping[str, Sequence[Scalar]]) -> None:

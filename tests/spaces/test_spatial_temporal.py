@@ -173,10 +173,20 @@ def test_a_cell_that_reads_only_the_cell_before_the_last_reads_the_last():
 
 def test_a_move_below_the_last_level_is_a_stay():
     moves = {f"layer{layer}.move": "down" for layer in range(1, 5)}
-    genotype = space.canonical(everything(layers=4, **moves))
+    genotype = space.canonical(everything(layers=4, **moves, **{"stem.stride": 1}))
     assert [genotype[f"layer{layer}.move"] for layer in range(1, 5)] == ["down", "down", "stay", "stay"]
     layers = plan(genotype, SHAPE, CLASSES).populations
     assert [layer.shape[1] for layer in layers if layer.name.endswith("/node0")] == [4, 2, 2, 2]
+
+
+@pytest.mark.parametrize(("stride", "height_and_width"), [(1, (9, 7)), (2, (5, 4)), (4, (3, 2))])
+def test_the_stem_strides_and_what_follows_has_its_resolution(stride, height_and_width):
+    moves = {f"layer{layer}.move": "stay" for layer in range(1, 5)}
+    genotype = space.canonical(everything(**moves, **{"stem.stride": stride}))
+    layers = plan(genotype, (2, 9, 7), CLASSES).populations
+    assert {layer.shape[1:] for layer in layers[:-1]} == {height_and_width}
+    least = space.canonical(everything(layers=4, **dict.fromkeys(moves, "down"), **{"stem.stride": stride}))
+    assert {layer.shape[1:] for layer in plan(least, (2, 1, 1), CLASSES).populations} == {(1, 1)}
 
 
 def test_only_what_is_reached_is_active():

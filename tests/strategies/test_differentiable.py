@@ -26,6 +26,7 @@ from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.prices import Aim, Landing, Prices
+from evonas.variables import Choice
 
 CONTEXTS = {"layers": [1, 2, 3, 4, 5, 6]}
 ALONE = Differentiable("rate", prices=(0.01, 1.0), contexts=CONTEXTS, searches=1)
@@ -296,6 +297,17 @@ def test_all_wrong_options_are_told_at_once_and_so_is_what_does_not_fit_the_run(
     assert ALONE.faults(SPACE, OBJECTIVES)[0].startswith("name: the space has no `relax`")
     unlisted = Space({"width": Unlisted()}, relax=len, sizes=["width"])
     assert "contexts: width is a size of the space" in Differentiable("rate").faults(unlisted, OBJECTIVES)[0]
+
+
+def test_sizes_run_in_the_order_in_which_the_space_lists_them() -> None:
+    strategy = Differentiable("rate", prices=(0.01, 1.0), contexts={"stride": [1, 2]})
+    space = Space({**SPACE.variables, "stride": Choice((4, 2, 1)), "read": Choice(("mean", "flat"))}, rules=SPACE.rules,
+                  sizes=["stride", "read"])  # fmt: skip
+    memory = ListMemory()
+    search(space, memory, strategy=strategy, workers=InlineWorkers(work), budget=Budget(4))
+    told = [row.job.settings for row in rows(memory, "search")]
+    assert [one["context.stride"] for one in told[:3:2]] == [2, 1]  # high prices come with small networks
+    assert [one["context.read"] for one in told[:3:2]] == ["mean", "flat"]
 
 
 def test_a_size_that_is_not_listed_takes_all_values_of_its_variable() -> None:

@@ -12,6 +12,7 @@ from evonas.architecture.cell import CellInput, Edge, adapter, add_edge, needs_a
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
+from evonas.architecture.trellis import stem_convolution
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.path_distribution import LayerPath, reached
@@ -36,6 +37,7 @@ class FixedSizes:
         levels: Levels of resolution.
         channels: Channels of the stem, and of each node at level 0.
         time_steps: Numbers of time steps to choose from, ascending.
+        stem_stride: Stride of the stem's convolution.
     """
 
     nodes: int
@@ -43,6 +45,7 @@ class FixedSizes:
     levels: int
     channels: int
     time_steps: tuple[int, ...]
+    stem_stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int
     whatever level it is, and in the end only the most likely path is kept.
     """
     builder = _Builder(sizes, Draft(input_shape, time_steps=sizes.time_steps[-1]))
-    stem = Incoming("stem/conv", (INPUT,), "conv", channels=sizes.channels, kernel=3)
+    stem = stem_convolution(channels=sizes.channels, stride=sizes.stem_stride)
     builder.add("stem", [stem], stage=0, presence=())
     builder.weigh("stem/conv", (), presence=())
     for layer in range(1, sizes.layers + 1):
