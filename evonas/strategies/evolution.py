@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from pymoo.core.individual import Individual
@@ -11,8 +12,9 @@ from pymoo.core.population import Population
 
 from evonas.engine.pareto import order, ranking
 from evonas.engine.view import Proposal, Row, View
+from evonas.errors import OptionError
 from evonas.genotype import Genotype
-from evonas.options import NAME, Number, OptionRule, Whole, settle
+from evonas.options import NAME, Number, OneOf, OptionRule, Whole, settle
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
 from evonas.strategies.neighbourhood import neighbours
@@ -43,8 +45,11 @@ DESIGN_DRAWS = 64
 DEAREST = 0.9
 """Quantile of their cost at which the first design ends."""
 
+FirstDesign = Literal["random", "by_cost"]
+
 _RULES: dict[str, OptionRule] = {
     "pop_size": Whole(4, 10_000),
+    "first_design": OneOf(get_args(FirstDesign)),
     "screen": Whole(1, 1000),
     "crossover": Number(0, 1),
     "mutations": Number(0, 1000, is_open=True),
@@ -72,7 +77,10 @@ class Evolution:
     from the paper in replacing one row at a time and in dropping every child that is known to the whole run.
 
     Attributes:
-        pop_size: Random networks at the start, and afterwards the rows of the population.
+        pop_size: Networks of the first design, and afterwards the rows of the population.
+        first_design: `"random"`, or `"by_cost"`: the first networks rise in predicted training cost (the `predict` of
+            the search), from the cheapest of some drawn ones to their upper decile, evenly on a logarithmic axis.
+            Random ones crowd into one decade of cost; where seconds are the budget, cheap ones are a better beginning.
         screen: Candidates of which one is proposed; 1 for no pre-selection.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
@@ -92,6 +100,7 @@ class Evolution:
     """
 
     pop_size: int = 16
+    first_design: FirstDesign = "random"
     screen: int = 64
     crossover: float = 0.9
     mutations: float = 1.0
@@ -122,19 +131,25 @@ class Evolution:
         if found:
             genotype, parents = found[0]
             return Proposal(genotype, self.name, parents=parents)
-        drawn = state.unknown.draw(view, rng) if population is not None else self._first(view, state, rng=rng)
+        drawn = state.unknown.draw(view, rng) if population is not None else self._first(view, state.unknown, rng=rng)
         return None if drawn is None else Proposal(drawn, self.name)
 
-    def _first(self, view: View, state: _State, *, rng: np.random.Generator) -> Genotype | None:
-        """Return a new network of the first design: from the cheapest to a dear one, even on a logarithmic axis.
-
-        Networks drawn at random crowd into one decade of cost; those that cost little are trained first.
-        """
+    def _first(self, view: View, unknown: Unknown, *, rng: np.random.Generator) -> Genotype | None:
+        """Return a new network of the first design, the next one by cost where that is asked for."""
+        if self.first_design == "random":
+            return unknown.draw(view, rng)
         drawn = {genotype.key: genotype for genotype in (view.space.sample(rng) for _ in range(DESIGN_DRAWS))}
         new = [genotype for genotype in drawn.values() if not view.is_known(genotype)]
-        costs = np.array([view.predicted_cost(genotype) or 0.0 for genotype in new])
-        if not len(new) or not (costs > 0).all():
-            return state.unknown.draw(view, rng)
+        costs = np.array([view.predicted_cost(genotype) or 0.0 for genotype in new])  # (new,)
+        if not new:
+            return unknown.draw(view, rng)
+        if not (costs > 0).all():
+            raise OptionError(
+                [
+                    'first_design: got "by_cost", which needs a predicted cost above 0 of every network; hand `search` a '
+                    '`predict`, or use "random"'
+                ]
+            )
         logs = np.log(costs)
         begun = len(view.scored(0)) + sum(job.rung == 0 and job.kind == "evaluate" for job in view.open.values())
         part = min((begun + 0.5) / self.pop_size, 1.0)

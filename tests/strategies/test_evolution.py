@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, 
 
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.job import Job
+from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pareto import Reference, hypervolume, order
 from evonas.engine.rejection import Rejection
@@ -259,3 +260,24 @@ def test_proposals_depend_on_the_view_alone_where_networks_are_rejected() -> Non
     _, watched = search_short(watcher)
     assert watcher.asked > 50
     assert watched.stored.keys() == search_short(Evolution(pop_size=6))[1].stored.keys()
+
+
+def test_a_first_design_by_cost_rises_from_cheap_to_dear_and_covers_what_random_networks_do_not() -> None:
+    def predict(proposal: Proposal, epochs: int) -> Cost:
+        return Cost(epochs * 10.0 ** (int(proposal.genotype["layers"]) + proposal.genotype["threshold"]), 0.0)
+
+    memory = ListMemory()
+    search(mixed_space(), memory, strategy=Evolution(pop_size=16, first_design="by_cost"), predict=predict,
+           workers=InlineWorkers(measure), budget=Budget(16))  # fmt: skip
+    costs = [math.log10(memory.stored[slot].job.cost) for slot in range(16)]
+    assert costs[0] < 2
+    assert costs[-1] > 5.5
+    assert costs == sorted(costs)
+    steps = np.diff(costs)
+    assert steps.max() < 4 * steps.mean()
+
+
+def test_a_first_design_by_cost_needs_costs() -> None:
+    with pytest.raises(OptionError, match="first_design"):
+        search(mixed_space(), ListMemory(), strategy=Evolution(first_design="by_cost"), workers=InlineWorkers(measure),
+               budget=Budget(8))  # fmt: skip
