@@ -146,8 +146,8 @@ class Evolution:
         if not (costs > 0).all():
             raise OptionError(
                 [
-                    'first_design: got "by_cost", which needs a predicted cost above 0 of every network; hand `search` a '
-                    '`predict`, or use "random"'
+                    'first_design: got "by_cost", which needs a predicted cost above 0 of every network; '
+                    'hand `search` a `predict`, or use "random"'
                 ]
             )
         logs = np.log(costs)
