@@ -42,9 +42,9 @@ from objectives import energy
 from spaces.spatial_temporal import space
 
 SIZES: Mapping[str, Mapping[str, Scalar]] = {
-    "small": {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1},
-    "middle": {"nodes": 2, "layers": 3, "channels": 8, "stem.stride": 1},
-    "large": {"nodes": 3, "layers": 4, "channels": 16, "stem.stride": 1},
+    "small": {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
+    "middle": {"nodes": 2, "layers": 3, "channels": 8, "stem.stride": 1, "readout.input": "mean"},
+    "large": {"nodes": 3, "layers": 4, "channels": 16, "stem.stride": 1, "readout.input": "mean"},
 }
 SAMPLES, BATCH = 512, 32
 NETWORKS = 16

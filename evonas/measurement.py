@@ -9,6 +9,11 @@ from typing import Any
 Shape = tuple[int, int, int]
 
 
+def is_linear(operation: str) -> bool:
+    """Return whether each input element of a connection reaches each of its outputs."""
+    return operation in ("linear", "flat_linear")
+
+
 @dataclass(frozen=True)
 class Population:
     """The neurons of one layer: what they are and what they did. Counts are totals over `Activity.samples`.
@@ -56,11 +61,11 @@ class Connection:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
-        operation: `"conv"`, `"linear"`, `"pool"` or `"skip"`.
+        operation: `"conv"`, `"linear"`, `"flat_linear"`, `"pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
-        kernel: Side of the kernel; 1 for `linear` and `skip`.
+        kernel: Side of the kernel; 1 for `linear`, `flat_linear` and `skip`.
         stride: Stride of the kernel.
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
@@ -100,6 +105,11 @@ class Connection:
     inputs: tuple[int, ...]
     units: tuple[int, ...]
     unrolled: tuple[int, ...]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether each input element reaches each output."""
+        return is_linear(self.operation)
 
 
 @dataclass(frozen=True)

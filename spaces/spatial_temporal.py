@@ -24,7 +24,7 @@ from evonas.architecture.cell_form import (
 )
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import Plan, check_frames
-from evonas.architecture.trellis import Trellis, plan_trellis
+from evonas.architecture.trellis import READOUTS, Trellis, plan_trellis
 from evonas.real_variables import LogReal, Real
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
@@ -82,6 +82,7 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         readout_tau_mem_ms=float(genotype["readout.tau_mem"]),
         time_steps=int(genotype["time_steps"]),
         stem_stride=int(genotype["stem.stride"]),
+        readout_input=str(genotype["readout.input"]),
     )
     return plan_trellis(trellis, cell_of(genotype), input_shape=input_shape, classes=classes)
 
@@ -145,6 +146,7 @@ def _variables() -> dict[str, Variable]:
     variables["surrogate"] = Choice(SURROGATES)
     variables["surrogate_width"] = LogReal(0.25, 4.0)
     variables["time_steps"] = Integer(2, 8)
+    variables["readout.input"] = Choice(tuple(READOUTS))
     variables["readout.tau_mem"] = LogReal(1.0, 5.0)
     return variables
 
@@ -204,7 +206,7 @@ space = Space(
     arrange=arrange,
     build=build,
     relax=relax,
-    sizes=("nodes", "layers", "channels", "stem.stride"),
+    sizes=("nodes", "layers", "channels", "stem.stride", "readout.input"),
     operations=operations,
     plan=plan,
     surrogate_width="surrogate_width",

@@ -28,7 +28,7 @@ from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
-CONTEXT = ("nodes", "layers", "channels", "stem.stride")
+CONTEXT = ("nodes", "layers", "channels", "stem.stride", "readout.input")
 """What has to be given: the sizes."""
 
 FIXED = ("surrogate", "surrogate_width")
@@ -63,6 +63,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         channels=int(given["channels"]),
         time_steps=_time_steps(space, input_shape),
         stem_stride=int(given["stem.stride"]),
+        readout_input=str(given["readout.input"]),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(sizes, input_shape=input_shape, classes=classes), surrogate=surrogate)

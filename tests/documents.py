@@ -47,7 +47,7 @@ FEWER_DATA = {"digits": {"data.name": "few_digits:read"}, "images": {"data.limit
 SHORTER_SEARCHES = {
     "warm_up": "0",
     "epochs": "1",
-    "contexts": "{channels=[4], nodes=[1], layers=[2], 'stem.stride'=[1]}",
+    "contexts": "{channels=[4], nodes=[1], layers=[2], 'stem.stride'=[1], 'readout.input'=['mean']}",
 }
 """Options of each strategy `differentiable`."""
 

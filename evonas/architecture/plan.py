@@ -8,12 +8,12 @@ from functools import cached_property
 
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
-from evonas.measurement import Connection, Population, Shape
+from evonas.measurement import Connection, Population, Shape, is_linear
 
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "linear", "pool", "skip")
+OPERATIONS = ("conv", "linear", "flat_linear", "pool", "skip")
 """What a connection can do: convolve (and normalise), sum over space into classes, average, or hand on."""
 
 
@@ -25,7 +25,8 @@ class PlannedConnection:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
         target: The population that receives the current.
-        operation: `"conv"` (with batch norm), `"linear"` (on the mean over space), `"pool"` or `"skip"`.
+        operation: `"conv"` (with batch norm), `"linear"` (on the mean over space), `"flat_linear"` (on all
+            positions, each with its own weights), `"pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -34,7 +35,7 @@ class PlannedConnection:
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
-        gain: Constant factor of the current of `pool`, `skip` and `linear`; 1 for `conv`.
+        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; 1 for `conv`.
     """
 
     name: str
@@ -52,8 +53,15 @@ class PlannedConnection:
     gain: float
 
     @property
+    def is_linear(self) -> bool:
+        """Whether each input element reaches each output."""
+        return is_linear(self.operation)
+
+    @property
     def weights(self) -> int:
         """Stored weights, shared ones once; 0 where all are one constant."""
+        if self.operation == "flat_linear":
+            return self.dense
         if self.operation == "linear":  # on the mean over space: the positions of a channel share theirs
             return self.in_shape[0] * self.out_shape[0]
         if self.operation == "conv":
@@ -68,7 +76,7 @@ class PlannedConnection:
     @cached_property
     def dense(self) -> int:
         """Connected (input, target) pairs, padding left out."""
-        if self.operation == "linear":
+        if self.is_linear:
             channels, height, width = self.in_shape
             return channels * height * width * self.out_shape[0]
         return self.out_shape[0] * (self.in_shape[0] // self.groups) * sum(self._taps(1)) * sum(self._taps(2))
@@ -76,7 +84,7 @@ class PlannedConnection:
     @cached_property
     def fan_in(self) -> int:
         """Most inputs of any one target neuron."""
-        if self.operation == "linear":
+        if self.is_linear:
             channels, height, width = self.in_shape
             return channels * height * width
         return (self.in_shape[0] // self.groups) * max(self._taps(1)) * max(self._taps(2))

@@ -188,7 +188,7 @@ def _blocks(layer: Layer[Any], *, axons: int, outputs: int) -> tuple[int, int]:
     """Return the fewest blocks that cover a layer, and the inputs of one: square patches of all channels."""
     channels, height, width = layer.shape
     best = (math.ceil(layer.neurons / outputs), layer.fan_in)
-    spatial = [edge for edge in layer.edges if edge.operation != "linear"]
+    spatial = [edge for edge in layer.edges if not edge.is_linear]
     if not spatial or height * width == 1:
         return best
     covers = []

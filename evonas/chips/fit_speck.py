@@ -56,7 +56,7 @@ def _layer(layer: Layer[Any], fit: Mapping[str, Any], findings: Findings) -> Non
     for edge in layer.edges:
         if edge.operation == "pool" and not (edge.kernel == edge.stride and edge.kernel in fit.get("pool", ())):
             findings.impossible(f"{edge.name} pools {edge.kernel} wide in steps of {edge.stride}")
-        elif edge.operation != "linear" and edge.stride not in fit.get("stride", (edge.stride,)):
+        elif not edge.is_linear and edge.stride not in fit.get("stride", (edge.stride,)):
             findings.impossible(f"{edge.name} has stride {edge.stride}, and there are {fit['stride']}")
         if INPUT in edge.sources and "input_hw_max" in fit:
             findings.at_most(
@@ -74,7 +74,7 @@ def _layer(layer: Layer[Any], fit: Mapping[str, Any], findings: Findings) -> Non
 
 def window(edge: Edge) -> tuple[int, int]:
     """Return the height and width of an edge's kernel; a linear layer is a kernel as large as its input."""
-    return edge.in_shape[1:] if edge.operation == "linear" else (edge.kernel, edge.kernel)
+    return edge.in_shape[1:] if edge.is_linear else (edge.kernel, edge.kernel)
 
 
 def kernel_entries(edge: Edge) -> int:

@@ -134,7 +134,7 @@ def _dense(activity: Activity, profile: Profile) -> Operations:
 
 def _with_padding(edge: Connection) -> int:
     """Return the (input, target) pairs of an edge as papers count them, those with padding among them."""
-    if edge.operation == "linear":
+    if edge.is_linear:
         return edge.dense
     return size(edge.out_shape) * (edge.in_shape[0] // edge.groups) * edge.kernel**2
 

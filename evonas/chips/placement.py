@@ -245,7 +245,7 @@ def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: float) -> flo
     most = math.inf
     for edge in layer.edges:
         inputs = sum([sizes[name] for name in edge.sources])
-        if edge.operation != "linear" and edge.groups == 1 and inputs > limit:
+        if not edge.is_linear and edge.groups == 1 and inputs > limit:
             reach = edge.in_shape[1] * limit / inputs
             most = min(most, (reach - edge.kernel) / edge.stride + 2)  # 1, and 1 against rounding
     return most
@@ -267,7 +267,7 @@ def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int
     needed: dict[str, float] = {}
     for edge in layer.edges:
         share = 1.0
-        if is_strip and edge.operation != "linear":
+        if is_strip and not edge.is_linear:
             height = edge.in_shape[1]
             reach = (rows - 1) * edge.stride + edge.kernel
             share = reach / height if reach < height else 1.0
@@ -288,7 +288,7 @@ def _copies(layer: Layer[Any], per_strip: int, strips: int) -> dict[str, int]:
     rows = math.ceil(layer.shape[1] / strips)
     for edge in layer.edges:
         reached = 1 if per_strip == 1 else _channel_copies(edge, per_strip)
-        if strips > 1 and edge.operation != "linear":
+        if strips > 1 and not edge.is_linear:
             reached *= min(strips, 1 + math.ceil((edge.kernel - 1) / (rows * edge.stride)))
         for name in edge.sources:
             if reached > copies.get(name, 0):

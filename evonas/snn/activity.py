@@ -117,14 +117,16 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
         weight: Its weights; with None (`pool`, `skip`) the whole kernel counts.
     """
     channels, height, width = planned.in_shape
-    if planned.operation == "linear":
+    if planned.is_linear:
         if weight is None:
             return torch.full(planned.in_shape, planned.out_shape[0])
-        return torch.count_nonzero(weight, dim=0)[:, None, None].expand(planned.in_shape)
+        reached = torch.count_nonzero(weight, dim=0)
+        shared = planned.operation == "linear"
+        return reached[:, None, None].expand(planned.in_shape) if shared else reached.reshape(planned.in_shape)
     if weight is None:
         shape = (planned.out_shape[0], channels // planned.groups, planned.kernel, planned.kernel)
         weight = torch.ones(shape)
-    reached: Tensor = conv2d_input(
+    reaching: Tensor = conv2d_input(
         (1, channels, height, width),
         (weight.detach() != 0).double(),
         torch.ones(1, *planned.out_shape, dtype=torch.float64, device=weight.device),
@@ -132,4 +134,4 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
         padding=planned.padding,
         groups=planned.groups,
     )
-    return reached[0].round().long()
+    return reaching[0].round().long()

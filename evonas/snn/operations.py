@@ -123,6 +123,24 @@ class SpatialMeanLinear(nn.Module):
         return self.gain * self.linear(means)  # type: ignore[no-any-return]
 
 
+class FlatLinear(nn.Module):
+    """Linear layer without bias on all positions: `(image, c, h, w)` to `(image, classes)`, times the gain."""
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.linear = nn.Linear(planned.fan_in, planned.out_shape[0], bias=False)
+        self.gain = planned.gain
+
+    @property
+    def weight(self) -> Tensor:
+        """Weights of the linear layer, `(classes, c * h * w)`, the positions of a channel side by side."""
+        return self.linear.weight
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the `(image, classes)` products."""
+        return self.gain * self.linear(images.flatten(1))  # type: ignore[no-any-return]
+
+
 def make_operation(planned: PlannedConnection) -> nn.Module:
     """Return the module of a connection, an `Operation`; its weights are drawn from torch's global generator.
 
@@ -138,6 +156,7 @@ def make_operation(planned: PlannedConnection) -> nn.Module:
 _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "conv": ConvNorm,
     "linear": SpatialMeanLinear,
+    "flat_linear": FlatLinear,
     "pool": AveragePool,
     "skip": Skip,
 }

@@ -68,8 +68,8 @@ class Differentiable:
         objective: Name of the objective that is priced.
         prices: Lowest and highest price of that objective: the increase of the loss, in nats, that sparing all of it is
             worth.
-        contexts: Variable to its fixed sizes, in rising order, of which a search has one; by default all values of each
-            variable that the space names as a size. The order of the space says which make small networks.
+        contexts: Variable to its fixed sizes, rising numbers or names, of which a search has one; by default all values
+            of each variable that the space names as a size. The order of the space says which make small networks.
         first: Searches that cover the range of prices before gaps are looked for.
         searches: Search jobs that may be open at once.
         warm_up: Epochs of a search in which weights alone are trained.
@@ -244,14 +244,28 @@ def _faults_of_sizes(contexts: Any) -> Iterator[str]:
         yield f"contexts: got {shown(contexts)}, expected sizes by variable, such as {{channels = [4, 8]}}"
         return
     for name, sizes in contexts.items():
-        are_numbers = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(map(_is_number, sizes))
-        if not are_numbers or any(low >= high for low, high in pairwise(sizes)):
-            yield f"contexts.{name}: got {shown(sizes)}, expected one or more rising numbers, such as [4, 8]"
+        if not _are_numbers(sizes) and not _are_names(sizes):
+            yield (
+                f"contexts.{name}: got {shown(sizes)}, expected one or more rising numbers, such as [4, 8], or "
+                "different names"
+            )
 
 
 def _in_order(sizes: Sequence[Scalar], listed: Sequence[Scalar]) -> list[Scalar]:
     """Return sizes in the order in which the space lists them; what it does not list comes first."""
     return sorted(sizes, key=lambda size: listed.index(size) if size in listed else -1)
+
+
+def _are_numbers(sizes: Any) -> bool:
+    """Return whether these are one or more rising numbers."""
+    are_numbers = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(map(_is_number, sizes))
+    return are_numbers and all(low < high for low, high in pairwise(sizes))
+
+
+def _are_names(sizes: Any) -> bool:
+    """Return whether these are one or more different names."""
+    are_names = isinstance(sizes, list | tuple) and len(sizes) > 0 and all(isinstance(size, str) for size in sizes)
+    return are_names and len(set(sizes)) == len(sizes)
 
 
 def _is_number(value: object) -> bool:

@@ -92,6 +92,19 @@ def test_a_plan_and_its_counts_fit_alike() -> None:
         assert check(plan, load(name)) == check(activity, load(name)), name
 
 
+@pytest.mark.parametrize(
+    "name", ["loihi1_davies", "truenorth28", "odin28", "speck2f", "xylo_a2", "spinnaker1", "loihi2"]
+)
+def test_a_flat_readout_takes_the_room_of_one_of_means_but_where_that_shares_its_weights(name: str) -> None:
+    mean = planned((LIF, {**CONV, "channels": 4}), (READOUT, {"operation": "linear", "channels": 10}))
+    flat = planned((LIF, {**CONV, "channels": 4}), (READOUT, {"operation": "flat_linear", "channels": 10}))
+    for split in ("any", "channels"):
+        given = Deployment(weights="unshared", split=split)
+        assert check(flat, load(name), assumed=given) == check(mean, load(name), assumed=given)
+    shared = [place(topology(plan), LOIHI, assumed=Deployment(weights="shared")).places["l1"] for plan in (mean, flat)]
+    assert [spot.synapses for spot in shared] == [4 * 10, 4 * 10 * 16 * 16]
+
+
 def test_shared_weights_take_less_room() -> None:
     unshared, shared = (
         place(topology(gesture()), LOIHI, assumed=Deployment(weights=weights, split="channels"))

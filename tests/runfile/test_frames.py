@@ -113,7 +113,7 @@ def test_the_time_axis_is_part_of_the_shape_and_static_images_have_none() -> Non
 def pairs(edge: PlannedConnection, place: tuple[int, int, int]) -> int:
     """Return the targets that the input element at `place` reaches, one by one."""
     channel, y, x = place
-    if edge.operation == "linear":
+    if edge.is_linear:
         return edge.out_shape[0]
     reached = 0
     for out_channel in range(edge.out_shape[0]):
@@ -203,7 +203,7 @@ def test_a_network_whose_plan_fails_does_not_pass_as_one_that_fits_the_frames(tm
 
 def test_the_differentiable_search_proposes_networks_with_one_time_step_for_each_frame(tmp_path: Path) -> None:
     strategy = {"name": "differentiable", "objective": "spikes", "warm_up": 1, "epochs": 1, "proposals": 1, "first": 2,
-                "searches": 1, "contexts": {"nodes": [1], "layers": [2], "channels": [4], "stem.stride": [1]}}  # fmt: skip
+                "searches": 1, "contexts": {"nodes": [1], "layers": [2], "channels": [4], "stem.stride": [1], "readout.input": ["mean"]}}  # fmt: skip
     run = resolve(run_file(tmp_path, evaluations=1, strategies=[strategy]))
     rows = searched(run, tmp_path / "archive.h5").rows
     assert not [row.evaluation.message for row in rows if row.costs is None and row.job.kind == "evaluate"]
@@ -261,7 +261,7 @@ def test_a_network_that_cannot_be_built_for_the_data_is_told_by_the_dry_run(tmp_
 
 def test_the_space_of_the_differentiable_search_has_one_time_step_for_each_frame() -> None:
     assert space.relax is not None
-    context = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1}
+    context = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}
     relaxed = space.relax(context, (FRAMES, 2, 6, 4), 3)
     assert relaxed.network.plan.sizes.time_steps == (FRAMES,)
     with pytest.raises(SpaceError):

@@ -30,10 +30,10 @@ def planned(**given) -> PlannedConnection:
 def every_synapse(edge: PlannedConnection, weight: torch.Tensor | None):
     """All (input element, target neuron) pairs that are connected, found one by one."""
     channels, height, width = edge.in_shape
-    if edge.operation == "linear":
+    if edge.is_linear:
         sources = itertools.product(range(channels), range(height), range(width))
         for (c, y, x), o in itertools.product(sources, range(edge.out_shape[0])):
-            if weight is None or weight[o, c] != 0:
+            if weight is None or weight[o, c if edge.operation == "linear" else (c * height + y) * width + x] != 0:
                 yield (c, y, x), (o, 0, 0)
         return
     in_group, out_group = channels // edge.groups, edge.out_shape[0] // edge.groups
@@ -56,6 +56,7 @@ LAYERS = {
     "pool on 2x2": {"operation": "pool", "kernel": 3, "size": (2, 2)},
     "skip": {"operation": "skip"},
     "linear": {"operation": "linear", "channels": 7, "size": (3, 2)},
+    "flat linear": {"operation": "flat_linear", "channels": 7, "size": (3, 2)},
 }
 
 
@@ -64,10 +65,11 @@ LAYERS = {
 def test_fan_out_dense_and_fan_in_equal_a_loop_over_every_synapse(name, pruned):
     edge = planned(**LAYERS[name])
     weight = None
-    if edge.operation in ("conv", "linear"):
+    if edge.weights:
         shape = (edge.out_shape[0], edge.in_shape[0] // edge.groups, edge.kernel, edge.kernel)
         generator = torch.Generator().manual_seed(3)
-        weight = torch.rand(shape if edge.operation == "conv" else shape[:2], generator=generator)
+        shape = {"linear": shape[:2], "flat_linear": (edge.out_shape[0], edge.fan_in)}.get(edge.operation, shape)
+        weight = torch.rand(shape, generator=generator)
         if pruned != "all weights":
             weight = weight * (weight > 0.5)
     reached, heard = np.zeros(edge.in_shape, int), np.zeros(edge.out_shape, int)

@@ -75,6 +75,35 @@ def test_a_linear_layer_reads_the_mean_over_space():
     torch.testing.assert_close(linear(images), edge.gain * images.mean((2, 3)) @ linear.weight.T)
 
 
+def test_a_flat_linear_layer_has_a_weight_for_each_position_and_the_same_gradients_as_a_sum_over_them():
+    edge = planned("flat_linear", channels=3)
+    linear, images = make_operation(edge), torch.rand(2, 4, 6, 5, requires_grad=True)
+    weight = linear.weight.detach().unflatten(1, edge.in_shape).requires_grad_()
+    expected = edge.gain * torch.einsum("bchw,ochw->bo", images, weight)
+    torch.testing.assert_close(linear(images), expected)
+    ours = torch.autograd.grad(linear(images).square().sum(), [images, linear.weight])
+    theirs = torch.autograd.grad(expected.square().sum(), [images, weight])
+    torch.testing.assert_close(ours[0], theirs[0])
+    torch.testing.assert_close(ours[1], theirs[1].flatten(1))
+
+
+def test_a_flat_layer_at_one_position_is_that_of_the_mean():
+    edges = [plan_of(Incoming("edge", (INPUT,), operation, channels=3), size=(1, 1)).connections[0]
+             for operation in ("linear", "flat_linear")]  # fmt: skip
+    mean, flat = map(make_operation, edges)
+    flat.load_state_dict(mean.state_dict())
+    images = torch.rand(2, 4, 1, 1)
+    assert torch.equal(flat(images), mean(images))
+
+
+def test_a_flat_readout_tells_apart_images_whose_channels_have_equal_means():
+    image = torch.rand(1, 4, 6, 5)
+    images = torch.cat([image, image.flip(-1)])
+    mean, flat = (make_operation(planned(operation, channels=3))(images) for operation in ("linear", "flat_linear"))
+    torch.testing.assert_close(mean[0], mean[1])
+    assert bool(((flat[0] - flat[1]).abs() > 1e-2).all())
+
+
 def test_currents_of_what_is_static_are_added_at_each_time_step():
     one, other = torch.rand(1, 2, 3), torch.rand(4, 2, 3)
     assert torch.equal(summed([one, other, one]), one + other + one)
@@ -83,7 +112,7 @@ def test_currents_of_what_is_static_are_added_at_each_time_step():
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_says_which_weights_it_has(operation):
-    edge = planned(operation, channels=7 if operation in ("conv", "linear") else 0, kernel=3)
+    edge = planned(operation, channels=0 if operation in ("pool", "skip") else 7, kernel=3)
     weight = make_operation(edge).weight
     assert (0 if weight is None else weight.numel()) == edge.weights
 
@@ -103,7 +132,7 @@ def test_an_operation_of_ones_own_is_counted_by_the_weights_that_it_says_it_has(
 
 @pytest.mark.parametrize("operation", ["conv2d", "Skip", "identity", "", "max_pool", None])
 def test_an_unknown_operation_is_refused_by_plans_and_by_networks(operation):
-    known = r"The operation of the connection 'edge' must be one of conv, linear, pool, skip, got"
+    known = r"The operation of the connection 'edge' must be one of conv, linear, flat_linear, pool, skip, got"
     with pytest.raises(SpaceError, match=known):
         planned(operation)
     with pytest.raises(SpaceError, match=known):

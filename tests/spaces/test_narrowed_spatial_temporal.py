@@ -77,7 +77,7 @@ def test_the_differentiable_search_proposes_only_what_is_left(paths: Any) -> Non
     found = differentiable_search(
         within,
         SearchData(samples, samples, 3),
-        context={"nodes": 2, "layers": 2, "channels": 4, "stem.stride": 1},
+        context={"nodes": 2, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
         price=0.5,
         objective_price=None,
         relaxation=Relaxation(warm_up=1, epochs=1, proposals=6, batch_size=6, paths=paths),
@@ -92,6 +92,8 @@ def test_the_differentiable_search_proposes_only_what_is_left(paths: Any) -> Non
 
 
 def test_the_whole_space_is_relaxed_as_before() -> None:
-    relaxed = space.relax({"nodes": 2, "layers": 2, "channels": 4, "stem.stride": 1}, (1, 8, 8), 3)  # type: ignore[misc]
+    relaxed = space.relax(
+        {"nodes": 2, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, (1, 8, 8), 3
+    )  # type: ignore[misc]
     logits = relaxed.logits(generator=torch.Generator().manual_seed(0))
     assert all(bool(values.isfinite().all()) for values in logits.choices)

@@ -17,10 +17,12 @@ from evonas.snn.relaxed.mixture import KINDS
 from spaces.spatial_temporal import LEVELS, NODES, space
 
 SHAPE, CLASSES = (1, 8, 8), 10
-SIZES = ("nodes", "layers", "channels", "stem.stride", "surrogate", "surrogate_width")
+SIZES = ("nodes", "layers", "channels", "stem.stride", "readout.input", "surrogate", "surrogate_width")
 
 RELAXED = {
-    (nodes, layers): space.relax({"nodes": nodes, "layers": layers, "channels": 4, "stem.stride": 2}, SHAPE, CLASSES)
+    (nodes, layers): space.relax(
+        {"nodes": nodes, "layers": layers, "channels": 4, "stem.stride": 2, "readout.input": "flat"}, SHAPE, CLASSES
+    )
     for nodes, layers in product((1, 2, 3), (2, 3, 4))
 }
 
@@ -29,7 +31,7 @@ RELAXED = {
 @given(st.integers(0, 2**32))
 def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
     rng = np.random.default_rng(seed)
-    default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4, "stem.stride": 2}
+    default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4, "stem.stride": 2, "readout.input": "flat"}
     genotype = space.canonical({**space.fill({}, rng), **default})
     relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
     assert relaxed.discretise(one_hot(relaxed, genotype)) == genotype
@@ -76,12 +78,15 @@ def test_constants_are_rounded_to_the_resolution_of_the_space():
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"nodes": 1, "layers": 2}, "channels is missing; stem.stride is missing"),
+        ({"nodes": 1, "layers": 2}, "channels is missing; stem.stride is missing; readout.input is missing"),
         (
-            {"nodes": NODES + 1, "layers": 2, "channels": 4, "stem.stride": 1},
+            {"nodes": NODES + 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
             "nodes: expected a whole number from 1 to 3, got 4",
         ),
-        ({"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "time_steps": 3}, "time_steps is no size"),
+        (
+            {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean", "time_steps": 3},
+            "time_steps is no size",
+        ),
     ],
 )
 def test_a_wrong_context_is_refused(context, message):
@@ -90,7 +95,15 @@ def test_a_wrong_context_is_refused(context, message):
 
 
 def test_the_surrogate_of_the_context_is_used_and_kept():
-    given = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "surrogate": "tanh", "surrogate_width": 0.5}
+    given = {
+        "nodes": 1,
+        "layers": 2,
+        "channels": 4,
+        "stem.stride": 1,
+        "readout.input": "mean",
+        "surrogate": "tanh",
+        "surrogate_width": 0.5,
+    }
     relaxed = space.relax(given, SHAPE, CLASSES)
     assert relaxed.network.surrogate(0).method == "tanh"
     logits = relaxed.logits(generator=torch.Generator().manual_seed(0))

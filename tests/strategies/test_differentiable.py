@@ -274,6 +274,8 @@ def test_the_prices_of_a_range_halve_its_gaps() -> None:
         ({"proposals": 0}, "proposals: got 0"),
         ({"contexts": {"layers": [3, 2]}}, "contexts.layers: got [3, 2], expected one or more rising numbers"),
         ({"contexts": {"layers": 3}}, "contexts.layers: got 3"),
+        ({"contexts": {"read": ["mean", "mean"]}}, "contexts.read: got ["),
+        ({"contexts": {"read": ["mean", 1]}}, "contexts.read: got ["),
         ({"contexts": [1]}, "contexts: got [1], expected sizes by variable"),
     ],
 )
@@ -300,7 +302,7 @@ def test_all_wrong_options_are_told_at_once_and_so_is_what_does_not_fit_the_run(
 
 
 def test_sizes_run_in_the_order_in_which_the_space_lists_them() -> None:
-    strategy = Differentiable("rate", prices=(0.01, 1.0), contexts={"stride": [1, 2]})
+    strategy = Differentiable("rate", prices=(0.01, 1.0), contexts={"stride": [1, 2], "read": ["flat", "mean"]})
     space = Space({**SPACE.variables, "stride": Choice((4, 2, 1)), "read": Choice(("mean", "flat"))}, rules=SPACE.rules,
                   sizes=["stride", "read"])  # fmt: skip
     memory = ListMemory()

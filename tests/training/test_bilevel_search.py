@@ -22,7 +22,7 @@ from objectives import energy, spikes, synaptic_operations
 from spaces.spatial_temporal import LEVELS, space
 
 torch.set_num_threads(1)
-SMALL = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1}
+SMALL = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}
 
 
 @pytest.fixture(scope="module")

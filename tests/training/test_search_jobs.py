@@ -28,7 +28,13 @@ from spaces.spatial_temporal import space
 
 torch.set_num_threads(1)
 TOLD = {"price": 0.5, "warm_up": 1, "epochs": 1, "proposals": 2, "seed": 3}
-SIZES = {"context.nodes": 1, "context.layers": 2, "context.channels": 4, "context.stem.stride": 1}
+SIZES = {
+    "context.nodes": 1,
+    "context.layers": 2,
+    "context.channels": 4,
+    "context.stem.stride": 1,
+    "context.readout.input": "mean",
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,10 @@ def test_the_search_is_told_the_price_and_the_schedule(
 
     monkeypatch.setattr(bilevel_search, "differentiable_search", listening)
     searcher(job(price=0.7, warm_up=0, epochs=2))
-    assert (told["price"], told["context"]) == (0.7, {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1})
+    assert (told["price"], told["context"]) == (
+        0.7,
+        {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
+    )
     assert (told["relaxation"].warm_up, told["relaxation"].epochs, told["relaxation"].proposals) == (0, 2, 2)
 
 
@@ -86,7 +95,7 @@ def test_a_size_that_is_missing_makes_a_failed_row_that_names_it(searcher: Bilev
 def resolved(folder: Path, *, evaluations: int) -> ResolvedRun:
     path = folder / "run.toml"
     strategy = {"name": "differentiable", "objective": "energy", "warm_up": 1, "epochs": 1}
-    strategy["contexts"] = {"nodes": [1], "layers": [2], "channels": [4], "stem.stride": [1]}
+    strategy["contexts"] = {"nodes": [1], "layers": [2], "channels": [4], "stem.stride": [1], "readout.input": ["mean"]}
     content = {
         "search": {"space": "spatial_temporal", "evaluations": evaluations, "parallel": 2},
         "data": {"name": "digits"},

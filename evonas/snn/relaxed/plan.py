@@ -12,7 +12,7 @@ from evonas.architecture.cell import CellInput, Edge, adapter, add_edge, needs_a
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
-from evonas.architecture.trellis import stem_convolution
+from evonas.architecture.trellis import readout_connection, stem_convolution
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.path_distribution import LayerPath, reached
@@ -38,6 +38,7 @@ class FixedSizes:
         channels: Channels of the stem, and of each node at level 0.
         time_steps: Numbers of time steps to choose from, ascending.
         stem_stride: Stride of the stem's convolution.
+        readout_input: `"mean"` or `"flat"`, as in `Trellis`.
     """
 
     nodes: int
@@ -46,6 +47,7 @@ class FixedSizes:
     channels: int
     time_steps: tuple[int, ...]
     stem_stride: int = 1
+    readout_input: str = "mean"
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int
     last = []
     for level in reached(sizes.layers, levels=sizes.levels):
         name = f"readout/linear@{level}"
-        last.append(Incoming(name, _outputs(sizes, sizes.layers, level), "linear", channels=classes))
+        outputs = _outputs(sizes, sizes.layers, level)
+        last.append(readout_connection(name, outputs, sizes.readout_input, classes=classes))
         passing = (f"pass{sizes.layers}@{level}",)
         builder.weigh(name, passing, presence=passing)
     builder.draft.add("readout", Dynamics("readout"), incoming=last)

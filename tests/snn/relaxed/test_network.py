@@ -27,7 +27,7 @@ from spaces.spatial_temporal import LEVELS, space
 from spaces.spatial_temporal_relaxed import likeliest_cell
 
 SHAPE, CLASSES = (2, 8, 8), 5
-SIZES = ("nodes", "layers", "channels", "stem.stride", "surrogate", "surrogate_width")
+SIZES = ("nodes", "layers", "channels", "stem.stride", "readout.input", "surrogate", "surrogate_width")
 
 
 def genotypes(count: int, *, seed: int, **fixed: Scalar) -> list[Genotype]:
@@ -172,7 +172,9 @@ def test_branches_without_weight_are_not_computed():
 
 
 def test_a_drawn_network_is_one_network_and_nothing_else_is_computed():
-    relaxed = space.relax({"nodes": 3, "layers": 4, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax(
+        {"nodes": 3, "layers": 4, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
+    )
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
     called = heard(relaxed)
@@ -189,7 +191,9 @@ def test_a_drawn_network_is_one_network_and_nothing_else_is_computed():
 
 
 def test_two_paths_compute_little_more_than_a_network():
-    relaxed = space.relax({"nodes": 2, "layers": 3, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax(
+        {"nodes": 2, "layers": 3, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
+    )
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
     called = heard(relaxed)
@@ -207,7 +211,9 @@ def test_two_paths_compute_little_more_than_a_network():
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 def test_what_is_drawn_has_the_weights_that_it_was_drawn_with(nodes):
     torch.manual_seed(0)
-    relaxed = space.relax({"nodes": nodes, "layers": 3, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax(
+        {"nodes": nodes, "layers": 3, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
+    )
     generator = torch.Generator().manual_seed(nodes)
     logits = relaxed.logits(generator=generator)
     with torch.no_grad():
@@ -247,7 +253,7 @@ def soft(logits: Logits, *, seed: int) -> Logits:
 @pytest.mark.parametrize("sizes", [{"nodes": 1, "layers": 4}, {"nodes": 3, "layers": 3}])
 def test_every_logit_and_every_constant_gets_a_gradient(sizes):
     torch.manual_seed(0)
-    relaxed = space.relax({**sizes, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax({**sizes, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES)
     logits = soft(relaxed.logits(generator=torch.Generator().manual_seed(0)), seed=1)
     counter = ExpectedCounter(relaxed.network.plan)
     data, labels = torch.rand(1, 8, *SHAPE), torch.randint(CLASSES, (8,))
@@ -268,7 +274,9 @@ def test_every_logit_and_every_constant_gets_a_gradient(sizes):
 
 def test_over_many_pairs_of_paths_every_logit_and_every_constant_gets_a_gradient():
     torch.manual_seed(0)
-    relaxed = space.relax({"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax(
+        {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
+    )
     generator = torch.Generator().manual_seed(0)
     logits = relaxed.logits(generator=generator)
     data, labels = torch.rand(1, 4, *SHAPE), torch.randint(CLASSES, (4,))
@@ -293,7 +301,9 @@ def stateful_neurons(cell: Cell, levels: tuple[int, ...], have_state: tuple[bool
 
 
 def test_expected_neuron_steps_are_the_mean_over_all_networks():
-    relaxed = space.relax({"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1}, SHAPE, CLASSES)
+    relaxed = space.relax(
+        {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
+    )
     logits = soft(relaxed.logits(generator=torch.Generator().manual_seed(0)), seed=2)
     counter = ExpectedCounter(relaxed.network.plan)
     with torch.no_grad():
