@@ -1,0 +1,220 @@
+"""Searches that train for real, at equal wall-clock time on one machine: evonas beside the script of a user.
+
+    EVONAS_DATA=FOLDER python benchmarks/real_search.py [--quick] [--only SIDE] [--seconds N] [--seeds N] [--json FILE]
+
+The script (`user_script.py`) is Optuna's NSGA-II over SpikingJelly networks in two processes; evonas searches the joint
+space with two workers and a ladder of 1 and 3 epochs. They run one after the other, one thread a worker. Both train on
+the same 10,000 images and are judged on the same 2,000 validation images, no test images; the seed draws them.
+
+Judged are networks of 3 epochs with an error of at most 0.5, from the moment at which their side has them on disk. The
+clock of a side starts after its imports; starting workers and reading data is in it. Operations are synaptic events,
+graded events and multiply-accumulates, inputs that are zero left out, at each time step in which they are computed: the
+script computes the first convolution of the image at each step, evonas once. Max pooling and neurons are free; average
+pooling is counted. Both sides trade what is judged.
+
+    hypervolume_SIDE_T      area under 0.5 error and 10^7.5 operations after T seconds, (error, log10), median of seeds
+    best_error_SIDE         median over seeds of the least error
+    networks_SIDE           median number of networks that were trained for 3 epochs
+    end_SIDE                median of the time of the last network over the time that was asked for
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from all_operations import operations
+from table import Figure, publish
+
+from evonas import Archive
+from evonas.engine.evaluation import Evaluation
+from evonas.measurement import Measurement
+from evonas.runfile.resolve import resolve
+
+SIDES = ("script", "evonas")
+FOLDERS = ("fashion-mnist",)
+REFERENCE = (0.5, 7.5)
+RUN_FILE = """
+[search]
+space = "spatial_temporal"
+evaluations = 1_000_000
+seconds = {seconds}
+seed = {seed}
+
+[data]
+name = "images"
+path = {path}
+seed = {seed}
+limit = {images}
+validation_part = 0.16666666666666666   # 10,000 for training, 2,000 for validation
+
+[[objectives]]
+name = "accuracy"
+at_least = 0.5
+
+[[objectives]]
+name = "all_operations:objective"
+
+[[strategies]]
+name = "evolution"
+first_design = "by_cost"
+
+[ladder]
+epochs = [1, 3]
+
+[workers]
+count = 2
+num_cpus = 1
+"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was trained for 3 epochs.
+
+    Attributes:
+        seconds: When it was known, since the start of the search.
+        error: On the validation images.
+        operations: Log10 of all operations per sample.
+    """
+
+    seconds: float
+    error: float
+    operations: float
+
+
+class Timed(Archive):
+    """An archive that remembers when a row was on disk."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.at: dict[int, float] = {}
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Keep a row."""
+        super().add(evaluation)
+        self.at[evaluation.job.slot] = time.monotonic()
+
+
+def script(run_file: Path, *, seconds: float, seed: int) -> list[Network]:
+    """Return what the script of a user finds, in processes of its own."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+    from user_script import STUDY
+
+    data, journal = run_file.with_name("data.npz"), run_file.with_name("journal")
+    parts = resolve(run_file).search_data
+    np.savez(
+        data,
+        images=parts.train.inputs[:, 0],
+        labels=parts.train.labels,
+        validation_images=parts.validation.inputs[:, 0],
+        validation_labels=parts.validation.labels,
+    )
+    options = ["--data", data, "--journal", journal, "--seconds", seconds, "--seed", seed]
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("user_script.py")), *map(str, options)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    study = optuna.load_study(study_name=STUDY, storage=JournalStorage(JournalFileBackend(str(journal))))
+    done = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+    return [Network(trial.user_attrs["seconds"], *trial.values) for trial in done]
+
+
+def evonas(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
+    """Return what the search of a run file finds."""
+    began = time.monotonic()
+    resolved = resolve(run_file, overrides=overrides)
+    workers = resolved.workers()
+    archive = Timed(
+        run_file.with_name("archive.h5"),
+        resolved.space,
+        resolved.objectives,
+        seed=resolved.file.search.seed,
+        top_rung=resolved.top_rung,
+    )
+    with archive:
+        resolved.search(archive, workers=workers)
+        rows = archive.rows
+    workers.close()
+    print(f"evonas: {len(rows)} rows, {sum(row.is_failure for row in rows)} of them failures", flush=True)
+    return [
+        Network(archive.at[row.job.slot] - began, 1 - found.accuracy, math.log10(max(operations(found), 1)))
+        for row in rows
+        if row.job.rung == resolved.top_rung and isinstance(found := row.evaluation.measurement, Measurement)
+    ]
+
+
+def hypervolume(networks: Sequence[Network], *, seconds: float) -> float:
+    """Return the area that is dominated up to `REFERENCE` by the networks known after `seconds`, not normalised."""
+    error, area = REFERENCE[0], 0.0
+    for network in sorted(networks, key=lambda network: (network.operations, network.error)):
+        if network.seconds <= seconds and network.error < error and network.operations < REFERENCE[1]:
+            area += (error - network.error) * (REFERENCE[1] - network.operations)
+            error = network.error
+    return area
+
+
+def figures(found: dict[str, list[list[Network]]], *, seconds: float) -> list[Figure]:
+    """Return the measures that are named at the top of this file, of the networks of each side by seed."""
+    made = []
+    for side, runs in found.items():
+        for time_ in (seconds / 3, seconds):
+            areas = [hypervolume(networks, seconds=time_) for networks in runs]
+            made.append(Figure(f"hypervolume_{side}_{time_:.0f}", statistics.median(areas), unit="area", goal=None))
+        errors = [min(network.error for network in networks) for networks in runs if networks]
+        ends = [max(network.seconds for network in networks) / seconds for networks in runs if networks]
+        made += [
+            Figure(f"best_error_{side}", statistics.median(errors) if errors else None, unit="fraction", goal=None),
+            Figure(f"networks_{side}", statistics.median(map(len, runs)), unit="networks", goal=None),
+            Figure(f"end_{side}", statistics.median(ends) if ends else None, unit="of the time", goal=None),
+        ]
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="1 seed of 30 seconds a side on a tenth of the images")
+    parser.add_argument("--seconds", type=float, default=480, help="of each search; a third is judged too")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", choices=FOLDERS, default=FOLDERS[0], help="folder of EVONAS_DATA")
+    parser.add_argument("--only", choices=SIDES, help="run one side alone")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value over the run file of evonas")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    options = parser.parse_args()
+    root = os.environ.get("EVONAS_DATA")
+    if root is None:
+        parser.exit(0, f"Skipped: EVONAS_DATA names no folder, expected one that has {options.data}/ with idx files.\n")
+    seconds, seeds, images = (30.0, 1, 1200) if options.quick else (options.seconds, options.seeds, 12_000)
+    found: dict[str, list[list[Network]]] = {side: [] for side in SIDES if options.only in (None, side)}
+    for seed in range(seeds):
+        for side, runs in found.items():
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "run.toml"
+                path = json.dumps(str(Path(root).absolute() / options.data))
+                file.write_text(RUN_FILE.format(seconds=seconds, seed=seed, path=path, images=images), encoding="utf-8")
+                runs.append(
+                    script(file, seconds=seconds, seed=seed)
+                    if side == "script"
+                    else evonas(file, overrides=options.set)
+                )
+            print(f"seed {seed}, {side}: {len(runs[-1])} networks, area {hypervolume(runs[-1], seconds=seconds):.4f}")
+    title = f"{options.data}, {images:,} images, {seconds:.0f} s a side, {seeds} seeds"
+    publish(figures(found, seconds=seconds), title=title, file=options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The judge of searches that train for real: areas by hand, and operations of the user's script by brute force."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from real_search import Network, hypervolume
+from torch import nn
+from user_script import operations
+
+
+def test_the_area_is_that_of_the_steps_of_the_front_known_in_time() -> None:
+    networks = [Network(10, 0.4, 5.5), Network(20, 0.2, 6.5), Network(30, 0.1, 6.5), Network(15, 0.45, 6.0)]
+    assert hypervolume(networks, seconds=5) == 0
+    assert hypervolume(networks, seconds=10) == pytest.approx(0.1 * 2.0)
+    assert hypervolume(networks, seconds=20) == pytest.approx(0.1 * 2.0 + 0.2 * 1.0)
+    assert hypervolume(networks, seconds=30) == pytest.approx(0.1 * 2.0 + 0.3 * 1.0)
+    assert hypervolume([Network(1, 0.6, 5.0), Network(1, 0.1, 7.6)], seconds=9) == 0  # beyond the reference point
+
+
+def test_what_a_convolution_and_a_layer_of_the_script_deliver_is_what_counting_one_by_one_gives() -> None:
+    torch.manual_seed(0)
+    conv, inputs = nn.Conv2d(2, 3, 3, padding=1), (torch.rand(4, 5, 2, 6, 6) > 0.7).float()
+    delivered = 0
+    for _, _, channel, y, x in inputs.nonzero().tolist():
+        assert channel in (0, 1)
+        rows = [row for row in (y - 1, y, y + 1) if 0 <= row < 6]
+        columns = [column for column in (x - 1, x, x + 1) if 0 <= column < 6]
+        delivered += 3 * len(rows) * len(columns)
+    assert operations(conv, inputs) == delivered
+    flat = (torch.rand(4, 5, 7) > 0.5).float()
+    assert operations(nn.Linear(7, 11), flat) == 11 * flat.sum().item()
