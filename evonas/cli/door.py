@@ -74,10 +74,11 @@ def resumable(command: str) -> Iterator[None]:
     how = f"every finished evaluation is kept. Go on with the same command:\n  {visible(command)}"
     try:
         with _stopped_by_sigterm():
-            yield
-    except KeyboardInterrupt:
-        typer.echo(f"Stopped; {how}", err=True)
-        raise typer.Exit(1) from None
+            try:
+                yield
+            except KeyboardInterrupt:
+                typer.echo(f"Stopped; {how}", err=True)
+                raise typer.Exit(1) from None
     except LostWorkersError as error:
         raise LostWorkersError(f"{str(error).rstrip('.')}; {how}") from error
 
@@ -122,7 +123,8 @@ def sentence_of(error: OSError) -> str:
 def _stopped_by_sigterm() -> Iterator[None]:
     """Return a context in which SIGTERM, by which `ray job stop` and batch systems end programs, acts as Ctrl-C does.
 
-    Only the first one does: a second would interrupt the saving of results.
+    Only the first one does: a second would interrupt the saving of results. It is ignored until the process has ended,
+    so that the exit code says what the first one came to.
     """
     received: list[int] = []
 
@@ -138,7 +140,8 @@ def _stopped_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
+        after = signal.SIG_DFL if former is None else former
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if received else after)
 
 
 def _tell(text: str) -> None:

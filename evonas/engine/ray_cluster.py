@@ -110,8 +110,8 @@ class RayCluster:
     def close(self) -> None:
         """Stop Ray, if it was started here."""
         if self.is_owned and ray.is_initialized():
-            with sigterm_kept(), python_random_kept():
-                answer_within(CLOSE_SECONDS, ray.shutdown)
+            with sigterm_kept() as keep, python_random_kept():
+                answer_within(CLOSE_SECONDS, ray.shutdown, meanwhile=keep)
             self._before.restore()
 
     def _nodes(self) -> Sequence[Mapping[str, Any]]:
@@ -136,10 +136,11 @@ class RayCluster:
             log.info(sentence)
 
 
-def answer_within(seconds: float, ask: Callable[[], Any]) -> Any:
+def answer_within(seconds: float, ask: Callable[[], Any], *, meanwhile: Callable[[], None] | None = None) -> Any:
     """Return what `ask` returns, None if it takes longer than `seconds` or raises an error.
 
-    It runs in a thread, which is abandoned if it hangs: calls to a dead cluster cannot be ended.
+    It runs in a thread, which is abandoned if it hangs: calls to a dead cluster cannot be ended. `meanwhile` is called
+    again and again as long as it runs.
     """
     answer: queue.Queue[Any] = queue.Queue()
 
@@ -149,7 +150,11 @@ def answer_within(seconds: float, ask: Callable[[], Any]) -> Any:
 
     thread = threading.Thread(target=run, daemon=True, name="evonas-asks-ray")
     thread.start()
-    thread.join(seconds)
+    until = time.monotonic() + seconds
+    while meanwhile is not None and thread.is_alive() and time.monotonic() < until:
+        meanwhile()
+        thread.join(MEANWHILE_SECONDS)
+    thread.join(max(0.0, until - time.monotonic()))
     return answer.get_nowait() if not answer.empty() else None
 
 
@@ -197,3 +202,7 @@ def _is_refused(path: str) -> bool:
 
 def _dead(why: str) -> str:
     return f"Ray is dead on this machine: {why}."
+
+
+MEANWHILE_SECONDS = 0.001
+"""Time between two calls of what is to happen while Ray is asked."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -129,18 +129,26 @@ def python_random_kept() -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_kept() -> Iterator[None]:
-    """Return a context after which SIGTERM has its former handler again: Ray sets its own as it starts."""
+def sigterm_kept() -> Iterator[Callable[[], None]]:
+    """Return a context after which SIGTERM has its former handler again, and a function that sets it at once.
+
+    Ray sets its own as it starts. As it stops, its C++ part leaves the process with none at all, which Python cannot
+    see: a second SIGTERM would end the process before its results are saved, were the handler not set again meanwhile.
+    """
     former = signal.getsignal(signal.SIGTERM)
+
+    def keep() -> None:
+        if threading.current_thread() is threading.main_thread() and former is not None:
+            signal.signal(signal.SIGTERM, former)
+
     try:
-        yield
+        yield keep
     except SystemExit as ended:
         if ended.code == signal.SIGTERM and callable(former):  # it came meanwhile, and Ray's handler made this of it
             former(signal.SIGTERM, None)
         raise
     finally:
-        if threading.current_thread() is threading.main_thread() and former is not None:
-            signal.signal(signal.SIGTERM, former)
+        keep()
 
 
 def _check_sockets() -> None:
