@@ -13,8 +13,8 @@ script computes the first convolution of the image at each step, evonas once. Ma
 pooling is counted. Both sides trade what is judged.
 
     hypervolume_SIDE_T      area under 0.5 error and 10^7.5 operations after T seconds, (error, log10), median of seeds
-    best_error_SIDE         median over seeds of the least error
-    networks_SIDE           median number of networks that were trained for 3 epochs
+    networks_SIDE           median number of networks that were trained for 3 epochs within the time
+    best_error_SIDE         median over seeds of their least error
     end_SIDE                median of the time of the last network over the time that was asked for
 """
 
@@ -108,14 +108,15 @@ class Timed(Archive):
         self.at[evaluation.job.slot] = time.monotonic()
 
 
-def script(run_file: Path, *, seconds: float, seed: int) -> list[Network]:
+def script(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     """Return what the script of a user finds, in processes of its own."""
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
     from user_script import STUDY
 
     data, journal = run_file.with_name("data.npz"), run_file.with_name("journal")
-    parts = resolve(run_file).search_data
+    resolved = resolve(run_file, overrides=overrides)
+    parts, asked = resolved.search_data, resolved.file.search
     np.savez(
         data,
         images=parts.train.inputs[:, 0],
@@ -123,7 +124,7 @@ def script(run_file: Path, *, seconds: float, seed: int) -> list[Network]:
         validation_images=parts.validation.inputs[:, 0],
         validation_labels=parts.validation.labels,
     )
-    options = ["--data", data, "--journal", journal, "--seconds", seconds, "--seed", seed]
+    options = ["--data", data, "--journal", journal, "--seconds", asked.seconds, "--seed", asked.seed]
     subprocess.run(
         [sys.executable, str(Path(__file__).with_name("user_script.py")), *map(str, options)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -175,11 +176,12 @@ def figures(found: dict[str, list[list[Network]]], *, seconds: float) -> list[Fi
         for time_ in (seconds / 3, seconds):
             areas = [hypervolume(networks, seconds=time_) for networks in runs]
             made.append(Figure(f"hypervolume_{side}_{time_:.0f}", statistics.median(areas), unit="area", goal=None))
-        errors = [min(network.error for network in networks) for networks in runs if networks]
+        known = [[network for network in networks if network.seconds <= seconds] for networks in runs]
+        errors = [min(network.error for network in networks) for networks in known if networks]
         ends = [max(network.seconds for network in networks) / seconds for networks in runs if networks]
         made += [
             Figure(f"best_error_{side}", statistics.median(errors) if errors else None, unit="fraction", goal=None),
-            Figure(f"networks_{side}", statistics.median(map(len, runs)), unit="networks", goal=None),
+            Figure(f"networks_{side}", statistics.median(map(len, known)), unit="networks", goal=None),
             Figure(f"end_{side}", statistics.median(ends) if ends else None, unit="of the time", goal=None),
         ]
     return made
@@ -192,7 +194,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data", choices=FOLDERS, default=FOLDERS[0], help="folder of EVONAS_DATA")
     parser.add_argument("--only", choices=SIDES, help="run one side alone")
-    parser.add_argument("--set", action="append", default=[], help="section.key=value over the run file of evonas")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value over the run file")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     root = os.environ.get("EVONAS_DATA")
@@ -207,9 +209,7 @@ def main() -> None:
                 path = json.dumps(str(Path(root).absolute() / options.data))
                 file.write_text(RUN_FILE.format(seconds=seconds, seed=seed, path=path, images=images), encoding="utf-8")
                 runs.append(
-                    script(file, seconds=seconds, seed=seed)
-                    if side == "script"
-                    else evonas(file, overrides=options.set)
+                    script(file, overrides=options.set) if side == "script" else evonas(file, overrides=options.set)
                 )
             print(f"seed {seed}, {side}: {len(runs[-1])} networks, area {hypervolume(runs[-1], seconds=seconds):.4f}")
     title = f"{options.data}, {images:,} images, {seconds:.0f} s a side, {seeds} seeds"

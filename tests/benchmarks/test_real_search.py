@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from real_search import Network, hypervolume
+from real_search import Network, figures, hypervolume
 from torch import nn
 from user_script import operations
 
@@ -30,3 +30,14 @@ def test_what_a_convolution_and_a_layer_of_the_script_deliver_is_what_counting_o
     assert operations(conv, inputs) == delivered
     flat = (torch.rand(4, 5, 7) > 0.5).float()
     assert operations(nn.Linear(7, 11), flat) == 11 * flat.sum().item()
+
+
+def test_what_is_known_after_the_time_counts_for_its_end_alone() -> None:
+    found = {"script": [[Network(20, 0.3, 5.5), Network(45, 0.1, 5.5)]], "evonas": [[]]}
+    values = {figure.measure: figure.value for figure in figures(found, seconds=30)}
+    assert values["best_error_script"] == 0.3
+    assert values["networks_script"] == 1
+    assert values["hypervolume_script_30"] == pytest.approx(0.4)
+    assert values["end_script"] == 1.5
+    assert values["networks_evonas"] == 0
+    assert values["best_error_evonas"] is None
