@@ -16,40 +16,21 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from run_archive import rows_of
 from table import Figure, publish
 
-from evonas import Archive
 from evonas.engine.pareto import Reference, front, hypervolume, reference
 from evonas.engine.ray_workers import RayWorkers
 from evonas.engine.view import Row
 from evonas.objective import Objective
-from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.resolve import resolve
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "digits.toml"
-
-
-def rows_of(resolved: ResolvedRun) -> tuple[Row, ...]:
-    """Return all rows of a finished search."""
-    crew = RayWorkers(resolved.make_evaluate(), num_cpus=1)
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Archive(
-            Path(folder) / "archive.h5",
-            resolved.space,
-            resolved.objectives,
-            seed=resolved.file.search.seed,
-            top_rung=resolved.top_rung,
-        )
-        with archive:
-            resolved.search(archive, workers=crew)
-            rows = archive.rows
-    crew.close()
-    return rows
 
 
 def volume(rows: tuple[Row, ...], objectives: tuple[Objective, ...], corners: Reference) -> float:
@@ -73,7 +54,9 @@ def main() -> None:
         overrides = (f"search.evaluations={evaluations}", f"search.seed={seed}", *options.set)
         resolved = resolve(RUN_FILE, overrides=overrides)
         for strategy in (Evolution(pop_size=resolved.reference_rows), RandomSearch()):
-            runs[strategy.name, seed] = rows_of(replace(resolved, strategy=strategy))
+            runs[strategy.name, seed] = rows_of(
+                replace(resolved, strategy=strategy), RayWorkers(resolved.make_evaluate(), num_cpus=1)
+            )
             print(f"seed {seed}, {strategy.name}: {len(runs[strategy.name, seed])} rows", flush=True)
     corners = reference(resolved.objectives, [row for rows in runs.values() for row in rows])
     volumes = {place: volume(rows, resolved.objectives, corners) for place, rows in runs.items()}

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from run_archive import archive_of
 from table import Figure, publish
 
 from evonas import Archive
@@ -40,14 +41,12 @@ def timed_run(*, evaluations: int, workers: int) -> Timing:
     """Return how long the digits search takes from the moment the workers are ready."""
     resolved = resolve(RUN_FILE, overrides=(f"search.evaluations={evaluations}", f"workers.count={workers}"))
     crew = RayWorkers(resolved.make_evaluate(), count=workers, num_cpus=1)
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Archive(Path(folder) / "archive.h5", resolved.space, resolved.objectives, top_rung=resolved.top_rung)
-        with archive:
-            crew.ready()
-            began = time.monotonic()
-            resolved.search(archive, workers=crew)
-            seconds = time.monotonic() - began
-            evaluating = sum(row.evaluation.seconds for row in archive.rows)
+    with tempfile.TemporaryDirectory() as folder, archive_of(resolved, Path(folder), Archive) as archive:
+        crew.ready()
+        began = time.monotonic()
+        resolved.search(archive, workers=crew)
+        seconds = time.monotonic() - began
+        evaluating = sum(row.evaluation.seconds for row in archive.rows)
     crew.close()
     return Timing(seconds, evaluating, workers)
 

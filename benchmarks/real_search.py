@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 from all_operations import operations
+from run_archive import archive_of
 from table import Figure, publish
 
 from evonas import Archive
@@ -140,13 +141,7 @@ def evonas(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     began = time.monotonic()
     resolved = resolve(run_file, overrides=overrides)
     workers = resolved.workers()
-    archive = Timed(
-        run_file.with_name("archive.h5"),
-        resolved.space,
-        resolved.objectives,
-        seed=resolved.file.search.seed,
-        top_rung=resolved.top_rung,
-    )
+    archive = archive_of(resolved, run_file.parent, Timed)
     with archive:
         resolved.search(archive, workers=workers)
         rows = archive.rows

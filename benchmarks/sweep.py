@@ -21,12 +21,11 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import tempfile
 from pathlib import Path
 
+from run_archive import rows_of
 from table import Figure, columns, publish
 
-from evonas import Archive
 from evonas.engine.ray_workers import RayWorkers
 from evonas.engine.view import Row
 from evonas.report.sweep_table import CellResult, result_of
@@ -41,18 +40,9 @@ MORE = 1.5
 """Evaluations of the sweep for each of one search."""
 
 
-def rows_of(run: ResolvedRun) -> tuple[Row, ...]:
-    """Return all rows of a finished search."""
-    crew = RayWorkers(run.make_evaluate(), num_cpus=1, at_most=run.file.search.parallel)
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Archive(
-            Path(folder) / "archive.h5", run.space, run.objectives, seed=run.file.search.seed, top_rung=run.top_rung
-        )
-        with archive:
-            run.search(archive, workers=crew)
-            rows = archive.rows
-    crew.close()
-    return rows
+def workers_of(run: ResolvedRun) -> RayWorkers:
+    """Return as many workers as a search has jobs open, where there is room."""
+    return RayWorkers(run.make_evaluate(), num_cpus=1, at_most=run.file.search.parallel)
 
 
 def swept(seed: int, *, evaluations: int) -> tuple[ResolvedSweep, tuple[Row, ...]]:
@@ -61,14 +51,14 @@ def swept(seed: int, *, evaluations: int) -> tuple[ResolvedSweep, tuple[Row, ...
     sweep = resolve_sweep(
         RUN_FILE, profiles=",".join(PROFILES), budgets=[budget], overrides=short(seed, evaluations=evaluations)
     )
-    return sweep, rows_of(sweep.run)
+    return sweep, rows_of(sweep.run, workers_of(sweep.run))
 
 
 def searched(seed: int, cell: Cell, *, evaluations: int) -> tuple[Row, ...]:
     """Return the rows of a search for one cell alone."""
     overrides = (f"objectives.2.profile={cell.chip.name}", f"objectives.2.at_most={cell.budget['energy']}")
     run = resolve(RUN_FILE, overrides=(*short(seed, evaluations=evaluations), *overrides))
-    return rows_of(run)
+    return rows_of(run, workers_of(run))
 
 
 def short(seed: int, *, evaluations: int) -> tuple[str, ...]:

@@ -132,8 +132,15 @@ def search(
     clock = VirtualClock(parallel)
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
-    view = View(space, archive.objectives, seed=archive.seed, predict=predict)
+    view = View(
+        space, archive.objectives, seed=archive.seed, predict=None if predict is None else partial(predicted, predict)
+    )
     pace = Pace(budget.seconds)
+    made = partial(_job, seed=archive.seed, ladder=ladder, predict=predict)
+
+    def is_too_late(job: Job) -> bool:
+        return pace.is_too_late(job, others=(one for one in view.open.values() if archive.get(one.slot) is None))
+
     evaluations, rejected, out_of_time = 0, 0, False
     failures = FirstFailures()
     while True:
@@ -142,16 +149,15 @@ def search(
             if stored is not None and stored.job.start <= clock.now:
                 job = stored.job
             else:
-                others = [one for one in view.open.values() if archive.get(one.slot) is None]
-                made = partial(_job, view.slot, start=clock.now, seed=archive.seed, ladder=ladder, predict=predict)
-                proposal, too_long = ladder.promotion(view), None
-                if (proposal is None or pace.is_too_late(made(proposal), others=others)) and not pace.is_over:
+                out_of_time, too_long = pace.is_over, None
+                proposal = None if out_of_time else ladder.promotion(view)
+                next_job = None if proposal is None else made(view.slot, proposal, start=clock.now)
+                if not out_of_time and (next_job is None or is_too_late(next_job)):
                     is_in_vain = rejected >= REJECTED_IN_A_ROW
                     proposal = None if is_in_vain else proposed(strategy, view, rungs=len(ladder.epochs))
-                    too_long = None if proposal is None else pace.rejection(made(proposal), ladder.epochs[-1])
-                next_job = None if proposal is None else made(proposal)
-                is_too_late = next_job is not None and too_long is None and pace.is_too_late(next_job, others=others)
-                out_of_time = pace.is_over or is_too_late
+                    next_job = None if proposal is None else made(view.slot, proposal, start=clock.now)
+                    too_long = None if next_job is None else pace.rejection(next_job, ladder.epochs[-1])
+                    out_of_time = next_job is not None and too_long is None and is_too_late(next_job)
                 if next_job is None or out_of_time:
                     break
                 job = _started(next_job, workers=workers, archive=archive, reject=reject, too_long=too_long)
@@ -216,7 +222,7 @@ def _see(row: Row, *, view: View, on_row: Callable[[Row], None] | None) -> None:
 
 def _job(slot: int, proposal: Proposal, *, start: float, seed: int, ladder: Ladder, predict: Predict | None) -> Job:
     epochs = ladder.epochs[proposal.rung]
-    cost = predicted(predict, proposal, epochs=epochs)
+    cost = predicted(predict, proposal, epochs)
     return Job(
         slot=slot,
         epochs=epochs,

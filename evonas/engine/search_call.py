@@ -72,7 +72,7 @@ def proposed(strategy: Strategy, view: View, *, rungs: int) -> Proposal | None:
     raise EvonasError(f"The strategy {strategy.name!r} {fault}.")
 
 
-def predicted(predict: Callable[[Proposal, int], Any] | None, proposal: Proposal, *, epochs: int) -> Cost:
+def predicted(predict: Callable[[Proposal, int], Any] | None, proposal: Proposal, epochs: int) -> Cost:
     """Return the predicted cost of a job; without `predict`, all cost the same.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunFileError
-from evonas.options import SHOWN, shown, shown_key
+from evonas.options import shown, shown_key
 
 LARGEST_FILE = 1_000_000
 """Bytes of a run file."""
@@ -63,7 +63,7 @@ def override(data: dict[str, Any], text: str) -> str | None:
     """Set one `key.of.section=value` in `data`; return a sentence if it has no form or no place."""
     key, equals, written = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
-    given = f"--set {text if text.isprintable() and len(text) <= 2 * SHOWN else shown(text)}"
+    given = f"--set {shown_key(text)}"
     if not equals or not all(parts) or len(parts) > DEEPEST:
         return f"{given}: expected section.key=value, such as search.evaluations=200"
     try:
