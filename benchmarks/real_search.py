@@ -70,7 +70,6 @@ name = "all_operations:objective"
 
 [[strategies]]
 name = "evolution"
-first_design = "by_cost"
 
 [ladder]
 epochs = [1, 3]

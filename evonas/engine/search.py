@@ -133,7 +133,11 @@ def search(
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
     view = View(
-        space, archive.objectives, seed=archive.seed, predict=None if predict is None else partial(predicted, predict)
+        space,
+        archive.objectives,
+        seed=archive.seed,
+        predict=None if predict is None else partial(predicted, predict),
+        is_timed=budget.seconds is not None,
     )
     pace = Pace(budget.seconds)
     made = partial(_job, seed=archive.seed, ladder=ladder, predict=predict)

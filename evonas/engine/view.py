@@ -119,13 +119,20 @@ class View:
         open: Jobs that run now, by slot.
         slot: The next slot.
         seed: Seed of the run.
+        is_timed: Whether the budget is seconds, so that what a network costs decides how many there will be.
 
     Args:
         predict: Predicts what networks cost; strategies need not ask.
     """
 
     def __init__(
-        self, space: Space, objectives: Sequence[Objective], *, seed: int, predict: Predict | None = None
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        *,
+        seed: int,
+        predict: Predict | None = None,
+        is_timed: bool = False,
     ) -> None:
         check_objectives(objectives)
         self.space = space
@@ -135,6 +142,7 @@ class View:
         self.open: dict[int, Job] = {}
         self.slot = 0
         self.seed = seed
+        self.is_timed = is_timed
         self._predict = predict
         self._known: set[tuple[str, int]] = set()
         self._scored: dict[int, list[Row]] = {}
@@ -143,6 +151,11 @@ class View:
     def generator(self) -> np.random.Generator:
         """Return a new generator that depends on the run's seed and the next slot only."""
         return np.random.default_rng([self.seed, self.slot])
+
+    @property
+    def predicts(self) -> bool:
+        """Whether costs of networks are predicted."""
+        return self._predict is not None
 
     def predicted_cost(self, genotype: Genotype) -> float | None:
         """Return the predicted operations of training a network for one epoch, None where nobody predicts."""

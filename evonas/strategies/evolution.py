@@ -14,7 +14,7 @@ from evonas.engine.pareto import order, ranking
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError
 from evonas.genotype import Genotype
-from evonas.options import NAME, Number, OneOf, OptionRule, Whole, settle
+from evonas.options import NAME, Number, OneOf, OptionRule, OrNone, Whole, settle
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Rates
 from evonas.strategies.neighbourhood import neighbours
@@ -49,7 +49,7 @@ FirstDesign = Literal["random", "by_cost"]
 
 _RULES: dict[str, OptionRule] = {
     "pop_size": Whole(4, 10_000),
-    "first_design": OneOf(get_args(FirstDesign)),
+    "first_design": OrNone(OneOf(get_args(FirstDesign))),
     "screen": Whole(1, 1000),
     "crossover": Number(0, 1),
     "mutations": Number(0, 1000, is_open=True),
@@ -80,7 +80,8 @@ class Evolution:
         pop_size: Networks of the first design, and afterwards the rows of the population.
         first_design: `"random"`, or `"by_cost"`: the first networks rise in predicted training cost (the `predict` of
             the search), from the cheapest of some drawn ones to their upper decile, evenly on a logarithmic axis.
-            Random ones crowd into one decade of cost; where seconds are the budget, cheap ones are a better beginning.
+            None is `"by_cost"` where seconds are the budget and costs are predicted, so that the first networks are
+            soon trained, and `"random"` elsewhere.
         screen: Candidates of which one is proposed; 1 for no pre-selection.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.
@@ -100,7 +101,7 @@ class Evolution:
     """
 
     pop_size: int = 16
-    first_design: FirstDesign = "random"
+    first_design: FirstDesign | None = None
     screen: int = 64
     crossover: float = 0.9
     mutations: float = 1.0
@@ -136,7 +137,8 @@ class Evolution:
 
     def _first(self, view: View, unknown: Unknown, *, rng: np.random.Generator) -> Genotype | None:
         """Return a new network of the first design, the next one by cost where that is asked for."""
-        if self.first_design == "random":
+        design = self.first_design or ("by_cost" if view.is_timed and view.predicts else "random")
+        if design == "random":
             return unknown.draw(view, rng)
         drawn = {genotype.key: genotype for genotype in (view.space.sample(rng) for _ in range(DESIGN_DRAWS))}
         new = [genotype for genotype in drawn.values() if not view.is_known(genotype)]

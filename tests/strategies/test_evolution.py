@@ -277,6 +277,21 @@ def test_a_first_design_by_cost_rises_from_cheap_to_dear_and_covers_what_random_
     assert steps.max() < 4 * steps.mean()
 
 
+def test_the_first_design_goes_by_cost_where_seconds_are_the_budget_unless_it_is_said() -> None:
+    def predict(proposal: Proposal, epochs: int) -> Cost:
+        return Cost(epochs * 10.0 ** (int(proposal.genotype["layers"]) + proposal.genotype["threshold"]), 0.0)
+
+    def first(budget: Budget, **options: Any) -> list[Genotype]:
+        memory = ListMemory()
+        search(mixed_space(), memory, strategy=Evolution(pop_size=8, **options), predict=predict,
+               workers=InlineWorkers(measure), budget=budget)  # fmt: skip
+        return [memory.stored[slot].job.genotype for slot in range(8)]
+
+    timed, counted = Budget(8, seconds=1e6), Budget(8)
+    assert first(timed) == first(counted, first_design="by_cost")
+    assert first(timed, first_design="random") == first(counted) != first(timed)
+
+
 def test_a_first_design_by_cost_needs_costs() -> None:
     with pytest.raises(OptionError, match="first_design"):
         search(mixed_space(), ListMemory(), strategy=Evolution(first_design="by_cost"), workers=InlineWorkers(measure),
