@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
-import stat
 import struct
 import zlib
 from pathlib import Path
@@ -13,15 +11,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from evonas.data.files import LARGEST, opened, read_at_most
 from evonas.errors import DataError
-
-LARGEST = 2**30
-"""Most values of one file, a byte each. As float32, in every worker, they take four times as much memory."""
 
 _MOST_PACKED = 1032  # bytes that one byte of gzip can stand for, at most
 
 _DIMENSIONS = 8
-_CHUNK = 2**20
 _GZIP = b"\x1f\x8b"
 _BEGINNINGS = {
     _GZIP: "a gzip file inside another",
@@ -42,28 +37,21 @@ def read_idx(file: Path) -> np.ndarray:
     Raises:
         DataError: If the file is missing, broken, empty, too large, or not of this format.
     """
-    try:
-        with open(file, "rb", opener=_opened) as raw:
-            status = os.fstat(raw.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise DataError(f"{file} is no file but a {_kind(status.st_mode)}; expected a file in the idx format.")
-            if raw.read(2) != _GZIP:
-                raw.seek(0)
-                return _array(raw, file=file, least=status.st_size, most=status.st_size)
+    with opened(file, expected="a file in the idx format") as (raw, size):
+        if raw.read(2) != _GZIP:
             raw.seek(0)
+            return _array(raw, file=file, least=size, most=size)
+        raw.seek(0)
+        try:
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                return _array(cast(BinaryIO, unpacked), file=file, least=0, most=_MOST_PACKED * status.st_size)
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{file} cannot be read: its gzip data are cut short or damaged ({error}).") from error
-    except ValueError as error:  # a name that no file can have
-        raise DataError(f"{str(file)!r} cannot be read: {error}.") from error
+                return _array(cast(BinaryIO, unpacked), file=file, least=0, most=_MOST_PACKED * size)
+        except (EOFError, zlib.error) as error:
+            raise DataError(f"{file} cannot be read: its gzip data are cut short or damaged ({error}).") from error
 
 
 def _array(stream: BinaryIO, *, file: Path, least: int, most: int) -> np.ndarray:
     """Return the array in `stream`, which holds `least` to `most` bytes."""
-    head = _read(stream, 4)
+    head = read_at_most(stream, 4)
     if not head:
         raise DataError(f"{file} is empty: it begins with nothing, expected the idx header 000008.")
     if head[:3] != b"\x00\x00\x08" or len(head) < 4:
@@ -72,7 +60,7 @@ def _array(stream: BinaryIO, *, file: Path, least: int, most: int) -> np.ndarray
             "expected 000008."
         )
     dimensions = head[3]
-    sizes = _read(stream, 4 * dimensions)
+    sizes = read_at_most(stream, 4 * dimensions)
     if not 1 <= dimensions <= _DIMENSIONS or len(sizes) < 4 * dimensions:
         raise DataError(
             f"{file} is cut short or broken: its header announces {dimensions} dimensions; expected 1 for labels, 3 "
@@ -92,31 +80,14 @@ def _array(stream: BinaryIO, *, file: Path, least: int, most: int) -> np.ndarray
             f"{file} is too large: {says}, {announced:,} values in all, and {LARGEST:,} are read into memory at most; "
             "make a file of fewer or smaller images."
         )
-    values = _read(stream, announced + 1)
+    values = read_at_most(stream, announced + 1)
     if len(values) != announced:
         came = f"{len(values):,} values follow it" if len(values) < announced else "more values follow it"
         raise DataError(f"{file} is cut short or too long: {says}, {announced:,} values in all, and {came}.")
     return np.frombuffer(values, dtype=np.uint8).reshape(shape)
 
 
-def _read(stream: BinaryIO, number: int) -> bytearray:
-    """Return `number` bytes, fewer if the stream ends; takes memory for what is there, not for what is asked for."""
-    found = bytearray()
-    while len(found) < number and (chunk := stream.read(min(_CHUNK, number - len(found)))):
-        found += chunk
-    return found
-
-
-def _opened(name: str, flags: int) -> int:
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # otherwise opening a pipe would block
-
-
 def _guess(head: bytearray) -> str:
     if head[:2] == b"\0\0" and len(head) > 2 and head[2] in _TYPES:
         return f" ({_TYPES[head[2]]})"
     return next((f" ({what})" for begin, what in _BEGINNINGS.items() if head.startswith(begin)), "")
-
-
-def _kind(mode: int) -> str:
-    kinds = {stat.S_ISDIR: "folder", stat.S_ISFIFO: "pipe", stat.S_ISSOCK: "socket"}
-    return next((name for is_kind, name in kinds.items() if is_kind(mode)), "device")

@@ -9,7 +9,9 @@ import numpy as np
 
 from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet, Samples
+from evonas.data.files import path_of, quoted
 from evonas.data.idx import read_idx
+from evonas.data.reader_options import check_validation_part, checked_limit, is_whole, said_of
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -28,7 +30,7 @@ def read(*, path: str, limit: int | None = None, side: int | None = None, valida
     Raises:
         DataError: If a file is missing, broken or of other contents than its name says, or an option does not fit.
     """
-    folder = _folder(path)
+    folder = path_of(path)
     found = [_find(folder, name, path=path) for name in _FILES]
     images, labels, test_images, test_labels = (read_idx(file) for file in found)
     _check_pair(found[0], images, found[1], labels)
@@ -43,35 +45,16 @@ def read(*, path: str, limit: int | None = None, side: int | None = None, valida
             f"{found[3]} has the labels {listed(unknown)}, which {found[1]} has not; it has {listed(classes)}. Leave "
             "those samples out of the test, or add training samples of these classes."
         )
-    count = len(images) if limit is None else _checked_limit(limit, most=len(images))
-    _check_part(validation_part)
+    count = checked_limit(limit, most=len(images))
+    check_validation_part(validation_part)
     _check_side(side, images)
-    given = {"limit": limit, "side": side, "validation_part": validation_part}
-    try:
+    with said_of(folder, {"limit": limit, "side": side, "validation_part": validation_part}):
         return DataSet(
             Samples(_pixels(images[:count], side), labels[:count]),
             official_test=Samples(_pixels(test_images, side), test_labels),
             validation_part=validation_part,
             class_labels=classes,
         )
-    except DataError as error:
-        options = ", ".join(f"data.{name} = {shown(value)}" for name, value in given.items() if value is not None)
-        raise DataError(f"{error} These are the images of {_text(folder)} with {options}.") from error
-    except MemoryError as error:
-        raise DataError(
-            f"{count:,} images of {_size(images)} pixels do not fit into memory; use fewer (data.limit) or smaller "
-            "ones (data.side)."
-        ) from error
-
-
-def _folder(path: Any) -> Path:
-    """Return the absolute path of the folder that `data.path` names."""
-    if not isinstance(path, str | Path) or not str(path).strip():
-        raise DataError(f'data.path = {shown(path)}, expected the path of a folder as text, such as "data/mnist".')
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError as error:
-        raise DataError(f"data.path = {shown(path)}: the home folder that ~ stands for is not known here.") from error
 
 
 def _find(folder: Path, name: str, *, path: Any) -> Path:
@@ -81,23 +64,18 @@ def _find(folder: Path, name: str, *, path: Any) -> Path:
                 return candidate
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "does not exist"
-            raise DataError(f"{_missing(folder, name, path=path)} {_text(folder)} {what}.")
+            raise DataError(f"{_missing(folder, name, path=path)} {quoted(folder)} {what}.")
     except OSError as error:
-        raise DataError(f"{_text(folder / name)} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{quoted(folder / name)} cannot be read: {error.strerror or error}.") from error
     raise DataError(_missing(folder, name, path=path))
 
 
 def _missing(folder: Path, name: str, *, path: Any) -> str:
-    looked_at = "" if str(path) == str(folder) else f" (looked at {_text(folder)})"
+    looked_at = "" if str(path) == str(folder) else f" (looked at {quoted(folder)})"
     return (
-        f"data.path = {_text(path)}{looked_at} has neither {name} nor {name}.gz; expected the four files of an idx set."
+        f"data.path = {quoted(path)}{looked_at} has neither {name} nor {name}.gz; expected the four files of "
+        "an idx set."
     )
-
-
-def _text(path: Any) -> str:
-    """Return a path as it is, or quoted if it is too long or does not print on one line."""
-    text = str(path)
-    return text if text.isprintable() and len(text) <= 300 else shown(text)
 
 
 def _check_pair(file: Path, images: np.ndarray, labels_file: Path, labels: np.ndarray) -> None:
@@ -113,28 +91,11 @@ def _check_pair(file: Path, images: np.ndarray, labels_file: Path, labels: np.nd
         )
 
 
-def _checked_limit(limit: Any, *, most: int) -> int:
-    expected = f"expected 1 to {most}, the number of training images"
-    if not _is_whole(limit):
-        raise DataError(f"data.limit = {shown(limit)} is no whole number; {expected}.")
-    if not 1 <= limit <= most:
-        raise DataError(f"data.limit = {shown(limit)}, {expected}.")
-    return int(limit)
-
-
-def _check_part(part: Any) -> None:
-    if not isinstance(part, int | float) or isinstance(part, bool) or not 0 < part < 1:
-        raise DataError(
-            f"data.validation_part = {shown(part)} would leave no training or no validation data; expected a number "
-            "above 0 and below 1, such as 0.2."
-        )
-
-
 def _check_side(side: Any, images: np.ndarray) -> None:
     if side is None:
         return
     height, width = images.shape[1:]
-    if not _is_whole(side):
+    if not is_whole(side):
         raise DataError(
             f"data.side = {shown(side)} is no whole number; expected one that divides {_size(images)} pixels."
         )
@@ -152,10 +113,6 @@ def _pixels(images: np.ndarray, side: int | None) -> np.ndarray:
         # sums of whole numbers are exact, so that the bits and the fingerprint are the same on every machine
         values = (sums / (255 * block**2)).astype(np.float32)
     return values[:, None, None]
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _size(images: np.ndarray) -> str:
