@@ -193,6 +193,10 @@ def _annotation(parameter: inspect.Parameter) -> str:
         return "list of numbers"
     if text.startswith("Mapping"):
         return "table of lists"
+    if text == "list[int]":
+        return "list of whole numbers"
+    if text.startswith("Literal["):
+        return " or ".join(f'`"{choice}"`' for choice in re.findall(r"'(\w+)'", text))
     choices = next(
         (getattr(importlib.import_module(module), text) for module in ("evonas.chips.deployment", "evonas.chips.energy")
          if hasattr(importlib.import_module(module), text)),
