@@ -40,6 +40,7 @@ from run_archive import archive_of
 from table import Figure, publish
 
 from evonas import Archive
+from evonas.data.samples import Samples
 from evonas.engine.evaluation import Evaluation
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import resolve
@@ -119,9 +120,9 @@ def script(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     parts, asked = resolved.search_data, resolved.file.search
     np.savez(
         data,
-        images=parts.train.inputs[:, 0],
+        images=_images(parts.train),
         labels=parts.train.labels,
-        validation_images=parts.validation.inputs[:, 0],
+        validation_images=_images(parts.validation),
         validation_labels=parts.validation.labels,
     )
     options = ["--data", data, "--journal", journal, "--seconds", asked.seconds, "--seed", asked.seed]
@@ -133,6 +134,12 @@ def script(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     study = optuna.load_study(study_name=STUDY, storage=JournalStorage(JournalFileBackend(str(journal))))
     done = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
     return [Network(trial.user_attrs["seconds"], *trial.values) for trial in done]
+
+
+def _images(samples: Samples) -> np.ndarray:
+    """Return `(samples, channels, height, width)` float32 images."""
+    images: np.ndarray = samples.inputs.batch(np.arange(len(samples)), time_steps=1, rng=np.random.default_rng(0))[0]
+    return images
 
 
 def evonas(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:

@@ -17,6 +17,7 @@ from evonas.architecture.cell_form import (
 from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
+from evonas.input_shape import InputShape
 from evonas.real_variables import LogReal, Real
 from evonas.snn.relaxed.edge_distribution import best_two, pairs_of
 from evonas.snn.relaxed.logits import Allowed, Bounds
@@ -103,10 +104,15 @@ def _nearest(variable: Variable, wish: Scalar) -> Scalar:
 
 
 def _time_steps(space: Space, input_shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the numbers of time steps among which is chosen: one for each frame where the data are event frames."""
-    if len(input_shape) == 3:
-        return tuple(range(*_range(space, "time_steps")))
-    return (int(space.variables["time_steps"].canonical(input_shape[0])),)
+    """Return the numbers of time steps among which is chosen.
+
+    Frames leave one, their number. Where data have as many frames as a network has time steps, that is the largest: a
+    part of so many frames is another input than fewer frames of the whole.
+    """
+    shape, steps = InputShape(input_shape), range(*_range(space, "time_steps"))
+    if shape.is_static:
+        return tuple(steps)
+    return (steps[-1] if shape.frames is None else int(space.variables["time_steps"].canonical(shape.frames)),)
 
 
 def _range(space: Space, name: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection, PlannedPopulation, unknown_operation
 from evonas.errors import SpaceError
+from evonas.input_shape import InputShape
 from evonas.measurement import Shape, is_linear
 
 SKIP_GAIN = 1.25
@@ -53,9 +54,9 @@ class Draft:
     """Draft of a plan, to which populations are added in the order of computation.
 
     Args:
-        input_shape: `(channels, height, width)` of static images, which are directly coded, or `(time, channels,
-            height, width)` of event frames. A plan is for as many frames as time steps, whatever `time` says; see
-            `check_frames`.
+        input_shape: `(channels, height, width)` of static images, which are the same at each time step, or `(time,
+            channels, height, width)` of frames; an `InputShape` says what the elements are as well. A plan is for as
+            many frames as time steps, whatever `time` says; see `check_frames`.
         time_steps: Time steps of each sample.
 
     Raises:
@@ -63,15 +64,11 @@ class Draft:
     """
 
     def __init__(self, input_shape: Sequence[int], *, time_steps: int) -> None:
-        if len(input_shape) not in (3, 4):
-            raise SpaceError(
-                "The shape of the data must be (channels, height, width), or (time, channels, height, width) for event "
-                f"frames, got {tuple(input_shape)}."
-            )
-        channels, height, width = input_shape[-3:]
+        shape = InputShape(input_shape)
         self.time_steps = time_steps
-        self._input_shape: Shape = (channels, height, width)
-        self._is_static_input = len(input_shape) == 3
+        self._input_shape: Shape = shape.image
+        self._element_of_data = shape.element
+        self._is_static_input = shape.is_static
         self._populations: dict[str, PlannedPopulation] = {}
 
     def add(self, name: str, dynamics: Dynamics, *, incoming: Sequence[Incoming]) -> str:
@@ -145,13 +142,13 @@ class Draft:
     def _element(self, sources: Sequence[str]) -> str:
         """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.
 
-        Event frames are graded (numbers of events), images and outputs of analog neurons real. Of several sources, the
-        costliest class holds for all.
+        The data say what theirs are; outputs of analog neurons are real. Of several sources, the costliest class holds
+        for all.
         """
         classes = set()
         for name in sources:
             if name == INPUT:
-                classes.add("real" if self._is_static_input else "graded")
+                classes.add(self._element_of_data)
             else:
                 classes.add("binary" if self._populations[name].dynamics.is_spiking else "real")
         return next(element for element in ("real", "graded", "binary") if element in classes)

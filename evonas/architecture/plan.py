@@ -8,6 +8,7 @@ from functools import cached_property
 
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
+from evonas.input_shape import InputShape
 from evonas.measurement import Connection, Population, Shape, is_linear
 
 INPUT = "input"
@@ -164,8 +165,9 @@ def check_frames(input_shape: Sequence[int], *, time_steps: int) -> None:
     Raises:
         SpaceError: If the data are event frames, but not one for each time step.
     """
-    if len(input_shape) == 4 and input_shape[0] != time_steps:
+    shape = InputShape(input_shape)
+    if not shape.takes(time_steps):
         raise SpaceError(
-            f"The network has {time_steps} time steps and each sample {input_shape[0]} frames; expected one frame for "
+            f"The network has {time_steps} time steps and each sample {shape.frames} frames; expected one frame for "
             "each time step. Choose genotypes with as many time steps, or make other frames of the events."
         )

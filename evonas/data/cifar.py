@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from evonas.data.arrays import Arrays
 from evonas.data.class_labels import labels_in, listed
-from evonas.data.dataset import DataSet, Samples
+from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, opened, path_of, quoted, read_at_most
 from evonas.data.pickled import PickleFault, read_pickle
 from evonas.data.reader_options import check_validation_part, checked_limit, said_of
+from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -226,4 +228,4 @@ def _pickled_names(file: Path, version: _Version, key: str) -> Sequence[str]:
 
 def _samples(images: np.ndarray, labels: np.ndarray) -> Samples:
     """Return samples of `(n, 3, 32, 32)` bytes, as `(n, 1, 3, 32, 32)` values in [0, 1]."""
-    return Samples((images.astype(np.float32) / np.float32(255))[:, None], labels)
+    return Samples(Arrays(images[:, None], full_scale=255), labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,33 +11,18 @@ from numbers import Real
 
 import numpy as np
 
+from evonas.data.arrays import Arrays
 from evonas.data.class_labels import LISTED, Label, coded, counts, labels_in, listed, small_classes
+from evonas.data.samples import Samples
 from evonas.data.split import split_off
 from evonas.errors import DataError
+from evonas.input_shape import InputShape
 from evonas.options import shown
+
+__all__ = ["DataSet", "Samples", "SearchData"]
 
 _TEST_SEED, _VALIDATION_SEED = 0x7E57, 0x5917
 """First entries of the seeds of both draws. The test part has no other, so that it depends on the data alone."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Images or recordings with their labels.
-
-    Attributes:
-        inputs: `(samples, time, channels, height, width)` float32; static images have time 1.
-        labels: `(samples,)`: in a `SearchData` int64 class indices, in a `DataSet` whole numbers or texts as they come.
-    """
-
-    inputs: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, index: np.ndarray) -> Samples:
-        """Return the samples at `index`."""
-        return Samples(self.inputs[index], self.labels[index])
 
 
 @dataclass(frozen=True)
@@ -61,24 +45,26 @@ class SearchData:
 
     @property
     def frames(self) -> int | None:
-        """Frames of a sample, one a time step; None for static images."""
-        time = self.train.inputs.shape[1]
-        return None if time == 1 else time
+        """Frames of a sample, one a time step; None where networks of any number of time steps can see the data."""
+        return self.input_shape.frames
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """`(channels, height, width)` of static images, `(time, channels, height, width)` of event frames."""
-        shape: tuple[int, ...] = self.train.inputs.shape
-        return shape[2:] if self.frames is None else shape[1:]
+    def input_shape(self) -> InputShape:
+        """`(channels, height, width)` of static images, `(time, channels, height, width)` of frames, with the element.
+
+        A time of None stands for as many frames as a network has time steps.
+        """
+        inputs = self.train.inputs
+        return InputShape(inputs.shape[1:] if inputs.shape[0] == 1 else inputs.shape, inputs.element)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of everything a search sees: the same for the same data on every machine."""
         digest = hashlib.sha256(f"{self.classes} classes".encode())
         for part in (self.train, self.validation):
-            for array in (part.inputs, part.labels):
-                digest.update(f" {array.dtype.str} {array.shape} ".encode())
-                digest.update(np.ascontiguousarray(array).data)
+            part.inputs.digest(digest)
+            digest.update(f" {part.labels.dtype.str} {part.labels.shape} ".encode())
+            digest.update(np.ascontiguousarray(part.labels).data)
         return digest.hexdigest()
 
 
@@ -97,6 +83,7 @@ class DataSet:
         class_labels: The label of each class, ascending; by default those that occur in `samples`. There are more if
             `samples` are a part of a larger set.
         notes: What the reader has to say about the data: sentences for people.
+        normalise: Whether each channel gets mean 0 and deviation 1, those of the training part.
 
     Raises:
         DataError: If samples are not what they should be, there are fewer than two classes or more than `classes`,
@@ -110,10 +97,13 @@ class DataSet:
     test_part: float = 0.2
     class_labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
+    normalise: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", _checked(self.samples, what="The samples"))
         self._check_parts()
+        if self.normalise and not isinstance(self.samples.inputs, Arrays):
+            raise DataError("normalise is for images and frames in arrays; these samples are read another way.")
         if len(self.samples) < 2:
             raise DataError(f"{len(self.samples)} samples are too few to split into training and validation.")
         occurring = labels_in(self.samples.labels)
@@ -129,7 +119,7 @@ class DataSet:
         if self.official_test is not None:
             test = _checked(self.official_test, what="The test samples")
             object.__setattr__(self, "official_test", test)
-            shape, test_shape = self.samples.inputs.shape[1:], test.inputs.shape[1:]
+            shape, test_shape = self.samples.inputs.shape, test.inputs.shape
             if shape != test_shape:
                 raise DataError(
                     f"The test samples have the shape {test_shape}, the training samples {shape}; expected one shape "
@@ -145,15 +135,26 @@ class DataSet:
     def for_search(self, *, seed: int = 0) -> SearchData:
         """Return the training and validation samples, drawn with `seed` from all but the test samples."""
         train, validation = self._train_and_validation(seed)
-        parts = self._part(train), self._part(validation)
+        parts = self._normalised(self._part(train), seed=seed), self._normalised(self._part(validation), seed=seed)
         return SearchData(*parts, self.classes, self.class_labels, (*self.notes, *self._remarks(*parts)))
 
-    def test(self) -> Samples:
-        """Return the test samples, the same for every seed: to be read once, after the final training, by no search."""
-        if self.official_test is not None:
-            assert self._test_indices is not None
-            return Samples(_float32(self.official_test.inputs), self._test_indices)
-        return self._part(self._test_split[0])
+    def test(self, *, seed: int = 0) -> Samples:
+        """Return the test samples: to be read once, after the final training, by no search.
+
+        They are the same for every seed, but for the normalisation, which is that of the search with this seed.
+        """
+        if self.official_test is None:
+            return self._normalised(self._part(self._test_split[0]), seed=seed)
+        assert self._test_indices is not None
+        return self._normalised(Samples(self.official_test.inputs, self._test_indices), seed=seed)
+
+    def _normalised(self, part: Samples, *, seed: int) -> Samples:
+        if not self.normalise:
+            return part
+        train = self.samples.inputs.take(self._train_and_validation(seed)[0])
+        assert isinstance(part.inputs, Arrays)
+        assert isinstance(train, Arrays)
+        return Samples(part.inputs.normalised_as(train), part.labels)
 
     def _train_and_validation(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the training and of the validation samples."""
@@ -163,7 +164,7 @@ class DataSet:
         return train, validation
 
     def _part(self, index: np.ndarray) -> Samples:
-        return Samples(_float32(self.samples.inputs[index]), self._indices[index])
+        return Samples(self.samples.inputs.take(index), self._indices[index])
 
     @cached_property
     def _indices(self) -> np.ndarray:
@@ -233,34 +234,25 @@ def _class_count_notes(classes: int, labels: Sequence[Label]) -> Iterator[str]:
         )
 
 
-def _float32(inputs: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(inputs, np.float32)
-
-
 def _checked(samples: Samples, *, what: str) -> Samples:
-    """Return samples as arrays of `(samples, time, channels, height, width)` finite numbers, each with a label.
+    """Return samples with arrays of labels, one for each of the inputs.
 
     Raises:
-        DataError: If they are not.
+        DataError: If they are something else.
     """
     if not isinstance(samples, Samples):
         raise DataError(f"{what} are a {type(samples).__name__}, expected Samples(inputs, labels).")
     try:
-        inputs, labels = np.asarray(samples.inputs), np.asarray(samples.labels)
-    except (TypeError, ValueError) as error:  # lists of different lengths, values that are no numbers
-        raise DataError(f"{what} are no arrays of one shape ({error}); expected as many values for each.") from error
+        labels = np.asarray(samples.labels)
+    except (TypeError, ValueError) as error:  # lists of different lengths
+        raise DataError(f"The labels of {what.lower()} are no array ({error}); expected one a sample.") from error
     if not labels.size:
         raise DataError(f"{what} are none: 0 labels; expected one or more.")
-    if inputs.ndim != 5 or inputs.dtype.kind not in "biuf" or math.prod(inputs.shape[1:]) == 0:
+    if isinstance(samples.inputs, Arrays):
+        samples.inputs.check(what=what)
+    if labels.shape != (len(samples.inputs),):
         raise DataError(
-            f"{what} are an array of {inputs.dtype} of shape {inputs.shape}, expected numbers of shape "
-            "(samples, time, channels, height, width), none of them 0; static images have time 1."
+            f"{what} are {len(samples.inputs):,}, their labels have the shape {labels.shape}; expected one label a "
+            "sample, and samples first, then time."
         )
-    if labels.shape != (len(inputs),):
-        raise DataError(
-            f"{what} are {len(inputs):,}, their labels have the shape {labels.shape}; expected one label a sample, and "
-            "samples first, then time."
-        )
-    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
-        raise DataError(f"{what} hold values that are no finite numbers (nan or inf); mend those samples.")
-    return Samples(inputs, labels)
+    return Samples(samples.inputs, labels)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from evonas.data.arrays import Arrays
 from evonas.data.class_labels import labels_in, listed
-from evonas.data.dataset import DataSet, Samples
+from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
 from evonas.data.idx import read_idx
 from evonas.data.reader_options import check_validation_part, checked_limit, is_whole, said_of
+from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -103,16 +105,14 @@ def _check_side(side: Any, images: np.ndarray) -> None:
         raise DataError(f"data.side = {shown(side)} does not divide the {_size(images)} pixels of the images.")
 
 
-def _pixels(images: np.ndarray, side: int | None) -> np.ndarray:
-    """Return `(images, 1, 1, height, width)` values in [0, 1], averaged down to `side` where it is given."""
+def _pixels(images: np.ndarray, side: int | None) -> Arrays:
+    """Return images whose values become [0, 1], as bytes, or averaged down to `side` where it is given."""
     if side is None:
-        values = images.astype(np.float32) / np.float32(255)
-    else:
-        block = images.shape[1] // side
-        sums = images.reshape(-1, side, block, side, block).sum(axis=(2, 4), dtype=np.uint32)
-        # sums of whole numbers are exact, so that the bits and the fingerprint are the same on every machine
-        values = (sums / (255 * block**2)).astype(np.float32)
-    return values[:, None, None]
+        return Arrays(images[:, None, None], full_scale=255)
+    block = images.shape[1] // side
+    sums = images.reshape(-1, side, block, side, block).sum(axis=(2, 4), dtype=np.uint32)
+    # sums of whole numbers are exact, so that the bits and the fingerprint are the same on every machine
+    return Arrays((sums / (255 * block**2)).astype(np.float32)[:, None, None])
 
 
 def _size(images: np.ndarray) -> str:

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
-from evonas.data.dataset import Samples, SearchData
+from evonas.data.dataset import SearchData
+from evonas.data.samples import Samples
 from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
 from evonas.engine.search_job import SearchSettings

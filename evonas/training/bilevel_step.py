@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from evonas.data.dataset import Samples
+from evonas.data.samples import Samples
 from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction
@@ -15,9 +15,9 @@ from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_
 from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.training.batches import Batches
 from evonas.training.optimizer import optimizer_of, parameter_groups
 from evonas.training.surrogate_search import Searchable, SurrogateSearch
-from evonas.training.trainer import as_tensors
 from evonas.training.training_settings import Relaxation, Training
 
 REFERENCE_NETWORKS = 8
@@ -61,7 +61,8 @@ class BilevelSteps:
             raise EvonasError(f"{len(samples)} training samples are too few to share them among weights and logits.")
         self._relaxation, self._training, self._generator = relaxation, training, generator
         self._price, self._objective, self._reference = price, objective, 1.0
-        self._inputs, self._labels = as_tensors(samples, device)
+        self._samples = Batches(samples, device)
+        self._seed, self._batches = generator.initial_seed(), 0
         self._network = relaxed.network.to(device).train()
         self._surrogates = None if search_surrogates is None else search_surrogates(self._network)
         self._steps = 0
@@ -89,7 +90,7 @@ class BilevelSteps:
         objectives = []
         for _ in range(REFERENCE_NETWORKS):
             mixture = self.logits.network(temperature=self._relaxation.first_temperature, generator=self._generator)
-            self._network(self._inputs[:, index], mixture, counter=self._counter)
+            self._network(self._inputs(index), mixture, counter=self._counter)
             self._count(FORWARD * len(index), mixture)
             objectives.append(float(self._objective(self._counter.counts())))
         self._reference = max(sum(objectives) / len(objectives), torch.finfo(torch.float32).tiny)
@@ -109,7 +110,7 @@ class BilevelSteps:
         if self._surrogates is not None and self._surrogates.is_due(self._steps):
             self._search_surrogates(self._surrogates, looked_at, temperature)
         mixture = self._mixture_for_weights(temperature)
-        loss = nn.functional.cross_entropy(self._network(self._inputs[:, index], mixture), self._labels[index])
+        loss = nn.functional.cross_entropy(self._network(self._inputs(index), mixture), self._samples.labels[index])
         _check_finite(loss, "weights")
         self._weights_optimizer.zero_grad(
             set_to_none=True
@@ -133,8 +134,8 @@ class BilevelSteps:
             mixture = self.logits.mixture(temperature=temperature)
         else:
             mixture = self.logits.two_paths(temperature=temperature, generator=self._generator)
-        answers = self._network(self._inputs[:, index], mixture, counter=self._counter)
-        loss = nn.functional.cross_entropy(answers, self._labels[index])
+        answers = self._network(self._inputs(index), mixture, counter=self._counter)
+        loss = nn.functional.cross_entropy(answers, self._samples.labels[index])
         objective = self._objective(self._counter.counts())
         total = loss + self._price * objective / self._reference
         _check_finite(total, "logits")
@@ -158,14 +159,22 @@ class BilevelSteps:
 
     def _search_surrogates(self, search: SurrogateSearch, samples: Tensor, temperature: float) -> None:
         mixture = self._mixture_for_weights(temperature)
+        batch = self._batches = self._batches + 1  # all candidates are compared on the same inputs
 
         def losses(index: Tensor) -> Tensor:
-            answers = self._network(self._inputs[:, index], mixture)
-            return nn.functional.cross_entropy(answers, self._labels[index], reduction="none")
+            answers = self._network(self._inputs(index, batch=batch), mixture)
+            return nn.functional.cross_entropy(answers, self._samples.labels[index], reduction="none")
 
         before = search.samples
         search.move(losses, samples, learning_rate=float(self._schedule.get_last_lr()[0]))
         self._count(search.samples - before, mixture)
+
+    def _inputs(self, index: Tensor, *, batch: int | None = None) -> Tensor:
+        """Return the inputs of a batch, a new one unless its number is given, for the longest networks."""
+        if batch is None:
+            batch = self._batches = self._batches + 1
+        steps = self._network.plan.plan.time_steps
+        return self._samples.inputs(index, time_steps=steps, seed=(self._seed, batch))
 
     def _count(self, samples: float, mixture: NetworkMixture) -> None:
         self._sample_steps += samples * self._network.time_steps(mixture)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from torch import nn
 
-from evonas.data.dataset import Samples, SearchData
+from evonas.data.dataset import SearchData
 from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
 from evonas.engine.training_log import Trained
@@ -18,10 +17,14 @@ from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
+from evonas.training.batches import Batches
 from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
 from evonas.training.process import seeded, torch_threads
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch, samples_from
 from evonas.training.training_settings import Training
+
+VALIDATION_SEED = (0,)
+"""Of draws in validation inputs, the same for all networks."""
 
 NORM_MOMENTUM = 0.1
 """Weight of a new batch in the running statistics of the batch norms, once there have been ten."""
@@ -55,8 +58,8 @@ class TrainingEvaluator:
         self._data = data
         self._training = training
         self._device = torch.device(device)
-        self._train = as_tensors(data.train, self._device)
-        self._validation = as_tensors(data.validation, self._device)
+        self._train = Batches(data.train, self._device)
+        self._validation = Batches(data.validation, self._device)
 
     @property
     def device(self) -> str:
@@ -82,12 +85,12 @@ class TrainingEvaluator:
 
     def _fit(self, network: Network, job: Job) -> Trained:
         settings = self._training
-        inputs, labels = self._train
+        train, steps = self._train, network.plan.time_steps
         groups = [flattened(group) for group in parameter_groups(network)]
         flat = [parameter for group in groups for parameter in group]
         gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
         optimizer = optimizer_of(groups, settings)
-        batches = math.ceil(len(labels) / settings.batch_size)
+        batches = math.ceil(len(train) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         network.train()
@@ -95,17 +98,19 @@ class TrainingEvaluator:
         step, samples = 0, 0
         for epoch in range(job.epochs):
             shuffle = torch.Generator().manual_seed((_seed(job) + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
-            order = torch.randperm(len(labels), generator=shuffle).to(self._device)
+            order = torch.randperm(len(train), generator=shuffle).to(self._device)
             for index in order.split(settings.batch_size):
                 step, samples = step + 1, samples + len(index)
+                seed = (_seed(job), step)
                 for norm in norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
                     norm.momentum = max(1 / step, NORM_MOMENTUM)
                 if search is not None and search.is_due(step):
                     first = (step - 1) % batches * settings.batch_size
                     looked_at = samples_from(order, first=first, batch_size=settings.batch_size)
                     rate = float(schedule.get_last_lr()[0])
-                    search.move(partial(self._losses, network), looked_at, learning_rate=rate)
-                loss = nn.functional.cross_entropy(network(inputs[:, index]), labels[index])
+                    search.move(partial(self._losses, network, seed), looked_at, learning_rate=rate)
+                inputs = train.inputs(index, time_steps=steps, seed=seed)
+                loss = nn.functional.cross_entropy(network(inputs), train.labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {job.epochs}.")
                 for gradient in gradients:
@@ -116,24 +121,23 @@ class TrainingEvaluator:
                     raise TrainingDivergedError(f"The gradient norm is {length} in epoch {epoch + 1} of {job.epochs}.")
                 optimizer.step()
                 schedule.step()
-        steps = network.plan.time_steps
         if search is None:
             return Trained(float(samples * steps))
         return Trained((samples + search.samples) * steps, tuple(search.trace))
 
-    def _losses(self, network: Network, samples: torch.Tensor) -> torch.Tensor:
-        inputs, labels = self._train
-        return nn.functional.cross_entropy(network(inputs[:, samples]), labels[samples], reduction="none")
+    def _losses(self, network: Network, seed: Sequence[int], samples: torch.Tensor) -> torch.Tensor:
+        inputs = self._train.inputs(samples, time_steps=network.plan.time_steps, seed=seed)
+        return nn.functional.cross_entropy(network(inputs), self._train.labels[samples], reduction="none")
 
     @torch.no_grad()
     def _measure(self, network: Network) -> Measurement:
-        inputs, labels = self._validation
+        validation, labels, steps = self._validation, self._validation.labels, network.plan.time_steps
         network.eval()
         recorder = network.recorder()
         classes, loss = self._data.classes, 0.0
         hits = torch.zeros(classes, dtype=torch.int64)
         for index in torch.arange(len(labels), device=self._device).split(256):
-            logits = network(inputs[:, index], recorder)
+            logits = network(validation.inputs(index, time_steps=steps, seed=VALIDATION_SEED), recorder)
             loss += nn.functional.cross_entropy(logits, labels[index], reduction="sum").item()
             right = labels[index][logits.argmax(dim=1) == labels[index]]
             hits += torch.bincount(right, minlength=classes).cpu()
@@ -164,18 +168,20 @@ def check_answers(network: nn.Module, data: SearchData) -> None:
     Raises:
         EvonasError: If its answers are not one number a class.
     """
-    inputs, labels = as_tensors(data.validation.take(np.arange(2) % len(data.validation)), torch.device("cpu"))
+    inputs = Batches(data.validation, torch.device("cpu")).inputs(
+        torch.arange(2) % len(data.validation), time_steps=_time_steps(network, data), seed=VALIDATION_SEED
+    )
     answers = network.eval()(inputs)
-    shape, expected = getattr(answers, "shape", None), (len(labels), data.classes)
+    shape, expected = getattr(answers, "shape", None), (2, data.classes)
     if shape != expected:
         came = f"the shape {tuple(shape)}" if shape is not None else f"the type {type(answers).__name__}"
         raise EvonasError(f"Its answers have {came}, expected {expected}, one number for each sample and class.")
 
 
-def as_tensors(samples: Samples, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return `(time, samples, channels, height, width)` inputs and `(samples,)` labels, kept in memory."""
-    inputs = torch.from_numpy(samples.inputs).transpose(0, 1).contiguous()
-    return inputs.to(device), torch.from_numpy(samples.labels).to(device)
+def _time_steps(network: nn.Module, data: SearchData) -> int:
+    """Return the time steps of a network, those of the data where a user's own says nothing."""
+    steps = getattr(getattr(network, "plan", None), "time_steps", None)
+    return steps if isinstance(steps, int) else data.frames or 1
 
 
 def surrogate_search_of(space: Space, training: Training) -> Callable[[Searchable], SurrogateSearch] | None:

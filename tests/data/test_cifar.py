@@ -67,7 +67,9 @@ def test_both_versions_give_the_same_images_names_and_official_test(tmp_path: Pa
     whole = ten_binary(tmp_path) if protocol == "binary" else ten_pickled(tmp_path, protocol=protocol)
     data = cifar.read(path=str(whole))
     images, labels = zip(*map(batch, range(6)), strict=True)
-    seen = np.asarray(data.samples.inputs)
+    seen = data.samples.inputs.batch(np.arange(len(data.samples)), time_steps=1, rng=np.random.default_rng(0)).swapaxes(
+        0, 1
+    )
     assert seen.shape == (100, 1, 3, 32, 32)
     assert np.array_equal(np.rint(seen.reshape(100, -1) * 255), np.concatenate(images[:5]))
     assert data.samples.labels.tolist() == [NAMES[label] for label in np.concatenate(labels[:5])]

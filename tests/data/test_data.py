@@ -29,17 +29,23 @@ def idx_folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def everything(samples: Samples) -> np.ndarray:
+    """Return `(samples, time, channels, height, width)` inputs as a network sees them."""
+    rng = np.random.default_rng(0)
+    return samples.inputs.batch(np.arange(len(samples)), time_steps=1, rng=rng).swapaxes(0, 1)
+
+
 def test_digits_are_split_without_overlap_and_the_seed_draws_training_and_validation() -> None:
     dataset = digits.read()
     data, same, other = (dataset.for_search(seed=seed) for seed in (3, 3, 4))
     parts = [data.train, data.validation, dataset.test()]
     assert [len(part) for part in parts] == [1079, 359, 359]
-    whole = np.sort(np.concatenate([part.inputs.reshape(len(part), -1) for part in parts]), axis=0)
-    assert np.array_equal(whole, np.sort(dataset.samples.inputs.reshape(1797, -1), axis=0))
-    assert np.array_equal(data.train.inputs, same.train.inputs)
+    whole = np.sort(np.concatenate([part.inputs.values.reshape(len(part), -1) for part in parts]), axis=0)
+    assert np.array_equal(whole, np.sort(dataset.samples.inputs.values.reshape(1797, -1), axis=0))
+    assert np.array_equal(data.train.inputs.values, same.train.inputs.values)
     assert not np.array_equal(data.validation.labels, other.validation.labels)
     assert data.input_shape == (1, 8, 8)
-    assert (data.train.inputs.min(), data.train.inputs.max()) == (0.0, 1.0)
+    assert (data.train.inputs.values.min(), data.train.inputs.values.max()) == (0.0, 1.0)
 
 
 def test_what_a_search_gets_has_no_test_samples() -> None:
@@ -55,14 +61,16 @@ def test_the_fingerprint_is_that_of_the_content_wherever_it_lies_and_changes_wit
     assert data().fingerprint == kept.fingerprint
     assert len(kept.fingerprint) == 64
     train = kept.train
-    brighter, renamed = train.inputs.copy(), train.labels.copy()
-    brighter[3, 0, 0, 1, 1] += 1e-6
+    brighter, renamed = train.inputs.values.copy(), train.labels.copy()
+    brighter[3, 0, 0, 1, 1] ^= 1
     renamed[0] = (renamed[0] + 1) % 10
     others = [
-        replace(kept, train=Samples(brighter, train.labels)),
+        replace(kept, train=Samples(replace(train.inputs, values=brighter), train.labels)),
         replace(kept, train=Samples(train.inputs, renamed)),
-        replace(kept, train=Samples(train.inputs.reshape(40, 1, 1, 2, 8), train.labels)),
-        replace(kept, train=Samples(train.inputs.view(np.int32), train.labels)),
+        replace(
+            kept, train=Samples(replace(train.inputs, values=train.inputs.values.reshape(40, 1, 1, 2, 8)), train.labels)
+        ),
+        replace(kept, train=Samples(replace(train.inputs, values=train.inputs.values.view(np.int8)), train.labels)),
         replace(kept, train=kept.validation, validation=train),
         replace(kept, classes=11),
     ]
@@ -76,12 +84,12 @@ def test_idx_files_are_read_gzipped_or_not(idx_folder: Path) -> None:
     assert data.input_shape == (1, 4, 4)
     assert data.classes == 10
     expected = np.random.default_rng(0).integers(0, 256, (50, 4, 4))[0] / 255
-    assert np.allclose(dataset.samples.inputs[0, 0, 0], expected)
+    assert np.allclose(everything(dataset.samples)[0, 0, 0], expected)
 
 
 def test_images_are_averaged_down_and_limited(idx_folder: Path) -> None:
-    full = images.read(path=str(idx_folder)).samples.inputs
-    small = images.read(path=str(idx_folder), side=2, limit=7).samples.inputs
+    full = everything(images.read(path=str(idx_folder)).samples)
+    small = everything(images.read(path=str(idx_folder), side=2, limit=7).samples)
     assert small.shape == (7, 1, 1, 2, 2)
     assert np.isclose(small[3, 0, 0, 1, 0], full[3, 0, 0, 2:, :2].mean())
 
@@ -138,5 +146,5 @@ def test_fashion_mnist_is_read_whole() -> None:
     if not folder.is_dir():
         pytest.skip("EVONAS_DATA is not set, or has no folder fashion-mnist")
     dataset = images.read(path=str(folder))
-    assert dataset.samples.inputs.shape == (60000, 1, 1, 28, 28)
+    assert dataset.samples.inputs.values.shape == (60000, 1, 1, 28, 28)
     assert np.array_equal(np.bincount(dataset.test().labels), [1000] * 10)

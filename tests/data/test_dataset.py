@@ -46,7 +46,7 @@ def test_the_labels_that_occur_are_the_classes_from_0_on(labels: np.ndarray, exp
         0,
         data.classes - 1,
     )
-    inputs = data.train.inputs[:, 0, 0, 0, 0] / 4
+    inputs = data.train.inputs.values[:, 0, 0, 0, 0] / 4
     assert [data.class_labels[index] for index in data.train.labels] == list(labels[inputs.astype(int)])
 
 
@@ -126,23 +126,25 @@ def test_samples_may_be_lists_and_what_is_none_is_told() -> None:
         DataSet(([1], [2]))  # type: ignore[arg-type]
 
 
-def test_inputs_of_other_numbers_become_float32() -> None:
+def test_inputs_of_other_numbers_stay_what_they_are_and_become_float32_in_a_batch() -> None:
     whole = Samples(np.arange(160, dtype=np.uint8).reshape(40, 1, 1, 2, 2), np.arange(40) % 4)
     data = DataSet(whole)
     for part in (data.for_search().train, data.for_search().validation, data.test()):
-        assert part.inputs.dtype == np.float32
-        assert part.inputs.max() > 100
+        assert part.inputs.values.dtype == np.uint8
+        batch = part.inputs.batch(np.arange(len(part)), time_steps=3, rng=np.random.default_rng(0))
+        assert batch.dtype == np.float32
+        assert batch.max() > 100
 
 
 def test_the_test_part_depends_on_the_data_alone_and_the_rest_on_the_seed() -> None:
     dataset = digits.read()
-    apart = {image.tobytes() for image in dataset.test().inputs}
+    apart = {image.tobytes() for image in dataset.test().inputs.values}
     parts = [dataset.for_search(seed=seed) for seed in range(4)]
     for data in parts:
-        assert not apart & {image.tobytes() for image in (*data.train.inputs, *data.validation.inputs)}
+        assert not apart & {image.tobytes() for image in (*data.train.inputs.values, *data.validation.inputs.values)}
     assert len({data.fingerprint for data in parts}) == 4
     assert dataset.for_search(seed=2).fingerprint == parts[2].fingerprint
-    assert np.array_equal(replace(dataset, validation_part=0.4).test().inputs, dataset.test().inputs)
+    assert np.array_equal(replace(dataset, validation_part=0.4).test().inputs.values, dataset.test().inputs.values)
 
 
 def test_a_set_of_single_samples_is_split_and_says_what_it_lacks() -> None:
@@ -168,7 +170,7 @@ def test_every_class_has_its_share_of_every_part(
     dataset = DataSet(samples(labels), validation_part=validation_part, test_part=test_part)
     data = dataset.for_search(seed=seed)
     parts = [data.train, data.validation, dataset.test()]
-    seen = np.sort(np.concatenate([part.inputs[:, 0, 0, 0, 0] for part in parts]))
+    seen = np.sort(np.concatenate([part.inputs.values[:, 0, 0, 0, 0] for part in parts]))
     assert np.array_equal(seen, np.arange(len(labels)) * 4)
     counted = [by_class(part.labels, classes=len(sizes)) for part in parts]
     assert [sum(column) for column in zip(*counted, strict=True)] == sizes

@@ -130,7 +130,7 @@ def test_a_folder_with_the_name_of_a_file_is_told(tmp_path: Path) -> None:
 def test_averages_are_those_of_whole_numbers_to_the_last_bit(tmp_path: Path) -> None:
     full = np.random.default_rng(3).integers(0, 256, (60, 12, 12))
     folder = write(tmp_path, train=full, test=full[:20])
-    small = images.read(path=str(folder), side=4).samples.inputs
+    small = images.read(path=str(folder), side=4).samples.inputs.values
     for image, row, column in ((0, 0, 0), (7, 3, 1), (59, 2, 2)):
         total = int(full[image, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3].sum())
         assert small[image, 0, 0, row, column] == np.float32(total / (255 * 9))

@@ -138,7 +138,7 @@ def test_what_is_counted_of_events_is_what_a_walk_over_every_element_counts() ->
     first, counted = planned.connections[0], measurement.activity.connections[0]
     assert first.sources == ("input",)
     graded = [0] * FRAMES
-    for sample in data.validation.inputs:
+    for sample in data.validation.inputs.values:
         for step, frame in enumerate(sample):
             for place in zip(*np.nonzero(frame), strict=True):
                 graded[step] += pairs(first, place)

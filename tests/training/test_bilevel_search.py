@@ -159,7 +159,7 @@ def test_a_chip_whose_energy_is_no_sum_over_events_is_refused(profile):
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(data):
-    broken = replace(data, train=Samples(np.full_like(data.train.inputs, np.nan), data.train.labels))
+    broken = replace(data, train=Samples(np.full_like(data.train.inputs.values, np.nan), data.train.labels))
     with pytest.raises(TrainingDivergedError, match="step of the"):
         found(broken)
 

@@ -94,7 +94,7 @@ def test_training_learns(data: SearchData, genotype: Genotype) -> None:
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(data: SearchData, genotype: Genotype) -> None:
-    inputs = data.train.inputs.copy()
+    inputs = data.train.inputs.values.copy()
     inputs[5] = np.nan
     broken = replace(data, train=Samples(inputs, data.train.labels))
     with pytest.raises(TrainingDivergedError, match="epoch 1 of 2"):
@@ -104,7 +104,9 @@ def test_a_loss_that_is_no_number_is_a_divergence(data: SearchData, genotype: Ge
 def test_a_validation_loss_that_is_no_number_is_a_divergence(data: SearchData) -> None:
     rng = np.random.default_rng(0)
     analog = next(g for g in (space.sample(rng) for _ in range(10_000)) if g["channels"] == 4 and "surrogate" not in g)
-    broken = replace(data, validation=Samples(np.full_like(data.validation.inputs, np.nan), data.validation.labels))
+    broken = replace(
+        data, validation=Samples(np.full_like(data.validation.inputs.values, np.nan), data.validation.labels)
+    )
     with pytest.raises(TrainingDivergedError, match="validation loss"):
         evaluator(broken)(job(analog))
 
@@ -112,8 +114,8 @@ def test_a_validation_loss_that_is_no_number_is_a_divergence(data: SearchData) -
 def test_a_network_that_never_spikes_is_flagged_as_silent(data: SearchData, genotype: Genotype) -> None:
     dark = replace(
         data,
-        train=Samples(np.zeros_like(data.train.inputs), data.train.labels),
-        validation=Samples(np.zeros_like(data.validation.inputs), data.validation.labels),
+        train=Samples(np.zeros_like(data.train.inputs.values), data.train.labels),
+        validation=Samples(np.zeros_like(data.validation.inputs.values), data.validation.labels),
     )
     measurement = measured(evaluator(dark, learning_rate=1e-9)(job(genotype)))
     assert measurement.silent

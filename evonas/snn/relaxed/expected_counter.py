@@ -84,7 +84,9 @@ class ExpectedCounter:
         if numbers is not None:
             kind = "macs"
             if INPUT in edge.sources:
-                kind = "input_macs" if len(numbers) == 1 else "graded"
+                kind = {"binary": "events", "graded": "graded"}.get(
+                    edge.element, "input_macs" if edge.static else "macs"
+                )
             self._counts[kind].append(presence * self._delivered(edge, numbers))
 
     def step(self, neurons: int, *, presence: Tensor) -> None:
