@@ -18,7 +18,7 @@ from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
 from evonas.snn.kernels.backend import is_traced
 from evonas.snn.kernels.fused_scan import Constants, StepRule
-from evonas.snn.kernels.scan import NeuronParameters, read, scan
+from evonas.snn.kernels.scan import NeuronParameters, NeuronState, read, scan, scan_step
 
 
 class Neuron(nn.Module):
@@ -81,6 +81,21 @@ class Neuron(nn.Module):
             return torch.relu(current)
         parameters, known = self._parameters_and_rule()
         return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
+
+    def step(
+        self, current: Tensor, *, state: NeuronState | None = None, updates: Tensor | None = None
+    ) -> tuple[Tensor, NeuronState | None]:
+        """Return `(batch, ...)` outputs of one time step, and the state behind it; analog neurons have none.
+
+        Args:
+            current: `(batch, ...)` input current of the step.
+            state: State before the step; None is at rest.
+            updates: `(1,)` int64 count, to which active updates are added as by `forward`.
+        """
+        if self.dynamics.kind == "analog":
+            return self(current[None], updates=updates)[0], None
+        parameters, known = self._parameters_and_rule()
+        return scan_step(current, parameters, state=state, updates=updates, known=known)
 
     def _parameters_and_rule(self) -> tuple[NeuronParameters, tuple[StepRule, Constants] | None]:
         """Return Norse's parameters and what `read` makes of them, cached while the constants stay the same.

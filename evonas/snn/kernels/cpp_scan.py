@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evonas.architecture.neuron import SURROGATES
 from evonas.snn.kernels.compiler import load_if_possible
-from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Start, StepRule
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Scanned, State, StepRule
 from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
@@ -39,7 +39,9 @@ class _Arguments(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("current_stride", "gradient_stride", "in_gradient_stride")),
         *((name, ctypes.c_double) for name in ("width", "temperature", "leak", "reset")),
         *((name, _Constant) for name in ("mem", "syn", "threshold")),
-        *((name, _Pointer) for name in ("current", "potential", "synaptic", "outputs", "membranes", "gradient")),
+        *((name, _Pointer) for name in ("current", "potential", "synaptic", "end_potential", "end_synaptic")),
+        *((name, _Pointer) for name in ("outputs", "membranes", "gradient")),
+        *((name, _Pointer) for name in ("end_potential_gradient", "end_synaptic_gradient")),
         *((name, _Pointer) for name in ("in_gradient", "potential_gradient", "synaptic_gradient")),
         *((name, _Pointer) for name in ("mem_gradient", "syn_gradient", "threshold_gradient", "updates")),
     )
@@ -142,18 +144,19 @@ class CompiledScan:
         constants: Constants,
         current: Tensor,
         *,
-        start: Start,
+        start: State,
         time_steps: int,
         keep: bool,
+        ends: bool = False,
         updates: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
+    ) -> Scanned:
+        """Return the outputs and what was asked for; count in `updates`."""
         layout = _Layout.of(current)
         kept: list[Tensor] = []
         arguments = _arguments(rule, constants, layout, time_steps, kept)
         steps = layout.steps(current)
         arguments.current, arguments.current_stride = steps.data_ptr(), _stride(steps)
-        _point_to_start(arguments, start, layout, kept)
+        _point_to(arguments, start, "{}", layout, kept)
         outputs = layout.empty(current, time_steps)
         arguments.outputs = outputs.data_ptr()
         membranes = outputs if rule.kind == "readout" else layout.empty(current, time_steps) if keep else None
@@ -162,8 +165,12 @@ class CompiledScan:
             arguments.membranes = membranes.data_ptr()
         if updates is not None:
             arguments.updates = updates.data_ptr()
+        end = State(None, None)
+        if ends:
+            end = State(layout.empty(current), layout.empty(current) if rule.kind == "lif" else None)
+            _point_to(arguments, end, "end_{}", layout, kept)
         self._functions[current.dtype](ctypes.byref(arguments), 0)
-        return outputs, membranes
+        return Scanned(outputs, membranes, end)
 
     def backward(
         self,
@@ -173,9 +180,10 @@ class CompiledScan:
         membranes: Tensor | None,
         gradient: Tensor,
         *,
-        start: Start,
+        start: State,
         static: bool,
         needs: Needs,
+        end: State,
     ) -> Gradients:
         """Return the gradients that are needed."""
         layout = _Layout.of(gradient if membranes is None else membranes)
@@ -189,7 +197,8 @@ class CompiledScan:
         if current is not None:
             kept.append(layout.steps(current))
             arguments.current, arguments.current_stride = kept[-1].data_ptr(), _stride(kept[-1])
-            _point_to_start(arguments, start, layout, kept)
+            _point_to(arguments, start, "{}", layout, kept)
+        _point_to(arguments, end, "end_{}_gradient", layout, kept)
         g_current = layout.empty(gradient, 1 if static else time_steps)
         arguments.in_gradient = g_current.data_ptr()
         arguments.in_gradient_stride = 0 if static else arguments.neurons
@@ -227,11 +236,12 @@ def _arguments(
     )
 
 
-def _point_to_start(arguments: _Arguments, start: Start, layout: _Layout, kept: list[Tensor]) -> None:
-    for name, state in zip(start._fields, start, strict=True):
-        if state is not None:
-            kept.append(layout.laid_out(state))
-            setattr(arguments, name, kept[-1].data_ptr())
+def _point_to(arguments: _Arguments, state: State, field: str, layout: _Layout, kept: list[Tensor]) -> None:
+    """Let the fields of the arguments point to a state; `kept` keeps the memory alive."""
+    for name, values in zip(state._fields, state, strict=True):
+        if values is not None:
+            kept.append(layout.laid_out(values))
+            setattr(arguments, field.format(name), kept[-1].data_ptr())
 
 
 def _stride(steps: Tensor) -> int:

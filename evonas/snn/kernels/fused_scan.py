@@ -44,11 +44,25 @@ class Constants:
     threshold: Tensor | None
 
 
-class Start(NamedTuple):
-    """`(batch, ...)` state before the first step; None is at rest."""
+class State(NamedTuple):
+    """`(batch, ...)` state before the first step or behind the last one; None is at rest, and as a gradient zero."""
 
     potential: Tensor | None
     synaptic: Tensor | None
+
+
+class Scanned(NamedTuple):
+    """What a scan comes to.
+
+    Attributes:
+        outputs: `(time, batch, ...)` outputs.
+        membranes: `(time, batch, ...)` potentials before the reset; None where no backward pass will come.
+        end: State behind the last step; at rest where it was not asked for.
+    """
+
+    outputs: Tensor
+    membranes: Tensor | None
+    end: State
 
 
 class Needs(NamedTuple):
@@ -81,12 +95,13 @@ class FusedScan(Protocol):
         constants: Constants,
         current: Tensor,
         *,
-        start: Start,
+        start: State,
         time_steps: int,
         keep: bool,
+        ends: bool = False,
         updates: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return `(time, batch, ...)` outputs and, if `keep`, the potentials before the reset.
+    ) -> Scanned:
+        """Return the outputs and what was asked for.
 
         Args:
             rule: What a step does.
@@ -95,6 +110,7 @@ class FusedScan(Protocol):
             start: The state before the first step.
             time_steps: Number of time steps.
             keep: Whether a backward pass will come.
+            ends: Whether the state behind the last step is needed.
             updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each
                 step is added.
         """
@@ -107,9 +123,10 @@ class FusedScan(Protocol):
         membranes: Tensor,
         gradient: Tensor,
         *,
-        start: Start,
+        start: State,
         static: bool,
         needs: Needs,
+        end: State,
     ) -> Gradients:
         """Return the gradients.
 
@@ -123,6 +140,7 @@ class FusedScan(Protocol):
             start: The state before the first step.
             static: Whether the current has time 1, so that its gradient is a sum over time.
             needs: Which gradients to compute.
+            end: Gradient of the state behind the last step.
         """
 
 
@@ -132,16 +150,23 @@ def run(
     constants: Constants,
     current: Tensor,
     *,
-    start: Start,
+    start: State,
     time_steps: int,
+    ends: bool = False,
     updates: Tensor | None = None,
-) -> Tensor:
-    """Return `(time, batch, ...)` outputs; gradients flow to current, start and constants; counts in `updates`."""
+) -> tuple[Tensor, State]:
+    """Return `(time, batch, ...)` outputs and, if `ends`, the state behind the last step.
+
+    Gradients flow to current, start and constants; active updates are added to `updates`.
+    """
     given = (current, *start, constants.mem, constants.syn, constants.threshold)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):
-        outputs: Tensor = _FusedScanFunction.apply(fused, rule, time_steps, updates, *given)
-        return outputs
-    return fused.forward(rule, constants, current, start=start, time_steps=time_steps, keep=False, updates=updates)[0]
+        outputs, *end = _FusedScanFunction.apply(fused, rule, time_steps, ends, updates, *given)
+        return outputs, State(*end)
+    scanned = fused.forward(
+        rule, constants, current, start=start, time_steps=time_steps, keep=False, ends=ends, updates=updates
+    )
+    return scanned.outputs, scanned.end
 
 
 class _FusedScanFunction(torch.autograd.Function):
@@ -153,47 +178,63 @@ class _FusedScanFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, fused: FusedScan, rule: StepRule, time_steps: int, updates: Tensor | None, *given: Tensor | None
-    ) -> Tensor:
+        ctx: Any,
+        fused: FusedScan,
+        rule: StepRule,
+        time_steps: int,
+        ends: bool,
+        updates: Tensor | None,
+        *given: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:
         current, potential, synaptic, *numbers = given
         assert current is not None
-        outputs, membranes = fused.forward(
+        outputs, membranes, end = fused.forward(
             rule,
             Constants(*numbers),
             current,
-            start=Start(potential, synaptic),
+            start=State(potential, synaptic),
             time_steps=time_steps,
             keep=True,
+            ends=ends,
             updates=updates,
         )
         ctx.fused, ctx.rule, ctx.static = fused, rule, current.shape[0] == 1
-        ctx.needs = Needs(*ctx.needs_input_grad[5:])
+        ctx.needs = Needs(*ctx.needs_input_grad[6:])
         trains = rule.kind != "integrate" and any((ctx.needs.mem, ctx.needs.syn, ctx.needs.threshold))
         if rule.kind == "readout" and not trains:
             membranes = None  # a linear filter: its gradient does not depend on the potentials
         ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
-        return outputs
+        ctx.set_materialize_grads(False)
+        ctx.outputs = outputs.shape
+        return outputs, *end
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         current, membranes, potential, synaptic, *numbers = ctx.saved_tensors
         constants = Constants(*numbers)
+        gradient, *of_end = grad_outputs
+        if gradient is None:  # the state alone goes on, or nothing
+            like = next((part for part in of_end if part is not None), None)
+            if like is None:
+                return (None,) * len(ctx.needs_input_grad)
+            gradient = like.new_zeros(()).expand(ctx.outputs)
         gradients = ctx.fused.backward(
             ctx.rule,
             constants,
             current,
             membranes,
-            grad_outputs[0],
-            start=Start(potential, synaptic),
+            gradient,
+            start=State(potential, synaptic),
             static=ctx.static,
             needs=ctx.needs,
+            end=State(*of_end),
         )
         summed = [
             None if value is None else _summed_to(value, tensor)
             for value, tensor in zip(gradients[3:], numbers, strict=True)
         ]
-        return (None, None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
+        return (None, None, None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
 
 
 def _summed_to(gradient: Tensor, constant: Tensor) -> Tensor:

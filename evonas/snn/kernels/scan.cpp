@@ -50,9 +50,13 @@ struct Scan {
   const void* current;
   const void* potential;   // at the start, or null: at rest
   const void* synaptic;    // the same
+  void* end_potential;     // behind the last step, or null: not needed
+  void* end_synaptic;      // the same
   void* outputs;
   void* membranes;         // potentials before the reset, or null: not needed
   const void* gradient;
+  const void* end_potential_gradient;  // of the state behind the last step, or null: zero
+  const void* end_synaptic_gradient;   // the same
   void* in_gradient;
   void* potential_gradient;  // this and those below: null where not needed
   void* synaptic_gradient;
@@ -175,6 +179,11 @@ void spread(const Constant& constant, int64_t first, int64_t count, T* out) {
 }
 
 template <typename T>
+void store(void* target, int64_t first, int64_t count, const T* from) {
+  if (target != nullptr) std::memcpy(static_cast<T*>(target) + first, from, count * sizeof(T));
+}
+
+template <typename T>
 void start(const void* given, int64_t first, int64_t count, T* out) {
   if (given == nullptr)
     std::fill_n(out, count, T(0));
@@ -255,6 +264,8 @@ void forward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s
         count, current + t * scan.current_stride, s, T(scan.leak), T(scan.reset),
         out + t * scan.neurons, KEEP ? membranes + t * scan.neurons : nullptr);
   }
+  store(scan.end_potential, first, count, s.v);
+  store(scan.end_synaptic, first, count, s.i);
 }
 
 // CONSTANTS: gradients of time constants or thresholds are needed; those of time constants (the integrator has none)
@@ -303,11 +314,6 @@ void backward_step(
   }
 }
 
-template <typename T>
-void store(void* target, int64_t first, int64_t count, const T* from) {
-  if (target != nullptr) std::memcpy(static_cast<T*>(target) + first, from, count * sizeof(T));
-}
-
 template <typename T, int64_t KIND, bool CONSTANTS>
 void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s, std::vector<T>& history) {
   spread(scan.mem, first, count, s.mem);
@@ -330,7 +336,9 @@ void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& 
       }
     }
   }
-  for (T* sums : {s.v, s.i, s.mem_sum, s.syn_sum, s.threshold_sum}) std::fill_n(sums, count, T(0));
+  start(scan.end_potential_gradient, first, count, s.v);
+  start(scan.end_synaptic_gradient, first, count, s.i);
+  for (T* sums : {s.mem_sum, s.syn_sum, s.threshold_sum}) std::fill_n(sums, count, T(0));
   T before[BLOCK];
   for (int64_t t = scan.time - 1; t >= 0; --t) {
     const T* membrane = membranes + t * scan.neurons;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters, iaf_feed_forward_step
@@ -16,7 +16,7 @@ from torch import Tensor
 from evonas.architecture.neuron import DT_MS, Surrogate
 from evonas.snn.kernels.backend import backend, is_traced, plain_shape
 from evonas.snn.kernels.cpp_scan import compiled_scan
-from evonas.snn.kernels.fused_scan import Constants, FusedScan, Start, StepRule, run
+from evonas.snn.kernels.fused_scan import Constants, FusedScan, State, StepRule, run
 from evonas.snn.kernels.surrogates import with_surrogates
 from evonas.snn.kernels.torch_scan import TorchScan, active
 
@@ -70,9 +70,39 @@ def scan(
     if rule_and_constants is None:
         return looped_scan(current.expand(steps, *current.shape[1:]), parameters, initial=initial, updates=updates)
     rule, constants = rule_and_constants
-    start = Start(None, None) if initial is None else Start(initial[0], initial[1] if len(initial) > 1 else None)
-    current, constants, start = _promoted(current, constants, start)
-    return run(_fused(current), rule, constants, current, start=start, time_steps=steps, updates=updates)
+    current, constants, start = _promoted(current, constants, _start(initial))
+    return run(_fused(current), rule, constants, current, start=start, time_steps=steps, updates=updates)[0]
+
+
+def scan_step(
+    current: Tensor,
+    parameters: NeuronParameters,
+    *,
+    state: NeuronState | None = None,
+    updates: Tensor | None = None,
+    known: tuple[StepRule, Constants] | None = None,
+) -> tuple[Tensor, NeuronState]:
+    """Return `(batch, ...)` outputs of one time step of `scan`, and the state behind it.
+
+    All steps one by one give what `scan` gives at once, and the same gradients, which flow through the states.
+
+    Args:
+        current: `(batch, ...)` input current of the step.
+        parameters: As for `scan`.
+        state: State before the step; None is at rest.
+        updates: `(1,)` int64 count, to which the number of neurons with non-zero current or state is added.
+        known: As for `scan`.
+    """
+    rule_and_constants = None if _is_looped(current) else known or read(parameters)
+    if rule_and_constants is None:
+        outputs, state = _looped(current[None], parameters, initial=state, updates=updates)
+        return outputs[0], state
+    rule, constants = rule_and_constants
+    current, constants, start = _promoted(current[None], constants, _start(state))
+    outputs, end = run(
+        _fused(current), rule, constants, current, start=start, time_steps=1, ends=True, updates=updates
+    )
+    return outputs[0], _state_of(parameters, *[values for values in end if values is not None])
 
 
 def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
@@ -114,29 +144,44 @@ def looped_scan(
     updates: Tensor | None = None,
 ) -> Tensor:
     """Return what `scan` returns, one call of Norse's step after the other: the reference."""
+    return _looped(current, parameters, initial=initial, updates=updates)[0]
+
+
+def _looped(
+    current: Tensor, parameters: NeuronParameters, *, initial: NeuronState | None, updates: Tensor | None
+) -> tuple[Tensor, NeuronState]:
     step = _STEPS[type(parameters)]
-    state: Sequence[Tensor] = _at_rest(current[0], parameters) if initial is None else initial
+    state: Any = _at_rest(current[0], parameters) if initial is None else initial
     outputs = []
     for t, current_now in enumerate(current.unbind()):
         if updates is not None:
             updates[t] += active(current_now, state)
         output, state = step(current_now, state, parameters, DT_SECONDS)
         outputs.append(output)
-    return torch.stack(outputs)
+    return torch.stack(outputs), state
 
 
 def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
     rest = torch.zeros_like(current)
+    return _state_of(parameters, rest, rest) if isinstance(parameters, LIFParameters) else _state_of(parameters, rest)
+
+
+def _state_of(parameters: NeuronParameters, *values: Tensor) -> NeuronState:
+    """Return Norse's state of neurons with these parameters: the potential and, for `lif`, the synaptic current."""
     if isinstance(parameters, LIFParameters):
-        return LIFFeedForwardState(v=rest, i=rest)
+        return LIFFeedForwardState(*values)
     if isinstance(parameters, LIFBoxParameters):
-        return LIFBoxFeedForwardState(v=rest)
+        return LIFBoxFeedForwardState(*values)
     if isinstance(parameters, IAFParameters):
-        return IAFFeedForwardState(v=rest)
-    return LIBoxState(v=rest)
+        return IAFFeedForwardState(*values)
+    return LIBoxState(*values)
 
 
-def _promoted(current: Tensor, constants: Constants, start: Start) -> tuple[Tensor, Constants, Start]:
+def _start(state: NeuronState | None) -> State:
+    return State(None, None) if state is None else State(state[0], state[1] if len(state) > 1 else None)
+
+
+def _promoted(current: Tensor, constants: Constants, start: State) -> tuple[Tensor, Constants, State]:
     """Return all in the dtype, and the current in the shape, of the outputs of Norse's steps."""
     tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
     if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
@@ -155,7 +200,7 @@ def _promoted(current: Tensor, constants: Constants, start: Start) -> tuple[Tens
     return (
         current,
         Constants(same(constants.mem), same(constants.syn), same(constants.threshold)),
-        Start(same(start.potential), same(start.synaptic)),
+        State(same(start.potential), same(start.synaptic)),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Start, StepRule
+from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Scanned, State, StepRule
 from evonas.snn.kernels.surrogates import derivative
 
 
@@ -20,12 +20,13 @@ class TorchScan:
         constants: Constants,
         current: Tensor,
         *,
-        start: Start,
+        start: State,
         time_steps: int,
         keep: bool,
+        ends: bool = False,
         updates: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return outputs and, if `keep`, the potentials before the reset; count in `updates`."""
+    ) -> Scanned:
+        """Return the outputs and what was asked for; count in `updates`."""
         shape = (time_steps, *current.shape[1:])
         current = current.expand(shape)
         outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
@@ -54,7 +55,8 @@ class TorchScan:
             else:
                 torch.gt(membrane - threshold, 0, out=outputs[t])
                 v = _after_reset(rule, membrane, outputs[t], threshold)
-        return outputs, outputs if rule.kind == "readout" else membranes
+        end = State(v.clone(), i if rule.kind == "lif" else None) if ends else State(None, None)
+        return Scanned(outputs, outputs if rule.kind == "readout" else membranes, end)
 
     def backward(
         self,
@@ -64,9 +66,10 @@ class TorchScan:
         membranes: Tensor,
         gradient: Tensor,
         *,
-        start: Start,
+        start: State,
         static: bool,
         needs: Needs,
+        end: State,
     ) -> Gradients:
         """Return the gradients that are needed."""
         zero = gradient.new_zeros(())
@@ -86,7 +89,8 @@ class TorchScan:
         of_currents = torch.empty_like(of_membranes) if rule.kind == "lif" else of_membranes
         later = torch.empty_like(of_membranes) if needs.threshold else None  # of the potentials after the reset
         later_synaptic = torch.empty_like(of_membranes) if needs.syn else None  # of the decayed synaptic currents
-        v = i = zero
+        v = zero if end.potential is None else end.potential
+        i = zero if end.synaptic is None else end.synaptic
         for t in reversed(range(len(gradient))):
             if later is not None:
                 later[t] = v
@@ -133,7 +137,7 @@ def _after_reset(rule: StepRule, membrane: Tensor, spikes: Tensor, threshold: Te
     return (1 - spikes) * membrane + spikes * rule.reset
 
 
-def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
+def _synaptic_currents(syn: Tensor, current: Tensor, start: State) -> Tensor:
     jumped = torch.empty_like(current, memory_format=torch.contiguous_format)
     i = torch.zeros((), dtype=current.dtype, device=current.device) if start.synaptic is None else start.synaptic
     for t, x in enumerate(current):
@@ -142,7 +146,7 @@ def _synaptic_currents(syn: Tensor, current: Tensor, start: Start) -> Tensor:
     return jumped
 
 
-def _before(rule: StepRule, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: Start) -> Tensor:
+def _before(rule: StepRule, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: State) -> Tensor:
     """Return the potentials at the beginning of each time step."""
     first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
     after = membranes if rule.kind == "readout" else _after_reset(rule, membranes, spikes, threshold)

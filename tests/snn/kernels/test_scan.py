@@ -23,7 +23,7 @@ from evonas.snn.kernels import compiler, event_convolution
 from evonas.snn.kernels import scan as scan_module
 from evonas.snn.kernels.backend import use_backend
 from evonas.snn.kernels.cpp_scan import compiled_scan
-from evonas.snn.kernels.scan import NeuronParameters, NeuronState, looped_scan, scan
+from evonas.snn.kernels.scan import NeuronParameters, NeuronState, looped_scan, scan, scan_step
 
 NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "readout")
 WAYS = ("fastest", "torch")
@@ -136,6 +136,43 @@ def assert_same(case: Case, way: str) -> torch.Tensor:
         )
         assert float(((got - leaf.grad).abs() / size).max()) < TOLERANCE[case.dtype], name
     return output
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("starts", [True, False])
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_steps_one_by_one_are_the_scan_and_gradients_flow_through_their_states(neuron, starts, way):
+    for constants, dtype in itertools.product(("shared", "by channel"), TOLERANCE):
+        case = Case(neuron, Surrogate("super", 0.7), constants=constants, starts=starts, dtype=dtype)
+        stepped, whole = Leaves(case), Leaves(case)
+        counted, expected_counts = torch.zeros(2, case.time, dtype=torch.int64)
+        state, outputs = stepped.initial, []
+        with use_backend(way):
+            for t, current in enumerate(stepped.seen.expand(case.time, *case.shape)):
+                output, state = scan_step(current, stepped.parameters, state=state, updates=counted[t : t + 1])
+                outputs.append(output)
+        expected, end = scan_module._looped(
+            whole.seen.expand(case.time, *case.shape), whole.parameters, initial=whole.initial, updates=expected_counts
+        )
+        assert torch.equal(torch.stack(outputs), expected)
+        assert torch.equal(counted, expected_counts)
+        for got, wanted in zip(state, end, strict=True):
+            assert torch.equal(got, wanted)
+        for leaves, seen, last in ((stepped, torch.stack(outputs), state), (whole, expected, end)):
+            ((seen * leaves.weights).sum() + sum((values**2).sum() for values in last)).backward()
+        for name, leaf in whole.named().items():
+            if leaf.grad is not None:
+                error = (stepped.named()[name].grad - leaf.grad).abs() / leaf.grad.abs().clamp(min=1)
+                assert float(error.max()) < 30 * TOLERANCE[dtype], name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gradient_of_the_state_alone_reaches_the_current(way):
+    leaves = Leaves(Case("lif", Surrogate(), dtype=torch.float64))
+    with use_backend(way):
+        _, state = scan_step(leaves.seen[0], leaves.parameters)
+    (state.v.sum() + state.i.sum()).backward()
+    assert leaves.current.grad[0].abs().sum() > 0
 
 
 def _contributions(case: Case, name: str, leaves: Leaves) -> torch.Tensor:
