@@ -81,6 +81,8 @@ class Connection:
         units: `(time,)` unit events that carry graded inputs where only binary spikes are sent: the sum of their
             sizes; 0 for other classes.
         unrolled: `(time,)` synaptic events that these unit events deliver.
+        delay: Time steps ago at which it reads its sources. All counts are those of the step at which events arrive;
+            what would arrive after the last step is sent and never delivered.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Connection:
     inputs: tuple[int, ...]
     units: tuple[int, ...]
     unrolled: tuple[int, ...]
+    delay: int = 0
 
     @property
     def is_linear(self) -> bool:

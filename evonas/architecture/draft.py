@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from evonas.architecture.loops import order_of_computation
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection, PlannedPopulation, unknown_operation
 from evonas.errors import SpaceError
@@ -39,6 +40,7 @@ class Incoming:
         kernel: Side of the kernel; odd.
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
+        delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
     """
 
     name: str
@@ -48,10 +50,21 @@ class Incoming:
     kernel: int = 1
     stride: int = 1
     depthwise: bool = False
+    delay: int = 0
 
 
 class Draft:
-    """Draft of a plan, to which populations are added in the order of computation.
+    """Draft of a plan, to which populations are added in the order of computation, and feedback after them.
+
+    Example:
+        >>> draft = Draft((2, 1, 1), time_steps=4)
+        >>> drive = Incoming("drive", ("input",), "conv", channels=3)
+        >>> hidden = draft.add("hidden", Dynamics("lif"), incoming=[drive])
+        >>> draft.connect(hidden, Incoming("back", (hidden,), "conv", channels=3, delay=1))
+        >>> draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", (hidden,), "linear", channels=2)])
+        'readout'
+        >>> [[one.name for one in part] for part in draft.finish().parts], draft.finish().stepped
+        ([['hidden'], ['readout']], frozenset({'back'}))
 
     Args:
         input_shape: `(channels, height, width)` of static images, which are the same at each time step, or `(time,
@@ -70,6 +83,7 @@ class Draft:
         self._element_of_data = shape.element
         self._is_static_input = shape.is_static
         self._populations: dict[str, PlannedPopulation] = {}
+        self._has_feedback = False
 
     def add(self, name: str, dynamics: Dynamics, *, incoming: Sequence[Incoming]) -> str:
         """Add a population that sums the currents of `incoming`, and return its name.
@@ -81,9 +95,25 @@ class Draft:
         shapes = {edge.out_shape for edge in connections}
         if len(shapes) != 1:
             raise SpaceError(f"The currents into {name} must have one shape, got {sorted(shapes)}.")
-        static = dynamics.kind == "analog" and all(edge.static for edge in connections)
-        self._populations[name] = PlannedPopulation(name, shapes.pop(), dynamics, static, connections)
+        self._populations[name] = PlannedPopulation(name, shapes.pop(), dynamics, False, connections)
         return name
+
+    def connect(self, target: str, edge: Incoming) -> None:
+        """Add a connection to a population that was added before: with a delay, it may read itself and later ones.
+
+        Raises:
+            SpaceError: If the target is unknown or the current has another shape; and as for `add`.
+        """
+        if target not in self._populations:
+            raise SpaceError(f"{edge.name!r} leads to {target!r}, which was not added before.")
+        population = self._populations[target]
+        connection = self._connect(edge, target=target, dynamics=population.dynamics)
+        if connection.out_shape != population.shape:
+            raise SpaceError(
+                f"The current of {edge.name!r} has the shape {connection.out_shape}, and {target} {population.shape}."
+            )
+        self._populations[target] = replace(population, incoming=(*population.incoming, connection))
+        self._has_feedback = True
 
     def shape(self, sources: Sequence[str]) -> Shape:
         """Return `(channels, height, width)` of the concatenated outputs of `sources`.
@@ -100,8 +130,34 @@ class Draft:
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
     def finish(self) -> Plan:
-        """Return the plan."""
-        return Plan(self._input_shape, self.time_steps, tuple(self._populations.values()))
+        """Return the plan, its populations in the order in which they compute.
+
+        Raises:
+            SpaceError: If connections without a delay form a loop.
+        """
+        static = {INPUT: self._is_static_input}
+        finished = []
+        for name in self._order():
+            one = self._populations[name]
+            incoming = tuple(
+                replace(edge, static=True) if not edge.delay and all(static[n] for n in edge.sources) else edge
+                for edge in one.incoming
+            )
+            static[name] = one.dynamics.kind == "analog" and all(edge.static for edge in incoming)
+            finished.append(replace(one, static=static[name], incoming=incoming))
+        return Plan(self._input_shape, self.time_steps, tuple(finished))
+
+    def _order(self) -> list[str]:
+        if not self._has_feedback:
+            return list(self._populations)
+        now, later = (
+            {
+                name: [s for edge in one.incoming if bool(edge.delay) == is_delayed for s in edge.sources]
+                for name, one in self._populations.items()
+            }
+            for is_delayed in (False, True)
+        )
+        return order_of_computation(now, later)
 
     def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
         if edge.operation not in OPERATIONS:
@@ -110,6 +166,11 @@ class Draft:
             raise SpaceError(
                 f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
                 f"more, got kernel {edge.kernel} and stride {edge.stride}."
+            )
+        if not 0 <= edge.delay < self.time_steps:
+            raise SpaceError(
+                f"The delay of the connection {edge.name!r} must be at least 0 and less than the {self.time_steps} "
+                f"time steps, after which nothing arrives, got {edge.delay}."
             )
         in_shape = self.shape(edge.sources)
         channels, height, width = in_shape
@@ -132,12 +193,10 @@ class Draft:
             stride=edge.stride,
             padding=padding,
             groups=channels if is_channelwise else 1,
-            static=all(self._is_static(name) for name in edge.sources),
+            static=False,  # follows from the whole graph: see `finish`
             gain=_gain(edge.operation, dynamics, in_shape=in_shape),
+            delay=edge.delay,
         )
-
-    def _is_static(self, name: str) -> bool:
-        return self._is_static_input if name == INPUT else self._populations[name].static
 
     def _element(self, sources: Sequence[str]) -> str:
         """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.

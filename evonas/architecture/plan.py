@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from evonas.architecture.loops import strongly_connected
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
 from evonas.input_shape import InputShape
@@ -37,6 +38,7 @@ class PlannedConnection:
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
         gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; 1 for `conv`.
+        delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
     """
 
     name: str
@@ -52,6 +54,7 @@ class PlannedConnection:
     groups: int
     static: bool
     gain: float
+    delay: int = 0
 
     @property
     def is_linear(self) -> bool:
@@ -133,6 +136,9 @@ class PlannedPopulation:
 class Plan:
     """A whole network, its populations in the order in which they compute; the last one is the readout.
 
+    A population may read itself and later ones through connections with a delay. Such loops are computed one time step
+    after the other, all other populations over all time steps at once.
+
     Attributes:
         input_shape: `(channels, height, width)` of the data.
         time_steps: Time steps of each sample.
@@ -147,6 +153,27 @@ class Plan:
     def connections(self) -> tuple[PlannedConnection, ...]:
         """All connections in the order in which they compute."""
         return tuple(edge for population in self.populations for edge in population.incoming)
+
+    @cached_property
+    def parts(self) -> tuple[tuple[PlannedPopulation, ...], ...]:
+        """The strongly connected parts in the order in which they compute: loops, and populations outside of loops."""
+        by_name = {population.name: population for population in self.populations}
+        sources = {
+            population.name: [name for edge in population.incoming for name in edge.sources]
+            for population in self.populations
+        }
+        return tuple(tuple(by_name[name] for name in part) for part in strongly_connected(sources))
+
+    @cached_property
+    def stepped(self) -> frozenset[str]:
+        """Names of the connections within loops."""
+        return frozenset(
+            edge.name
+            for part in self.parts
+            for population in part
+            for edge in population.incoming
+            if not {other.name for other in part}.isdisjoint(edge.sources)
+        )
 
     @property
     def operations(self) -> int:

@@ -13,7 +13,7 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile
 from evonas.chips.time_models import PoolCounts, pool_cycles
-from evonas.chips.topology import Layer, Topology
+from evonas.chips.topology import Layer, Topology, recurrent_edges
 
 MODELS: Mapping[str, tuple[str, ...]] = {
     "lif": ("cuba-lif", "cuba-lif-bitshift", "custom"),
@@ -79,16 +79,21 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
 
 
 def _recurrence(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:
-    computed: set[str] = {INPUT}
-    for layer in shapes.layers:
-        for edge in layer.edges:
-            if computed.issuperset(edge.sources):
-                continue
-            if "recurrence" not in fit:
-                findings.unchecked.append(f"recurrence of {edge.name} (the profile does not tell)")
-            elif not fit["recurrence"]:
-                findings.impossible(f"{edge.name} is recurrent, and the chip is feed-forward")
-        computed.add(layer.name)
+    for edge in recurrent_edges(shapes):
+        if "recurrence" not in fit:
+            findings.unchecked.append(f"recurrence of {edge.name} (the profile does not tell)")
+        elif not fit["recurrence"]:
+            findings.impossible(f"{edge.name} is recurrent, and the chip is feed-forward")
+    delayed = [edge for layer in shapes.layers for edge in layer.edges if edge.delay]
+    for edge in delayed:
+        if not fit.get("timesteps", True):
+            findings.impossible(f"{edge.name} has a delay, and the chip has no time steps")
+        elif edge.delay > 1 and "delay_max" not in fit:
+            findings.unchecked.append(f"the delay of {edge.name} (the profile has no limit)")
+        elif edge.delay > 1:
+            findings.at_most(f"delay of {edge.name}", edge.delay, fit["delay_max"])
+    if delayed:
+        findings.notes.append("delays are those of the model: steps that a chip takes from layer to layer come on top")
 
 
 def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from evonas.chips.deployment import ASSUMED, Deployment
 from evonas.chips.profile import Profile
-from evonas.chips.topology import Edge, Layer, Topology
+from evonas.chips.topology import Edge, Layer, Topology, recurrent_sources
 
 _HOPS = 2.0
+_ROUNDS = 8  # of placing loops: the cores that read a layer follow from the cores of layers before it
 _SENDERS = 4  # cores of a source that are looked at where their spikes go to different cores
 
 
@@ -187,14 +188,20 @@ def place(topology: Topology[Any], profile: Profile, *, assumed: Deployment = AS
         assumed.weight_bits, fit.get("syn_overhead", 1.0), fit.get("in_axons_per_core", math.inf),
         fit.get("out_axons_per_core", math.inf),
     )  # fmt: skip
+    fed_back = recurrent_sources(topology)
     places: dict[str, Place] = {}
     readers: dict[str, int] = {}
-    for layer in reversed(topology.layers):  # the readers of a layer are placed before it: it needs an axon for each
-        spot = _place(layer, topology.sizes, room, assumed, readers=readers.get(layer.name, 0))
-        places[layer.name] = spot
-        for name, copies in spot.copies.items():
-            readers[name] = readers.get(name, 0) + copies
-    places = dict(reversed(places.items()))
+    for _ in range(_ROUNDS if fed_back else 1):
+        before, readers = readers, {}
+        for layer in reversed(topology.layers):  # its readers are placed before it: it needs an axon for each
+            known = (before if layer.name in fed_back else readers).get(layer.name, 0)
+            spot = _place(layer, topology.sizes, room, assumed, readers=known)
+            places[layer.name] = spot
+            for name, copies in spot.copies.items():
+                readers[name] = readers.get(name, 0) + copies
+        if all(readers[name] == before.get(name) for name in fed_back):
+            break
+    places = {layer.name: places[layer.name] for layer in topology.layers}
     cores = sum(spot.cores for spot in places.values())
     per_chip = fit.get("cores_per_chip") or fit.get("cores") or max(cores, 1)
     tiles, chips = math.ceil(cores / fit.get("cores_per_tile", 1)), math.ceil(cores / per_chip)

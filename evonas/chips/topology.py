@@ -108,7 +108,7 @@ def topology(network: Network) -> Topology[Any]:
         for name in edge.sources:
             if name == INPUT and INPUT not in sizes:
                 sizes[INPUT] = size(edge.in_shape) - sum([sizes[other] for other in edge.sources if other != INPUT])
-            if depth.get(name, 0) >= deepest:
+            if name != edge.target and depth.get(name, 0) >= deepest:  # feedback of later layers is not known yet
                 deepest = depth[name] + 1
         depth[edge.target] = deepest
     layers = []
@@ -123,6 +123,26 @@ def topology(network: Network) -> Topology[Any]:
         edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
         layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
     return Topology(tuple(layers), sizes, depth)
+
+
+def recurrent_edges(shapes: Topology[E_co]) -> list[E_co]:
+    """Return the connections that read their own layer or a later one."""
+    known, found = {INPUT}, []
+    for layer in shapes.layers:
+        found += [edge for edge in layer.edges if not known.issuperset(edge.sources)]
+        known.add(layer.name)
+    return found
+
+
+def recurrent_sources(shapes: Topology[Any]) -> set[str]:
+    """Return the layers that are read by themselves or by layers before them."""
+    known, found = {INPUT}, set[str]()
+    for layer in shapes.layers:
+        for edge in layer.edges:
+            if not known.issuperset(edge.sources):
+                found.update(set(edge.sources) - known)
+        known.add(layer.name)
+    return found
 
 
 def silent(plan: Plan) -> Activity:

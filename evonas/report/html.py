@@ -116,8 +116,9 @@ def _growth(results: Results, front: Front) -> go.Figure | None:
 def _network(activity: Activity, *, key: str) -> go.Figure:
     """Return layers as points from the data on the left to the readout on the right, and connections as lines."""
     depth = {INPUT: 0}
-    for edge in activity.connections:  # in the order in which they compute, so that sources come first
-        depth[edge.target] = max(depth.get(edge.target, 0), *(depth.get(name, 0) + 1 for name in edge.sources))
+    for edge in activity.connections:  # in the order in which they compute; sources of feedback are not known yet
+        known = [depth[name] + 1 for name in edge.sources if name in depth and name != edge.target]
+        depth[edge.target] = max([depth.get(edge.target, 0), *known])
     columns: dict[int, list[str]] = {}
     for name, column in depth.items():
         columns.setdefault(column, []).append(name)

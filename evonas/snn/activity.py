@@ -75,12 +75,12 @@ class Recorder:
         )
 
     def _connection(self, planned: PlannedConnection) -> Connection:
-        counts = joined([self._nonzero[name] for name in planned.sources])
+        counts = self._arriving(planned, self._nonzero)
         fan_outs = fan_out(planned, weight=self._operations[planned.name].weight).to(counts.device)
         delivered = self._at_each_step((counts * fan_outs).flatten(1).sum(1).tolist())
         nothing = units = unrolled = (0,) * self._plan.time_steps
         if planned.element == "graded":
-            sizes = joined([self._sizes[name] for name in planned.sources])
+            sizes = self._arriving(planned, self._sizes)
             units = self._at_each_step(sizes.flatten(1).sum(1).round().long().tolist())
             unrolled = self._at_each_step((sizes * fan_outs).flatten(1).sum(1).round().long().tolist())
         return planned.counted(
@@ -91,6 +91,11 @@ class Recorder:
             units=units,
             unrolled=unrolled,
         )
+
+    def _arriving(self, planned: PlannedConnection, maps: Mapping[str, Tensor]) -> Tensor:
+        """Return the `(time, c, h, w)` maps of what a connection reads, at the steps at which it arrives."""
+        read = joined([maps[name] for name in planned.sources])
+        return delayed(read, planned.delay, self._plan.time_steps)
 
     def _at_each_step(self, counts: Sequence[int]) -> tuple[int, ...]:
         """Return one count per time step; a static count is repeated at each."""
@@ -104,6 +109,14 @@ def joined(maps: Sequence[Tensor]) -> Tensor:
     """
     time = max(len(part) for part in maps)
     return torch.cat([part.expand(time, *part.shape[1:]) for part in maps], dim=1)
+
+
+def delayed(outputs: Tensor, delay: int, time_steps: int) -> Tensor:
+    """Return the `(time, ...)` outputs so many steps later, zero before the first step; what has time 1 is static."""
+    if not delay:
+        return outputs
+    outputs = outputs.expand(time_steps, *outputs.shape[1:])
+    return torch.cat([torch.zeros_like(outputs[:delay]), outputs[: time_steps - delay]])
 
 
 def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tensor:

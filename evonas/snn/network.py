@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from evonas.architecture.neuron import PARAMETERS
-from evonas.architecture.plan import INPUT, Plan
+from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Shape
-from evonas.snn.activity import Recorder
+from evonas.snn.activity import Recorder, delayed
 from evonas.snn.kernels.backend import plain_shape
+from evonas.snn.loop import Loop
+from evonas.snn.loop_norm import with_loop_norms
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import Operation, make_operation
 
@@ -31,6 +33,8 @@ class Network(nn.Module):
         super().__init__()
         self.plan = plan
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.connections})
+        for name in plan.stepped:
+            self.operations[name] = with_loop_norms(self.operations[name])
         self.neurons = nn.ModuleDict(
             {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )
@@ -82,17 +86,52 @@ class Network(nn.Module):
         images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
         if recorder is not None:
             recorder.see(INPUT, data)
-        for population in self.plan.populations:
-            current = summed(
-                self.operations[edge.name](joined(images, edge.sources)).unflatten(0, (-1, batch))
-                for edge in population.incoming
-            )
-            updates = None if recorder is None else recorder.updates(population.name, device=current.device)
-            output = self.neurons[population.name](current, updates=updates)
-            images[(population.name,)] = output.flatten(0, 1)
+        outputs: list[Tensor] = []
+        for part in self.plan.parts:
+            first = part[0]
+            if any(edge.name in self.plan.stepped for edge in first.incoming):
+                outputs = self._loop(part, images, batch=batch, recorder=recorder)
+            else:
+                current = summed(self._current(edge, images, batch=batch) for edge in first.incoming)
+                updates = None if recorder is None else recorder.updates(first.name, device=current.device)
+                outputs = [self.neurons[first.name](current, updates=updates)]
+            for population, output in zip(part, outputs, strict=True):
+                images[(population.name,)] = output.flatten(0, 1)
+                if recorder is not None:
+                    recorder.see(population.name, output)
+        return outputs[-1].mean(0)
+
+    def _current(self, edge: PlannedConnection, images: dict[tuple[str, ...], Tensor], *, batch: int) -> Tensor:
+        """Return the `(time, batch, ...)` current of a connection, from all time steps at once."""
+        given = joined(images, edge.sources)
+        if edge.delay:
+            given = delayed(given.unflatten(0, (-1, batch)), edge.delay, self.plan.time_steps).flatten(0, 1)
+        current: Tensor = self.operations[edge.name](given).unflatten(0, (-1, batch))
+        return current
+
+    def _loop(
+        self,
+        part: Sequence[PlannedPopulation],
+        images: dict[tuple[str, ...], Tensor],
+        *,
+        batch: int,
+        recorder: Recorder | None,
+    ) -> list[Tensor]:
+        """Return the `(time, batch, ...)` outputs of populations that read one another, one step after the other.
+
+        What they read from outside of the loop alone is computed at all time steps at once.
+        """
+        drives, updates, read = {}, {}, {INPUT: images[(INPUT,)].unflatten(0, (-1, batch))}
+        for population in part:
+            outside = [edge for edge in population.incoming if edge.name not in self.plan.stepped]
+            if outside:
+                drives[population.name] = summed(self._current(edge, images, batch=batch) for edge in outside)
             if recorder is not None:
-                recorder.see(population.name, output)
-        return output.mean(0)  # type: ignore[no-any-return]
+                updates[population.name] = recorder.updates(population.name, device=images[(INPUT,)].device)
+            for edge in population.incoming:
+                read.update({n: images[(n,)].unflatten(0, (-1, batch)) for n in edge.sources if (n,) in images})
+        loop = Loop(part, within=self.plan.stepped, operations=self.operations, neurons=self.neurons)
+        return loop.run(drives, read, time_steps=self.plan.time_steps, updates=updates)
 
 
 def check_data(data: Tensor, *, input_shape: Shape, time_steps: int) -> None:

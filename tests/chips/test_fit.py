@@ -20,7 +20,7 @@ from evonas.chips.fit_rules import Findings
 from evonas.chips.fit_speck import kernel_entries, match, neuron_entries
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile, load
-from evonas.chips.topology import topology
+from evonas.chips.topology import recurrent_edges, recurrent_sources, topology
 from evonas.errors import OptionError, ProfileError
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
@@ -340,6 +340,36 @@ def test_recurrence_needs_a_chip_that_has_it() -> None:
     assert check(activity, LOIHI).verdict == "fits"
     silent = replace(LOIHI, fit={name: value for name, value in LOIHI.fit.items() if name != "recurrence"})
     assert "recurrence of around (the profile does not tell)" in check(activity, silent).unchecked
+
+
+def test_delays_need_a_chip_with_time_steps_that_holds_spikes_back_for_so_long() -> None:
+    activity = small()
+    around = edge("around", "hidden", sources=("hidden",), in_shape=(5, 1, 1), out_shape=(5, 1, 1), delay=1)
+
+    def with_delay(steps: int) -> Activity:
+        return replace(activity, connections=(*activity.connections, replace(around, delay=steps)))
+
+    assert "around has a delay, and the chip has no time steps" in check(with_delay(1), load("speck2f")).violations
+    assert check(with_delay(62), LOIHI).verdict == "fits"
+    assert "delay of around: 63 > 62" in check(with_delay(63), LOIHI).violations
+    silent = replace(LOIHI, fit={name: value for name, value in LOIHI.fit.items() if name != "delay_max"})
+    assert "the delay of around (the profile has no limit)" in check(with_delay(2), silent).unchecked
+    assert "the delay of around (the profile has no limit)" not in check(with_delay(1), silent).unchecked
+
+
+def test_a_layer_that_its_own_spikes_come_back_to_needs_axons_for_them() -> None:
+    activity, chip = fanned(targets=4, cores=1)
+    (hidden, *_) = activity.populations
+    around = edge("around", "hidden", in_shape=hidden.shape, out_shape=hidden.shape, delay=1)
+    looped = replace(activity, connections=(around, *activity.connections))
+    shapes = topology(looped)
+    assert shapes.depth["hidden"] == 1
+    assert recurrent_edges(shapes) == [around]
+    assert recurrent_sources(shapes) == {"hidden"}
+    assert check(activity, chip).cores["hidden"] == 1
+    checked = check(looped, chip)
+    assert (checked.verdict, checked.cores["hidden"]) == ("fits", 2)
+    assert sum(spot.copies.get("hidden", 0) for spot in place(shapes, chip).places.values()) == 2 + 4
 
 
 def measured(activity: Activity) -> Measurement:

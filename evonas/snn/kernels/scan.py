@@ -99,9 +99,7 @@ def scan_step(
         return outputs[0], state
     rule, constants = rule_and_constants
     current, constants, start = _promoted(current[None], constants, _start(state))
-    outputs, end = run(
-        _fused(current), rule, constants, current, start=start, time_steps=1, ends=True, updates=updates
-    )
+    outputs, end = run(_fused(current), rule, constants, current, start=start, time_steps=1, ends=True, updates=updates)
     return outputs[0], _state_of(parameters, *[values for values in end if values is not None])
 
 
