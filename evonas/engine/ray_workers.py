@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import ObjectStoreFullError, OutOfMemoryError, RayError, RayTaskError
 
 from evonas.engine.attempt import Evaluate, first_line
 from evonas.engine.evaluation import Evaluation, Outcome
@@ -47,6 +47,8 @@ class RayWorkers:
         search_seconds: Time limit of a `search` job; None for none.
         retries: How often the job of a lost worker is tried again.
         at_most: Limit of the default `count`: more workers could only idle.
+        sent: Called once what evaluates lies in the memory that Ray shares with workers, once a machine, so that its
+            owner may let go of what it holds itself.
 
     Example:
         >>> from evonas import RayWorkers
@@ -67,6 +69,7 @@ class RayWorkers:
         search_seconds: float | None = None,
         retries: int = 2,
         at_most: int | None = None,
+        sent: Callable[[], None] | None = None,
     ) -> None:
         self._make_evaluate = maker(make_evaluate)
         self._count = count
@@ -75,6 +78,8 @@ class RayWorkers:
         self._limits = {"evaluate": (seconds, "seconds"), "search": (search_seconds, "search_seconds")}
         self._retries = retries
         self._at_most = at_most
+        self._sent = sent
+        self._shared: ray.ObjectRef | None = None
         self._waiting: deque[tuple[Job, int]] = deque()
         self._running: dict[ray.ObjectRef, _Running] = {}
         self._idle: deque[Any] = deque()
@@ -139,6 +144,7 @@ class RayWorkers:
         self._running.clear()
         self._starting.clear()
         self._waiting.clear()
+        self._shared = None
         self._cluster = None
 
     def _start_all(self) -> None:
@@ -151,19 +157,31 @@ class RayWorkers:
                 f"cluster has {self._cluster.size()}, room for {room}. "
                 "Lower workers.count, workers.num_cpus or workers.num_gpus."
             )
+        self._share()
         for _ in range(count):
             self._start_one()
 
     def _start_one(self) -> None:
         actor: Any = ray.remote(num_cpus=self._num_cpus, num_gpus=self._num_gpus, max_restarts=0)(Worker)
+        worker: Any = actor.remote(self._shared, [os.getcwd()])
+        self._starting[worker.fault.remote()] = worker
+
+    def _share(self) -> None:
+        """Put what evaluates into Ray's object store: workers on one machine share its arrays, which they only read."""
         try:
-            worker: Any = actor.remote(self._make_evaluate, [os.getcwd()])
+            self._shared = ray.put(self._make_evaluate)
+        except ObjectStoreFullError as error:
+            raise WorkersError(
+                f"What evaluates, its data included, does not fit into the memory that Ray shares with workers: "
+                f"{first_line(error)}. Use less data, or give Ray more memory (`ray start --object-store-memory`)."
+            ) from error
         except Exception as error:
             raise WorkersError(
                 f"What evaluates cannot be sent to workers: {first_line(error)}. Give a function that can be pickled, "
                 "and let it open files, locks and connections itself."
             ) from error
-        self._starting[worker.fault.remote()] = worker
+        if self._sent is not None:
+            self._sent()
 
     def _ended(self) -> list[ray.ObjectRef]:
         """Return the jobs and starts that have ended; wait for a while if none has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from evonas.chips.deployment import WEIGHT_BITS
 from evonas.data.dataset import SearchData
+from evonas.engine.attempt import Evaluate
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Reject
@@ -23,6 +23,7 @@ from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.runfile.data_section import Frames, baseline_notes, frames_of, search_data_of
 from evonas.runfile.form import Sections, parse
+from evonas.runfile.held_data import HeldData
 from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.rejections import ChipConstraint, chip_constraint_of, rejected_by_run
 from evonas.runfile.schema import RunFile
@@ -49,7 +50,7 @@ class ResolvedRun:
         strategy: The strategy, or a mixture of several.
         searches: The search jobs that strategies may propose.
         ladder: Epochs of training by rung, and which networks climb.
-        search_data: Training and validation samples; a run never sees the test samples.
+        data: Training and validation samples; a run never sees the test samples.
         training: How networks are trained.
         frames: Event frames of the data, None for static images.
         plan: Plans a network, None where the space has no `plan`.
@@ -66,7 +67,7 @@ class ResolvedRun:
     strategy: Strategy
     searches: tuple[PricedSearch, ...]
     ladder: Ladder
-    search_data: SearchData
+    data: HeldData
     training: Training
     frames: Frames | None
     plan: Plan | None
@@ -75,6 +76,11 @@ class ResolvedRun:
     reference_rows: int
     settings: Mapping[str, Any]
     notes: tuple[str, ...]
+
+    @property
+    def search_data(self) -> SearchData:
+        """Training and validation samples, read again where workers have taken them over."""
+        return self.data.get()
 
     @property
     def top_rung(self) -> int:
@@ -108,16 +114,18 @@ class ResolvedRun:
 
     def workers(self) -> Workers:
         """Return the workers that the run file asks for."""
-        inline = partial(
-            evaluator_of,
-            self.space,
-            self.search_data,
-            training=self.training,
-            workers=self.file.workers,
-            prices={search.strategy: search.price for search in self.searches},
-        )
         return workers_of(
-            self.file.workers, inline=inline, remote=self.make_evaluate(), at_most=self.file.search.parallel
+            self.file.workers,
+            inline=self._evaluator,
+            remote=self.make_evaluate(),
+            sent=self.data.let_go,
+            at_most=self.file.search.parallel,
+        )
+
+    def _evaluator(self) -> Evaluate:
+        prices = {search.strategy: search.price for search in self.searches}
+        return evaluator_of(
+            self.space, self.search_data, training=self.training, workers=self.file.workers, prices=prices
         )
 
     def make_evaluate(self) -> MakeEvaluator:
@@ -125,8 +133,7 @@ class ResolvedRun:
         return MakeEvaluator(
             self.file.search,
             self.file.space,
-            self.file.data,
-            self.search_data.fingerprint,
+            self.data,
             training=self.training,
             workers=self.file.workers,
             priced={search.strategy: search.section for search in self.searches},
@@ -220,7 +227,7 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
         strategy,
         searches=searches,
         ladder=Ladder(file.ladder.epochs, file.ladder.keep),
-        search_data=search_data,
+        data=HeldData(file.data, search_data),
         training=Training(epochs=file.ladder.epochs[-1], **file.training.model_dump()),
         frames=frames,
         plan=plan,

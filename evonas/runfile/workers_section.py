@@ -10,10 +10,10 @@ from evonas.data.dataset import SearchData
 from evonas.engine.attempt import Evaluate
 from evonas.engine.search import Workers
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
-from evonas.errors import DataError, RunFileError
+from evonas.errors import RunFileError
 from evonas.expected_counts import PriceFunction
-from evonas.runfile.data_section import search_data_of
-from evonas.runfile.schema import DataSection, ObjectiveSection, RunFile, SearchSection, SpaceSection, WorkersSection
+from evonas.runfile.held_data import HeldData
+from evonas.runfile.schema import ObjectiveSection, RunFile, SearchSection, SpaceSection, WorkersSection
 from evonas.runfile.space_section import space_of
 from evonas.runfile.strategy_sections import price_of
 from evonas.space import Space
@@ -51,7 +51,12 @@ def workers_notes(file: RunFile) -> list[str]:
 
 
 def workers_of(
-    section: WorkersSection, *, inline: Callable[[], Evaluate], remote: Callable[[], Evaluate], at_most: int
+    section: WorkersSection,
+    *,
+    inline: Callable[[], Evaluate],
+    remote: Callable[[], Evaluate],
+    sent: Callable[[], None],
+    at_most: int,
 ) -> Workers:
     """Return the workers that a run file asks for.
 
@@ -59,6 +64,7 @@ def workers_of(
         section: What it asks for.
         inline: Makes the evaluator of this process.
         remote: Makes that of another process, picklable.
+        sent: Called once `remote` lies in the memory that workers share.
         at_most: Never more workers than this, where the run file leaves their number open.
     """
     if section.count == 0:
@@ -74,6 +80,7 @@ def workers_of(
         search_seconds=section.search_seconds,
         retries=section.retries,
         at_most=at_most,
+        sent=sent,
     )
 
 
@@ -107,13 +114,12 @@ def evaluator_of(
 
 @dataclass(frozen=True)
 class MakeEvaluator:
-    """Makes the evaluator of a run in a worker, which reads the data and looks up the space by their names.
+    """Makes the evaluator of a run in a worker, which has the data with it and looks up the space by its name.
 
     Attributes:
         search: Names the space.
         narrowing: What is left of the space.
-        data: Names the data.
-        fingerprint: Of the data that the search was resolved with.
+        data: Training and validation samples.
         training: How networks are trained.
         workers: What the worker has.
         priced: The objectives that search jobs price, by name of the strategy.
@@ -121,8 +127,7 @@ class MakeEvaluator:
 
     search: SearchSection
     narrowing: SpaceSection | None
-    data: DataSection
-    fingerprint: str
+    data: HeldData
     training: Training
     workers: WorkersSection
     priced: Mapping[str, ObjectiveSection]
@@ -132,18 +137,9 @@ class MakeEvaluator:
 
         Raises:
             RunFileError: If what the run file names is missing on this machine.
-            DataError: If the data on this machine are others than those of the search.
         """
-        data, faults = search_data_of(self.data)
-        if data is None:
-            raise RunFileError(faults)
-        if data.fingerprint != self.fingerprint:
-            raise DataError(
-                f"The data {self.data.name!r} that this worker reads are others than those that the search began with: "
-                "their fingerprints differ. Give all machines the same files."
-            )
         space, faults = space_of(self.search, self.narrowing)
         if space is None:
             raise RunFileError(faults)
         prices = {strategy: price_of(section) for strategy, section in self.priced.items()}
-        return evaluator_of(space, data, training=self.training, workers=self.workers, prices=prices)
+        return evaluator_of(space, self.data.get(), training=self.training, workers=self.workers, prices=prices)

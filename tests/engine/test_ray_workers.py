@@ -279,6 +279,26 @@ def test_a_plain_function_of_a_job_is_taken_as_the_evaluation_itself() -> None:
     workers.close()
 
 
+def test_arrays_lie_in_the_memory_that_workers_share_and_their_owner_hears_of_it() -> None:
+    import numpy as np
+
+    from evonas.engine.ray_workers import RayWorkers
+
+    values, told = np.arange(10**6, dtype=np.uint8), []
+
+    def make_evaluate() -> Callable[[Job], Any]:
+        is_copy = values.flags.owndata or values.flags.writeable
+        return lambda job: {"copies": float(is_copy), "sum": float(values.sum(dtype=np.int64))}
+
+    workers = RayWorkers(make_evaluate, count=2, sent=lambda: told.append("sent"))
+    for slot in range(4):
+        workers.start(job(slot))
+    rows = [workers.next().measurement for _ in range(4)]
+    workers.close()
+    assert rows == [{"copies": 0.0, "sum": float(values.sum(dtype=np.int64))}] * 4
+    assert told == ["sent"]
+
+
 def test_what_cannot_be_sent_to_a_worker_is_a_sentence() -> None:
     import threading
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import tomli_w
 
 from evonas.data.dataset import DataSet, Samples
-from evonas.errors import DataError, RunFileError
+from evonas.errors import RunFileError
 from evonas.runfile.resolve import ResolvedRun, resolve
 
 
@@ -87,10 +86,3 @@ def test_a_reader_of_ones_own_that_fails_or_returns_no_data_is_a_fault(tmp_path:
     assert OWN in fault
     (fault,) = faults(tmp_path, name=OWN, kind="broken")
     assert "failed with KeyError: 'frames'" in fault
-
-
-def test_a_worker_that_reads_other_data_than_the_search_refuses_to_evaluate(tmp_path: Path) -> None:
-    make = resolved(tmp_path, name=OWN).make_evaluate()
-    assert callable(make())
-    with pytest.raises(DataError, match="others than those that the search began with"):
-        replace(make, fingerprint="0" * 64)()  # type: ignore[type-var]
