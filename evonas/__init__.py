@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evonas.archive.archive import Archive, load
+from evonas.archive.archive import Archive
 from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
@@ -36,6 +36,7 @@ from evonas.variables import Choice, Integer
 
 if TYPE_CHECKING:
     from evonas.engine.ray_workers import RayWorkers
+    from evonas.report.run import load
 
 __all__ = [
     "Activity",
@@ -74,4 +75,8 @@ def __getattr__(name: str) -> Any:
         from evonas.engine.ray_workers import RayWorkers
 
         return RayWorkers
+    if name == "load":  # what reads results knows run files and chips, which a search of one's own does without
+        from evonas.report.run import load
+
+        return load
     raise AttributeError(f"module 'evonas' has no attribute {name!r}")

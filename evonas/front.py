@@ -16,7 +16,7 @@ from evonas.report import tables
 from evonas.report.answer import Answer, Command, answered
 from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
-from evonas.report.pick import pick
+from evonas.report.pick import usual
 from evonas.runfile.modules import forget_working_directory
 
 
@@ -41,10 +41,15 @@ def front(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Hard bound of an objective; may be repeated.")
     ] = None,
     wanted: Annotated[
-        str | None, typer.Option("--pick", metavar="knee|KEY|best:NAME", help="One network, in full.")
+        list[str] | None,
+        typer.Option(
+            "--pick",
+            metavar="cheapest|knee|budget|KEY|best:NAME",
+            help="One network, in full; may be repeated. `cheapest`: within one sampling error of the best accuracy.",
+        ),
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Write report.html into DIR; draws the pick, or the knee.")
+        bool, typer.Option("--html", help="Write report.html into DIR; draws the pick, or `cheapest`.")
     ] = False,
     trust: Annotated[
         bool, typer.Option("--trust", help="Run code of its own that DIR names; without, nothing of it is executed.")
@@ -55,7 +60,7 @@ def front(
     An empty front is an answer: the exit code is 0 also where nothing was measured.
     """
     with exit_codes(folder, cannot="be shown"):
-        command = Command(profile, tuple(budget or ()), wanted, trust)
+        command = Command(profile, tuple(budget or ()), tuple(wanted or ()), trust)
         answer = answered(folder, command)
         _show(answer, everything=all_, format_=format_)
         for note in answer.notes(is_for_people=format_ is Format.table):
@@ -65,18 +70,23 @@ def front(
 
 
 def _show(answer: Answer, *, everything: bool, format_: Format) -> None:
-    found, picked, cost = answer.results.front(), answer.picked, answer.breakdown
+    found, picks = answer.results.front(), answer.picks
     rows = answer.results.rows if everything else None
     if format_ is Format.json:
-        breakdown = None if cost is None else cost.to_json()
-        whole = None if picked is None else {**found.network(picked), "breakdown": breakdown}
-        typer.echo(found.to_json(rows=rows, picked=whole))
+        typer.echo(found.to_json(rows=rows, picks=[_whole(row, found, answer) for row in picks]))
     elif format_ is Format.csv:
-        typer.echo(tables.to_csv(found, rows=rows if picked is None else [picked]), nl=False)
-    elif picked is None:
+        typer.echo(tables.to_csv(found, rows=picks or rows), nl=False)
+    elif not picks:
         console(piped_width=200).print(tables.table(found, rows=rows))
     else:
-        typer.echo(visible("\n".join(_network_lines(picked, found, cost))))
+        texts = ["\n".join(_network_lines(row, found, answer.breakdown_of(row))) for row in picks]
+        typer.echo(visible("\n\n".join(texts)))
+
+
+def _whole(row: Row, found: Front, answer: Answer) -> dict[str, Any]:
+    """Return the JSON object about one network."""
+    cost = answer.breakdown_of(row)
+    return {**found.network(row), "breakdown": None if cost is None else cost.to_json()}
 
 
 def _network_lines(row: Row, found: Front, cost: CostBreakdown | None) -> list[str]:
@@ -96,7 +106,7 @@ def _write_report(folder: Path, answer: Answer) -> None:
     from evonas.report.html import html_report  # plotly, which no other output needs
 
     results = answer.results
-    drawn = answer.picked or (pick(results, "knee") if results.front().rows else None)
+    drawn = answer.picks[0] if answer.picks else usual(results)
     target = (folder if folder.is_dir() else folder.parent) / "report.html"
     breakdown = answer.breakdown_of(drawn)
     write_text(target, html_report(results, title=folder.resolve().name, picked=drawn, breakdown=breakdown))

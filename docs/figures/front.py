@@ -34,7 +34,7 @@ STEP, CELL = 1.25, 8.2
 
 def draw(folder: Path) -> Figure:
     """Return the picture of the front of a run under accuracy and energy, three of its networks drawn beside it."""
-    results = evonas.load(folder, [accuracy.objective(), energy.objective(profile=CHIP)])
+    results = evonas.load(folder, [accuracy.objective(), energy.objective(profile=CHIP)]).results
     front = results.front().rows
     best = pick(results, "best:accuracy")
     cheapest = min(_as_good_as(best, front), key=lambda row: _values(row)[1])

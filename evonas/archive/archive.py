@@ -285,32 +285,6 @@ class Archive:
         return {"header": self._results.header.to_json(), "writer": writer, "rows": self._rows_at_rest}
 
 
-def load(path: str | os.PathLike[str], objectives: Sequence[Objective] | None = None) -> Results:
-    """Return what a run has found so far, from the folder of its results or the file of its archive.
-
-    Args:
-        path: The folder of a run, which holds `archive.h5`, or the file of any archive.
-        objectives: What to score the rows under; by default those of the run, with the stored values.
-
-    Raises:
-        ArchiveError: If there is no archive, or it is damaged.
-
-    Example:
-        >>> import evonas
-        >>> space = evonas.Space({"layers": evonas.Integer(1, 6)})
-        >>> size = evonas.Objective("size", lambda found: found["size"])
-        >>> workers = evonas.InlineWorkers(lambda job: {"size": job.genotype["layers"] ** 2})
-        >>> with evonas.Archive("known.h5", space, [size]) as archive:
-        ...     ending = evonas.search(
-        ...         space, archive, strategy=evonas.RandomSearch(), workers=workers, budget=evonas.Budget(evaluations=6)
-        ...     )
-        >>> [row.score.values for row in evonas.load("known.h5").front().rows]
-        [(1.0,)]
-    """
-    path = Path(path)
-    return Archive.read(path / "archive.h5" if path.is_dir() else path, objectives)
-
-
 def _checked(path: Path, space: Space, objectives: Any) -> tuple[Objective, ...]:
     """Return the objectives of an archive as a tuple.
 

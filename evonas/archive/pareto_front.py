@@ -34,12 +34,12 @@ class Front:
     reference: Reference | None
     rejected: int = 0
 
-    def to_json(self, *, rows: Sequence[Row] | None = None, picked: Mapping[str, Any] | None = None) -> str:
+    def to_json(self, *, rows: Sequence[Row] | None = None, picks: Sequence[Mapping[str, Any]] = ()) -> str:
         """Return the front as the text of one JSON object.
 
         Args:
             rows: Rows to list instead of the front's, each with its outcome, message and kind as well.
-            picked: A JSON object about one network, added where it is given.
+            picks: JSON objects about single networks. The first is added as `picked`, of several all as `picks`.
         """
         if rows is None:
             networks = [{**self.network(row), **self._parts(row)} for row in self.rows]
@@ -56,8 +56,10 @@ class Front:
             "ref_point": None if reference is None else self._named(reference.ref_point),
             "networks": networks,
         }
-        if picked is not None:
-            content["picked"] = picked
+        if picks:
+            content["picked"] = picks[0]
+        if len(picks) > 1:
+            content["picks"] = list(picks)
         return json.dumps(content, allow_nan=False)
 
     def network(self, row: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An answer: the rows of a results folder, scored as a command asks, and the network that it picks."""
+"""An answer: the rows of a results folder, scored as a command asks, and the networks that it picks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from evonas.report.results_folder import (
     run_file_of,
     with_shipped_profiles,
 )
+from evonas.report.ties import ties
 from evonas.runfile.schema import RunFile
 
 
@@ -33,13 +34,13 @@ class Command:
     Attributes:
         profile: Another chip, or None for the chips of the run.
         budgets: Hard bounds, each as `NAME=VALUE`.
-        wanted: The network to pick, in the form that `pick` takes, or None.
+        wanted: The networks to pick, each in the form that `pick` takes.
         trust: Whether code of the user's own that the folder names may be imported.
     """
 
     profile: str | None = None
     budgets: tuple[str, ...] = ()
-    wanted: str | None = None
+    wanted: tuple[str, ...] = ()
     trust: bool = False
 
 
@@ -50,19 +51,14 @@ class Answer:
     Attributes:
         results: The rows under the objectives of `rescoring`.
         rescoring: The objectives and the chip.
-        picked: The network to show in full, None where the command names none.
+        picks: The networks to show in full, in the order of the command.
         remarks: How the folder was read, as sentences for people.
     """
 
     results: Results
     rescoring: Rescoring
-    picked: Row | None
+    picks: tuple[Row, ...] = ()
     remarks: tuple[str, ...] = ()
-
-    @property
-    def breakdown(self) -> CostBreakdown | None:
-        """The cost of the picked network, None where no network is picked or there is no chip."""
-        return self.breakdown_of(self.picked)
 
     def breakdown_of(self, row: Row | None) -> CostBreakdown | None:
         """Return the cost of a network on the chip of the rescoring, None where either is missing."""
@@ -76,7 +72,10 @@ class Answer:
             is_for_people: Whether people read the answer. Programs get the reasons only where the front is empty.
         """
         yield from self.remarks
-        is_empty = not self.results.front().rows
+        front = self.results.front()
+        is_empty = not front.rows
+        if is_for_people and self.picks and (tied := ties(front)) and (sentence := tied.sentence(front)):
+            yield sentence
         if (is_empty or is_for_people) and (reasons := self.rescoring.kept_off(self.results)):
             yield reasons
         if is_empty:
@@ -163,17 +162,23 @@ def _bounded(results: Results, bounds: Mapping[str, float]) -> Results:
 def _picked(
     results: Results, rescoring: Rescoring, command: Command, *, faults: list[str], remarks: tuple[str, ...]
 ) -> Answer:
-    """Return the answer with the network that the command picks.
+    """Return the answer with the networks that the command picks.
 
     Raises:
         RunFileError: If there is no such network, or with the other faults.
     """
-    answer = Answer(results, rescoring, None, (*remarks, *results.notes))
-    if command.wanted is not None:
+    picks: list[Row] = []
+    missing: list[str] = []
+    for wanted in command.wanted:
         try:
-            answer = replace(answer, picked=pick(results, command.wanted))
+            picks.append(pick(results, wanted))
         except RunFileError as error:
-            faults = [*faults, *error.faults, *filter(None, [rescoring.kept_off(results)])]  # why there may be none
+            missing += error.faults
+    faults = [
+        *faults,
+        *missing,
+        *filter(None, [rescoring.kept_off(results) if missing else ""]),
+    ]  # why there may be none
     if faults:
         raise RunFileError(faults)
-    return answer
+    return Answer(results, rescoring, tuple(picks), (*remarks, *results.notes))

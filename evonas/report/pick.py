@@ -1,4 +1,4 @@
-"""Pick: one network of a front, by its key, as the best in one objective, or as the knee."""
+"""Pick: one network of a front: the cheapest of the best, the knee, the best in one objective, or by its key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from evonas.archive.results import Results
 from evonas.engine.pareto import axes
 from evonas.engine.view import Row
 from evonas.errors import RunFileError
+from evonas.report.ties import accuracy_and_cost, ties
+
+FORMS = "cheapest, knee, budget, best:OBJECTIVE or a key that --all shows"
+"""What can be picked, for people."""
 
 
 def pick(results: Results, wanted: str) -> Row:
@@ -18,28 +22,78 @@ def pick(results: Results, wanted: str) -> Row:
 
     Args:
         results: The rows to pick from.
-        wanted: `"knee"` or `"best:OBJECTIVE"` of the front, or the key of a measured network, or how it begins.
+        wanted: Of the front `"cheapest"`, the cheapest network within one sampling error of the best accuracy
+            (`evonas.report.ties`); `"knee"`; `"best:OBJECTIVE"`, of equals the cheapest; `"budget"`, the most accurate
+            within all bounds. Or the key of a measured network, on the front or not, or how it begins.
 
     Raises:
         RunFileError: If there is no such network.
     """
     front = results.front()
-    if wanted == "knee" or wanted.startswith("best:"):
+    if wanted in ("cheapest", "knee", "budget") or wanted.startswith("best:"):
         name = wanted.partition(":")[2]
         names = [objective.name for objective in front.objectives]
-        if wanted != "knee" and name not in names:
+        if wanted.startswith("best:") and name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
             raise RunFileError([f"--pick {wanted}: there is no objective {name!r}; {hint}"])
         if not front.rows:
             raise RunFileError([f"--pick {wanted}: the front is empty; --all shows what became of the networks"])
-        return knee(front) if wanted == "knee" else _best(front, names.index(name))
+        if wanted == "knee":
+            return knee(front)
+        if wanted == "cheapest":
+            return cheapest(front)
+        return _best(front, names.index(name)) if name else _within_budget(front)
     matching = [row for row in results.rows if row.is_scored and row.job.genotype.key.startswith(wanted)]
     keys = sorted({row.job.genotype.key for row in matching})
     if len(keys) != 1 or not wanted:
         problem = f"{len(keys)} networks begin so: {', '.join(keys[:5])}" if keys else "no measured network begins so"
-        raise RunFileError([f"--pick {wanted}: {problem}; expected knee, best:OBJECTIVE or a key that --all shows"])
+        raise RunFileError([f"--pick {wanted}: {problem}; expected {FORMS}"])
     return max(matching, key=lambda row: row.job.rung)
+
+
+def usual(results: Results) -> Row | None:
+    """Return what is picked where nobody says: the cheapest of the best, the knee where that is not known.
+
+    Returns:
+        None where the front is empty.
+    """
+    front = results.front()
+    if not front.rows:
+        return None
+    tied = ties(front)
+    return knee(front) if tied is None else tied.rows[0]
+
+
+def cheapest(front: Front) -> Row:
+    """Return the cheapest network within one sampling error of the best accuracy.
+
+    Raises:
+        RunFileError: If the objectives do not say what is accurate and what is cheap, or of how many samples.
+    """
+    tied = ties(front)
+    if tied is None:
+        names = ", ".join(objective.name for objective in front.objectives)
+        raise RunFileError(
+            [
+                "--pick cheapest: it needs measured networks with a fraction to be maximised, such as accuracy, and an "
+                f"objective to be minimised, got {names}; expected knee, best:OBJECTIVE or a key"
+            ]
+        )
+    return tied.rows[0]
+
+
+def _within_budget(front: Front) -> Row:
+    """Return the most accurate network within the bounds, of equals the cheapest.
+
+    Raises:
+        RunFileError: If there is no bound, or no accuracy.
+    """
+    accuracy, _ = accuracy_and_cost(front.objectives)
+    if accuracy is None or all(one.at_least is None and one.at_most is None for one in front.objectives):
+        missing = "an objective that is an accuracy" if accuracy is None else "a bound: --budget NAME=VALUE"
+        raise RunFileError([f"--pick budget: it needs {missing}; expected it, or another pick such as best:OBJECTIVE"])
+    return _best(front, accuracy)
 
 
 def knee(front: Front) -> Row:
@@ -72,4 +126,5 @@ def _normal(scaled: np.ndarray) -> np.ndarray:
 
 
 def _best(front: Front, index: int) -> Row:
-    return min(front.rows, key=lambda row: (row.costs or ())[index])
+    cost = accuracy_and_cost(front.objectives)[1]
+    return min(front.rows, key=lambda row: [(row.costs or ())[i] for i in (index, cost) if i is not None])

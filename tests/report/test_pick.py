@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from counted import small
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +22,10 @@ from evonas.engine.pareto import front as nondominated
 from evonas.engine.view import Row
 from evonas.errors import RunFileError
 from evonas.genotype import Genotype
+from evonas.measurement import Measurement
 from evonas.objective import Objective, Score
-from evonas.report.pick import knee, pick
+from evonas.report.pick import knee, pick, usual
+from evonas.report.ties import ties
 from evonas.space import Space
 from evonas.variables import Choice
 
@@ -120,3 +124,63 @@ def test_a_rejected_network_cannot_be_picked_and_an_empty_front_has_no_knee(resu
     never = [Objective("error", lambda m: m["error"], at_most=-1.0), LINEAR[1]]
     with pytest.raises(RunFileError, match="the front is empty"):
         pick(results.under(never), "knee")
+
+
+ACCURATE = (
+    Objective("accuracy", lambda m: m.accuracy, direction="max", unit="fraction"),
+    Objective("energy", lambda m: m.loss, unit="J/sample", log=True),  # its loss stands for its joules
+)
+
+
+def measured(
+    folder: Path, points: Sequence[tuple[float, float]], objectives: Sequence[Objective] = ACCURATE
+) -> Results:
+    """Return the results of networks with these accuracies of 100 samples, and these joules."""
+    path = folder / "measured.h5"
+    with Archive(path, SPACE, ACCURATE, reference_rows=2) as archive:
+        for slot, (accuracy, joules) in enumerate(points):
+            job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "toy")
+            measurement = Measurement(accuracy, joules, 100, 30, 2, False, small())
+            archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
+    return Archive.read(path, objectives)
+
+
+def test_the_cheapest_network_within_one_sampling_error_of_the_best_is_picked_and_ties_are_named(
+    tmp_path: Path,
+) -> None:
+    # p = 92 / 104, so that the error is 0.0313: 0.87 is within it, 0.86 is not
+    results = measured(tmp_path, [(0.9, 1e-5), (0.86, 1e-8), (0.87, 1e-6), (0.89, 2e-6), (0.5, 1e-9)])
+    assert pick(results, "cheapest").job.slot == 2
+    tied = ties(results.front())
+    assert tied is not None
+    assert [row.job.slot for row in tied.rows] == [2, 3, 0]
+    assert tied.error == pytest.approx(0.03132, abs=1e-5)
+    sentence = tied.sentence(results.front())
+    keys = [results.rows[slot].job.genotype.key for slot in (2, 3, 0)]
+    assert sentence.index(keys[0]) < sentence.index(keys[1]) < sentence.index(keys[2])
+    assert "3 networks tie: 100 samples" in sentence
+
+
+def test_a_network_without_a_mistake_is_not_taken_for_certain_and_one_alone_has_no_tie(tmp_path: Path) -> None:
+    results = measured(tmp_path, [(1.0, 1e-5), (0.99, 1e-6), (0.97, 1e-9)])
+    assert pick(results, "cheapest").job.slot == 1
+    bounded = results.under([replace(ACCURATE[0], at_least=0.995), ACCURATE[1]])
+    tied = ties(bounded.front())
+    assert tied is not None
+    assert (len(tied.rows), tied.sentence(bounded.front())) == (1, "")
+
+
+def test_the_best_within_a_budget_is_picked_and_of_equals_the_cheapest(tmp_path: Path) -> None:
+    results = measured(tmp_path, [(0.9, 1e-5), (0.8, 1e-6), (0.5, 1e-9)])
+    bounded = results.under([ACCURATE[0], replace(ACCURATE[1], at_most=2e-6)])
+    assert pick(bounded, "budget").job.slot == 1
+    with pytest.raises(RunFileError, match="it needs a bound"):
+        pick(results, "budget")
+
+
+def test_the_cheapest_of_objectives_without_an_accuracy_is_told_and_the_knee_is_usual(results: Results) -> None:
+    with pytest.raises(RunFileError, match="such as accuracy"):
+        pick(results, "cheapest")
+    chosen = usual(results)
+    assert chosen is not None
+    assert chosen.job.slot == pick(results, "knee").job.slot

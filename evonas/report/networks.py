@@ -1,0 +1,201 @@
+"""The networks of a run as objects: what each is, what it did, what it costs, and the torch module itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.archive.pareto_front import Front
+from evonas.chips.deployment import Deployment
+from evonas.chips.energy import EnergyEstimate, estimate
+from evonas.chips.profile import load
+from evonas.engine.view import Row
+from evonas.errors import RunFileError
+from evonas.genotype import Genotype
+from evonas.measurement import Activity, Measurement
+from evonas.report.escaping import hypertext
+from evonas.report.rescoring import Rescoring
+from evonas.report.run_folder import RunFolder, said_in_python
+from evonas.report.tables import table
+
+
+@dataclass(frozen=True, repr=False)
+class FoundNetwork:
+    """A measured network of a run.
+
+    Attributes:
+        row: Its row.
+        rescoring: The objectives and the chip that it is scored for.
+        folder: The folder of its run.
+    """
+
+    row: Row
+    rescoring: Rescoring
+    folder: RunFolder
+
+    @property
+    def key(self) -> str:
+        """The hash of its genotype, by which commands name it."""
+        return self.row.job.genotype.key
+
+    @property
+    def genotype(self) -> Genotype:
+        """What was chosen: a mapping of variables to plain values."""
+        return self.row.job.genotype
+
+    @property
+    def slot(self) -> int:
+        """Its position in the run."""
+        return self.row.job.slot
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it was trained for."""
+        return self.row.job.epochs
+
+    @property
+    def objectives(self) -> dict[str, float | None]:
+        """The value of each objective by its name, in its unit; None where it has none."""
+        score = self.row.score
+        values = [None] * len(self.rescoring.objectives) if score is None else score.values
+        return {one.name: value for one, value in zip(self.rescoring.objectives, values, strict=True)}
+
+    @property
+    def measurement(self) -> Any:
+        """What was measured: a `Measurement`, or the JSON object of an `evaluate` of one's own."""
+        return self.row.evaluation.measurement
+
+    @property
+    def plan(self) -> Any:
+        """What it consists of, layer by layer, as the `plan` of its space says: an `evonas.architecture.plan.Plan`.
+
+        Raises:
+            RunFileError: If the space cannot be found or has no `plan`, or nothing was measured.
+        """
+        with said_in_python():
+            make = self.folder.space.plan
+            if make is None:
+                raise RunFileError([f"search.space: {self.folder.file.search.space!r} has no `plan`"])
+            return make(self.genotype, *self.shapes())
+
+    def shapes(self) -> tuple[tuple[int, ...], int]:
+        """Return the shape of the data, as a space takes it, and the number of classes, both as measured.
+
+        Raises:
+            RunFileError: If its counts do not say them.
+        """
+        activity = self._activity()
+        fed = [edge for edge in activity.connections if edge.sources == ("input",)]
+        if not fed:
+            raise RunFileError([f"network {self.key}: no layer reads the data alone, so that their shape is not known"])
+        first = fed[0]
+        shape = first.in_shape if first.static else (activity.time_steps, *first.in_shape)
+        return shape, activity.populations[-1].shape[0]
+
+    def network(self) -> Any:
+        """Return the network as a torch module, its weights drawn from torch's global generator.
+
+        It takes `(time, batch, channels, height, width)` and returns `(batch, classes)` logits.
+
+        Raises:
+            RunFileError: If the space cannot be found, or nothing was measured.
+        """
+        with said_in_python():
+            build = self.folder.space.build
+            if build is None:
+                raise RunFileError([f"search.space: {self.folder.file.search.space!r} has no `build`"])
+            return build(self.genotype, *self.shapes())
+
+    def energy(self, profile: str | None = None) -> EnergyEstimate:
+        """Return the energy of a sample on a chip: `dynamic` and `total` with their bands, by layer and by term.
+
+        How the network is put there (`weight_bits` and so on) is as in the run.
+
+        Args:
+            profile: The chip, by its name or the path of its file; None is that of the run.
+
+        Raises:
+            RunFileError: If there is neither this chip nor one of the run, or nothing was measured.
+            UnpriceableError: If the chip cannot do what the network does.
+        """
+        chip = profile or self.rescoring.profile
+        if chip is None:
+            raise RunFileError(["energy: the run has no chip; expected the name of one, such as 'loihi1_davies'"])
+        options = {name: value for name, value in self.rescoring.energy.items() if name != "part"}
+        return estimate(self._activity(), load(chip), assumed=Deployment(**options))
+
+    def record(self) -> dict[str, Any]:
+        """Return it as one flat record: key, slot, strategy, epochs, objectives, counts, genotype."""
+        job = self.row.job
+        head = {"key": self.key, "slot": job.slot, "strategy": job.strategy, "epochs": job.epochs, **self.objectives}
+        return {**head, **self._counts(), **{name: value for name, value in job.genotype.items() if name not in head}}
+
+    def _counts(self) -> dict[str, Any]:
+        """Return the counts of a sample that objectives do not show already."""
+        found = self.measurement
+        if not isinstance(found, Measurement):
+            return {}
+        activity, samples = found.activity, found.activity.samples
+        known: Mapping[str, Any] = {
+            "accuracy": found.accuracy,
+            "loss": found.loss,
+            "parameters": found.parameters,
+            "time_steps": found.time_steps,
+            "spikes": activity.spikes,
+            "synaptic_events": sum(sum(edge.events) + sum(edge.graded) for edge in activity.connections) / samples,
+            "multiply_accumulates": sum(sum(edge.macs) for edge in activity.connections) / samples,
+        }
+        return {name: value for name, value in known.items() if name not in self.objectives}
+
+    def _activity(self) -> Activity:
+        found = self.measurement
+        if not isinstance(found, Measurement):
+            raise RunFileError(
+                [f"network {self.key}: its measurement has no counts of layers, so that it cannot be built or priced"]
+            )
+        return found.activity
+
+    def __repr__(self) -> str:
+        values = (f"{name} {value:.4g}" for name, value in self.objectives.items() if value is not None)
+        return f"<Network {self.key}: {', '.join(values)}>"
+
+
+@dataclass(frozen=True, repr=False)
+class FrontOfNetworks(Front):
+    """A front whose networks are objects. It iterates over them, in slot order.
+
+    Attributes:
+        networks: The networks.
+    """
+
+    networks: tuple[FoundNetwork, ...] = ()
+
+    def __iter__(self) -> Iterator[FoundNetwork]:
+        return iter(self.networks)
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    def __getitem__(self, index: int) -> FoundNetwork:
+        return self.networks[index]
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas data frame, one row a network: key, objectives, counts, genotype (`NaN` where it has none).
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        import pandas
+
+        return pandas.DataFrame.from_records([network.record() for network in self.networks])
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows. Texts that come from files are escaped."""
+        shown = table(self)
+        rows = [shown.header, *shown.rows]
+        cells = ["".join(f"<td>{hypertext(cell)}</td>" for cell in row) for row in rows]
+        return f"<table><caption>{hypertext(shown.title)}</caption><tr>{'</tr><tr>'.join(cells)}</tr></table>"
+
+    def __repr__(self) -> str:
+        return f"<Front of {len(self)} networks: {', '.join(one.name for one in self.objectives)}>"
