@@ -13,7 +13,6 @@ from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
 from evonas.snn.kernels.event_convolution import convolve
 
-
 FEW_CHANNELS = 8
 """Below this, torch's batch norm on a CPU takes three times as long where channels come last."""
 
