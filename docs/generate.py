@@ -11,12 +11,15 @@ import inspect
 import json
 import re
 import sys
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evonas.chips import deployment
 from evonas.chips.deployment import Deployment
+from evonas.data import event_options
+from evonas.data.event_options import CameraOptions, EventOptions, FrameOptions
 from evonas.options import LARGEST_SEED, Flag, Number, OneOf, OptionRule, OrNone, Whole
 from evonas.profiles import described, known
 from evonas.runfile.schema import FREE_SETTINGS, RunFile
@@ -149,6 +152,7 @@ def _number(value: float) -> str:
 def _options_of(section: str) -> Iterator[str]:
     """Yield a paragraph and a table for each thing of ours that a section can name."""
     folder, attribute = OPTIONS[section]
+    groups: dict[type, None] = {}
     for path in sorted((ROOT / folder.replace(".", "/")).glob("*.py")):
         member = getattr(importlib.import_module(f"{folder}.{path.stem}"), attribute, None)
         if member is None:
@@ -161,14 +165,40 @@ def _options_of(section: str) -> Iterator[str]:
         rows = [(name, *told[name]) for name in inspect.signature(member).parameters if name in told]
         if rows:
             yield _table(rows)
+        if shared := _shared(member):
+            yield f"Further keys: {' and '.join(f'[{text}](#{_anchor(text)})' for text in map(_summary, shared))}."
+            groups.update(dict.fromkeys(shared))
+    for group in groups:
+        yield f"### {_summary(group)}"
+        yield _table(_group_rows(group))
+
+
+def _shared(member: Any) -> list[type]:
+    """Return the groups of options that a function takes as `**options: Unpack[...]`, the most special one first."""
+    hints = typing.get_type_hints(member).values() if inspect.isfunction(member) else ()
+    taken = [typing.get_args(hint)[0] for hint in hints if typing.get_origin(hint) is typing.Unpack]
+    return [CameraOptions, FrameOptions] if CameraOptions in taken else taken
+
+
+def _summary(group: type) -> str:
+    """Return what a group of options is called."""
+    return _one_line((inspect.getdoc(group) or "").partition("\n\n")[0]).partition(", and those")[0].rstrip(".")
+
+
+def _anchor(text: str) -> str:
+    return text.lower().replace(" ", "-")
+
+
+def _group_rows(group: type) -> list[tuple[str, str, str, str]]:
+    """Return the row of each option of a group that its bases have not."""
+    told = _documented(group)
+    rules, defaults = vars(event_options)["_RULES"], inspect.signature(EventOptions).parameters
+    return [(name, _rule(rules[name]), _shown(defaults[name].default), meaning) for name, meaning in told.items()]
 
 
 def _attributes(member: Any) -> dict[str, tuple[str, str, str]]:
     """Return type, default and meaning of each argument of a function or attribute of a dataclass, as documented."""
-    doc = inspect.getdoc(member) or ""
-    listed = re.search(r"^(?:Args|Attributes):\n((?: {4}.*\n?|\n)+)", doc, re.MULTILINE)
-    entries = re.findall(r"^ {4}(\w+): ((?:.*\n?)(?: {8}.*\n?)*)", listed[1] if listed else "", re.MULTILINE)
-    told = {name: _one_line(text) for name, text in entries}
+    told = _documented(member)
     found = {}
     rules = {**vars(deployment)["_RULES"], **getattr(sys.modules[member.__module__], "_RULES", {})}
     for name, parameter in inspect.signature(member).parameters.items():
@@ -180,6 +210,14 @@ def _attributes(member: Any) -> dict[str, tuple[str, str, str]]:
             kind = _rule(rules[name]) if name in rules else _annotation(parameter)
             found[name] = (kind, "needed" if is_needed else _shown(parameter.default), meaning)
     return found
+
+
+def _documented(member: Any) -> dict[str, str]:
+    """Return what a docstring says of each argument or attribute."""
+    doc = inspect.getdoc(member) or ""
+    listed = re.search(r"^(?:Args|Attributes):\n((?: {4}.*\n?|\n)+)", doc, re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): ((?:.*\n?)(?: {8}.*\n?)*)", listed[1] if listed else "", re.MULTILINE)
+    return {name: _one_line(text) for name, text in entries}
 
 
 def _annotation(parameter: inspect.Parameter) -> str:

@@ -47,19 +47,22 @@ WINGS = {
 
 DOORS = {
     "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py"},
-    "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py"},
+    "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py",
+             "evonas/data/hdf5_events.py", "evonas/data/events.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},
     "norse": {"evonas/snn"},
     "torch": {"evonas/snn", "evonas/training", "spaces"},
     "sklearn": {"evonas/data"},
-    "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py"},
+    "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/data/stmnist.py"},
     "pydantic": {"evonas/runfile"},
     "plotly": {"evonas/report/html.py"},
     "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",
               "evonas/__main__.py"},
     "rich": {"evonas/cli", "evonas/report", "evonas/run.py", "evonas/front.py", "evonas/sweep.py",
              "evonas/profiles.py"},
+    "lz4": {"evonas/data/aedat4.py"},
+    "tonic": {"evonas/data/tonic.py"},
     "torchvision": set(),
 }  # fmt: skip
 """Where a foreign library may be imported: files, and folders with all that is in them."""

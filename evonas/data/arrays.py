@@ -61,6 +61,14 @@ class Arrays:
         """What the first layer of a network reads."""
         return self.kind or ("real" if self.shape[0] == 1 else "graded")
 
+    @property
+    def seconds(self) -> None:
+        """Arrays do not say how long a sample lasts."""
+
+    def measured(self) -> Arrays:
+        """Return these inputs: nothing varies them."""
+        return self
+
     def take(self, index: np.ndarray) -> Arrays:
         """Return the samples at `index`."""
         return replace(self, values=self.values[index])

@@ -57,6 +57,11 @@ class SearchData:
         inputs = self.train.inputs
         return InputShape(inputs.shape[1:] if inputs.shape[0] == 1 else inputs.shape, inputs.element)
 
+    @property
+    def seconds(self) -> float | None:
+        """How long a sample lasts on average, in seconds; None where it has no duration, such as an image."""
+        return self.train.inputs.seconds
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of everything a search sees: the same for the same data on every machine."""
@@ -135,7 +140,8 @@ class DataSet:
     def for_search(self, *, seed: int = 0) -> SearchData:
         """Return the training and validation samples, drawn with `seed` from all but the test samples."""
         train, validation = self._train_and_validation(seed)
-        parts = self._normalised(self._part(train), seed=seed), self._normalised(self._part(validation), seed=seed)
+        measured = self._part(validation).measured()
+        parts = self._normalised(self._part(train), seed=seed), self._normalised(measured, seed=seed)
         return SearchData(*parts, self.classes, self.class_labels, (*self.notes, *self._remarks(*parts)))
 
     def test(self, *, seed: int = 0) -> Samples:
@@ -144,9 +150,10 @@ class DataSet:
         They are the same for every seed, but for the normalisation, which is that of the search with this seed.
         """
         if self.official_test is None:
-            return self._normalised(self._part(self._test_split[0]), seed=seed)
+            return self._normalised(self._part(self._test_split[0]).measured(), seed=seed)
         assert self._test_indices is not None
-        return self._normalised(Samples(self.official_test.inputs, self._test_indices), seed=seed)
+        test = Samples(self.official_test.inputs.measured(), self._test_indices)
+        return self._normalised(test, seed=seed)
 
     def _normalised(self, part: Samples, *, seed: int) -> Samples:
         if not self.normalise:

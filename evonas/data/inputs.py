@@ -27,11 +27,21 @@ class Inputs(Protocol):
     def element(self) -> Element:
         """What the first layer of a network reads: `"real"` numbers, `"graded"` counts or `"binary"` spikes."""
 
+    @property
+    def seconds(self) -> float | None:
+        """How long a sample lasts on average, in seconds; a network of n time steps sees 1/n of it in each.
+
+        None where a sample has no duration, such as an image.
+        """
+
     def __len__(self) -> int:
         """Return the number of samples."""
 
     def take(self, index: np.ndarray) -> Inputs:
         """Return the samples at `index`, and no way to the others."""
+
+    def measured(self) -> Inputs:
+        """Return the same samples as they are measured: without what training does to vary them."""
 
     def digest(self, into: Any) -> None:
         """Give everything that decides the batches to a hash of `hashlib`: the same on every machine."""

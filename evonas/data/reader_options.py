@@ -59,12 +59,13 @@ def check_test_part(part: Any) -> None:
 
 
 @contextmanager
-def said_of(path: Path, given: Mapping[str, Any]) -> Iterator[None]:
+def said_of(path: Path, given: Mapping[str, Any], *, what: str = "images") -> Iterator[None]:
     """Let what a `DataSet` says of its samples end with where they come from and the options that were given.
 
     Args:
         path: The file or folder.
         given: Options by name; those that are None were not given.
+        what: What the samples are.
 
     Raises:
         DataError: In place of the one that is raised inside, or of a MemoryError.
@@ -74,8 +75,8 @@ def said_of(path: Path, given: Mapping[str, Any]) -> Iterator[None]:
     except DataError as error:
         options = ", ".join(f"data.{name} = {shown(value)}" for name, value in given.items() if value is not None)
         means = f" with {options}" if options else ""
-        raise DataError(f"{error} These are the images of {quoted(path)}{means}.") from error
+        raise DataError(f"{error} These are the {what} of {quoted(path)}{means}.") from error
     except MemoryError as error:
         raise DataError(
-            f"The images of {quoted(path)} do not fit into memory; use fewer (data.limit) or smaller ones."
+            f"The {what} of {quoted(path)} do not fit into memory; use fewer (data.limit) or smaller ones."
         ) from error

@@ -44,3 +44,7 @@ class Samples:
     def take(self, index: np.ndarray) -> Samples:
         """Return the samples at `index`."""
         return Samples(self.inputs.take(index), self.labels[index])
+
+    def measured(self) -> Samples:
+        """Return the samples as they are measured: without what training does to vary them."""
+        return Samples(self.inputs.measured(), self.labels)

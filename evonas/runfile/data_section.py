@@ -23,6 +23,9 @@ from evonas.variables import Choice
 TIME_STEPS = "time_steps"
 """The variable of a space that is the number of time steps, where it has one."""
 
+TONIC = "tonic:"
+"""Beginning of the names of data sets that another library has: `tonic:NMNIST`."""
+
 DRAWN = 64
 """Random networks that are planned where the number of time steps is no variable."""
 
@@ -32,7 +35,10 @@ def search_data_of(section: DataSection | None) -> tuple[SearchData | None, list
     if section is None:
         return None, []
     dataset: DataSet | None
-    dataset, faults = make_named(section.name, section.options, folder="evonas.data", attribute="read", key="data")
+    name, options = section.name, section.options
+    if name.startswith(TONIC):
+        name, options = TONIC.removesuffix(":"), {**options, "dataset": name.removeprefix(TONIC)}
+    dataset, faults = make_named(name, options, folder="evonas.data", attribute="read", key="data")
     return (None, faults) if dataset is None else (dataset.for_search(seed=section.seed), [])
 
 

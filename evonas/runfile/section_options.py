@@ -96,14 +96,17 @@ def option_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> l
         return ["cannot be called with options"]
     kinds = {parameter.kind for parameter in parameters.values()}
     takes = [name for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    shared = _unpacked(function)
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds and not shared
+    takes += shared
     faults = []
     for name in options:
-        if name not in takes and inspect.Parameter.VAR_KEYWORD not in kinds:
+        if name not in takes and not takes_all:
             near = difflib.get_close_matches(name, takes, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(takes) or 'none'}"
             faults.append(f"{key_of([name])}: unknown option; {hint}")
     for name in takes:
-        if parameters[name].default is inspect.Parameter.empty and name not in options:
+        if name in parameters and parameters[name].default is inspect.Parameter.empty and name not in options:
             faults.append(f"{name}: missing; {name} = … is needed here")
     return faults
 
@@ -114,15 +117,28 @@ def kind_faults(function: Callable[..., Any], options: Mapping[str, Any]) -> dic
     Checked are int, float, str, bool, `Literal` and unions of these; options with another annotation, or none, are
     right whatever they are.
     """
-    try:
-        hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
-    except Exception:  # names imported for type checking only: the function itself has to check
-        return {}
+    hints = {**_hints(function), **_unpacked(function)}
     return {
         name: f"{name}: got {shown(value)}, expected {' or '.join(expected)}"
         for name, value in options.items()
         if (expected := _expected(hints.get(name, Any), value))
     }
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function, none where one cannot be evaluated: the function itself has to check."""
+    try:
+        return typing.get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
+    except Exception:  # names imported for type checking only
+        return {}
+
+
+def _unpacked(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of the options that are declared as `**options: Unpack[SomeTypedDict]`, by name."""
+    for hint in _hints(function).values():
+        if get_origin(hint) is typing.Unpack and typing.is_typeddict(get_args(hint)[0]):
+            return typing.get_type_hints(get_args(hint)[0])
+    return {}
 
 
 def _expected(hint: Any, value: Any) -> list[str]:

@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 from xml.etree import ElementTree
 
 import pytest
@@ -55,7 +56,14 @@ def test_every_option_that_a_section_can_take_stands_in_the_reference() -> None:
             if member is None:
                 continue
             assert f'### `name = "{path.stem}"`' in text
-            missing = [name for name in inspect.signature(member).parameters if f"| `{name}` |" not in text]
+            groups = generate._shared(member)
+            names = [
+                name
+                for name, one in inspect.signature(member).parameters.items()
+                if not groups or one.kind is not one.VAR_KEYWORD
+            ]
+            names += [name for group in groups for name in get_type_hints(group)]
+            missing = [name for name in names if f"| `{name}` |" not in text]
             assert missing == [], f"{path.stem}: describe {missing} in the docstring"
 
 

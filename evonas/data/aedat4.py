@@ -1,0 +1,185 @@
+"""AEDAT 4, the format of DV: a file a recording, in packets of flatbuffers that may be compressed."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from evonas.data.dataset import DataSet
+from evonas.data.event_data import event_data
+from evonas.data.event_folder import FileKind, read_folder
+from evonas.data.event_options import CameraOptions, EventOptions
+from evonas.data.files import path_of, quoted
+from evonas.data.recordings import Events
+from evonas.errors import DataError
+
+_MAGIC = b"#!AER-DAT4.0\r\n"
+_NONE, _LZ4, _ZSTD = (0,), (1, 2), (3, 4)
+_EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("_", "V3")])
+_LARGEST_PACKET = 2**27
+_STREAM = re.compile(
+    r'<node name="(\d+)" path="[^"]*outInfo/\d+/">(?:(?!<node name="\d+" path).)*?"typeIdentifier"[^>]*>EVTS<',
+    re.DOTALL,
+)
+
+
+def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
+    """Return recordings in AEDAT 4 files: two polarities, as many pixels as the largest has.
+
+    Args:
+        path: The folder with a folder of `.aedat4` files for each class; or with such folders in `train` and `test`.
+
+    Raises:
+        DataError: If a file or a folder is missing or not what it should be, or is compressed and `lz4` is missing.
+        OptionError: If an option has no such value.
+    """
+    given = EventOptions(**options)
+    folder = path_of(path, example="data/recordings")
+    train, test, notes = read_folder(folder, AEDAT4, limit=given.limit)
+    return event_data(train, test, given, path=folder, notes=notes)
+
+
+def parse(data: bytes, file: Path) -> Events:
+    """Return the events of an AEDAT 4 file: those of its first stream of events.
+
+    After 14 bytes `#!AER-DAT4.0` comes the length of a head, a flatbuffer: compression, where the table of packets
+    begins, and an XML text that names the streams. Each packet has the number of its stream and its length, both in 32
+    bits, and a flatbuffer `EVTS`, which is a list of events of 16 bytes.
+
+    Raises:
+        DataError: If it is another file, cut short or damaged, or its compression cannot be undone here.
+    """
+    if not data.startswith(_MAGIC):
+        raise DataError(f"{quoted(file)} is no AEDAT 4 file: it begins with {data[:14]!r}, expected {_MAGIC!r}.")
+    try:
+        return _events(data, file)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{quoted(file)} is damaged or cut short: an offset in it leads to where nothing is."
+        ) from error
+
+
+def _events(data: bytes, file: Path) -> Events:
+    begin = len(_MAGIC)
+    size = struct.unpack_from("<I", data, begin)[0]
+    head, begin = data[begin + 4 : begin + 4 + size], begin + 4 + size
+    if len(head) < size or head[4:8] != b"IOHE":
+        raise DataError(f"{quoted(file)} is damaged or cut short: no head of {size:,} bytes at byte {len(_MAGIC)}.")
+    table = _Table(head, 0)
+    compression = table.scalar(0, "<i", 0)
+    end = table.scalar(1, "<q", -1)
+    end = end if begin <= end <= len(data) else len(data)
+    streams = [int(number) for number in _STREAM.findall(table.text(2))]
+    if not streams:
+        raise DataError(f"{quoted(file)} has no stream of events; its head names none of the type EVTS.")
+    unpack = _unpacker(compression, file)
+    found = [np.empty(0, _EVENT)]
+    while begin < end:
+        stream, size = struct.unpack_from("<iI", data, begin)
+        packet, begin = data[begin + 8 : begin + 8 + size], begin + 8 + size
+        if len(packet) < size:
+            raise DataError(
+                f"{quoted(file)} is cut short: the packet at byte {begin - size - 8:,} announces {size:,} bytes, and "
+                f"{len(packet):,} follow."
+            )
+        if stream == streams[0]:
+            found.append(_packet(unpack(packet, begin - size), file, begin - size))
+    events = np.concatenate(found)
+    return Events(events["t"], events["x"], events["y"], events["p"], quoted(file))
+
+
+def _packet(content: bytes, file: Path, begin: int) -> np.ndarray:
+    """Return the events of a packet, as they are there."""
+    size = struct.unpack_from("<I", content)[0]
+    if len(content) < size + 4 or content[8:12] != b"EVTS":
+        raise DataError(
+            f"{quoted(file)}: the packet at byte {begin:,} holds {len(content):,} bytes and begins with "
+            f"{content[8:12]!r}, expected {size + 4:,} and EVTS."
+        )
+    return _Table(content, 4).structs(0, _EVENT)
+
+
+def _unpacker(compression: int, file: Path) -> Any:
+    """Return what undoes the compression of a packet, given its bytes and where it begins."""
+    if compression in _NONE:
+        return lambda packet, begin: packet
+    if compression not in _LZ4:
+        method = "Zstandard" if compression in _ZSTD else f"method {compression}"
+        raise DataError(
+            f"{quoted(file)} is compressed by {method}, which is not read here; expected LZ4 or none. Write it "
+            "anew with DV, with compression = LZ4."
+        )
+    try:
+        from lz4.frame import LZ4FrameDecompressor
+    except ImportError as error:
+        raise DataError(f"{quoted(file)} is compressed by LZ4; pip install evonas[aedat4] reads it.") from error
+
+    def unpack(packet: bytes, begin: int) -> bytes:
+        decompressor = LZ4FrameDecompressor()
+        try:
+            content: bytes = decompressor.decompress(packet, max_length=_LARGEST_PACKET)
+        except (RuntimeError, EOFError, MemoryError, ValueError) as error:
+            raise DataError(
+                f"{quoted(file)}: the packet at byte {begin:,} is damaged: LZ4 cannot unpack it."
+            ) from error
+        if not decompressor.eof:
+            why = (
+                f"unpacks to more than {_LARGEST_PACKET:,} bytes" if len(content) >= _LARGEST_PACKET else "is cut short"
+            )
+            raise DataError(f"{quoted(file)}: the packet at byte {begin:,} {why}.")
+        return content
+
+    return unpack
+
+
+class _Table:
+    """A table of a flatbuffer: offsets of 32 bits, and a table of offsets of 16 bits that says where its fields are."""
+
+    def __init__(self, data: bytes, begin: int) -> None:
+        self._data = data
+        self._at = begin + self._number("<I", begin)
+        self._fields = self._at - self._number("<i", self._at)
+        self._size = self._number("<H", self._fields)
+
+    def scalar(self, index: int, form: str, default: int) -> int:
+        """Return a number."""
+        at = self._where(index)
+        return self._number(form, at) if at else default
+
+    def text(self, index: int) -> str:
+        """Return a text, empty where there is none."""
+        begin, length = self._vector(index)
+        return self._data[begin : begin + length].decode()
+
+    def structs(self, index: int, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return a list of values of `dtype`."""
+        begin, length = self._vector(index)
+        if begin + length * dtype.itemsize > len(self._data):
+            raise IndexError(index)
+        return np.frombuffer(self._data, dtype, count=length, offset=begin)
+
+    def _vector(self, index: int) -> tuple[int, int]:
+        at = self._where(index)
+        if not at:
+            return 0, 0
+        begin = at + self._number("<I", at)
+        return begin + 4, self._number("<I", begin)
+
+    def _where(self, index: int) -> int:
+        """Return where a field is, 0 where it has its default."""
+        entry = 4 + 2 * index
+        offset = self._number("<H", self._fields + entry) if entry < self._size else 0
+        return self._at + offset if offset else 0
+
+    def _number(self, form: str, at: int) -> int:
+        if at < 0:
+            raise IndexError(at)
+        number: int = struct.unpack_from(form, self._data, at)[0]
+        return number
+
+
+AEDAT4 = FileKind(".aedat4", "an AEDAT 4 file", parse)

@@ -1,0 +1,76 @@
+"""Prophesee's `.dat` format, as of N-CARS: a file a recording, eight bytes an event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from evonas.data.dataset import DataSet
+from evonas.data.event_data import event_data
+from evonas.data.event_folder import FileKind, read_folder
+from evonas.data.event_options import CameraOptions, EventOptions
+from evonas.data.files import path_of, quoted
+from evonas.data.recordings import Events
+from evonas.errors import DataError
+
+_BYTES = 8
+_KINDS = (0, 12)
+"""Types of events that are of two dimensions: Event2d and EventCD."""
+
+
+def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
+    """Return recordings in `.dat` files, such as those of N-CARS: two polarities, as many pixels as the largest has.
+
+    Source of N-CARS: A. Sironi et al., HATS: histograms of averaged time surfaces for robust event-based object
+    classification, 2018.
+
+    Args:
+        path: The folder with a folder of `.dat` files for each class; or with such folders in `train` and `test`, or in
+            folders whose names end so, as `n-cars_train`.
+
+    Raises:
+        DataError: If a file or a folder is missing or not what it should be.
+        OptionError: If an option has no such value.
+    """
+    given = EventOptions(**options)
+    folder = path_of(path, example="data/ncars")
+    train, test, notes = read_folder(folder, PROPHESEE, limit=given.limit)
+    return event_data(train, test, given, path=folder, notes=notes)
+
+
+def parse(data: bytes, file: Path) -> Events:
+    """Return the events of a `.dat` file: 32 bits of microseconds, then x in bits 0 to 13, y to 27, ON in 28.
+
+    Before them are lines that begin with `%`, the type of the events and their bytes.
+
+    Raises:
+        DataError: If they are of another type, or it does not end with a whole event.
+    """
+    if not data.startswith(b"%"):
+        raise DataError(
+            f"{quoted(file)} is no .dat file of events: it begins with {data[:8]!r}, expected % and a line "
+            "of its header."
+        )
+    begin = 0
+    while data[begin : begin + 1] == b"%" and (end := data.find(b"\n", begin)) >= 0:
+        begin = end + 1
+    kind = tuple(data[begin : begin + 2])
+    begin += 2
+    if len(kind) < 2 or kind[0] not in _KINDS or kind[1] != _BYTES:
+        raise DataError(
+            f"{quoted(file)} is cut short, or of another kind: byte {begin - 2:,} gives the type and the bytes of an "
+            f"event as {kind}, expected {' or '.join(str((one, _BYTES)) for one in _KINDS)}."
+        )
+    if (len(data) - begin) % _BYTES:
+        raise DataError(
+            f"{quoted(file)} is cut short: {len(data) - begin:,} bytes follow its header, expected a multiple of "
+            f"{_BYTES}, so that the event at byte {len(data) - (len(data) - begin) % _BYTES:,} is whole."
+        )
+    raw = np.frombuffer(data, "<u4", offset=begin).reshape(-1, 2)
+    t, word = raw.T
+    return Events(t, word & 0x3FFF, word >> 14 & 0x3FFF, word >> 28 & 1, quoted(file))
+
+
+PROPHESEE = FileKind(".dat", "a .dat file of events", parse)

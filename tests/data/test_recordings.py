@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evonas.data.event_frames import EventFrames
+from evonas.data.framing import Framing, Variation
+from evonas.data.recordings import (
+    Events,
+    Recordings,
+    downscaled,
+    first_of_each,
+    joined,
+    merged,
+    without_hot_pixels,
+)
+from evonas.errors import DataError
+
+SHAPE = (2, 5, 7)
+RNG = np.random.default_rng(0)
+
+
+def random_events(rng: np.random.Generator, *, count: int, length: int = 5000) -> Events:
+    t = np.sort(rng.integers(0, length, count)) + 10**9
+    return Events(t, rng.integers(0, 7, count), rng.integers(0, 5, count), rng.integers(0, 2, count), "here")
+
+
+@pytest.fixture
+def events() -> list[Events]:
+    rng = np.random.default_rng(1)
+    return [random_events(rng, count=count) for count in (200, 1, 0, 37, 500)]
+
+
+def packed(events: list[Events]) -> Recordings:
+    return joined([one.packed(SHAPE) for one in events], shape=SHAPE)
+
+
+def slow_frames(one: Events, framing: Framing, *, frames: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """The obvious twin: a loop over events."""
+    found = np.zeros((frames, *shape))
+    times = [int(t) - int(one.t[0]) for t in one.t]
+    window = times[-1] + 1 if times and framing.milliseconds is None else round(1000 * (framing.milliseconds or 0))
+    within = [k for k, t in enumerate(times) if t < window]
+    for k in within:
+        frame = k * frames // len(within) if framing.by_count else times[k] * frames // window
+        found[frame, one.p[k], one.y[k], one.x[k]] += 1
+    return np.minimum(found, 1) if framing.is_binary else found
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("by_count", [False, True])
+@pytest.mark.parametrize("is_binary", [False, True])
+@pytest.mark.parametrize("milliseconds", [None, 0.5, 2.0, 9.0])
+def test_frames_are_those_of_a_loop_over_events(
+    events: list[Events], frames: int, by_count: bool, is_binary: bool, milliseconds: float | None
+) -> None:
+    framing = Framing(None, by_count, milliseconds, is_binary)
+    inputs = EventFrames(packed(events), framing)
+    index = np.array([4, 0, 1, 2, 3, 0])
+    batch = inputs.batch(index, time_steps=frames, rng=RNG)
+    assert batch.shape == (frames, 6, *SHAPE)
+    assert batch.dtype == np.float32
+    for position, sample in enumerate(index):
+        assert np.array_equal(batch[:, position], slow_frames(events[sample], framing, frames=frames))
+
+
+def test_fixed_frames_do_not_follow_the_network(events: list[Events]) -> None:
+    inputs = EventFrames(packed(events), Framing(frames=3))
+    assert inputs.shape == (3, *SHAPE)
+    assert inputs.batch(np.array([0]), time_steps=8, rng=RNG).shape == (3, 1, *SHAPE)
+
+
+def test_without_fixed_frames_the_time_is_open_and_elements_are_told(events: list[Events]) -> None:
+    assert EventFrames(packed(events)).shape == (None, *SHAPE)
+    assert EventFrames(packed(events)).element == "graded"
+    assert EventFrames(packed(events), Framing(is_binary=True)).element == "binary"
+
+
+def test_a_step_lasts_as_long_as_its_bin(events: list[Events]) -> None:
+    recordings = packed(events[:1])
+    assert recordings.durations[0] == events[0].t[-1] - events[0].t[0] + 1
+    assert EventFrames(recordings).seconds == pytest.approx(recordings.durations[0] / 1e6)
+    assert EventFrames(recordings, Framing(milliseconds=20)).seconds == pytest.approx(0.02)
+
+
+def test_taken_recordings_are_those_at_the_index(events: list[Events]) -> None:
+    inputs = EventFrames(packed(events))
+    index = np.array([3, 3, 0, 2])
+    expected = inputs.batch(index, time_steps=4, rng=RNG)
+    assert np.array_equal(inputs.take(index).batch(np.arange(4), time_steps=4, rng=RNG), expected)
+
+
+def test_events_out_of_order_are_sorted_and_told() -> None:
+    one = Events(np.array([30, 10, 20]), np.array([1, 2, 3]), np.zeros(3, int), np.zeros(3, int), "here").packed(SHAPE)
+    assert (one.t.tolist(), one.place.tolist(), one.is_unordered) == ([0, 10, 20], [2, 3, 1], True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (([0, 1], [0, 7], [0, 0], [0, 0]), "here: event 1 of 2 has x = 7, expected 0 to 6"),
+        (([0, 1], [0, 0], [5, 0], [0, 0]), "here: event 0 of 2 has y = 5, expected 0 to 4"),
+        (([0, 1], [0, 0], [0, 0], [0, -1]), "here: event 1 of 2 has polarity = -1, expected 0 to 1"),
+        (([0, 2**31], [0, 0], [0, 0], [0, 0]), "here: its times go from 0 to 2147483648 microseconds"),
+        (([-(2**62), 2**62], [0, 0], [0, 0], [0, 0]), "here: its times go from -4611686018427387904"),
+    ],
+)
+def test_events_elsewhere_are_refused(values: tuple[list[int], ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Events(*(np.array(column) for column in values), "here").packed(SHAPE)
+
+
+@pytest.mark.parametrize("by", [1, 2, 3, 7, 9])
+def test_blocks_of_pixels_add_up_their_events(events: list[Events], by: int) -> None:
+    whole = EventFrames(packed(events)).batch(np.arange(5), time_steps=3, rng=RNG)
+    small = EventFrames(downscaled(packed(events), by=by)).batch(np.arange(5), time_steps=3, rng=RNG)
+    expected = np.zeros((3, 5, 2, -(-5 // by), -(-7 // by)))
+    for y in range(5):
+        for x in range(7):
+            expected[..., y // by, x // by] += whole[..., y, x]
+    assert np.array_equal(small, expected)
+
+
+def test_merged_polarities_add_up_their_events(events: list[Events]) -> None:
+    whole = EventFrames(packed(events)).batch(np.arange(5), time_steps=3, rng=RNG)
+    one = EventFrames(merged(packed(events))).batch(np.arange(5), time_steps=3, rng=RNG)
+    assert np.array_equal(one, whole.sum(axis=2, keepdims=True))
+
+
+@pytest.mark.parametrize("hertz", [0, 1000, 2500, 1e6])
+def test_hot_pixels_lose_their_events_in_the_recordings_in_which_they_are_hot(
+    events: list[Events], hertz: float
+) -> None:
+    before = packed(events)
+    after = without_hot_pixels(before, hertz=hertz)
+    assert np.array_equal(after.durations, before.durations)
+    for index, one in enumerate(events):
+        pixels = list(zip(one.y.tolist(), one.x.tolist(), strict=True))
+        seconds = int(before.durations[index]) / 1e6
+        kept = [pixels.count(pixel) < 2 or pixels.count(pixel) <= hertz * seconds for pixel in pixels]
+        begin, end = after.offsets[index : index + 2]
+        assert np.array_equal(after.t[begin:end], (one.t - one.t[:1])[kept])
+        assert np.array_equal(after.place[begin:end], before.place[slice(*before.offsets[index : index + 2])][kept])
+
+
+def test_variation_flips_and_shifts_whole_recordings(events: list[Events]) -> None:
+    recordings = packed(events)
+    plain = EventFrames(recordings).batch(np.array([0]), time_steps=3, rng=RNG)[:, 0]
+    inputs = EventFrames(recordings, variation=Variation(flip=True, shift=2))
+    seen = set()
+    for seed in range(200):
+        came = inputs.batch(np.array([0]), time_steps=3, rng=np.random.default_rng(seed))[:, 0]
+        ways = {
+            (is_flipped, down, right)
+            for is_flipped in (False, True)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if np.array_equal(came, slow_shift(plain[..., ::-1] if is_flipped else plain, down, right))
+        }
+        assert len(ways) == 1
+        seen |= ways
+    assert len(seen) == 50
+
+
+def slow_shift(frames: np.ndarray, down: int, right: int) -> np.ndarray:
+    found = np.zeros_like(frames)
+    for y in range(5):
+        for x in range(7):
+            if 0 <= y + down < 5 and 0 <= x + right < 7:
+                found[..., y + down, x + right] = frames[..., y, x]
+    return found
+
+
+def test_jitter_moves_events_in_time_alone(events: list[Events]) -> None:
+    recordings = packed(events)
+    inputs = EventFrames(recordings, variation=Variation(jitter_ms=0.5))
+    plain = EventFrames(recordings).batch(np.arange(5), time_steps=10, rng=RNG)
+    came = inputs.batch(np.arange(5), time_steps=10, rng=RNG)
+    assert np.array_equal(came.sum(axis=0), plain.sum(axis=0))
+    assert not np.array_equal(came, plain)
+    t, order = Variation(jitter_ms=0.5).jittered(recordings.t[:200], rng=np.random.default_rng(3))
+    assert (np.diff(t) >= 0).all()
+    assert sorted(order.tolist()) == list(range(200))
+    moved = t - recordings.t[:200][order]
+    assert 300 < moved.std() < 600
+
+
+@pytest.mark.parametrize("variation", [Variation(flip=True), Variation(shift=3), Variation(jitter_ms=1.0)])
+def test_what_a_recording_gets_does_not_depend_on_the_others(events: list[Events], variation: Variation) -> None:
+    inputs = EventFrames(packed(events), variation=variation)
+    one, two = (
+        inputs.batch(np.array(index), time_steps=4, rng=np.random.default_rng(5)) for index in ([0, 4, 3], [4, 0])
+    )
+    assert np.array_equal(one[:, :2], two[:, ::-1])
+    other = inputs.batch(np.array([0, 4, 3]), time_steps=4, rng=np.random.default_rng(6))
+    assert not np.array_equal(one, other)
+
+
+def test_the_first_of_each_class_come_first() -> None:
+    labels = np.array(["b", "a", "b", "b", "c", "a"])
+    assert first_of_each(labels, None).tolist() == [1, 0, 4, 5, 2, 3]
+    assert first_of_each(labels, 4).tolist() == [1, 0, 4, 5]
+
+
+def test_small_sensors_take_two_bytes_a_place_and_large_ones_four() -> None:
+    one = Events(np.array([0]), np.array([639]), np.array([479]), np.array([1]), "here")
+    assert one.packed((2, 480, 640)).place.dtype == np.uint32
+    assert one.packed((2, 480, 640)).place[0] == 2 * 480 * 640 - 1
+    assert packed([random_events(RNG, count=3)]).place.dtype == np.uint16
