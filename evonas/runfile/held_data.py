@@ -8,6 +8,7 @@ from evonas.data.dataset import SearchData
 from evonas.errors import DataError, RunFileError
 from evonas.runfile.data_section import search_data_of
 from evonas.runfile.schema import DataSection
+from evonas.training.process import give_back_freed_memory
 
 
 class HeldData:
@@ -45,6 +46,7 @@ class HeldData:
     def let_go(self) -> None:
         """Give the memory back, because the data lie elsewhere; `get` would read them again."""
         self._data = None
+        give_back_freed_memory()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the data as well, whether they are held or not: pickle asks for it."""

@@ -49,6 +49,16 @@ def seeded(seed: int, *, device: torch.device) -> Iterator[None]:
         yield
 
 
+def give_back_freed_memory() -> None:
+    """Give memory that this process has freed back to the system, where the allocator can be told to (glibc).
+
+    Large arrays that were read between others leave gaps, which the allocator would keep.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
+
+
 def sees_gpu() -> bool:
     """Return whether torch can train on a GPU in this process."""
     import torch
