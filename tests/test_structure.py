@@ -37,7 +37,8 @@ WINGS = {
     "chips": VALUES | {"architecture"},
     "training": VALUES | {"architecture", "snn", "data", "engine"},
     "runfile": VALUES | {"engine", "strategies", "training", "chips", "data"},
-    "report": VALUES | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target"},
+    "report": VALUES
+    | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors"},
     "objectives": VALUES | {"architecture", "chips"},
@@ -63,6 +64,7 @@ DOORS = {
              "evonas/profiles.py"},
     "lz4": {"evonas/data/aedat4.py"},
     "tonic": {"evonas/data/tonic.py"},
+    "safetensors": {"evonas/training/weights.py"},
     "torchvision": set(),
 }  # fmt: skip
 """Where a foreign library may be imported: files, and folders with all that is in them."""

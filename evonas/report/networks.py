@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from evonas.archive.pareto_front import Front
@@ -11,13 +12,15 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.energy import EnergyEstimate, estimate
 from evonas.chips.profile import load
 from evonas.engine.view import Row
-from evonas.errors import RunFileError
+from evonas.errors import EvonasError, RunFileError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity, Measurement
 from evonas.report.escaping import hypertext
 from evonas.report.rescoring import Rescoring
 from evonas.report.run_folder import RunFolder, said_in_python
 from evonas.report.tables import table
+from evonas.report.weights_file import make_folder, read_weights, write_weights
+from evonas.runfile.retraining import retrained
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,19 +96,80 @@ class FoundNetwork:
         shape = first.in_shape if first.static else (activity.time_steps, *first.in_shape)
         return shape, activity.populations[-1].shape[0]
 
-    def network(self) -> Any:
-        """Return the network as a torch module, its weights drawn from torch's global generator.
+    @property
+    def weights(self) -> Path:
+        """The file of its trained weights, `weights/KEY.safetensors` in the folder of the run, there or not."""
+        return self.folder.path / "weights" / f"{self.key}.safetensors"
 
-        It takes `(time, batch, channels, height, width)` and returns `(batch, classes)` logits.
+    @property
+    def is_trained(self) -> bool:
+        """Whether its trained weights are kept."""
+        return self.weights.is_file()
+
+    def network(self) -> Any:
+        """Return the network as a torch module: trained where its weights are kept, else as it is drawn (`is_trained`).
+
+        It takes `(time, batch, channels, height, width)` and returns `(batch, classes)` logits. What is drawn comes
+        from torch's global generator; what is trained is in the mode of evaluation.
 
         Raises:
             RunFileError: If the space cannot be found, or nothing was measured.
+            ArchiveError: If the weights that are kept are of another network or training, or damaged.
         """
         with said_in_python():
             build = self.folder.space.build
             if build is None:
                 raise RunFileError([f"search.space: {self.folder.file.search.space!r} has no `build`"])
-            return build(self.genotype, *self.shapes())
+            network = build(self.genotype, *self.shapes())
+        if self.is_trained:
+            read_weights(self.weights, network, of=self._training)
+        return network
+
+    def train(self, *, exact: bool = True, path: str | None = None) -> Any:
+        """Return the trained network, and keep its weights in the folder of the run.
+
+        Where no weights are kept it is trained as in the run, with the same data, seed, epochs and threads, so that the
+        same network results, and is measured again. Training everything once more is cheaper than keeping the weights
+        of every network of a search, of which few are ever asked for.
+
+        Args:
+            exact: Whether what is measured must be what the archive holds. On another kind of device, with another
+                version of torch or on another number of threads it may differ.
+            path: Where the data of the run lie now; None is where its run file says.
+
+        Raises:
+            RunFileError: If the space or the data of the run are not found.
+            DataError: If the data are others.
+            ArchiveError: If the weights cannot be kept.
+            EvonasError: If what is measured differs.
+        """
+        if self.is_trained:
+            return self.network()
+        make_folder(self.weights.parent)
+        settings = self.folder.settings
+        with said_in_python():
+            network, measurement = retrained(
+                self.folder.file,
+                self.row.job,
+                fingerprint=settings.get("data.fingerprint"),
+                path=path,
+                trusted=self.folder.trust,
+            )
+        if exact and measurement != self.measurement:
+            raise EvonasError(
+                f"The training of network {self.key} gives another network here than in the run: accuracy "
+                f"{measurement.accuracy:.4f} and {measurement.activity.spikes:.6g} spikes a sample, in the archive "
+                f"{self.measurement.accuracy:.4f} and {self.measurement.activity.spikes:.6g}. The kind of device or a "
+                "version differs. Train it where the run ran, or take it as it is with exact=False."
+            )
+        write_weights(self.weights, network, about={**self._training, "accuracy": repr(measurement.accuracy)})
+        return network
+
+    @property
+    def _training(self) -> dict[str, str]:
+        """What decides on the weights within a run, as texts."""
+        job = self.row.job
+        return {"key": self.key, "epochs": str(job.epochs), "seed": str(job.seed)}
 
     def energy(self, profile: str | None = None) -> EnergyEstimate:
         """Return the energy of a sample on a chip: `dynamic` and `total` with their bands, by layer and by term.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from evonas.archive.archive import Archive
@@ -32,7 +32,7 @@ class Run:
     """
 
     def __init__(self, folder: RunFolder, answer: Answer) -> None:
-        self.folder = folder
+        self.folder = replace(folder, settings=answer.results.settings)
         self.rescoring: Rescoring = answer.rescoring
         self.results: Results = answer.results
         self.objectives = answer.results.objectives

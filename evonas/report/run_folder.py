@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from evonas.errors import RunFileError
 from evonas.report.results_folder import run_file_of
@@ -22,10 +23,12 @@ class RunFolder:
     Attributes:
         given: The folder, or the file of an archive.
         trust: Whether code of the user's own that the folder names may be imported.
+        settings: Settings of the run: dotted keys of its run file and their values.
     """
 
     given: Path
     trust: bool
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def path(self) -> Path:

@@ -30,15 +30,20 @@ DRAWN = 64
 """Random networks that are planned where the number of time steps is no variable."""
 
 
-def search_data_of(section: DataSection | None) -> tuple[SearchData | None, list[str]]:
-    """Return the training and validation samples that a run file names, and a sentence for each fault."""
+def search_data_of(section: DataSection | None, *, trusted: bool = True) -> tuple[SearchData | None, list[str]]:
+    """Return the training and validation samples that a run file names, and a sentence for each fault.
+
+    Args:
+        section: Names the data.
+        trusted: Whether code of the user's own may be imported.
+    """
     if section is None:
         return None, []
     dataset: DataSet | None
     name, options = section.name, section.options
     if name.startswith(TONIC):
         name, options = TONIC.removesuffix(":"), {**options, "dataset": name.removeprefix(TONIC)}
-    dataset, faults = make_named(name, options, folder="evonas.data", attribute="read", key="data")
+    dataset, faults = make_named(name, options, folder="evonas.data", attribute="read", key="data", trusted=trusted)
     return (None, faults) if dataset is None else (dataset.for_search(seed=section.seed), [])
 
 

@@ -22,13 +22,21 @@ Plan = Callable[[Genotype], Any]
 """Returns what the network of a genotype consists of, or raises a `SpaceError` that names the network and the cause."""
 
 
-def space_of(search: SearchSection | None, narrowing: SpaceSection | None) -> tuple[Space | None, list[str]]:
-    """Return the space that a run file names, narrowed as it says, and a sentence for each fault."""
+def space_of(
+    search: SearchSection | None, narrowing: SpaceSection | None, *, trusted: bool = True
+) -> tuple[Space | None, list[str]]:
+    """Return the space that a run file names, narrowed as it says, and a sentence for each fault.
+
+    Args:
+        search: Names the space.
+        narrowing: What is left of it.
+        trusted: Whether code of the user's own may be imported.
+    """
     if search is None:
         return None, []
     name = search.space
     try:
-        space = look_up(name, folder="spaces", attribute="space")
+        space = look_up(name, folder="spaces", attribute="space", trusted=trusted)
     except LookupFault as fault:
         return None, [f"search.space: {fault}, got {shown(name)}"]
     if not isinstance(space, Space) or space.build is None:

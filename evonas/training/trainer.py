@@ -72,10 +72,18 @@ class TrainingEvaluator:
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
         """
+        return self.train(job)[1]
+
+    def train(self, job: Job) -> tuple[Network, Result]:
+        """Return the network of `job` after `job.epochs` epochs as well as its measurement.
+
+        Raises:
+            TrainingDivergedError: If the loss is no longer a finite number.
+        """
         with torch_threads(self._threads), seeded(_seed(job), device=self._device):
             network = self._network(job)
             trained = self._fit(network, job)
-            return Result(measurement=self._measure(network), trained=trained)
+            return network, Result(measurement=self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
         network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)

@@ -19,7 +19,7 @@ from commands import write_run_file
 import evonas
 from evonas.archive.archive import Archive
 from evonas.archive.hdf5_file import write_archive
-from evonas.errors import EvonasError, RunFileError
+from evonas.errors import ArchiveError, EvonasError, RunFileError
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +168,62 @@ def test_a_run_of_20_000_rows_is_loaded_in_three_seconds(folder: Path, tmp_path:
     seconds = time.process_time() - begin
     assert front.evaluations + front.rejected == 20_000
     assert seconds < 3, seconds
+
+
+def test_a_network_is_trained_again_to_what_the_archive_holds_and_its_weights_are_kept(
+    folder: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    place = tmp_path / "results"
+    shutil.copytree(folder, place)
+    with contextlib.chdir(folder.parent):  # where the data of the run are
+        picked = evonas.load(place, trust=True).pick("best:energy")
+        assert not picked.is_trained
+        network = picked.train()
+        again = evonas.load(place).pick(picked.key)
+        assert again.is_trained
+        data = torch.rand(1, 5, 1, 8, 8)
+        assert torch.equal(again.network()(data), network(data))
+        assert not again.network().training
+        with pytest.raises(RunFileError, match="few_digits:read is code of its own; give trust=True"):
+            evonas.load(place).pick("best:accuracy").train()
+
+
+def test_weights_of_another_training_or_cut_short_are_refused(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "results"
+    shutil.copytree(folder, place)
+    front = evonas.load(place).front()
+    first, second = front[0], front[1]
+    with contextlib.chdir(folder.parent):
+        evonas.load(place, trust=True).pick(first.key).train()
+    whole = first.weights.read_bytes()
+    second.weights.write_bytes(whole)
+    with pytest.raises(ArchiveError, match=f"of another training: key {first.key} and not {second.key}"):
+        second.network()
+    for content in (b"", whole[:200], whole[:-100], b"\x80\x04K\x01."):
+        first.weights.write_bytes(content)
+        with pytest.raises(ArchiveError, match="cannot be used: it is"):
+            first.network()
+
+
+def test_a_training_that_comes_out_differently_is_told_with_both_figures(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "results"
+    shutil.copytree(folder, place)
+    with contextlib.chdir(folder.parent):
+        picked = evonas.load(place, trust=True).front()[0]
+        other = replace(picked.measurement, accuracy=0.123)
+        changed = replace(picked, row=replace(picked.row, evaluation=replace(picked.row.evaluation, measurement=other)))
+        with pytest.raises(EvonasError, match=r"in the archive 0\.1230"):
+            changed.train()
+        assert not changed.is_trained
+        changed.train(exact=False)
+    assert changed.is_trained
+
+
+def test_nothing_is_trained_for_a_folder_in_which_nothing_can_be_kept(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "results"
+    shutil.copytree(folder, place)
+    (place / "weights").write_text("a file in the way")
+    with pytest.raises(ArchiveError, match="weights cannot be made"):
+        evonas.load(place).pick().train()

@@ -1,0 +1,61 @@
+"""Retraining: one row of a run trained again as the run did, which gives the same weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evonas.engine.job import Job
+from evonas.errors import DataError, RunFileError
+from evonas.measurement import Measurement
+from evonas.runfile.data_section import search_data_of
+from evonas.runfile.schema import DataSection, RunFile
+from evonas.runfile.space_section import space_of
+from evonas.training.training_settings import Training
+
+
+def data_section_of(file: RunFile, *, path: str | None) -> DataSection:
+    """Return the section that names the data, which may lie at another path than when the run began."""
+    named = file.data.model_dump(by_alias=True, exclude_none=True)
+    return file.data if path is None else DataSection.model_validate({**named, "path": path})
+
+
+def retrained(
+    file: RunFile, job: Job, *, fingerprint: str | None, path: str | None = None, trusted: bool = True
+) -> tuple[Any, Measurement]:
+    """Return the trained network of a job, and what is measured of it, both as in the run.
+
+    Training depends on the seed of the run and the genotype alone, on one kind of device with one number of threads.
+
+    Args:
+        file: The run file.
+        job: The job of the row.
+        fingerprint: Of the data that the run began with; None where it is not known.
+        path: Where the data lie now; None is where the run file says.
+        trusted: Whether code of the user's own may be imported.
+
+    Raises:
+        RunFileError: If what the run file names is missing.
+        DataError: If the data are others than those of the run.
+        TrainingDivergedError: If the loss is no longer a finite number.
+    """
+    from evonas.training.trainer import TrainingEvaluator  # torch, which looking at results does without
+
+    space, space_faults = space_of(file.search, file.space, trusted=trusted)
+    data, data_faults = search_data_of(data_section_of(file, path=path), trusted=trusted)
+    if space is None or data is None:
+        raise RunFileError([*space_faults, *data_faults])
+    if fingerprint is not None and data.fingerprint != fingerprint:
+        raise DataError(
+            f"The data {file.data.name!r} are others than those that the run was made with: their fingerprints differ. "
+            "Say where the former ones are."
+        )
+    evaluator = TrainingEvaluator(
+        space,
+        data,
+        training=Training(epochs=file.ladder.epochs[-1], **file.training.model_dump()),
+        threads=max(1, int(file.workers.num_cpus)),
+        device="cuda" if file.workers.num_gpus else "cpu",
+    )
+    network, result = evaluator.train(job)
+    assert isinstance(result.measurement, Measurement)
+    return network.cpu().eval(), result.measurement
