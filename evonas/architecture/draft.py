@@ -41,6 +41,7 @@ class Incoming:
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
+        gain: Factor of the current of `conv` before training: its norm has it, and it is trained.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Incoming:
     stride: int = 1
     depthwise: bool = False
     delay: int = 0
+    gain: float = 1.0
 
 
 class Draft:
@@ -194,7 +196,7 @@ class Draft:
             padding=padding,
             groups=channels if is_channelwise else 1,
             static=False,  # follows from the whole graph: see `finish`
-            gain=_gain(edge.operation, dynamics, in_shape=in_shape),
+            gain=edge.gain if edge.operation == "conv" else _gain(edge.operation, dynamics, in_shape=in_shape),
             delay=edge.delay,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,6 +107,28 @@ class Dynamics:
     def state_variables(self) -> int:
         """State variables of each neuron."""
         return STATE_VARIABLES[self.kind]
+
+    def deviation(self, time_steps: int) -> float:
+        """Return the standard deviation of the potential after so many steps of white currents of deviation 1.
+
+        Resets are left out. Currents divided by it bring neurons of any kind and time constants near their thresholds
+        about equally often. Analog neurons have that of the current, 1.
+
+        Example:
+            >>> Dynamics("integrate_and_fire").deviation(16)
+            4.0
+            >>> round(Dynamics("lif_box", tau_mem_ms=20.0).deviation(100), 2)
+            0.16
+        """
+        if self.kind == "analog":
+            return 1.0
+        leak = 0.0 if self.kind == "integrate_and_fire" else DT_MS / self.tau_mem_ms
+        v, i, total = 0.0, 1.0, 0.0
+        for _ in range(time_steps):  # the answer to a current of 1 at the first step
+            v += (leak or 1.0) * i - leak * v
+            i *= 1 - DT_MS / self.tau_syn_ms if self.kind == "lif" else 0.0
+            total += v**2
+        return math.sqrt(total)
 
     @property
     def threshold_current(self) -> float:

@@ -32,23 +32,20 @@ class LoopNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=LOOP_EPS)
-        self._steps: list[tuple[Tensor, Tensor]] = []
+        self._steps: list[Tensor] = []
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the `(batch, c, h, w)` input of one time step, normalised."""
         if self.training:
-            variance, mean = torch.var_mean(input.detach(), (0, 2, 3), correction=0)
-            self._steps.append((mean, variance))
+            self._steps.append(input.detach())
         return batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
     def close(self) -> None:
         """Take the statistics of the steps since the last call into the running ones."""
         if not self._steps:
             return
-        means, variances = (torch.stack(values) for values in zip(*self._steps, strict=True))
+        variance, mean = torch.var_mean(torch.cat(self._steps), (0, 2, 3))
         self._steps.clear()
-        mean = means.mean(0)
-        variance = variances.mean(0) + (means - mean).square().mean(0)
         self.num_batches_tracked = self.num_batches_tracked + 1
         share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean = self.running_mean.lerp(mean, share)
@@ -60,7 +57,9 @@ def with_loop_norms(operation: nn.Module) -> nn.Module:
     for parent in list(operation.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, LoopNorm(child.num_features))
+                norm = LoopNorm(child.num_features)
+                norm.load_state_dict(child.state_dict())
+                setattr(parent, name, norm)
     return operation
 
 

@@ -52,6 +52,7 @@ class ConvNorm(nn.Module):
         # outputs and all that follows are channels last then, which is faster
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
+        nn.init.constant_(self.norm.weight, planned.gain)
         self._of_spikes = planned.element == "binary" and planned.groups == 1
 
     @property

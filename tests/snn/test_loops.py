@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import pickle
 
 import pytest
 import torch
 from recorded import recorded
 from torch import nn
-from torch.nn.functional import conv2d
+from unrolled import check_counts, unrolled
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.loops import order_of_computation, strongly_connected
@@ -18,7 +17,6 @@ from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import SpaceError
 from evonas.snn.kernels.backend import use_backend
-from evonas.snn.kernels.scan import _STEPS, _at_rest
 from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 
@@ -60,43 +58,6 @@ def events(plan: Plan, *, samples: int, seed: int = 1, dtype: torch.dtype = torc
     generator = torch.Generator().manual_seed(seed)
     data = torch.rand(plan.time_steps, samples, *plan.input_shape, generator=generator, dtype=torch.float64)
     return ((data > 0.6) * (data * 10).round()).to(dtype)
-
-
-def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
-    """All outputs by one plain loop over time steps, each neuron by Norse's own step and each norm written out."""
-    plan = network.plan
-    outputs: dict[str, list[torch.Tensor]] = {one.name: [] for one in plan.populations}
-    outputs[INPUT] = list(data.expand(plan.time_steps, *data.shape[1:]))
-    states: dict[str, object] = {}
-    for t in range(plan.time_steps):
-        for population in plan.populations:
-            total = None
-            for edge in population.incoming:
-                at = t - edge.delay
-                zeros = data.new_zeros(data.shape[1], *edge.in_shape)
-                read = torch.cat([outputs[name][at] for name in edge.sources], 1) if at >= 0 else zeros
-                current = _by_hand(network.operations[edge.name], read, edge)
-                total = current if total is None else total + current
-            neuron = network.neurons[population.name]
-            if population.dynamics.kind == "analog":
-                outputs[population.name].append(torch.relu(total))
-                continue
-            parameters = neuron.norse_parameters()
-            state = states.get(population.name) or _at_rest(total, parameters)
-            output, states[population.name] = _STEPS[type(parameters)](total, state, parameters, 0.001)
-            outputs[population.name].append(output)
-    return {name: torch.stack(steps) for name, steps in outputs.items()}
-
-
-def _by_hand(operation: nn.Module, images: torch.Tensor, edge) -> torch.Tensor:
-    if edge.operation == "skip":
-        return edge.gain * images
-    if edge.operation == "linear":
-        return edge.gain * images.mean((2, 3)) @ operation.linear.weight.T
-    norm = operation.norm
-    current = conv2d(images, operation.conv.weight, padding=edge.padding)
-    mean, deviation = norm.running_mean[:, None, None], (norm.running_var + norm.eps).sqrt()[:, None, None]
-    return (current - mean) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]
 
 
 @pytest.mark.parametrize("static", [False, True])
@@ -154,35 +115,9 @@ def test_counts_equal_brute_force_over_every_synapse_at_the_step_of_arrival(kind
     network = network_of(feedback_plan(kind, back=2, static=static)).eval()
     data = events(network.plan, samples=2)[: 1 if static else None]
     with torch.no_grad():
-        outputs = unrolled(network, data)
         _, activity = recorded(network, data)
-    for population in activity.populations[:-1]:
-        assert population.spikes == tuple(int((step != 0).sum()) for step in outputs[population.name]), population.name
-    for edge in activity.connections:
-        read = torch.cat([outputs[name] for name in edge.sources], dim=2)
-        expected, inputs = [0] * TIME_STEPS, [0] * TIME_STEPS
-        for t in range(edge.delay, TIME_STEPS):
-            now = read[t - edge.delay] != 0
-            inputs[t] = int(now.sum())
-            for c, y, x in itertools.product(*map(range, edge.in_shape)):
-                expected[t] += int(now[:, c, y, x].sum()) * _targets(edge, y, x)
-        assert edge.inputs == tuple(inputs), edge.name
-        counted = {"binary": edge.events, "graded": edge.graded, "real": edge.macs}
-        assert counted.pop(edge.element) == tuple(expected), edge.name
-        assert not any(map(sum, counted.values()))
-        if edge.element == "graded":
-            sizes = [float(read[t - edge.delay].sum()) if t >= edge.delay else 0 for t in range(TIME_STEPS)]
-            assert edge.units == tuple(map(round, sizes))
+        check_counts(network, data, activity)
     assert {edge.name: edge.static for edge in activity.connections}["a/late"] is False
-
-
-def _targets(edge, y: int, x: int) -> int:
-    if edge.is_linear:
-        return edge.out_shape[0]
-    _, height, width = edge.out_shape
-    reach = range(-(edge.kernel // 2), edge.kernel // 2 + 1)
-    places = sum(0 <= y + dy < height and 0 <= x + dx < width for dy, dx in itertools.product(reach, reach))
-    return places * (1 if edge.groups > 1 else edge.out_shape[0])
 
 
 def test_updates_of_a_loop_are_those_of_each_step():

@@ -1,0 +1,82 @@
+"""A network unrolled: one plain loop over time steps, and counts by every synapse. The slow twin of `Network`."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import nn
+from torch.nn.functional import conv2d
+
+from evonas.architecture.plan import INPUT, PlannedConnection
+from evonas.measurement import Activity, Connection
+from evonas.snn.kernels.scan import _STEPS, _at_rest
+from evonas.snn.network import Network
+
+
+def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
+    """All outputs by one plain loop over time steps, each neuron by Norse's own step and each norm written out."""
+    plan = network.plan
+    outputs: dict[str, list[torch.Tensor]] = {one.name: [] for one in plan.populations}
+    outputs[INPUT] = list(data.expand(plan.time_steps, *data.shape[1:]))
+    states: dict[str, object] = {}
+    for t in range(plan.time_steps):
+        for population in plan.populations:
+            total = None
+            for edge in population.incoming:
+                at = t - edge.delay
+                zeros = data.new_zeros(data.shape[1], *edge.in_shape)
+                read = torch.cat([outputs[name][at] for name in edge.sources], 1) if at >= 0 else zeros
+                current = _by_hand(network.operations[edge.name], read, edge)
+                total = current if total is None else total + current
+            neuron = network.neurons[population.name]
+            if population.dynamics.kind == "analog":
+                outputs[population.name].append(torch.relu(total))
+                continue
+            parameters = neuron.norse_parameters()
+            state = states.get(population.name) or _at_rest(total, parameters)
+            output, states[population.name] = _STEPS[type(parameters)](total, state, parameters, 0.001)
+            outputs[population.name].append(output)
+    return {name: torch.stack(steps) for name, steps in outputs.items()}
+
+
+def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection) -> torch.Tensor:
+    if edge.operation == "skip":
+        return edge.gain * images
+    if edge.operation == "linear":
+        return edge.gain * images.mean((2, 3)) @ operation.linear.weight.T
+    norm = operation.norm
+    current = conv2d(images, operation.conv.weight, padding=edge.padding)
+    mean, deviation = norm.running_mean[:, None, None], (norm.running_var + norm.eps).sqrt()[:, None, None]
+    return (current - mean) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
+def check_counts(network: Network, data: torch.Tensor, activity: Activity) -> None:
+    """Check spikes, inputs and events of a network against every synapse, at the steps at which events arrive."""
+    outputs, steps = unrolled(network, data), network.plan.time_steps
+    for population in activity.populations[:-1]:
+        assert population.spikes == tuple(int((step != 0).sum()) for step in outputs[population.name]), population.name
+    for edge in activity.connections:
+        read = torch.cat([outputs[name] for name in edge.sources], dim=2)
+        expected, inputs = [0] * steps, [0] * steps
+        for t in range(edge.delay, steps):
+            now = read[t - edge.delay] != 0
+            inputs[t] = int(now.sum())
+            for c, y, x in itertools.product(*map(range, edge.in_shape)):
+                expected[t] += int(now[:, c, y, x].sum()) * _targets(edge, y, x)
+        assert edge.inputs == tuple(inputs), edge.name
+        counted = {"binary": edge.events, "graded": edge.graded, "real": edge.macs}
+        assert counted.pop(edge.element) == tuple(expected), edge.name
+        assert not any(map(sum, counted.values()))
+        if edge.element == "graded":
+            sizes = [float(read[t - edge.delay].sum()) if t >= edge.delay else 0 for t in range(steps)]
+            assert edge.units == tuple(map(round, sizes))
+
+
+def _targets(edge: Connection, y: int, x: int) -> int:
+    if edge.is_linear:
+        return edge.out_shape[0]
+    _, height, width = edge.out_shape
+    reach = range(-(edge.kernel // 2), edge.kernel // 2 + 1)
+    places = sum(0 <= y + dy < height and 0 <= x + dx < width for dy, dx in itertools.product(reach, reach))
+    return places * (1 if edge.groups > 1 else edge.out_shape[0])
