@@ -227,5 +227,5 @@ def _pickled_names(file: Path, version: _Version, key: str) -> Sequence[str]:
 
 
 def _samples(images: np.ndarray, labels: np.ndarray) -> Samples:
-    """Return samples of `(n, 3, 32, 32)` bytes, as `(n, 1, 3, 32, 32)` values in [0, 1]."""
+    """Return samples of `(n, 3, 32, 32)` bytes, of which 255 stands for 1."""
     return Samples(Arrays(images[:, None], full_scale=255), labels)

@@ -83,7 +83,8 @@ class DataSet:
         samples: The samples that are split here.
         classes: Number of classes. May be given to say how many are expected.
         official_test: The test samples, if the publisher sets them apart; otherwise `test_part` of `samples`.
-        validation_part: Fraction of `samples` that is for validation.
+        official_validation: The validation samples, if the publisher sets them apart; otherwise `validation_part`.
+        validation_part: Fraction of `samples` that is for validation; unused if there are official validation samples.
         test_part: Fraction of `samples` that is for the test; unused if there is an official test set.
         class_labels: The label of each class, ascending; by default those that occur in `samples`. There are more if
             `samples` are a part of a larger set.
@@ -98,6 +99,7 @@ class DataSet:
     samples: Samples
     classes: int = 0
     official_test: Samples | None = None
+    official_validation: Samples | None = None
     validation_part: float = 0.2
     test_part: float = 0.2
     class_labels: tuple[Label, ...] = ()
@@ -122,25 +124,37 @@ class DataSet:
         object.__setattr__(self, "class_labels", labels)
         object.__setattr__(self, "classes", len(labels))
         if self.official_test is not None:
-            test = _checked(self.official_test, what="The test samples")
-            object.__setattr__(self, "official_test", test)
-            shape, test_shape = self.samples.inputs.shape, test.inputs.shape
-            if shape != test_shape:
-                raise DataError(
-                    f"The test samples have the shape {test_shape}, the training samples {shape}; expected one shape "
-                    "(time, channels, height, width)."
-                )
-        _ = self._test_indices  # raises where a label is not known
-        if not all(map(len, self._train_and_validation(0))):  # the sizes are the same for any seed
+            object.__setattr__(self, "official_test", self._apart(self.official_test, what="test"))
+        if self.official_validation is not None:
+            object.__setattr__(self, "official_validation", self._apart(self.official_validation, what="validation"))
+        _ = self._test_indices, self._validation_indices  # raises where a label is not known
+        train, validation = self._train_and_validation(0)  # the sizes are the same for any seed
+        if not len(train) or not (len(validation) or self.official_validation is not None):
             raise DataError(
                 f"{len(self.samples)} samples of {self.classes} classes are too few to split into training and "
                 "validation."
             )
 
+    def _apart(self, samples: Samples, *, what: str) -> Samples:
+        """Return samples that are set apart, checked.
+
+        Raises:
+            DataError: If they are not like the others.
+        """
+        samples = _checked(samples, what=f"The {what} samples")
+        shape, own = self.samples.inputs.shape, samples.inputs.shape
+        if shape != own:
+            raise DataError(
+                f"The {what} samples have the shape {own}, the training samples {shape}; expected one shape (time, "
+                "channels, height, width)."
+            )
+        return samples
+
     def for_search(self, *, seed: int = 0) -> SearchData:
         """Return the training and validation samples, drawn with `seed` from all but the test samples."""
         train, validation = self._train_and_validation(seed)
-        measured = self._part(validation).measured()
+        official = self._official_validation
+        measured = (self._part(validation) if official is None else official).measured()
         parts = self._normalised(self._part(train), seed=seed), self._normalised(measured, seed=seed)
         return SearchData(*parts, self.classes, self.class_labels, (*self.notes, *self._remarks(*parts)))
 
@@ -167,7 +181,8 @@ class DataSet:
         """Return the positions of the training and of the validation samples."""
         free, by_class = self._test_split[1], self._by_class
         seeds = (seed, _VALIDATION_SEED)
-        validation, train = split_off(free, self._indices, part=self.validation_part, by_class=by_class, seed=seeds)
+        part = 0.0 if self.official_validation is not None else self.validation_part
+        validation, train = split_off(free, self._indices, part=part, by_class=by_class, seed=seeds)
         return train, validation
 
     def _part(self, index: np.ndarray) -> Samples:
@@ -182,6 +197,18 @@ class DataSet:
         if self.official_test is None:
             return None
         return coded(self.official_test.labels, self.class_labels, what="The test samples")
+
+    @cached_property
+    def _validation_indices(self) -> np.ndarray | None:
+        if self.official_validation is None:
+            return None
+        return coded(self.official_validation.labels, self.class_labels, what="The validation samples")
+
+    @property
+    def _official_validation(self) -> Samples | None:
+        if self.official_validation is None or self._validation_indices is None:
+            return None
+        return Samples(self.official_validation.inputs, self._validation_indices)
 
     @cached_property
     def _by_class(self) -> list[int]:
@@ -213,8 +240,10 @@ class DataSet:
         for name, value in parts.items():
             if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
                 raise DataError(f"{name} = {shown(value)}, expected a number between 0 and 1, such as 0.2.")
-        apart = self.validation_part + (self.test_part if self.official_test is None else 0)
-        if self.validation_part == 0 or apart >= 1:
+        apart = self.test_part if self.official_test is None else 0
+        if self.official_validation is None:
+            apart += self.validation_part
+        if apart >= 1 or (self.validation_part == 0 and self.official_validation is None):
             raise DataError(
                 f"validation_part = {self.validation_part} and test_part = {self.test_part} leave no training or no "
                 "validation data; expected parts above 0 that add up to less than 1."

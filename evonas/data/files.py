@@ -56,6 +56,8 @@ def opened(file: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
     """
     try:
         raw = open(file, "rb", opener=_opener)  # noqa: SIM115 a ValueError while it is open is another
+    except IsADirectoryError as error:
+        raise DataError(f"{quoted(file)} is no file but a folder; expected {expected}.") from error
     except OSError as error:
         raise _unreadable(file, error) from error
     except ValueError as error:  # a name that no file can have

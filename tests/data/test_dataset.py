@@ -192,3 +192,19 @@ def str_of(value: object) -> str:
 def test_a_part_that_is_no_number_between_0_and_1_is_told(part: object) -> None:
     with pytest.raises(DataError, match="validation_part = "):
         DataSet(samples(np.arange(40) % 4), validation_part=part)  # type: ignore[arg-type]
+
+
+def test_a_validation_part_of_the_publisher_is_kept_for_every_seed() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.integers(0, 256, (50, 1, 1, 4, 4), dtype=np.uint8)
+    labels = np.arange(50) % 5 + 1
+    official = Samples(inputs[:15], labels[:15])
+    data = DataSet(Samples(inputs[15:], labels[15:]), official_validation=official, validation_part=0.0)
+    for seed in (0, 7):
+        search = data.for_search(seed=seed)
+        assert search.validation.labels.tolist() == (labels[:15] - 1).tolist()
+        assert (len(search.train), len(data.test())) == (28, 7)
+    with pytest.raises(DataError, match="validation samples have the shape"):
+        DataSet(Samples(inputs, labels), official_validation=Samples(inputs[:, :, :, :2], labels))
+    with pytest.raises(DataError, match="The validation samples have the labels 9"):
+        DataSet(Samples(inputs, labels), official_validation=Samples(inputs[:2], np.array([1, 9])))

@@ -1,0 +1,125 @@
+"""A process that reads arrays of one HDF5 file and ends: `python hdf5_child.py REQUEST`, for `hdf5_arrays` alone.
+
+HDF5 trusts what it reads: a damaged file may end the process, keep it busy for ever or take all memory. So it is read
+here, under limits. Nothing of evonas is imported. The answer is a line of JSON, then the bytes of the arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from contextlib import suppress
+from typing import Any
+
+import h5py
+import numpy as np
+
+FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""What HDF5 carries out itself: others are plugins, code that a file would have loaded."""
+
+SECONDS = 300
+LONGEST_TEXT = 1000
+OTHERS = 100
+_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for, at most
+
+
+class Fault(Exception):
+    """The end of a sentence that begins with the file."""
+
+
+def main() -> None:
+    """Answer the request in the first argument: `path`, `names` and the `largest` number of bytes of an array."""
+    request = json.loads(sys.argv[1])
+    _limit(request["largest"])
+    arrays: list[np.ndarray] = []
+    try:
+        with h5py.File(request["path"], "r", locking=False) as file:
+            found = {name: one for name in request["names"] if (one := _dataset(file, name)) is not None}
+            arrays = [_values(one, name, largest=request["largest"]) for name, one in found.items()]
+            others = [name for name in file if name not in found][:OTHERS]
+        told = [[name, one.dtype.str, one.shape] for name, one in zip(found, arrays, strict=True)]
+        answer: dict[str, Any] = {"arrays": told, "others": others}
+    except Fault as fault:
+        answer, arrays = {"fault": str(fault)}, []
+    except MemoryError:
+        answer, arrays = {"fault": "takes more memory than its arrays announce"}, []
+    except Exception as error:  # whatever h5py makes of what HDF5 says
+        why = f": {error}"[:300] if isinstance(error, OSError | KeyError) else ""
+        answer, arrays = {"fault": f"is no HDF5 file, or is damaged{why}"}, []
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    for one in arrays:
+        if one.size:
+            sys.stdout.buffer.write(one.reshape(-1).view(np.uint8).data)
+    sys.stdout.buffer.flush()
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """Return the data set of a name such as `"images"` or `"spikes/times"`, None where there is none."""
+    place: Any = file
+    for part in name.split("/"):
+        if not isinstance(place, h5py.Group):
+            return None
+        link = place.get(part, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise Fault(f"holds {name!r} as a link to elsewhere, expected the data set itself in this file")
+        place = place[part]
+    if not isinstance(place, h5py.Dataset):
+        raise Fault(f"holds {name!r} as a {type(place).__name__.lower()}, expected a data set")
+    return place
+
+
+def _values(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
+    """Return the values of a data set, texts as an array of texts, after all that can be checked before reading."""
+    if dataset.is_virtual or dataset.external:
+        raise Fault(f"holds {name!r} as a data set whose values lie in other files, expected them in this one")
+    if dataset.shape is None:
+        raise Fault(f"holds {name!r} without values")
+    text = h5py.check_string_dtype(dataset.dtype)
+    if text is None and (dataset.dtype.kind not in "biufS" or dataset.dtype.shape):
+        raise Fault(f"holds {name!r} as {str(dataset.dtype)[:60]}, expected numbers or texts")
+    announced = math.prod(dataset.shape) * dataset.dtype.itemsize
+    says = f"announces {announced:,} bytes for {name!r} of shape {dataset.shape},"
+    if announced > largest:
+        raise Fault(f"{says} and {largest:,} are read into memory at most; make a file of fewer or smaller samples")
+    created = dataset.id.get_create_plist()
+    filters = [created.get_filter(index)[0] for index in range(created.get_nfilters())]
+    if foreign := [number for number in filters if number not in FILTERS]:
+        known = ", ".join(FILTERS.values())
+        raise Fault(f"holds {name!r} behind the filter {foreign[0]}, expected no filter or one of {known}")
+    stored = dataset.id.get_storage_size()
+    if announced > stored * (_MOST_PACKED if filters else 1):
+        raise Fault(f"{says} and the {stored:,} that are stored cannot hold so many")
+    if text is None or text.length is not None:  # bytes of one length are texts for whoever asked
+        return np.ascontiguousarray(dataset[()])
+    return _texts(dataset, name, largest=largest)
+
+
+def _texts(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
+    try:
+        values = np.asarray(dataset.asstr("utf-8")[()], object)
+    except UnicodeDecodeError:
+        raise Fault(f"holds texts in {name!r} that are no UTF-8") from None
+    longest = max(map(len, values.flat), default=0)
+    if longest > LONGEST_TEXT or 4 * longest * values.size > largest:
+        raise Fault(f"holds a text of {longest:,} characters in {name!r}, expected {LONGEST_TEXT:,} at most")
+    return np.ascontiguousarray(values.astype(f"<U{max(longest, 1)}"))
+
+
+def _limit(largest: int) -> None:
+    """Limit seconds and memory, where the system can."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with open("/proc/self/statm") as now:
+            used = int(now.read().split()[0]) * resource.getpagesize()
+        most = used + 4 * largest
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+if __name__ == "__main__":
+    main()
