@@ -11,7 +11,7 @@ Shape = tuple[int, int, int]
 
 def is_linear(operation: str) -> bool:
     """Return whether each input element of a connection reaches each of its outputs."""
-    return operation in ("linear", "flat_linear")
+    return operation in ("dense", "linear", "flat_linear")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Population:
 
     Attributes:
         name: Unique in its network.
-        kind: `"lif"`, `"lif_box"`, `"integrate_and_fire"`, `"analog"` or `"readout"`.
+        kind: `"lif"`, `"lif_box"`, `"integrate_and_fire"`, `"analog"`, `"relay"` or `"readout"`.
         shape: `(channels, height, width)`.
         state: State variables per neuron: 2 with synaptic current, 1 without, 0 for analog.
         static: Whether its output is the same at all time steps (an analog layer behind a static image).
@@ -61,11 +61,11 @@ class Connection:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
-        operation: `"conv"`, `"linear"`, `"flat_linear"`, `"pool"` or `"skip"`.
+        operation: `"conv"`, `"dense"`, `"linear"`, `"flat_linear"`, `"pool"`, `"max_pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
-        kernel: Side of the kernel; 1 for `linear`, `flat_linear` and `skip`.
+        kernel: Side of the kernel; 1 for `dense`, `linear`, `flat_linear` and `skip`.
         stride: Stride of the kernel.
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.

@@ -51,12 +51,14 @@ def add_cell(
     inputs: Mapping[str, CellInput],
     channels: int,
     dynamics: Dynamics,
+    is_pooled: bool = False,
 ) -> tuple[str, ...]:
     """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
 
     The currents of a node's edges are summed at its membrane, so a node sends spikes. An input whose channels or
     resolution differ from the nodes' passes an adapter: a convolution (kernel 1, or `r + 1` for a stride `r > 1`),
-    batch norm and neurons. Adapters that no edge uses are not added.
+    batch norm and neurons; one that pools takes the maximum of each `r x r` window first, and its kernel is 1. Adapters
+    that no edge uses are not added.
 
     Args:
         draft: The draft of the plan.
@@ -65,11 +67,15 @@ def add_cell(
         inputs: The inputs `"s0"` and `"s1"`.
         channels: Channels of each node.
         dynamics: Dynamics of its neurons.
+        is_pooled: Whether adapters pool, and have no stride.
     """
     known: dict[str, tuple[str, ...]] = {}
     used = {edge.source for edges in cell for edge in edges}
     for side, given in inputs.items():
         if side in used:
+            if is_pooled and given.stride > 1:
+                pooled = add_max_pool(draft, given.sources, name=f"{name}/{side}/pooled", stride=given.stride)
+                given = CellInput((pooled,), stride=1)
             known[side] = _adapt(draft, given, name=f"{name}/{side}", channels=channels, dynamics=dynamics)
     nodes = []
     for index, edges in enumerate(cell):
@@ -81,6 +87,12 @@ def add_cell(
         known[f"n{index}"] = (draft.add(node, dynamics, incoming=incoming),)
         nodes.append(node)
     return tuple(nodes)
+
+
+def add_max_pool(draft: Draft, sources: tuple[str, ...], *, name: str, stride: int) -> str:
+    """Add relays of the maximum of each `stride x stride` window of the sources, and return their name."""
+    edge = Incoming(f"{name}/max_pool", sources, "max_pool", kernel=stride, stride=stride)
+    return draft.add(name, Dynamics("relay"), incoming=[edge])
 
 
 def _adapt(draft: Draft, given: CellInput, *, name: str, channels: int, dynamics: Dynamics) -> tuple[str, ...]:

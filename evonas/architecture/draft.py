@@ -35,13 +35,16 @@ class Incoming:
     Attributes:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
-        operation: `"conv"`, `"linear"`, `"flat_linear"`, `"pool"` or `"skip"`.
-        channels: Output channels of `conv` (classes of `linear` and `flat_linear`); the others keep the number.
-        kernel: Side of the kernel; odd.
+        operation: One of `OPERATIONS`. `"max_pool"` goes into relays alone: a chip adds up what arrives at a neuron,
+            so that the largest needs units of its own.
+        channels: Output channels of `conv` and `dense` (classes of `linear` and `flat_linear`); the others keep the
+            number.
+        kernel: Side of the kernel; odd, or for `max_pool` equal to the stride: the windows then lie side by side from
+            the first pixel on, the last ones cut off by the border.
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
-        gain: Factor of the current of `conv` before training: its norm has it, and it is trained.
+        gain: Factor of the current of `conv` and `dense` before training: its norm has it, and it is trained.
     """
 
     name: str
@@ -91,13 +94,14 @@ class Draft:
         """Add a population that sums the currents of `incoming`, and return its name.
 
         Raises:
-            SpaceError: If the currents differ in shape, a source or an operation is unknown, or a kernel has no centre.
+            SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, or
+                a `max_pool` is not the one connection of relays.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
         if len(shapes) != 1:
             raise SpaceError(f"The currents into {name} must have one shape, got {sorted(shapes)}.")
-        self._populations[name] = PlannedPopulation(name, shapes.pop(), dynamics, False, connections)
+        self._populations[name] = _checked(PlannedPopulation(name, shapes.pop(), dynamics, False, connections))
         return name
 
     def connect(self, target: str, edge: Incoming) -> None:
@@ -114,7 +118,13 @@ class Draft:
             raise SpaceError(
                 f"The current of {edge.name!r} has the shape {connection.out_shape}, and {target} {population.shape}."
             )
-        self._populations[target] = replace(population, incoming=(*population.incoming, connection))
+        connected = _checked(replace(population, incoming=(*population.incoming, connection)))
+        if connected.element != population.element:
+            raise SpaceError(
+                f"{target} hands on what it reads, {population.element}, and with {edge.name!r} its sum would be "
+                f"{connected.element}, which its readers do not know. Let {target} have both from the start."
+            )
+        self._populations[target] = connected
         self._has_feedback = True
 
     def shape(self, sources: Sequence[str]) -> Shape:
@@ -145,7 +155,7 @@ class Draft:
                 replace(edge, static=True) if not edge.delay and all(static[n] for n in edge.sources) else edge
                 for edge in one.incoming
             )
-            static[name] = one.dynamics.kind == "analog" and all(edge.static for edge in incoming)
+            static[name] = not one.dynamics.has_memory and all(edge.static for edge in incoming)
             finished.append(replace(one, static=static[name], incoming=incoming))
         return Plan(self._input_shape, self.time_steps, tuple(finished))
 
@@ -164,7 +174,8 @@ class Draft:
     def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
         if edge.operation not in OPERATIONS:
             raise SpaceError(unknown_operation(edge.operation, name=edge.name))
-        if edge.kernel < 1 or edge.kernel % 2 == 0 or edge.stride < 1:
+        is_tiled = edge.operation == "max_pool" and edge.kernel == edge.stride
+        if edge.kernel < 1 or (edge.kernel % 2 == 0 and not is_tiled) or edge.stride < 1:
             raise SpaceError(
                 f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
                 f"more, got kernel {edge.kernel} and stride {edge.stride}."
@@ -176,13 +187,9 @@ class Draft:
             )
         in_shape = self.shape(edge.sources)
         channels, height, width = in_shape
-        padding = edge.kernel // 2
-        out_shape = (
-            edge.channels or channels,
-            (height + 2 * padding - edge.kernel) // edge.stride + 1,
-            (width + 2 * padding - edge.kernel) // edge.stride + 1,
-        )
-        is_channelwise = edge.depthwise or edge.operation in ("pool", "skip")
+        padding = 0 if is_tiled else edge.kernel // 2  # either way each stride begins one more position
+        out_shape = (edge.channels or channels, math.ceil(height / edge.stride), math.ceil(width / edge.stride))
+        is_channelwise = edge.depthwise or edge.operation in ("pool", "max_pool", "skip")
         return PlannedConnection(
             name=edge.name,
             sources=edge.sources,
@@ -196,23 +203,38 @@ class Draft:
             padding=padding,
             groups=channels if is_channelwise else 1,
             static=False,  # follows from the whole graph: see `finish`
-            gain=edge.gain if edge.operation == "conv" else _gain(edge.operation, dynamics, in_shape=in_shape),
+            gain=edge.gain
+            if edge.operation in ("conv", "dense")
+            else _gain(edge.operation, dynamics, in_shape=in_shape),
             delay=edge.delay,
         )
 
     def _element(self, sources: Sequence[str]) -> str:
         """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.
 
-        The data say what theirs are; outputs of analog neurons are real. Of several sources, the costliest class holds
+        The data say what theirs are; outputs of analog neurons are real, those of relays what
+        they hand on. Of several sources, the costliest class holds
         for all.
         """
-        classes = set()
+        classes: set[str] = set()
         for name in sources:
             if name == INPUT:
                 classes.add(self._element_of_data)
             else:
-                classes.add("binary" if self._populations[name].dynamics.is_spiking else "real")
+                classes.add(self._populations[name].element)
         return next(element for element in ("real", "graded", "binary") if element in classes)
+
+
+def _checked(population: PlannedPopulation) -> PlannedPopulation:
+    """Return the population; raise `SpaceError` where a `max_pool` is not the one connection of relays."""
+    pooling = [edge.name for edge in population.incoming if edge.operation == "max_pool"]
+    if pooling and (population.dynamics.kind != "relay" or len(population.incoming) > 1):
+        raise SpaceError(
+            f"The max_pool {pooling[0]!r} must be the one connection into a population of kind 'relay', got "
+            f"{len(population.incoming)} into {population.name!r} of kind {population.dynamics.kind!r}. Add the "
+            f"relays, and let {population.name!r} read them."
+        )
+    return population
 
 
 def _gain(operation: str, target: Dynamics, *, in_shape: Shape) -> float:

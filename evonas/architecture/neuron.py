@@ -11,18 +11,21 @@ from evonas.errors import SpaceError
 DT_MS = 1.0
 """Length of a time step in ms."""
 
-Kind = Literal["lif", "lif_box", "integrate_and_fire", "analog", "readout"]
+Kind = Literal["lif", "lif_box", "integrate_and_fire", "analog", "relay", "readout"]
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "lif": ("tau_mem_ms", "tau_syn_ms", "v_th"),
     "lif_box": ("tau_mem_ms", "v_th"),
     "integrate_and_fire": ("v_th",),
     "analog": (),
+    "relay": (),
     "readout": ("tau_mem_ms",),
 }
 """Kind of neuron to the constants that it depends on."""
 
-STATE_VARIABLES: dict[str, int] = {"lif": 2, "lif_box": 1, "integrate_and_fire": 1, "analog": 0, "readout": 1}
+STATE_VARIABLES: dict[str, int] = {
+    "lif": 2, "lif_box": 1, "integrate_and_fire": 1, "analog": 0, "relay": 0, "readout": 1
+}  # fmt: skip
 """Kind of neuron to its state variables: membrane potential, and for `lif` the synaptic current."""
 
 SPIKING = ("lif", "lif_box", "integrate_and_fire")
@@ -64,7 +67,8 @@ class Dynamics:
 
     Attributes:
         kind: `"lif"` (with synaptic current), `"lif_box"` (without), `"integrate_and_fire"`, `"analog"` (rectified
-            linear, no state) or `"readout"` (leaky integrator whose output is its membrane potential).
+            linear, no state), `"relay"` (no neuron: sends the current that it receives, in the same time step) or
+            `"readout"` (leaky integrator whose output is its membrane potential).
         tau_mem_ms: Time constant of the membrane, at least the time step of 1 ms (explicit Euler).
         tau_syn_ms: Time constant of the synaptic current, at least the time step of 1 ms.
         v_th: Threshold: the neuron fires when its membrane potential is strictly above.
@@ -102,6 +106,11 @@ class Dynamics:
     def is_spiking(self) -> bool:
         """Whether the outputs are spikes."""
         return self.kind in SPIKING
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the outputs depend on earlier time steps."""
+        return self.state_variables > 0
 
     @property
     def state_variables(self) -> int:

@@ -15,8 +15,9 @@ from evonas.measurement import Connection, Population, Shape, is_linear
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "linear", "flat_linear", "pool", "skip")
-"""What a connection can do: convolve (and normalise), sum over space into classes, average, or hand on."""
+OPERATIONS = ("conv", "dense", "linear", "flat_linear", "pool", "max_pool", "skip")
+"""What a connection can do: convolve or connect all (and normalise), sum over space into classes, average, take the
+largest, or hand on."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class PlannedConnection:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
         target: The population that receives the current.
-        operation: `"conv"` (with batch norm), `"linear"` (on the mean over space), `"flat_linear"` (on all
-            positions, each with its own weights), `"pool"` or `"skip"`.
+        operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm;
+            `"linear"` (on the mean over space), `"flat_linear"` (on all positions), `"pool"`, `"max_pool"` or
+            `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -37,8 +39,8 @@ class PlannedConnection:
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
-        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; that of `conv` is trained,
-            and this is where it begins.
+        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; that of `conv` and `dense` is trained, and
+            this is where it begins.
         delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
     """
 
@@ -65,7 +67,7 @@ class PlannedConnection:
     @property
     def weights(self) -> int:
         """Stored weights, shared ones once; 0 where all are one constant."""
-        if self.operation == "flat_linear":
+        if self.operation in ("dense", "flat_linear"):
             return self.dense
         if self.operation == "linear":  # on the mean over space: the positions of a channel share theirs
             return self.in_shape[0] * self.out_shape[0]
@@ -75,8 +77,8 @@ class PlannedConnection:
 
     @property
     def biases(self) -> int:
-        """Biases after batch norm has been folded in: one an output channel of a convolution."""
-        return self.out_shape[0] if self.operation == "conv" else 0
+        """Biases after batch norm has been folded in: one an output channel."""
+        return self.out_shape[0] if self.operation in ("conv", "dense") else 0
 
     @cached_property
     def dense(self) -> int:
@@ -127,10 +129,23 @@ class PlannedPopulation:
     static: bool
     incoming: tuple[PlannedConnection, ...]
 
+    @property
+    def element(self) -> str:
+        """Class of the outputs, `"binary"`, `"graded"` or `"real"`: relays hand on that of one pool or skip."""
+        if self.dynamics.is_spiking:
+            return "binary"
+        is_relay = self.dynamics.kind == "relay" and len(self.incoming) == 1
+        return self.incoming[0].element if is_relay and self.incoming[0].operation in ("max_pool", "skip") else "real"
+
+    @property
+    def state(self) -> int:
+        """State variables of each neuron on a chip, where a relay of spikes is a neuron that one spike fires."""
+        return 1 if self.dynamics.kind == "relay" and self.element == "binary" else self.dynamics.state_variables
+
     def counted(self, *, spikes: tuple[int, ...], updates: tuple[int, ...]) -> Population:
         """Return the population as a part of an `Activity`, with its `(time,)` spikes and active updates."""
-        kind, state = self.dynamics.kind, self.dynamics.state_variables
-        return Population(self.name, kind, self.shape, state, self.static, spikes=spikes, updates=updates)
+        kind = self.dynamics.kind
+        return Population(self.name, kind, self.shape, self.state, self.static, spikes=spikes, updates=updates)
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,18 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile
 from evonas.chips.time_models import PoolCounts, pool_cycles
-from evonas.chips.topology import Layer, Topology, recurrent_edges
+from evonas.chips.topology import Layer, Topology, is_graded_maximum, recurrent_edges
 
 MODELS: Mapping[str, tuple[str, ...]] = {
     "lif": ("cuba-lif", "cuba-lif-bitshift", "custom"),
     "lif_box": ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom"),
+    "relay": ("if", "lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "lif-linear-leak", "custom"),
     "integrate_and_fire": ("if", "lif", "cuba-lif", "lif-linear-leak", "custom"),
 }
-"""For each kind of spiking neuron the models of chips that can implement it, more general ones included."""
+"""For each kind of spiking neuron the models of chips that can implement it, more general ones included.
+
+A relay of spikes fires at one spike and is then reset to zero, so that whatever leaks has nothing to leak.
+"""
 
 _LEAKY = ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom")
 _SYNAPSE_BYTES = 4  # a synapse of a software neuron, in the rows of shared memory
@@ -65,6 +69,9 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
     real = [edge.name for layer in shapes.layers for edge in layer.edges if edge.element == "real"]
     if real:
         findings.impossible(f"inputs of real numbers, and the chip takes events only: {_first(real)}", times=len(real))
+    maxima = [edge.name for layer in shapes.layers for edge in layer.edges if is_graded_maximum(edge)]
+    if maxima:
+        findings.impossible(f"the largest of graded events, and neurons add them up: {_first(maxima)}")
     for layer in shapes.layers:
         if layer.host_edges:
             text = f"the host computes {', '.join(edge.name for edge in layer.host_edges)} of the static input"
@@ -113,7 +120,7 @@ def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) 
             findings.impossible(f"analog neurons, and the chip spikes: {where}")
         elif not set(MODELS.get(kind, ())) & set(models):
             findings.impossible(f"{kind} neurons, and the chip has {', '.join(models)}: {where}")
-        elif all("bitshift" in model for model in set(MODELS[kind]) & set(models)):
+        elif kind != "relay" and all("bitshift" in model for model in set(MODELS[kind]) & set(models)):
             findings.notes.append(f"time constants of {where} are rounded to powers of two")
     resets = fit.get("reset")
     unknown = {layer.reset for layer in shapes.layers if layer.kind in MODELS}

@@ -99,7 +99,7 @@ def _weights(activity: Activity, layer: Layer[Connection], memory: Mapping[str, 
 
 def _state(layer: Layer[Connection], memory: Mapping[str, Any], *, events: float, steps: int) -> Accesses:
     values = layer.state * layer.neurons
-    sweep = values * steps if layer.kind != "integrate_and_fire" else 0
+    sweep = values * steps if layer.kind not in ("integrate_and_fire", "relay") else 0
     return Accesses(2 * (events + sweep), values, memory["state_bits"])
 
 

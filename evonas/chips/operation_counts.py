@@ -10,7 +10,7 @@ from __future__ import annotations
 from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
 from evonas.chips.profile import Profile
-from evonas.chips.topology import is_static_input, size
+from evonas.chips.topology import is_graded_maximum, is_static_input, size
 from evonas.errors import UnpriceableError
 from evonas.measurement import Activity, Connection
 
@@ -66,7 +66,11 @@ def check_possible(activity: Activity, profile: Profile) -> None:
         UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do.
     """
     if "mac" not in profile.energy:
-        real = [edge.name for edge in activity.connections if edge.element == "real" and not is_static_input(edge)]
+        real = [
+            edge.name
+            for edge in activity.connections
+            if (edge.element == "real" or is_graded_maximum(edge)) and not is_static_input(edge)
+        ]
         if real:
             raise UnpriceableError(_unpriced("mac", real, profile))
 
@@ -95,7 +99,9 @@ def _needs(edge: Connection, profile: Profile, *, assumed: Deployment, samples: 
     events, graded, macs = sum(edge.events), sum(edge.graded), sum(edge.macs[:1] if once else edge.macs)
     if edge.element == "binary" or events:
         needs.append(("synop", events))
-    if edge.element == "graded" or graded:
+    if is_graded_maximum(edge):
+        needs.append(("mac", graded))
+    elif edge.element == "graded" or graded:
         has_graded = "synop_graded" in profile.energy or profile.fit.get("graded_spikes", False)
         needs.append(("synop_graded", graded) if has_graded else ("synop", sum(edge.unrolled)))
     if edge.element == "real" or macs:

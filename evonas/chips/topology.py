@@ -86,6 +86,11 @@ def is_static_input(edge: Edge) -> bool:
     return edge.static and edge.element == "real" and edge.sources == (INPUT,)
 
 
+def is_graded_maximum(edge: Edge) -> bool:
+    """Return whether the edge takes the largest of graded elements: no sum of events can make it."""
+    return edge.operation == "max_pool" and edge.element == "graded"
+
+
 @overload
 def topology(network: Activity) -> Topology[Connection]: ...
 @overload
@@ -116,7 +121,7 @@ def topology(network: Network) -> Topology[Any]:
         name = population.name
         if is_plan:
             dynamics = population.dynamics
-            kind, state, reset = dynamics.kind, dynamics.state_variables, dynamics.reset
+            kind, state, reset = dynamics.kind, population.state, dynamics.reset
         else:
             kind, state, reset = population.kind, population.state, ""
         depth.setdefault(name, 1)

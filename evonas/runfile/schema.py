@@ -14,7 +14,17 @@ from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS, Ladder
 from evonas.engine.virtual_clock import MOST_PARALLEL
 from evonas.objective import LARGEST
 from evonas.options import LARGEST_SEED, SHARE
-from evonas.training.training_settings import BATCH_SIZE, CLIP_NORM, RATE, STEPS, WEIGHT_DECAY, Training
+from evonas.training.training_settings import (
+    BATCH_SIZE,
+    CLIP_NORM,
+    LABEL_SMOOTHING,
+    RATE,
+    STEPS,
+    WARM_UP,
+    WEIGHT_DECAY,
+    Loss,
+    Training,
+)
 
 MOST_WORKERS = 100_000
 MOST_CPUS = 1024
@@ -152,6 +162,14 @@ class TrainingSection(_Section):
         default=Training.clip_norm, ge=CLIP_NORM.low, le=CLIP_NORM.high, allow_inf_nan=False, strict=True
     )
     """Gradients of a larger norm are scaled down to this."""
+    warm_up: float = Field(default=Training.warm_up, ge=0, le=WARM_UP.high, allow_inf_nan=False, strict=True)
+    """Part of the schedule in which the learning rate rises in a line from 0; the cosine fills the rest."""
+    loss: Loss = Training.loss
+    """Cross entropy of the mean over time of the readout's potentials, or the mean of those of each time step."""
+    label_smoothing: float = Field(
+        default=Training.label_smoothing, ge=0, le=LABEL_SMOOTHING.high, allow_inf_nan=False, strict=True
+    )
+    """Part of a label that is spread evenly over all classes while training."""
     train_neurons: bool = Field(default=Training.train_neurons, strict=True)
     """Whether thresholds and time constants are trained along with the weights."""
     search_surrogates_every: int | None = Field(

@@ -127,7 +127,7 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
 
     Args:
         planned: The connection.
-        weight: Its weights; with None (`pool`, `skip`) the whole kernel counts.
+        weight: Its weights; with None (`pool`, `max_pool`, `skip`) the whole kernel counts.
     """
     channels, height, width = planned.in_shape
     if planned.is_linear:
@@ -139,12 +139,13 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
     if weight is None:
         shape = (planned.out_shape[0], channels // planned.groups, planned.kernel, planned.kernel)
         weight = torch.ones(shape)
+    beyond = [(out - 1) * planned.stride + planned.kernel - 2 * planned.padding for out in planned.out_shape[1:]]
     reaching: Tensor = conv2d_input(
-        (1, channels, height, width),
+        (1, channels, max(height, beyond[0]), max(width, beyond[1])),  # the border may cut windows off
         (weight.detach() != 0).double(),
         torch.ones(1, *planned.out_shape, dtype=torch.float64, device=weight.device),
         stride=planned.stride,
         padding=planned.padding,
         groups=planned.groups,
     )
-    return reaching[0].round().long()
+    return reaching[0, :, :height, :width].round().long()

@@ -74,6 +74,13 @@ class Network(nn.Module):
     def forward(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
         """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
 
+        Arguments and errors are those of `potentials`.
+        """
+        return self.potentials(data, recorder).mean(0)
+
+    def potentials(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
+        """Return the `(time, batch, classes)` potentials of the readout.
+
         Args:
             data: `(time, batch, c, h, w)`; a static image has time 1 and is repeated where it meets a stateful neuron.
             recorder: Sees what happens on the way, and counts it over any number of batches.
@@ -99,7 +106,7 @@ class Network(nn.Module):
                 images[(population.name,)] = output.flatten(0, 1)
                 if recorder is not None:
                     recorder.see(population.name, output)
-        return outputs[-1].mean(0)
+        return outputs[-1]
 
     def _current(self, edge: PlannedConnection, images: dict[tuple[str, ...], Tensor], *, batch: int) -> Tensor:
         """Return the `(time, batch, ...)` current of a connection, from all time steps at once."""

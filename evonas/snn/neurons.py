@@ -65,20 +65,20 @@ class Neuron(nn.Module):
         self._last = None
 
     def forward(self, current: Tensor, *, updates: Tensor | None = None) -> Tensor:
-        """Return `(time, batch, ...)` spikes in {0, 1}, potentials (readout) or rates (analog).
+        """Return `(time, batch, ...)` spikes in {0, 1}, potentials (readout), rates (analog) or the currents (relay).
 
         Args:
-            current: `(time, batch, ...)`; time 1 is a static current. Analog neurons keep it static.
+            current: `(time, batch, ...)`; time 1 is a static current. Analog neurons and relays keep it static.
             updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each
                 step is added. Static neurons add the same to each.
 
         Raises:
             ValueError: If the current has another number of time steps.
         """
-        if self.dynamics.kind == "analog":
+        if not self.dynamics.has_memory:
             if updates is not None:
                 updates += torch.count_nonzero(current.flatten(1), dim=1)
-            return torch.relu(current)
+            return torch.relu(current) if self.dynamics.kind == "analog" else current
         parameters, known = self._parameters_and_rule()
         return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
 
@@ -92,7 +92,7 @@ class Neuron(nn.Module):
             state: State before the step; None is at rest.
             updates: `(1,)` int64 count, to which active updates are added as by `forward`.
         """
-        if self.dynamics.kind == "analog":
+        if not self.dynamics.has_memory:
             return self(current[None], updates=updates)[0], None
         parameters, known = self._parameters_and_rule()
         return scan_step(current, parameters, state=state, updates=updates, known=known)
@@ -121,7 +121,7 @@ class Neuron(nn.Module):
         """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.
 
         Raises:
-            SpaceError: If the neurons are analog, which Norse does not step.
+            SpaceError: If they are analog or relays, which Norse does not step.
         """
         return norse_parameters(self.dynamics, dict(self.named_parameters()))
 
@@ -138,11 +138,11 @@ def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> Neu
         constants: The tensors of the names in `PARAMETERS[kind]`. A time constant below 1 ms acts as 1 ms.
 
     Raises:
-        SpaceError: If the neurons are analog, which Norse does not step.
+        SpaceError: If they are analog or relays, which Norse does not step.
     """
     kind, surrogate = dynamics.kind, dynamics.surrogate
-    if kind == "analog":
-        raise SpaceError("Analog neurons have no state and no parameters.")
+    if not dynamics.has_memory:
+        raise SpaceError(f"Neurons of kind {kind!r} have no state and no parameters.")
     rates = {name: 1000.0 / constants[name].clamp(min=DT_MS) for name in PARAMETERS[kind] if name.startswith("tau")}
     like = constants[PARAMETERS[kind][0]]
     zero = like.new_zeros(())

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import avg_pool2d, conv2d, max_pool2d
 
 from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
@@ -95,6 +95,24 @@ class AveragePool(nn.Module):
         return self.gain * conv2d(images, self.window, stride=self.stride, padding=self.padding, groups=groups)
 
 
+class MaxPool(nn.Module):
+    """Largest element of a square window: of spikes, whether there is one. What lies beyond the border never wins.
+
+    The gradient goes to the largest element, the first of equal ones.
+    """
+
+    weight = None
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.padding = planned.kernel, planned.stride, planned.padding
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the `(image, c, h, w)` largest elements."""
+        # ceil_mode keeps windows that the border cuts off; those of odd kernels with padding never are
+        return max_pool2d(images, self.kernel, self.stride, self.padding, ceil_mode=not self.padding)
+
+
 class Skip(nn.Module):
     """The images themselves, times the gain."""
 
@@ -132,6 +150,25 @@ class SpatialMeanLinear(nn.Module):
         return self.gain * self.linear(means)  # type: ignore[no-any-return]
 
 
+class DenseNorm(nn.Module):
+    """Linear layer without bias on all positions, normalised: `(image, c, h, w)` to `(image, c, 1, 1)`."""
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.linear = nn.Linear(planned.fan_in, planned.out_shape[0], bias=False)
+        self.norm = nn.BatchNorm2d(planned.out_shape[0])
+        nn.init.constant_(self.norm.weight, planned.gain)
+
+    @property
+    def weight(self) -> Tensor:
+        """Weights of the linear layer, `(channels, c * h * w)`, the positions of a channel side by side."""
+        return self.linear.weight
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the `(image, c, 1, 1)` products, normalised."""
+        return self.norm(self.linear(images.flatten(1))[..., None, None])  # type: ignore[no-any-return]
+
+
 class FlatLinear(nn.Module):
     """Linear layer without bias on all positions: `(image, c, h, w)` to `(image, classes)`, times the gain."""
 
@@ -164,8 +201,10 @@ def make_operation(planned: PlannedConnection) -> nn.Module:
 
 _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "conv": ConvNorm,
+    "dense": DenseNorm,
     "linear": SpatialMeanLinear,
     "flat_linear": FlatLinear,
     "pool": AveragePool,
+    "max_pool": MaxPool,
     "skip": Skip,
 }

@@ -99,7 +99,7 @@ class TrainingEvaluator:
         gradients = [parameter.grad for parameter in flat if parameter.grad is not None]
         optimizer = optimizer_of(groups, settings)
         batches = math.ceil(len(train) / settings.batch_size)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * batches)
+        schedule = learning_rate_schedule(optimizer, steps=settings.epochs * batches, warm_up=settings.warm_up)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         network.train()
         search = None if self._search is None else self._search(network)
@@ -118,7 +118,7 @@ class TrainingEvaluator:
                     rate = float(schedule.get_last_lr()[0])
                     search.move(partial(self._losses, network, seed), looked_at, learning_rate=rate)
                 inputs = train.inputs(index, time_steps=steps, seed=seed)
-                loss = nn.functional.cross_entropy(network(inputs), train.labels[index])
+                loss = self._loss(network, inputs, train.labels[index])
                 if not torch.isfinite(loss):
                     raise TrainingDivergedError(f"The loss is {loss.item()} in epoch {epoch + 1} of {job.epochs}.")
                 for gradient in gradients:
@@ -132,6 +132,19 @@ class TrainingEvaluator:
         if search is None:
             return Trained(float(samples * steps))
         return Trained((samples + search.samples) * steps, tuple(search.trace))
+
+    def _loss(self, network: Network, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        smoothing = self._training.label_smoothing
+        if self._training.loss == "of_mean":
+            return nn.functional.cross_entropy(network(inputs), labels, label_smoothing=smoothing)
+        if not hasattr(network, "potentials"):
+            raise EvonasError(
+                f"The network, a {type(network).__name__}, has no `potentials`, whose loss at each time step is asked "
+                'for. Give it a method that returns (time, batch, classes), or set training.loss to "of_mean".'
+            )
+        potentials = network.potentials(inputs)
+        repeated = labels.repeat(len(potentials))
+        return nn.functional.cross_entropy(potentials.flatten(0, 1), repeated, label_smoothing=smoothing)
 
     def _losses(self, network: Network, seed: Sequence[int], samples: torch.Tensor) -> torch.Tensor:
         inputs = self._train.inputs(samples, time_steps=network.plan.time_steps, seed=seed)
@@ -163,6 +176,22 @@ class TrainingEvaluator:
             class_samples=tuple(torch.bincount(labels, minlength=classes).tolist()),
             class_hits=tuple(hits.tolist()),
         )
+
+
+def learning_rate_schedule(
+    optimizer: torch.optim.Optimizer, *, steps: int, warm_up: float
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return a line from 0 over a part `warm_up` of `steps`, then a cosine to 0; with no warm-up the cosine alone."""
+    rising = min(round(warm_up * steps), steps - 1)
+    if not rising:
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _seed(job: Job) -> int:

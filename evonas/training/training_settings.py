@@ -17,9 +17,15 @@ WEIGHT_DECAY = Number(0, 10)
 
 CLIP_NORM = Number(1e-6, 1e6)
 
+WARM_UP = Number(0, 1)
+
+LABEL_SMOOTHING = Number(0, 0.9)
+
 STEPS = Whole(1, 10**9)
 
 Paths = Literal["drawn", "all"]
+
+Loss = Literal["of_mean", "of_each_step"]
 
 _TRAINING_RULES: dict[str, OptionRule] = {
     "epochs": Whole(1, MOST_EPOCHS),
@@ -27,6 +33,9 @@ _TRAINING_RULES: dict[str, OptionRule] = {
     "learning_rate": RATE,
     "weight_decay": WEIGHT_DECAY,
     "clip_norm": CLIP_NORM,
+    "warm_up": WARM_UP,
+    "loss": OneOf(get_args(Loss)),
+    "label_smoothing": LABEL_SMOOTHING,
     "train_neurons": Flag(),
     "search_surrogates_every": OrNone(STEPS),
 }
@@ -54,9 +63,14 @@ class Training:
     Attributes:
         epochs: Epochs of the whole schedule: those of the top rung. A lower rung stops on the way.
         batch_size: Samples a step.
-        learning_rate: At the first step.
+        learning_rate: At the first step, or at the end of the warm-up.
         weight_decay: Of AdamW, on convolution and linear weights.
         clip_norm: Gradients of a larger norm are scaled down to this.
+        warm_up: Part of the schedule in which the learning rate rises in a line from 0; the cosine fills the rest.
+        loss: `"of_mean"`: cross entropy of the mean over time of the readout's potentials; `"of_each_step"`: mean over
+            time of the cross entropy of each step's potentials. Source: TET (Deng et al., ICLR 2022), without its
+            second term.
+        label_smoothing: Part of a label that is spread evenly over all classes while training.
         train_neurons: Whether time constants and thresholds are trained too.
         search_surrogates_every: Training steps between two searches of the widths of surrogate gradients, stage by
             stage; None where each network keeps its own.
@@ -70,6 +84,9 @@ class Training:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
+    warm_up: float = 0.0
+    loss: Loss = "of_mean"
+    label_smoothing: float = 0.0
     train_neurons: bool = False
     search_surrogates_every: int | None = None
 

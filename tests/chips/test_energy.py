@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from recorded import recorded
 from relaxed_twin import one_hot, take_weights
 
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
 from evonas.chips.band import Band
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import EnergyEstimate, compose, estimate, joules
@@ -24,6 +26,7 @@ from evonas.errors import OptionError, ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
+from evonas.snn.network import Network
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from objectives.energy import expected, objective
 from spaces.spatial_temporal import space
@@ -480,3 +483,42 @@ def test_expected_joules_say_what_they_leave_out() -> None:
     assert expected(profile="loihi1_davies", part="total").uncounted == ("static power",)
     assert expected(profile="sram45_int8").uncounted == ("accesses to memory",)
     assert expected(profile="odin28").uncounted == ("that a spike reads a full row of synapses, zeros included",)
+
+
+PRICED = [file.stem for file in sorted(SHIPPED.glob("*.toml")) if file.stem not in ("loihi2", "speck2f")]
+"""The profiles that have an energy."""
+
+
+def pooling(pool: str, *, frames: bool) -> tuple[Network, torch.Tensor]:
+    """Return a network that takes the maximum of spikes, by relays or by neurons, or of event frames; and its data."""
+    draft = Draft((4, 2, 8, 8) if frames else (2, 8, 8), time_steps=4)
+    source = "input"
+    if not frames:
+        convolution = Incoming("conv", ("input",), "conv", channels=4, kernel=3)
+        source = draft.add("spikes", Dynamics("lif_box", v_th=0.4), incoming=[convolution])
+    dynamics = Dynamics("relay") if pool == "max_pool" else Dynamics("integrate_and_fire", v_th=0.5)
+    draft.add("pooled", dynamics, incoming=[Incoming("pool", (source,), pool, kernel=3, stride=2)])
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("pooled",), "linear", channels=3)])
+    torch.manual_seed(0)
+    network = Network(draft.finish())
+    if pool == "pool":
+        network.operations["pool"].gain = 9.0  # a sum, whose weights of 1 lift a neuron above its threshold
+    return network, torch.rand(4 if frames else 1, 6, 2, 8, 8).mul(3).round()
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_relays_of_spikes_cost_what_neurons_cost_that_one_spike_fires(name: str) -> None:
+    profile = load(name)
+    counts = [recorded(*pooling(pool, frames=False))[1] for pool in ("max_pool", "pool")]
+    assert counts[0].connections[1].events == counts[1].connections[1].events
+    assert sum(counts[0].connections[1].events) > 0
+    assert joules(counts[0], profile) == pytest.approx(joules(counts[1], profile), rel=1e-12)
+
+
+def test_the_largest_of_graded_events_costs_arithmetic_and_has_no_price_on_a_chip_without() -> None:
+    _, counts = recorded(*pooling("max_pool", frames=True))
+    (compared,) = [edge for edge in counts.connections if edge.operation == "max_pool"]
+    assert joules(counts, load("arith45_fp32")) > 4.6e-12 * sum(compared.graded) / counts.samples > 0
+    for name in ("loihi1_davies", "truenorth28"):
+        with pytest.raises(UnpriceableError, match=r"has no price for multiply-accumulates .* which pool would need"):
+            joules(counts, load(name))

@@ -133,6 +133,31 @@ def test_too_many_cores_say_how_many() -> None:
     assert result.degree > 0
 
 
+TILES = {"operation": "max_pool", "kernel": 2, "stride": 2}
+RELAY = Dynamics("relay")
+
+
+@pytest.mark.parametrize(
+    "name", ["loihi1_davies", "truenorth28", "odin28", "speck2f", "xylo_a2", "spinnaker1", "loihi2"]
+)
+def test_relays_of_spikes_take_the_room_of_neurons_that_one_spike_fires(name: str) -> None:
+    dynamics = IF if name in ("truenorth28", "speck2f") else LIF
+    convolution = {"operation": "conv", "channels": 4, "kernel": 3, "stride": 2, "depthwise": True}
+    plans = [
+        planned((dynamics, {**CONV, "channels": 4}), layer, (READOUT, {"operation": "linear", "channels": 10}))
+        for layer in ((RELAY, TILES), (dynamics, convolution))
+    ]
+    relayed, fired = (check(plan, load(name)) for plan in plans)
+    assert relayed.cores == fired.cores
+    assert not [text for text in relayed.violations if text not in fired.violations]
+
+
+def test_the_largest_of_graded_events_does_not_fit_on_a_chip_that_adds_them_up() -> None:
+    plan = planned((RELAY, TILES), (LIF, {**CONV, "channels": 4}))
+    for name in ("loihi1_davies", "loihi2"):
+        assert "the largest of graded events, and neurons add them up: e0" in check(plan, load(name)).violations
+
+
 def test_real_numbers_and_analog_neurons_do_not_fit_on_a_chip_that_spikes() -> None:
     plan = planned((Dynamics("analog"), {**CONV, "channels": 4}), (LIF, {**CONV, "channels": 4}))
     result = check(plan, LOIHI)

@@ -66,6 +66,9 @@ batch_size = 32
 learning_rate = 5e-3
 weight_decay = 1e-4
 clip_norm = 5.0
+warm_up = 0.1
+loss = "of_each_step"
+label_smoothing = 0.05
 train_neurons = false
 
 [workers]

@@ -222,8 +222,8 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     ),
     "training": (
         Training,
-        ("epochs", "batch_size", "learning_rate", "weight_decay", "clip_norm", "train_neurons",
-         "search_surrogates_every"),
+        ("epochs", "batch_size", "learning_rate", "weight_decay", "clip_norm", "warm_up", "loss", "label_smoothing",
+         "train_neurons", "search_surrogates_every"),
     ),
     "relaxation": (
         Relaxation,

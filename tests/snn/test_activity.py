@@ -23,7 +23,8 @@ from evonas.snn.network import Network
 
 def planned(**given) -> PlannedConnection:
     draft = Draft((given.pop("in_channels", 4), *given.pop("size", (8, 8))), time_steps=2)
-    draft.add("target", Dynamics("lif_box"), incoming=[Incoming("edge", (INPUT,), **given)])
+    kind = "relay" if given["operation"] == "max_pool" else "lif_box"
+    draft.add("target", Dynamics(kind), incoming=[Incoming("edge", (INPUT,), **given)])
     return draft.finish().connections[0]
 
 
@@ -54,7 +55,12 @@ LAYERS = {
     "depthwise 3x3": {"operation": "conv", "channels": 4, "kernel": 3, "depthwise": True},
     "pool": {"operation": "pool", "kernel": 3, "size": (4, 6)},
     "pool on 2x2": {"operation": "pool", "kernel": 3, "size": (2, 2)},
+    "max pool": {"operation": "max_pool", "kernel": 3, "size": (4, 6)},
+    "max pool stride 2 on 5x4": {"operation": "max_pool", "kernel": 3, "stride": 2, "size": (5, 4)},
+    "max pool 2x2 on 7x4": {"operation": "max_pool", "kernel": 2, "stride": 2, "size": (7, 4)},
+    "max pool 4x4 on 1x6": {"operation": "max_pool", "kernel": 4, "stride": 4, "size": (1, 6)},
     "skip": {"operation": "skip"},
+    "dense": {"operation": "dense", "channels": 7, "size": (3, 2)},
     "linear": {"operation": "linear", "channels": 7, "size": (3, 2)},
     "flat linear": {"operation": "flat_linear", "channels": 7, "size": (3, 2)},
 }
@@ -68,7 +74,8 @@ def test_fan_out_dense_and_fan_in_equal_a_loop_over_every_synapse(name, pruned):
     if edge.weights:
         shape = (edge.out_shape[0], edge.in_shape[0] // edge.groups, edge.kernel, edge.kernel)
         generator = torch.Generator().manual_seed(3)
-        shape = {"linear": shape[:2], "flat_linear": (edge.out_shape[0], edge.fan_in)}.get(edge.operation, shape)
+        flat = (edge.out_shape[0], edge.fan_in)
+        shape = {"linear": shape[:2], "flat_linear": flat, "dense": flat}.get(edge.operation, shape)
         weight = torch.rand(shape, generator=generator)
         if pruned != "all weights":
             weight = weight * (weight > 0.5)

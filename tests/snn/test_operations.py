@@ -19,7 +19,8 @@ from evonas.snn.operations import make_operation
 
 def plan_of(*incoming: Incoming, size: tuple[int, int] = (6, 5), kind: str = "lif_box") -> Plan:
     draft = Draft((4, *size), time_steps=2)
-    draft.add("target", Dynamics(kind, v_th=0.5), incoming=incoming)
+    kind = "relay" if any(edge.operation == "max_pool" for edge in incoming) else kind
+    draft.add("target", Dynamics(kind, v_th=0.5), incoming=incoming)  # type: ignore[arg-type]
     draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("target",), "linear", channels=3)])
     return draft.finish()
 
@@ -112,7 +113,7 @@ def test_currents_of_what_is_static_are_added_at_each_time_step():
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_says_which_weights_it_has(operation):
-    edge = planned(operation, channels=0 if operation in ("pool", "skip") else 7, kernel=3)
+    edge = planned(operation, channels=0 if operation in ("pool", "max_pool", "skip") else 7, kernel=3)
     weight = make_operation(edge).weight
     assert (0 if weight is None else weight.numel()) == edge.weights
 
@@ -130,9 +131,9 @@ def test_an_operation_of_ones_own_is_counted_by_the_weights_that_it_says_it_has(
     assert activity.connections[0].macs == (0, 0)
 
 
-@pytest.mark.parametrize("operation", ["conv2d", "Skip", "identity", "", "max_pool", None])
+@pytest.mark.parametrize("operation", ["conv2d", "Skip", "identity", "", "maxpool", None])
 def test_an_unknown_operation_is_refused_by_plans_and_by_networks(operation):
-    known = r"The operation of the connection 'edge' must be one of conv, linear, flat_linear, pool, skip, got"
+    known = r"The operation of the connection 'edge' must be one of conv, dense, linear, flat_linear, pool, max_pool, skip, got"
     with pytest.raises(SpaceError, match=known):
         planned(operation)
     with pytest.raises(SpaceError, match=known):
@@ -143,3 +144,115 @@ def test_an_unknown_operation_is_refused_by_plans_and_by_networks(operation):
 def test_a_kernel_without_a_centre_and_a_stride_that_does_not_move_are_refused(wrong):
     with pytest.raises(SpaceError, match=r"kernel of the connection 'edge' must be odd.*stride 1 or more, got kernel"):
         planned("pool", **wrong)
+
+
+WINDOWS = [(2, 2, (6, 5)), (4, 4, (6, 5)), (3, 3, (7, 1)), (3, 1, (4, 6)), (3, 2, (5, 5)), (5, 1, (1, 1))]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "size"), WINDOWS)
+def test_a_max_pool_is_the_largest_of_what_lies_within_its_window_and_never_the_border(kernel, stride, size):
+    edge = plan_of(Incoming("edge", (INPUT,), "max_pool", kernel=kernel, stride=stride), size=size).connections[0]
+    images = -1 - torch.rand(2, 4, *size)  # below the zeros of a border
+    padding = 0 if kernel == stride else kernel // 2
+    rows, columns = (
+        [list(range(max(first, 0), min(first + kernel, length))) for first in range(-padding, length - padding, stride)]
+        for length in size
+    )
+    expected = torch.stack(
+        [torch.stack([images[:, :, row][..., column].amax((-2, -1)) for column in columns], -1) for row in rows], -2
+    )
+    assert torch.equal(make_operation(edge)(images), expected)
+    assert edge.out_shape == (4, -(-size[0] // stride), -(-size[1] // stride))
+
+
+def test_the_gradient_of_a_max_pool_goes_to_the_largest_element_alone():
+    images = torch.arange(60.0, dtype=torch.float64).reshape(1, 4, 5, 3).flip(-1).requires_grad_()
+    pool = make_operation(
+        plan_of(Incoming("edge", (INPUT,), "max_pool", kernel=2, stride=2), size=(5, 3)).connections[0]
+    )
+    assert torch.autograd.gradcheck(pool, images, eps=1e-3)
+    (gradient,) = torch.autograd.grad(pool(images).sum(), images)
+    assert gradient.sum() == gradient.count_nonzero() == 4 * 3 * 2
+    of_ties = torch.zeros(1, 4, 5, 3, requires_grad=True)
+    (gradient,) = torch.autograd.grad(pool(of_ties)[..., 0, 0].sum(), of_ties)
+    assert gradient.nonzero()[:, 2:].unique(dim=0).tolist() == [[0, 0]]
+
+
+def test_max_pooled_spikes_are_those_of_neurons_that_one_spike_fires_and_that_are_reset_to_zero():
+    draft = Draft((3, 7, 5), time_steps=6)
+    draft.add(
+        "spikes", Dynamics("lif_box", v_th=0.4), incoming=[Incoming("conv", (INPUT,), "conv", channels=4, kernel=3)]
+    )
+    draft.add("pooled", Dynamics("relay"), incoming=[Incoming("max", ("spikes",), "max_pool", kernel=3, stride=2)])
+    sums = Incoming("sum", ("spikes",), "pool", kernel=3, stride=2)
+    draft.add("summed", Dynamics("integrate_and_fire", v_th=0.5), incoming=[sums])
+    draft.add("readout", Dynamics("readout"),
+              incoming=[Incoming(f"of {name}", (name,), "linear", channels=3) for name in ("pooled", "summed")])  # fmt: skip
+    plan = draft.finish()
+    assert {edge.element for edge in plan.connections[1:]} == {"binary"}
+    seen: dict[str, Tensor] = {}
+    network = Network(plan)
+    network.operations["sum"].gain = 9.0  # the weights of a sum are 1
+    for name in ("pooled", "summed"):
+        network.neurons[name].register_forward_hook(lambda _, __, output, name=name: seen.update({name: output}))
+    with torch.no_grad():
+        _, activity = recorded(network, torch.rand(1, 8, 3, 7, 5))
+    assert torch.equal(seen["pooled"], seen["summed"])
+    assert 0 < seen["pooled"].mean() < 1
+    pooled, summed_up = activity.populations[1:3]
+    assert (pooled.spikes, pooled.updates, pooled.state) == (summed_up.spikes, summed_up.updates, summed_up.state)
+    assert activity.connections[1].events == activity.connections[2].events
+
+
+def test_relays_hand_on_the_class_of_what_they_read():
+    def classes(shape: tuple[int, ...], kind: str) -> list[str]:
+        draft = Draft(shape, time_steps=3)
+        draft.add("data", Dynamics("relay"), incoming=[Incoming("a", (INPUT,), "max_pool", kernel=2, stride=2)])
+        draft.add("layer", Dynamics(kind), incoming=[Incoming("b", ("data",), "conv", channels=2)])
+        draft.add("again", Dynamics("relay"), incoming=[Incoming("c", ("layer",), "skip")])
+        twice = [Incoming("d", ("again",), "skip"), Incoming("e", ("again",), "skip")]
+        draft.add("sum", Dynamics("relay"), incoming=twice)
+        draft.add("readout", Dynamics("readout"), incoming=[Incoming("f", ("sum",), "linear", channels=2)])
+        plan = draft.finish()
+        assert torch.isfinite(Network(plan)(torch.rand(shape[0] if len(shape) == 4 else 1, 2, *shape[-3:]))).all()
+        return [edge.element for edge in plan.connections]
+
+    assert classes((1, 4, 4), "lif") == ["real", "real", "binary", "binary", "binary", "real"]
+    assert classes((3, 1, 4, 4), "analog") == ["graded", "graded", "real", "real", "real", "real"]
+
+
+@pytest.mark.parametrize(("kind", "others"), [("lif", []), ("relay", [Incoming("skip", ("before",), "skip")])])
+def test_a_max_pool_into_anything_but_relays_of_its_own_is_refused(kind, others):
+    draft = Draft((2, 4, 4), time_steps=2)
+    draft.add("before", Dynamics("lif"), incoming=[Incoming("conv", (INPUT,), "conv", channels=2)])
+    pool = Incoming("pool", ("before",), "max_pool", kernel=3)
+    with pytest.raises(SpaceError, match=r"'pool' must be the one connection into a population of kind 'relay', got"):
+        draft.add("target", Dynamics(kind), incoming=[pool, *others])
+
+
+def test_a_dense_layer_is_a_normalised_convolution_whose_kernel_is_the_map():
+    edge = planned("dense", channels=7)
+    dense, images = make_operation(edge).double(), torch.rand(8, 4, 6, 5, dtype=torch.float64, requires_grad=True)
+    weight = dense.weight.detach().unflatten(1, edge.in_shape).requires_grad_()
+    products = nn.functional.conv2d(images, weight)
+    expected = (products - products.mean(0)) / torch.sqrt(products.var(0, unbiased=False) + dense.norm.eps)
+    torch.testing.assert_close(dense(images), expected)
+    ours = torch.autograd.grad(dense(images)[0].square().sum(), [images, dense.weight])
+    theirs = torch.autograd.grad(expected[0].square().sum(), [images, weight])
+    torch.testing.assert_close(ours[0], theirs[0])
+    torch.testing.assert_close(ours[1], theirs[1].flatten(1))
+    assert (edge.out_shape, edge.weights, edge.biases, edge.dense) == ((7, 1, 1), 840, 7, 840)
+
+
+def test_relays_take_a_later_connection_only_where_their_class_stays_what_readers_know():
+    draft = Draft((2, 4, 4), time_steps=3)
+    draft.add("spikes", Dynamics("lif"), incoming=[Incoming("conv", (INPUT,), "conv", channels=2)])
+    draft.add("relay", Dynamics("relay"), incoming=[Incoming("skip", ("spikes",), "skip")])
+    draft.add("later", Dynamics("lif"), incoming=[Incoming("on", ("relay",), "conv", channels=2)])
+    back = Incoming("back", ("later",), "skip", delay=1)
+    with pytest.raises(SpaceError, match="relay hands on what it reads, binary, and with 'back' its sum would be real"):
+        draft.connect("relay", back)
+    draft.add("sum", Dynamics("relay"), incoming=[Incoming(name, ("later",), "conv", channels=2) for name in "ab"])
+    draft.connect("sum", replace(back, name="again"))
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("sum",), "linear", channels=3)])
+    assert torch.isfinite(Network(draft.finish())(torch.rand(1, 4, 2, 4, 4))).all()

@@ -22,7 +22,7 @@ from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
-from evonas.training.trainer import TrainingEvaluator
+from evonas.training.trainer import TrainingEvaluator, learning_rate_schedule
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
@@ -271,3 +271,52 @@ def test_an_evaluator_gives_the_threads_of_torch_back(data: SearchData, genotype
     assert torch.get_num_threads() == former
     measure(job(genotype, epochs=1))
     assert (during, torch.get_num_threads()) == ([former + 1], former)
+
+
+@pytest.mark.parametrize(("warm_up", "rising"), [(0.0, 0), (0.2, 2), (1.0, 9)])
+def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(warm_up: float, rising: int) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    schedule = learning_rate_schedule(optimizer, steps=10, warm_up=warm_up)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    falling = 0.25 * (1 + np.cos(np.pi * np.arange(10 - rising) / (10 - rising)))
+    assert rates[rising:] == pytest.approx(falling)
+    assert rates[:rising] == pytest.approx(0.5 * np.arange(1, rising + 1) / (rising + 1))
+
+
+def test_the_loss_is_of_the_mean_over_time_or_of_each_time_step(data: SearchData, genotype: Genotype) -> None:
+    torch.manual_seed(0)
+    network = space.build(genotype, data.input_shape, data.classes).eval()
+    inputs, labels = torch.rand(1, 8, 1, 8, 8), torch.arange(8)
+    potentials = network.potentials(inputs)
+    assert potentials.shape == (3, 8, 10)
+    assert torch.equal(potentials.mean(0), network(inputs))
+    entropy = torch.nn.functional.cross_entropy
+    expected = {
+        "of_mean": entropy(potentials.mean(0), labels, label_smoothing=0.1),
+        "of_each_step": torch.stack([entropy(step, labels, label_smoothing=0.1) for step in potentials]).mean(),
+    }
+    for loss, value in expected.items():
+        measure = evaluator(data, loss=loss, label_smoothing=0.1)
+        torch.testing.assert_close(measure._loss(network, inputs, labels), value)
+    assert expected["of_mean"] != expected["of_each_step"]
+
+
+@pytest.mark.parametrize("recipe", [{"warm_up": 0.5}, {"loss": "of_each_step"}, {"label_smoothing": 0.1}])
+def test_each_part_of_the_recipe_changes_the_training(
+    data: SearchData, genotype: Genotype, recipe: dict[str, object]
+) -> None:
+    assert evaluator(data, **recipe)(job(genotype)) != evaluator(data)(job(genotype))
+
+
+def test_a_network_without_potentials_has_no_loss_of_each_step(data: SearchData) -> None:
+    class Flat(torch.nn.Sequential):
+        pass
+
+    network = Flat(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    own = TrainingEvaluator(space, data, training=Training(loss="of_each_step"))
+    with pytest.raises(EvonasError, match='The network, a Flat, has no `potentials`.*set training.loss to "of_mean"'):
+        own._loss(network, torch.rand(1, 4, 1, 8, 8), torch.zeros(4, dtype=torch.int64))  # type: ignore[arg-type]
