@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -38,7 +39,16 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> N
             f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
         )
     )
+    if data.seconds is not None:
+        console.print(plain(_durations(data.seconds, run.plan(genotype) if run.plan is not None else None)))
     if run.plan is not None and checks:
         planned = run.plan(genotype)
         for check in checks:
             console.print(plain(f"Network {genotype.key} {check(planned)}."))
+
+
+def _durations(seconds: float, planned: Any) -> str:
+    """Return how long a sample lasts, and a time step of a network where its plan says how many it has."""
+    steps = getattr(planned, "time_steps", None)
+    each = f", each of the {steps} time steps of this network {1000 * seconds / steps:.3g} ms" if steps else ""
+    return f"A sample lasts {1000 * seconds:.3g} ms on average{each}."
