@@ -121,7 +121,7 @@ class Dynamics:
         """Return the standard deviation of the potential after so many steps of white currents of deviation 1.
 
         Resets are left out. Currents divided by it bring neurons of any kind and time constants near their thresholds
-        about equally often. Analog neurons have that of the current, 1.
+        about equally often. Analog neurons and relays have that of the current, 1.
 
         Example:
             >>> Dynamics("integrate_and_fire").deviation(16)
@@ -129,7 +129,7 @@ class Dynamics:
             >>> round(Dynamics("lif_box", tau_mem_ms=20.0).deviation(100), 2)
             0.16
         """
-        if self.kind == "analog":
+        if not self.has_memory:
             return 1.0
         leak = 0.0 if self.kind == "integrate_and_fire" else DT_MS / self.tau_mem_ms
         v, i, total = 0.0, 1.0, 0.0

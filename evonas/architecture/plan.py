@@ -39,8 +39,8 @@ class PlannedConnection:
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
-        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; that of `conv` and `dense` is
-            trained, and this is where it begins.
+        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; that of `conv` and
+            `dense` is trained, and this is where it begins.
         delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
     """
 
