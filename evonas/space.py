@@ -69,6 +69,8 @@ class Space:
         rules: Which variables matter when.
         arrange: Brings an assignment of every variable into its canonical form, which all assignments with the same
             meaning share, before the rules apply. It must accept every assignment.
+        alike: `alike(assignment, input_shape)` returns the one of all assignments that are the same network on data
+            of this shape, where there are several; see `on`.
         build: `build(genotype, input_shape, classes)` returns the network. Not needed where the user's own
             `evaluate` reads the genotype. Here and below, `input_shape` is `(channels, height, width)` of static images
             or `(time, channels, height, width)` of event frames.
@@ -100,6 +102,7 @@ class Space:
         *,
         rules: Sequence[Rule] | Rule = (),
         arrange: Callable[[Assignment], Assignment] | None = None,
+        alike: Callable[[Assignment, Sequence[int]], Assignment] | None = None,
         build: Callable[..., Any] | None = None,
         relax: Callable[..., Any] | None = None,
         sizes: Sequence[str] = (),
@@ -125,6 +128,8 @@ class Space:
         self.operations = operations
         self.plan = plan
         self.arrange = arrange
+        self.alike = alike
+        self._input_shape: tuple[int, ...] | None = None
         self._narrowed: frozenset[str] = frozenset()
         self._surrogate_width = surrogate_width
         self.surrogate_widths = None if surrogate_width is None else self._range(surrogate_width)
@@ -182,30 +187,43 @@ class Space:
             raise SpaceError("This is no assignment of the space: " + "; ".join(faults) + ".")
         if self.arrange is not None:
             values = self.arrange(values)
+        if self.alike is not None and self._input_shape is not None:
+            one = self.alike(values, self._input_shape)
+            values = values if self._outside(one) else one
         for rule in self.rules:
             if not rule.when(values):
                 values = {name: value for name, value in values.items() if name not in rule.names}
-        self._check_within(values)
+        if outside := self._outside(values):
+            raise OutsideError(f"In canonical form the network has {outside} = {values[outside]!r}, which is left out.")
         return Genotype(values)
+
+    def on(self, input_shape: Sequence[int]) -> Space:
+        """Return the space on data of this shape, where assignments that are one network there are one genotype."""
+        space = copy.copy(self)
+        space._input_shape = tuple(input_shape)
+        return space._relaxing_itself()
 
     @property
     def is_narrowed(self) -> bool:
         """Whether the space was narrowed: some genotypes of a wider one are left out."""
         return bool(self._narrowed)
 
-    def _check_within(self, values: Assignment) -> None:
-        """Check that the active variables of an arranged assignment lie within this narrowed space.
-
-        Raises:
-            OutsideError: If one does not.
-        """
+    def _outside(self, values: Assignment) -> str | None:
+        """Return a variable of an arranged assignment whose value this narrowed space leaves out, if there is one."""
         for name in self._narrowed & values.keys():
             try:
                 is_within = self.variables[name].canonical(values[name]) == values[name]
             except SpaceError:
                 is_within = False
             if not is_within:
-                raise OutsideError(f"In canonical form the network has {name} = {values[name]!r}, which is left out.")
+                return name
+        return None
+
+    def _relaxing_itself(self) -> Space:
+        """Return this space, whose `relax` is told of it where it takes a space."""
+        if self.relax is not None and "within" in inspect.signature(self.relax).parameters:
+            self.relax = partial(self.relax, within=self)
+        return self
 
     def narrowed(self, only: Mapping[str, Any]) -> Space:
         """Return the space of only those genotypes whose active variables have values in `only`.
@@ -245,8 +263,7 @@ class Space:
         space.variables = variables
         space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
         space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
-        if self.relax is not None and "within" in inspect.signature(self.relax).parameters:
-            space.relax = partial(self.relax, within=space)
+        space._relaxing_itself()
         try:
             space.sample(np.random.default_rng(0))
         except SpaceError as error:

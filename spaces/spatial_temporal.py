@@ -124,6 +124,15 @@ def arrange(values: Assignment) -> Assignment:
     return arranged
 
 
+def alike(values: Assignment, input_shape: Sequence[int]) -> Assignment:
+    """Return the assignment that stands for a network on data of this shape.
+
+    Where the last cell has one position, the readout reads its mean and all of its positions alike: the mean it is.
+    """
+    reduction = int(values["stem.stride"]) * 2 ** levels_of(values)[-1]
+    return {**values, "readout.input": "mean"} if max(input_shape[-2:]) <= reduction else values
+
+
 def _variables() -> dict[str, Variable]:
     """Return the variables; sizes list their values from the smallest network to the largest."""
     variables: dict[str, Variable] = {"nodes": Integer(1, NODES)}
@@ -204,6 +213,7 @@ space = Space(
     _variables(),
     rules=_rules(),
     arrange=arrange,
+    alike=alike,
     build=build,
     relax=relax,
     sizes=("nodes", "layers", "channels", "stem.stride", "readout.input"),

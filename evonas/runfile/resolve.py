@@ -187,6 +187,7 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
     sections = Sections.of(data)
     space, space_faults = space_of(sections.search, sections.space)
     search_data, data_faults = search_data_of(sections.data)
+    space = space if space is None or search_data is None else space.on(search_data.input_shape)
     plan = plan_of(space, search_data)
     frames = frames_of(space, search_data, plan=plan)
     objectives, objective_faults = objectives_of(

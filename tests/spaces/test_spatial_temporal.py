@@ -10,6 +10,7 @@ import pytest
 import torch
 from recorded import recorded
 
+from evonas.architecture.trellis import READOUTS
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
 from evonas.variables import Choice, Integer
@@ -282,3 +283,34 @@ def test_genotypes_and_costs_need_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_where_the_last_cell_has_one_position_both_readouts_are_one_genotype_on_that_data():
+    down = {f"layer{layer}.move": "down" for layer in range(1, 5)}
+    mean, flat = (everything(layers=2, **down, **{"stem.stride": 2, "readout.input": way}) for way in READOUTS)
+    for shape, is_one in (((1, 8, 8), True), ((3, 2, 1, 5), True), ((1, 9, 8), False), ((1, 1, 28), False)):
+        on = space.on(shape)
+        assert (on.canonical(mean) == on.canonical(flat)) == is_one
+        assert on.canonical(mean) == space.canonical(mean)
+        assert (plan(space.canonical(flat), shape, CLASSES).connections[-1].in_shape[1:] == (1, 1)) == is_one
+        rng = np.random.default_rng(0)
+        for genotype in (on.sample(rng) for _ in range(50)):
+            at_one = plan(genotype, (1, *shape[-2:]), CLASSES).connections[-1].in_shape[1:] == (1, 1)
+            assert not (at_one and genotype["readout.input"] == "flat")
+    assert space.canonical(mean) != space.canonical(flat)
+
+
+def test_a_space_that_was_narrowed_to_flat_readouts_keeps_them_on_any_data():
+    only = {"readout.input": ["flat"]}
+    for narrow in (space.narrowed(only).on(SHAPE), space.on(SHAPE).narrowed(only)):
+        rng = np.random.default_rng(0)
+        assert {narrow.sample(rng)["readout.input"] for _ in range(50)} == {"flat"}
+
+
+def test_what_a_search_by_gradients_finds_is_a_genotype_on_its_data():
+    sizes = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 4, "readout.input": "flat"}
+    on = space.on((1, 4, 4))
+    relaxed = on.relax(sizes, (1, 4, 4), CLASSES)
+    with torch.no_grad():
+        found = relaxed.discretise(relaxed.logits(generator=torch.Generator().manual_seed(0)).mixture())
+    assert found["readout.input"] == "mean"
