@@ -176,4 +176,4 @@ def own(
         opened.create_dataset("labels", data=list(labels), dtype=h5py.string_dtype() if texts else np.int64)
         if split is not None:
             opened.create_dataset("split", data=list(split), dtype=h5py.string_dtype())
-        opened.attrs["width"], opened.attrs["height"] = width, height
+        opened["width"], opened["height"] = width, height

@@ -49,7 +49,7 @@ WINGS = {
 DOORS = {
     "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py"},
     "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py",
-             "evonas/data/hdf5_events.py", "evonas/data/events.py", "evonas/data/hdf5_child.py"},
+             "evonas/data/hdf5_child.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},
     "norse": {"evonas/snn"},

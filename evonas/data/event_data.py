@@ -18,6 +18,7 @@ def event_data(
     options: EventOptions,
     *,
     path: Path,
+    validation: Part | None = None,
     notes: Sequence[str] = (),
 ) -> DataSet:
     """Return the data set of recordings whose events become frames on their way into a batch.
@@ -27,22 +28,25 @@ def event_data(
         test: Recordings that the publisher sets apart.
         options: What the run file says.
         path: Where they come from, for messages.
+        validation: Recordings that the publisher sets apart for validation.
         notes: What the reader has to say.
 
     Raises:
         DataError: If the recordings cannot be split, or labels of the test are unknown.
     """
-    parts = [part for part in (train, test) if part is not None]
-    samples = [Samples(_inputs(part.recordings, options), part.labels) for part in parts]
+    parts = {"train": train, "validation": validation, "test": test}
+    found = {name: part for name, part in parts.items() if part is not None}
+    samples = {name: Samples(_inputs(part.recordings, options), part.labels) for name, part in found.items()}
     given = {name: value for name, value in vars(options).items() if name in ("limit", "validation_part")}
     with said_of(path, given, what="recordings"):
         return DataSet(
-            samples[0],
-            official_test=samples[1] if test is not None else None,
+            samples["train"],
+            official_validation=samples.get("validation"),
+            official_test=samples.get("test"),
             validation_part=options.validation_part,
             test_part=options.test_part,
             class_labels=train.classes,
-            notes=(*notes, *_notes(parts, [_recordings(sample) for sample in samples], options)),
+            notes=(*notes, *_notes(list(found.values()), list(map(_recordings, samples.values())), options)),
         )
 
 

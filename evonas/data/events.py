@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Unpack
 
-import h5py
 import numpy as np
 
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import path_of, quoted
-from evonas.data.hdf5_events import array_of, dataset_of, hdf5_file
+from evonas.data.hdf5_arrays import read_hdf5
 from evonas.data.recordings import Events, Part, Shape, first_of_each
 from evonas.errors import DataError
 from evonas.options import shown
+
+LARGEST = 2**31
+"""Most bytes of one array."""
 
 LARGEST_SIDE = 2**14
 MOST_PLACES = 2**24
 """Most pixels, those of all channels together."""
 
-_SPLIT = ("train", "test")
+PARTS = ("train", "validation", "test")
+
+_COLUMNS = ("t", "x", "y", "p")
+_PER_RECORDING = ("offsets", "labels", "split")
+_SIZES = ("channels", "height", "width")
 
 
 def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
     """Return the recordings in an HDF5 file of one's own.
 
-    Arrays: `t` (microseconds), `x`, `y`, `p`, whole numbers, one an event; `offsets`, one more than there are
+    Its data sets: `t` (microseconds), `x`, `y` and `p`, whole numbers, one an event; `offsets`, one more than there are
     recordings: recording `i` has the events `offsets[i]` to `offsets[i + 1]`; `labels`, one a recording, whole numbers
-    or texts; where wanted `split`, `"train"` or `"test"` for each. Attributes of the file: `width`, `height` and, if
-    there are not two, `channels`, of which `p` says one.
+    or texts; `width` and `height`, one number each; where wanted `channels`, of which `p` says one, 2 by default; and
+    `split`, `"train"`, `"validation"` or `"test"` for each recording.
 
     Args:
         path: The file.
@@ -41,81 +47,78 @@ def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
     """
     given = EventOptions(**options)
     file = path_of(path, what="file", example="data/events.h5")
-    with hdf5_file(file, expected="an HDF5 file of events") as opened:
-        train, test = _Layout(opened, file).parts(given.limit)
-    return event_data(train, test, given, path=file)
+    arrays, _ = read_hdf5(file, (*_COLUMNS, *_PER_RECORDING, *_SIZES), largest=LARGEST)
+    layout = _Layout(arrays, quoted(file))
+    train, validation, test = (layout.part(name, limit=given.limit if name == "train" else None) for name in PARTS)
+    if train is None:
+        raise DataError(f"{quoted(file)}: none of its {len(layout.labels):,} recordings is for training.")
+    return event_data(train, test, given, path=file, validation=validation)
 
 
 class _Layout:
-    """What an open file holds, checked as far as that is possible without the events."""
+    """The arrays of a file, checked as far as that is possible without looking at each event."""
 
-    def __init__(self, file: h5py.File, path: Path) -> None:
-        self._path = path
-        self._columns = {name: dataset_of(file, name, path=path) for name in ("t", "x", "y", "p")}
-        events = len(self._columns["t"])
-        for name, column in self._columns.items():
-            if column.dtype.kind not in "iub" or len(column) != events:
-                raise DataError(
-                    f"{quoted(path)}: {name!r} holds {len(column):,} values of {column.dtype}, expected {events:,} "
-                    "whole numbers, as many as 't' has."
-                )
-        self._offsets = array_of(file, "offsets", path=path, kinds="iu").astype(np.int64)
-        self._check_offsets(events)
+    def __init__(self, arrays: Mapping[str, np.ndarray], where: str) -> None:
+        self._arrays, self._where = arrays, where
+        events = len(self._of("t", kinds="iu"))
+        self._columns = [self._of(name, kinds="iub", length=events) for name in _COLUMNS]
+        self._offsets = self._of("offsets", kinds="iu").astype(np.int64)
+        ends = f" from {self._offsets[0]} to {self._offsets[-1]}" if len(self._offsets) else ""
+        if len(self._offsets) < 2 or ends != f" from 0 to {events}" or (np.diff(self._offsets) < 0).any():
+            raise DataError(
+                f"{where}: 'offsets' has {len(self._offsets):,} values{ends}, expected ascending ones from 0 to the "
+                f"number of events, {events:,}, one more than there are recordings."
+            )
         count = len(self._offsets) - 1
-        self._labels = array_of(file, "labels", path=path, kinds="iuU", length=count)
-        self._is_test = np.zeros(count, bool)
-        if "split" in file:
-            split = array_of(file, "split", path=path, kinds="U", length=count)
-            if (other := ~np.isin(split, _SPLIT)).any():
+        self.labels = self._of("labels", kinds="iuU", length=count)
+        self._split = np.full(count, "train")
+        if "split" in arrays:
+            self._split = self._of("split", kinds="U", length=count)
+            if (other := ~np.isin(self._split, PARTS)).any():
                 first = int(other.argmax())
                 raise DataError(
-                    f"{quoted(path)}: 'split' of recording {first} is {shown(str(split[first]))}, expected train or "
-                    "test."
+                    f"{where}: 'split' of recording {first} is {shown(str(self._split[first]))}, expected one of "
+                    f"{', '.join(PARTS)}."
                 )
-            self._is_test = split == "test"
-        sizes = (self._size(file, "channels", 2), self._size(file, "height"), self._size(file, "width"))
-        if sizes[0] * sizes[1] * sizes[2] > MOST_PLACES:
+        self._shape: Shape = (self._size("channels", default=2), self._size("height"), self._size("width"))
+        if np.prod(self._shape, dtype=object) > MOST_PLACES:
             raise DataError(
-                f"{quoted(path)}: {sizes[0]} channels of {sizes[1]} x {sizes[2]} pixels are too many, expected at most "
-                f"{MOST_PLACES:,} in all."
+                f"{where}: {self._shape[0]:,} channels of {self._shape[1]:,} x {self._shape[2]:,} pixels are too many, "
+                f"expected at most {MOST_PLACES:,} pixels in all."
             )
-        self._shape: Shape = sizes
 
-    def parts(self, limit: int | None) -> tuple[Part, Part | None]:
-        """Return the training recordings and those for the test, where there are some."""
-        training, test = np.flatnonzero(~self._is_test), np.flatnonzero(self._is_test)
-        if not len(training):
-            raise DataError(
-                f"{quoted(self._path)}: all {len(test):,} recordings are for the test; none are left to train."
-            )
-        chosen = training[first_of_each(self._labels[training], limit)]
-        classes = tuple(np.unique(self._labels[training]).tolist())
-        return self._part(chosen, classes), self._part(test, classes) if len(test) else None
-
-    def _part(self, index: np.ndarray, classes: tuple[Any, ...]) -> Part:
+    def part(self, name: str, *, limit: int | None) -> Part | None:
+        """Return the recordings of a part, at most `limit`; None if it has none."""
+        index = np.flatnonzero(self._split == name)
+        if not len(index):
+            return None
+        index = index[first_of_each(self.labels[index], limit)]
         packed = []
         for recording in index.tolist():
             begin, end = self._offsets[recording : recording + 2].tolist()
-            t, x, y, p = (self._columns[name][begin:end] for name in "txyp")
-            where = f"{quoted(self._path)}, recording {recording}"
-            packed.append(Events(t, x, y, p, where).packed(self._shape))
-        return Part.of(packed, self._labels[index], shape=self._shape, classes=classes)
+            t, x, y, p = (column[begin:end] for column in self._columns)
+            packed.append(Events(t, x, y, p, f"{self._where}, recording {recording}").packed(self._shape))
+        classes = tuple(np.unique(self.labels[self._split == "train"]).tolist())
+        return Part.of(packed, self.labels[index], shape=self._shape, classes=classes)
 
-    def _check_offsets(self, events: int) -> None:
-        offsets = self._offsets
-        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
+    def _of(self, name: str, *, kinds: str, length: int | None = None) -> np.ndarray:
+        """Return an array of one dimension."""
+        found = self._arrays.get(name)
+        if found is None:
+            raise DataError(f"{self._where} has no {name!r}; it has {', '.join(sorted(self._arrays)) or 'nothing'}.")
+        if found.ndim != 1 or found.dtype.kind not in kinds or length not in (None, len(found)):
+            what = {"U": "texts", "iuU": "whole numbers or texts"}.get(kinds, "whole numbers")
+            many = "" if length is None else f"{length:,} "
             raise DataError(
-                f"{quoted(self._path)}: 'offsets' has {len(offsets):,} values"
-                f"{f' from {offsets[0]} to {offsets[-1]}' if len(offsets) else ''}, expected ascending ones from 0 to "
-                f"the number of events, {events:,}, one more than there are recordings."
+                f"{self._where}: {name!r} holds {found.dtype} of shape {found.shape}, expected {many}{what}."
             )
+        return found
 
-    def _size(self, file: h5py.File, name: str, default: int | None = None) -> int:
-        value = file.attrs.get(name, default)
-        plain = value.item() if isinstance(value, np.integer) else value
-        if not isinstance(plain, int) or isinstance(plain, bool) or not 1 <= plain <= LARGEST_SIDE:
-            raise DataError(
-                f"{quoted(self._path)}: the attribute {name!r} of the file is {shown(plain)}, expected a whole number "
-                f"from 1 to {LARGEST_SIDE:,}."
-            )
-        return plain
+    def _size(self, name: str, *, default: int | None = None) -> int:
+        found = self._arrays.get(name)
+        if found is None and default is not None:
+            return default
+        if found is None or found.size != 1 or found.dtype.kind not in "iu" or not 1 <= found.item() <= LARGEST_SIDE:
+            came = "missing" if found is None else shown(found.item() if found.size == 1 else found.tolist())
+            raise DataError(f"{self._where}: {name!r} is {came}, expected one whole number from 1 to {LARGEST_SIDE:,}.")
+        return int(found.item())

@@ -20,7 +20,9 @@ _CHILD = Path(__file__).with_name("hdf5_child.py")
 _LONGEST_ANSWER = 2**20
 
 
-def read_hdf5(file: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+def read_hdf5(
+    file: Path, names: Sequence[str], *, lists: Sequence[str] = (), largest: int = LARGEST
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the arrays of those of the names that a file has, and the names of all else at its top.
 
     Numbers keep their type, texts become an array of texts. Links, data sets whose values lie in other files, filters
@@ -29,12 +31,15 @@ def read_hdf5(file: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], 
     Args:
         file: The file.
         names: Names of data sets; one in a group is `"group/name"`.
+        lists: Names of data sets of lists of different lengths: their values are given one after the other, and the
+            lengths as the array `"name/lengths"`.
+        largest: Most bytes of an array.
 
     Raises:
         DataError: If it is no such file, is damaged, or holds something else under one of the names.
     """
     with opened(file, expected="an HDF5 file"):
-        request = json.dumps({"path": str(file), "names": list(names), "largest": LARGEST})
+        request = json.dumps({"path": str(file), "names": list(names), "lists": list(lists), "largest": largest})
     command = [sys.executable, "-P", str(_CHILD), request]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -18,9 +18,13 @@ import numpy as np
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """What HDF5 carries out itself: others are plugins, code that a file would have loaded."""
 
+LENGTHS = "/lengths"
+"""What is added to the name of a data set of lists, for the array of their lengths."""
+
 SECONDS = 300
 LONGEST_TEXT = 1000
 OTHERS = 100
+_LIST_BYTES = 16  # of a list of any length, beside its values
 _MOST_PACKED = 1032  # bytes that one byte of deflate can stand for, at most
 
 
@@ -29,16 +33,23 @@ class Fault(Exception):
 
 
 def main() -> None:
-    """Answer the request in the first argument: `path`, `names` and the `largest` number of bytes of an array."""
+    """Answer the request in the first argument: `path`, `names`, `lists`, and `largest`, bytes of an array."""
     request = json.loads(sys.argv[1])
     _limit(request["largest"])
     arrays: list[np.ndarray] = []
     try:
         with h5py.File(request["path"], "r", locking=False) as file:
-            found = {name: one for name in request["names"] if (one := _dataset(file, name)) is not None}
-            arrays = [_values(one, name, largest=request["largest"]) for name, one in found.items()]
+            names = [*request["names"], *request["lists"]]
+            found = {name: one for name in names if (one := _dataset(file, name)) is not None}
+            read: dict[str, np.ndarray] = {}
+            for name, one in found.items():
+                if name in request["lists"]:
+                    read[name], read[f"{name}{LENGTHS}"] = _lists(one, name, largest=request["largest"])
+                else:
+                    read[name] = _values(one, name, largest=request["largest"])
             others = [name for name in file if name not in found][:OTHERS]
-        told = [[name, one.dtype.str, one.shape] for name, one in zip(found, arrays, strict=True)]
+        arrays = list(read.values())
+        told = [[name, one.dtype.str, one.shape] for name, one in read.items()]
         answer: dict[str, Any] = {"arrays": told, "others": others}
     except Fault as fault:
         answer, arrays = {"fault": str(fault)}, []
@@ -73,14 +84,21 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
 
 def _values(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
     """Return the values of a data set, texts as an array of texts, after all that can be checked before reading."""
-    if dataset.is_virtual or dataset.external:
-        raise Fault(f"holds {name!r} as a data set whose values lie in other files, expected them in this one")
     if dataset.shape is None:
         raise Fault(f"holds {name!r} without values")
     text = h5py.check_string_dtype(dataset.dtype)
     if text is None and (dataset.dtype.kind not in "biufS" or dataset.dtype.shape):
         raise Fault(f"holds {name!r} as {str(dataset.dtype)[:60]}, expected numbers or texts")
-    announced = math.prod(dataset.shape) * dataset.dtype.itemsize
+    _check_stored(dataset, name, announced=math.prod(dataset.shape) * dataset.dtype.itemsize, largest=largest)
+    if text is None or text.length is not None:  # bytes of one length are texts for whoever asked
+        return np.ascontiguousarray(dataset[()])
+    return _texts(dataset, name, largest=largest)
+
+
+def _check_stored(dataset: h5py.Dataset, name: str, *, announced: int, largest: int) -> None:
+    """Check that a data set can be read, and that as much is stored as it announces."""
+    if dataset.is_virtual or dataset.external:
+        raise Fault(f"holds {name!r} as a data set whose values lie in other files, expected them in this one")
     says = f"announces {announced:,} bytes for {name!r} of shape {dataset.shape},"
     if announced > largest:
         raise Fault(f"{says} and {largest:,} are read into memory at most; make a file of fewer or smaller samples")
@@ -92,9 +110,22 @@ def _values(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
     stored = dataset.id.get_storage_size()
     if announced > stored * (_MOST_PACKED if filters else 1):
         raise Fault(f"{says} and the {stored:,} that are stored cannot hold so many")
-    if text is None or text.length is not None:  # bytes of one length are texts for whoever asked
-        return np.ascontiguousarray(dataset[()])
-    return _texts(dataset, name, largest=largest)
+
+
+def _lists(dataset: h5py.Dataset, name: str, *, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of lists of different lengths, one after the other, and the lengths."""
+    kind = h5py.check_vlen_dtype(dataset.dtype)
+    if not isinstance(kind, np.dtype) or kind.kind not in "biuf" or kind.shape or dataset.ndim != 1:
+        raise Fault(f"holds {name!r} as {str(dataset.dtype)[:60]}, expected lists of numbers")
+    _check_stored(dataset, name, announced=len(dataset) * _LIST_BYTES, largest=largest)
+    parts, lengths, total = [np.empty(0, kind)], [0] * len(dataset), 0
+    for index in range(len(dataset)):
+        parts.append(np.asarray(dataset[index], kind).reshape(-1))
+        lengths[index] = len(parts[-1])
+        total += parts[-1].nbytes
+        if total > largest:
+            raise Fault(f"holds more than {largest:,} bytes in {name!r}, expected that at most")
+    return np.concatenate(parts), np.array(lengths, np.int64)
 
 
 def _texts(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:

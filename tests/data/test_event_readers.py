@@ -259,6 +259,17 @@ def test_spoken_digits_are_channels_of_one_pixel(tmp_path: Path, downscale: int)
     assert (data.classes, len(data.test())) == (20, 20)
 
 
+def test_spoken_commands_have_a_validation_part_of_their_own(tmp_path: Path) -> None:
+    for seed, (name, count) in enumerate((("train", 70), ("valid", 35), ("test", 38))):
+        event_files.shd(tmp_path / f"ssc_{name}.h5", recordings=count, classes=35, seed=seed)
+    data = shd.read(path=str(tmp_path), downscale=10, limit=40)
+    search = data.for_search()
+    assert (len(search.train), len(search.validation), len(data.test())) == (40, 35, 38)
+    (tmp_path / "ssc_valid.h5").unlink()
+    with pytest.raises(DataError, match="ssc_valid.h5"):
+        shd.read(path=str(tmp_path))
+
+
 def test_spikes_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neither shd_train.h5 nor ssc_train.h5"):
         shd.read(path=str(tmp_path))
@@ -273,12 +284,17 @@ def test_spikes_that_are_none_are_refused(tmp_path: Path) -> None:
         shd.read(path=str(tmp_path))
     with h5py.File(tmp_path / "shd_train.h5", "r+") as file:
         file["spikes/units"][7] = np.zeros(3, np.uint16)
-    with pytest.raises(DataError, match="recording 7: its times are float32 of shape"):
+    with pytest.raises(DataError, match="recording 7: 40 times and 3 units; expected as many"):
         shd.read(path=str(tmp_path))
     with h5py.File(tmp_path / "shd_train.h5", "r+") as file:
         file["spikes/units"][7] = np.zeros(40, np.uint16)
         file["spikes/times"][7] = np.full(40, np.nan, np.float32)
     with pytest.raises(DataError, match="recording 7: spike 0 is at nan seconds"):
+        shd.read(path=str(tmp_path))
+    with h5py.File(tmp_path / "shd_train.h5", "r+") as file:
+        del file["spikes/units"]
+        file["spikes/units"] = np.zeros(60)
+    with pytest.raises(DataError, match="holds 'spikes/units' as float64, expected lists of numbers"):
         shd.read(path=str(tmp_path))
 
 
@@ -301,6 +317,12 @@ def test_events_of_ones_own_are_read(tmp_path: Path) -> None:
             assert np.array_equal(came[len(those[k][0])], slow_frames(those[k], frames=3, shape=(2, 4, 6)))
 
 
+def test_a_validation_part_of_ones_own_is_used(tmp_path: Path) -> None:
+    file, _ = own_file(tmp_path, split=["train"] * 10 + ["validation"] * 6 + ["test"] * 4)
+    data = events.read(path=str(file))
+    assert (len(data.for_search().train), len(data.for_search().validation), len(data.test())) == (10, 6, 4)
+
+
 def test_recordings_without_events_are_told(tmp_path: Path) -> None:
     none: Recording = tuple(np.zeros(0, np.int64) for _ in range(4))  # type: ignore[assignment]
     some = [recording(np.random.default_rng(index)) for index in range(9)]
@@ -310,7 +332,7 @@ def test_recordings_without_events_are_told(tmp_path: Path) -> None:
     assert frames_of(data.samples)[:, data.samples.labels.tolist().index(1) :].shape[0] == 3
 
 
-def damage(file: Path, how: Callable[[h5py.File], None]) -> None:
+def damage(file: Path, how: Callable[[h5py.File], Any]) -> None:
     with h5py.File(file, "r+") as opened:
         how(opened)
 
@@ -333,34 +355,26 @@ def bomb(file: h5py.File) -> None:
     file.create_dataset("t", (2**50,), np.int64, chunks=(2**20,), compression="gzip")
 
 
-DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
-    "no labels": (lambda file: file.__delitem__("labels"), "has no 'labels'; it has offsets, p, split, t, x, y"),
-    "a link": (linked, "'x' is a link to elsewhere"),
-    "a bomb": (bomb, r"'t' announces 1,125,899,906,842,624 values of int64, and 0 bytes are stored"),
-    "floats": (replaced("t", np.zeros(790)), "'t' holds 790 values of float64, expected 790 whole numbers"),
-    "fewer": (replaced("x", np.zeros(3, int)), "'x' holds 3 values of int64, expected 790 whole numbers"),
-    "two dimensions": (
-        replaced("y", np.zeros((790, 1), int)),
-        "'y' has the shape .*, expected an array of one dimension",
-    ),
-    "offsets": (
-        replaced("offsets", np.arange(21)),
-        "'offsets' has 21 values from 0 to 20, expected ascending ones from 0",
-    ),
+DAMAGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
+    "no labels": (lambda file: file.__delitem__("labels"), "has no 'labels'; it has height, offsets, p, split, t, width, x, y"),
+    "a link": (linked, "holds 'x' as a link to elsewhere"),
+    "a bomb": (bomb, "announces 9,007,199,254,740,992 bytes for 't'"),
+    "nothing stored": (replaced("t", None, shape=(790,), dtype=np.int64, chunks=(790,)), "the 0 that are stored cannot hold so many"),
+    "floats": (replaced("t", np.zeros(790)), "'t' holds float64 of shape .790,., expected whole numbers"),
+    "fewer": (replaced("x", np.zeros(3, int)), "'x' holds int64 of shape .3,., expected 790 whole numbers"),
+    "two dimensions": (replaced("y", np.zeros((790, 1), int)), "'y' holds int64 of shape .790, 1., expected 790 whole numbers"),
+    "offsets": (replaced("offsets", np.arange(21)), "'offsets' has 21 values from 0 to 20, expected ascending ones from 0"),
     "no offsets": (replaced("offsets", np.zeros(0, int)), "'offsets' has 0 values, expected ascending ones"),
-    "labels": (replaced("labels", np.zeros(3, int)), "'labels' has 3 values, expected 20"),
+    "labels": (replaced("labels", np.zeros(3, int)), "'labels' holds int64 of shape .3,., expected 20 whole numbers or texts"),
     "one class": (replaced("labels", np.zeros(20, int)), "so that there is nothing to tell apart"),
-    "real labels": (replaced("labels", np.zeros(20)), "'labels' holds float64, expected whole numbers or texts"),
-    "split": (replaced("split", ["x"] * 20), "'split' of recording 0 is 'x', expected train or test"),
-    "all test": (replaced("split", ["test"] * 20), "all 20 recordings are for the test"),
-    "width": (lambda file: file.attrs.__delitem__("width"), "the attribute 'width' of the file is None"),
-    "height": (lambda file: file.attrs.__setitem__("height", 0), "the attribute 'height' of the file is 0"),
-    "pixels": (lambda file: file.attrs.update(width=2**14, height=2**14), "are too many"),
-    "outside": (
-        lambda file: file.attrs.__setitem__("width", 2),
-        "recording 1: event 0 of 31 has x = 2, expected 0 to 1",
-    ),
-}
+    "real labels": (replaced("labels", np.zeros(20)), "'labels' holds float64 of shape .20,., expected 20 whole numbers or texts"),
+    "split": (replaced("split", ["x"] * 20), "'split' of recording 0 is 'x', expected one of train, validation, test"),
+    "all test": (replaced("split", ["test"] * 20), "none of its 20 recordings is for training"),
+    "width": (lambda file: file.__delitem__("width"), "'width' is missing, expected one whole number"),
+    "height": (replaced("height", 0), "'height' is 0, expected one whole number"),
+    "pixels": (lambda file: [replaced(name, 2**14)(file) for name in ("width", "height")], "are too many"),
+    "outside": (replaced("width", 2), "recording 1: event 0 of 31 has x = 2, expected 0 to 1"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DAMAGES)
