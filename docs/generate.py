@@ -18,8 +18,8 @@ from typing import Any
 
 from evonas.chips import deployment
 from evonas.chips.deployment import Deployment
-from evonas.data import event_options
 from evonas.data.event_options import CameraOptions, EventOptions, FrameOptions
+from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.options import LARGEST_SEED, Flag, Number, OneOf, OptionRule, OrNone, Whole
 from evonas.profiles import described, known
 from evonas.runfile.schema import FREE_SETTINGS, RunFile
@@ -192,7 +192,8 @@ def _anchor(text: str) -> str:
 def _group_rows(group: type) -> list[tuple[str, str, str, str]]:
     """Return the row of each option of a group that its bases have not."""
     told = _documented(group)
-    rules, defaults = vars(event_options)["_RULES"], inspect.signature(EventOptions).parameters
+    rules = vars(sys.modules[group.__module__])["_RULES"]
+    defaults = inspect.signature(ImageSettings if group is ImageOptions else EventOptions).parameters
     return [(name, _rule(rules[name]), _shown(defaults[name].default), meaning) for name, meaning in told.items()]
 
 

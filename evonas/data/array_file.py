@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import opened, path_of, quoted
 from evonas.data.hdf5_arrays import read_hdf5
+from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.npz import read_npz
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
 from evonas.data.samples import Samples
@@ -36,6 +37,7 @@ def read(
     limit: int | None = None,
     validation_part: float = 0.2,
     test_part: float = 0.2,
+    **options: Unpack[ImageOptions],
 ) -> DataSet:
     """Return the images of one `.npz` or HDF5 file; bytes become values in [0, 1], floats stay what they are.
 
@@ -53,6 +55,7 @@ def read(
     Raises:
         DataError: If the file is missing, damaged, or holds other arrays, or an option does not fit.
     """
+    settings = ImageSettings(**options)
     file = path_of(path, what="file", example="data/images.npz")
     check_validation_part(validation_part)
     check_test_part(test_part)
@@ -75,14 +78,16 @@ def read(
     samples = {name: Samples(_inputs(part, axis), own) for name, (part, own) in parts.items()}
     given = {"limit": limit, "validation_part": validation_part, "test_part": test_part}
     with said_of(file, given):
-        return DataSet(
-            samples["train"].take(np.arange(count)) if count < len(images) else samples["train"],
-            official_validation=samples.get("val"),
-            official_test=samples.get("test"),
-            validation_part=validation_part,
-            test_part=test_part,
-            class_labels=classes,
-            notes=tuple(_notes(file, images, others)),
+        return settings.applied(
+            DataSet(
+                samples["train"].take(np.arange(count)) if count < len(images) else samples["train"],
+                official_validation=samples.get("val"),
+                official_test=samples.get("test"),
+                validation_part=validation_part,
+                test_part=test_part,
+                class_labels=classes,
+                notes=tuple(_notes(file, images, others)),
+            )
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evonas.data.augmentation import Augmentation
 from evonas.errors import DataError
 from evonas.input_shape import Element
 
@@ -32,6 +33,7 @@ class Arrays:
         kind: What the elements are; by default, images (time 1) are `"real"` and frames `"graded"`.
         mean: Subtracted from each channel after scaling; empty for 0.
         std: Each channel is divided by it; empty for 1.
+        variation: How training varies samples, before they are scaled; None where they are measured.
     """
 
     values: np.ndarray
@@ -39,6 +41,7 @@ class Arrays:
     kind: Element | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    variation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
@@ -66,27 +69,30 @@ class Arrays:
         """Arrays do not say how long a sample lasts."""
 
     def measured(self) -> Arrays:
-        """Return these inputs: nothing varies them."""
-        return self
+        """Return the samples without variation."""
+        return replace(self, variation=None)
 
     def take(self, index: np.ndarray) -> Arrays:
         """Return the samples at `index`."""
         return replace(self, values=self.values[index])
 
     def digest(self, into: Any) -> None:
-        """Give values, scale and normalisation to a hash of `hashlib`."""
+        """Give values, scale, normalisation and variation to a hash of `hashlib`."""
         into.update(f" {self.values.dtype.str} {self.values.shape} ".encode())
         into.update(np.ascontiguousarray(self.values).data)
-        rest = (self.full_scale, self.kind, self.mean, self.std)
-        if rest != (1.0, None, (), ()):
+        rest = (self.full_scale, self.kind, self.mean, self.std, self.variation)
+        if rest != (1.0, None, (), (), None):
             into.update(repr(rest).encode())
 
     def batch(self, index: np.ndarray, *, time_steps: int, rng: np.random.Generator) -> np.ndarray:
         """Return the `(time, batch, channels, height, width)` float32 values of the samples at `index`.
 
-        Nothing is drawn, and the time is that of the array, whatever `time_steps` says.
+        The time is that of the array, whatever `time_steps` says; `rng` gives the seed of the variation.
         """
-        return self.as_float(self.values[index].swapaxes(0, 1))
+        values = self.values[index]
+        if self.variation is not None:
+            values = self.variation.applied(values, index=index, seed=int(rng.integers(2**63)))
+        return self.as_float(values.swapaxes(0, 1))
 
     def as_float(self, values: np.ndarray) -> np.ndarray:
         """Return values of shape `(..., channels, height, width)` as a network sees them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from evonas.data.arrays import Arrays
 from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, opened, path_of, quoted, read_at_most
+from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.pickled import PickleFault, read_pickle
 from evonas.data.reader_options import check_validation_part, checked_limit, said_of
 from evonas.data.samples import Samples
@@ -60,7 +61,12 @@ _VERSIONS = (
 
 
 def read(
-    *, path: str, labels: Literal["fine", "coarse"] = "fine", limit: int | None = None, validation_part: float = 0.2
+    *,
+    path: str,
+    labels: Literal["fine", "coarse"] = "fine",
+    limit: int | None = None,
+    validation_part: float = 0.2,
+    **options: Unpack[ImageOptions],
 ) -> DataSet:
     """Return CIFAR-10 or CIFAR-100, whichever lies in a folder, with its official test set; values in [0, 1].
 
@@ -75,6 +81,7 @@ def read(
     Raises:
         DataError: If a file is missing, broken or of other contents than its name says, or an option does not fit.
     """
+    settings = ImageSettings(**options)
     folder, version = _found(path_of(path, example="data/cifar10"), path=path)
     if labels not in tuple(version.labels):
         raise DataError(
@@ -94,11 +101,13 @@ def read(
     count = checked_limit(limit, most=len(images))
     check_validation_part(validation_part)
     with said_of(folder, {"limit": limit, "validation_part": validation_part}):
-        return DataSet(
-            _samples(images[:count], names[numbers[:count]]),
-            official_test=_samples(test_images, names[test_numbers]),
-            validation_part=validation_part,
-            class_labels=classes,
+        return settings.applied(
+            DataSet(
+                _samples(images[:count], names[numbers[:count]]),
+                official_test=_samples(test_images, names[test_numbers]),
+                validation_part=validation_part,
+                class_labels=classes,
+            )
         )
 
 

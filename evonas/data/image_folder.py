@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,6 +19,7 @@ from evonas.data.arrays import Arrays
 from evonas.data.class_labels import LISTED, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, entries, opened, path_of, quoted
+from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, is_whole, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
@@ -69,6 +70,7 @@ def read(
     limit: int | None = None,
     validation_part: float = 0.2,
     test_part: float = 0.2,
+    **options: Unpack[ImageOptions],
 ) -> DataSet:
     """Return the images of a folder of folders, one for each class, whose name is the label; values in [0, 1].
 
@@ -88,6 +90,7 @@ def read(
         DataError: If a folder is missing or has no images, a file is no image or is damaged, sizes differ and no size
             is given, or an option does not fit.
     """
+    settings = ImageSettings(**options)
     folder = path_of(path, example="data/birds")
     wanted = _checked_size(size)
     if channels is not None and (not is_whole(channels) or channels not in (1, 3)):
@@ -118,14 +121,16 @@ def read(
              "test_part": test_part}  # fmt: skip
     with said_of(folder, given):
         samples = {part: _samples(some, target, colours, is_deep) for part, some in pictures.items() if some}
-        return DataSet(
-            samples["train"],
-            official_validation=samples.get("val"),
-            official_test=samples.get("test"),
-            validation_part=validation_part,
-            test_part=test_part,
-            class_labels=tuple(classes),
-            notes=tuple(_notes(folder, everything, hidden, colours, is_deep)),
+        return settings.applied(
+            DataSet(
+                samples["train"],
+                official_validation=samples.get("val"),
+                official_test=samples.get("test"),
+                validation_part=validation_part,
+                test_part=test_part,
+                class_labels=tuple(classes),
+                notes=tuple(_notes(folder, everything, hidden, colours, is_deep)),
+            )
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
 from evonas.data.idx import read_idx
+from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.reader_options import check_validation_part, checked_limit, is_whole, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
@@ -20,7 +21,14 @@ from evonas.options import shown
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def read(*, path: str, limit: int | None = None, side: int | None = None, validation_part: float = 0.2) -> DataSet:
+def read(
+    *,
+    path: str,
+    limit: int | None = None,
+    side: int | None = None,
+    validation_part: float = 0.2,
+    **options: Unpack[ImageOptions],
+) -> DataSet:
     """Return the data set in the four files of a folder, with its official test set; values in [0, 1].
 
     Args:
@@ -32,6 +40,7 @@ def read(*, path: str, limit: int | None = None, side: int | None = None, valida
     Raises:
         DataError: If a file is missing, broken or of other contents than its name says, or an option does not fit.
     """
+    settings = ImageSettings(**options)
     folder = path_of(path)
     found = [_find(folder, name, path=path) for name in _FILES]
     images, labels, test_images, test_labels = (read_idx(file) for file in found)
@@ -51,11 +60,13 @@ def read(*, path: str, limit: int | None = None, side: int | None = None, valida
     check_validation_part(validation_part)
     _check_side(side, images)
     with said_of(folder, {"limit": limit, "side": side, "validation_part": validation_part}):
-        return DataSet(
-            Samples(_pixels(images[:count], side), labels[:count]),
-            official_test=Samples(_pixels(test_images, side), test_labels),
-            validation_part=validation_part,
-            class_labels=classes,
+        return settings.applied(
+            DataSet(
+                Samples(_pixels(images[:count], side), labels[:count]),
+                official_test=Samples(_pixels(test_images, side), test_labels),
+                validation_part=validation_part,
+                class_labels=classes,
+            )
         )
 
 

@@ -51,8 +51,8 @@ class Batches:
 
 
 def _resident(inputs: object, device: torch.device) -> Tensor | None:
-    """Return arrays on a GPU, None on other devices and where they are too large or of a type torch cannot index."""
-    if device.type != "cuda" or not isinstance(inputs, Arrays):
+    """Return arrays on a GPU, None on other devices and where they are varied, too large or of an odd type."""
+    if device.type != "cuda" or not isinstance(inputs, Arrays) or inputs.variation is not None:
         return None
     values = inputs.values
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,0 +1,144 @@
+"""Training on inputs that are drawn: reproducible on any number of workers, and counted as what they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+from toys import ListMemory
+
+from evonas.architecture.plan import PlannedConnection
+from evonas.data import digits
+from evonas.data.dataset import SearchData
+from evonas.engine.job import Job
+from evonas.engine.workers import InlineWorkers, LazyEvaluate
+from evonas.expected_counts import ExpectedCounts
+from evonas.genotype import Genotype
+from evonas.measurement import Measurement
+from evonas.runfile.resolve import resolve
+from evonas.training.bilevel_search import differentiable_search
+from evonas.training.trainer import TrainingEvaluator
+from evonas.training.training_settings import Relaxation, Training
+from spaces.spatial_temporal import plan, space
+
+VARIED: dict[str, Any] = {"encoding": "rate", "flip": True, "crop": 1, "cutout": 2}
+
+
+def few(**options: Any) -> SearchData:
+    data = digits.read(**options).for_search()
+    return replace(data, train=data.train.take(np.arange(96)), validation=data.validation.take(np.arange(40)))
+
+
+@pytest.fixture(scope="module")
+def genotype() -> Genotype:
+    rng = np.random.default_rng(2)
+    return next(g for g in (space.sample(rng) for _ in range(10_000)) if g["channels"] == 4 and g["time_steps"] == 4)
+
+
+def measured(data: SearchData, genotype: Genotype, *, seed: int = 0, epochs: int = 1) -> Measurement:
+    evaluate = TrainingEvaluator(space, data, training=Training(epochs=2))
+    measurement = evaluate(Job(0, "evaluate", genotype, "toy", epochs=epochs, seed=seed)).measurement
+    assert isinstance(measurement, Measurement)
+    return measurement
+
+
+def test_what_is_drawn_follows_from_the_seed_of_the_run_and_the_genotype(genotype: Genotype) -> None:
+    first = measured(few(**VARIED), genotype)
+    assert measured(few(**VARIED), genotype) == first
+    assert measured(few(**VARIED), genotype, seed=1) != first
+    assert measured(few(**VARIED), genotype, epochs=2) != first
+
+
+def test_a_variation_changes_training_and_not_what_is_measured_on(genotype: Genotype) -> None:
+    plain, varied = few(), few(flip=True, crop=1)
+    assert measured(plain, genotype) != measured(varied, genotype)
+    index = np.arange(40)
+    seen = [one.validation.inputs.batch(index, time_steps=4, rng=np.random.default_rng(0)) for one in (plain, varied)]
+    assert np.array_equal(*seen)
+
+
+def targets(edge: PlannedConnection) -> np.ndarray:
+    """Return how many targets each input element reaches, by walking over all targets."""
+    reached = np.zeros(edge.in_shape, np.int64)
+    if edge.is_linear:
+        return reached + edge.out_shape[0]
+    for _ in range(edge.out_shape[0]):
+        for row, column in np.ndindex(edge.out_shape[1:]):
+            top, left = row * edge.stride - edge.padding, column * edge.stride - edge.padding
+            reached[:, max(top, 0) : top + edge.kernel, max(left, 0) : left + edge.kernel] += 1
+    return reached
+
+
+@pytest.mark.parametrize("encoding", ["rate", "latency", "delta"])
+def test_spikes_at_the_input_are_counted_as_synaptic_events(genotype: Genotype, encoding: str) -> None:
+    data = few(encoding=encoding)
+    measurement = measured(data, genotype)
+    edge = plan(genotype, data.input_shape, data.classes).connections[0]
+    counted = measurement.activity.connections[0]
+    assert edge.sources == ("input",)
+    assert (counted.element, counted.static, sum(counted.macs), sum(counted.graded)) == ("binary", False, 0, 0)
+    spikes = data.validation.inputs.batch(np.arange(40), time_steps=4, rng=np.random.default_rng((0,)))
+    assert counted.events == tuple(int((step * targets(edge)).sum()) for step in spikes)
+    assert counted.inputs == tuple(int(np.count_nonzero(step)) for step in spikes)
+
+
+def test_a_differentiable_search_sees_spikes_of_its_longest_networks(genotype: Genotype) -> None:
+    counts: list[ExpectedCounts] = []
+
+    def price(seen: ExpectedCounts) -> Any:
+        counts.append(seen)
+        return seen.events
+
+    longest = space.variables["time_steps"].high  # type: ignore[attr-defined]
+    result = differentiable_search(
+        space,
+        few(encoding="rate"),
+        context={"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
+        price=0.5,
+        objective_price=price,
+        relaxation=Relaxation(warm_up=1, epochs=1, batch_size=32),
+        training=Training(),
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    assert {proposal["time_steps"] for proposal in result.proposals} == {longest}
+    counts = [seen for seen in counts if seen.time_steps.item() > 0]  # of a network, not a question for the price
+    assert len(counts) > 2
+    assert all(seen.input_macs.item() == seen.graded.item() == 0 for seen in counts)
+    assert all(seen.events.item() > 0 for seen in counts)
+    assert {seen.time_steps.item() for seen in counts} == {longest}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+@pytest.mark.timeout(900)
+def test_the_rows_are_the_same_on_one_and_on_two_workers(tmp_path: Path) -> None:
+    from evonas.engine.ray_workers import RayWorkers
+
+    content = {
+        "search": {"space": "spatial_temporal", "evaluations": 8, "parallel": 3},
+        "space": {"only": {"channels": [4]}},
+        "data": {"name": "digits", **VARIED},
+        "objectives": [{"name": "accuracy"}, {"name": "spikes"}],
+        "strategies": [{"name": "evolution", "pop_size": 4}],
+        "ladder": {"epochs": [1, 2]},
+    }
+    (tmp_path / "run.toml").write_text(tomli_w.dumps(content))
+    run = resolve(tmp_path / "run.toml")
+    seen = []
+    for workers in (
+        RayWorkers(run.make_evaluate(), count=1),
+        RayWorkers(run.make_evaluate(), count=2, num_cpus=0.5, sent=run.data.let_go),
+        InlineWorkers(LazyEvaluate(run.make_evaluate())),
+    ):
+        memory = ListMemory(objectives=run.objectives)
+        run.search(memory, workers=workers)
+        workers.close()
+        seen.append([(row.job, row.outcome, row.measurement) for _, row in sorted(memory.stored.items())])
+    assert len(seen[0]) >= 8
+    assert seen[0] == seen[1] == seen[2]
