@@ -38,8 +38,9 @@ def read_hdf5(
     Raises:
         DataError: If it is no such file, is damaged, or holds something else under one of the names.
     """
-    with opened(file, expected="an HDF5 file"):
-        request = json.dumps({"path": str(file), "names": list(names), "lists": list(lists), "largest": largest})
+    with opened(file, expected="an HDF5 file") as (_, size):
+        asked = {"path": str(file), "size": size, "names": list(names), "lists": list(lists), "largest": largest}
+        request = json.dumps(asked)
     command = [sys.executable, "-P", str(_CHILD), request]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -21,7 +21,9 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 LENGTHS = "/lengths"
 """What is added to the name of a data set of lists, for the array of their lengths."""
 
-SECONDS = 300
+SECONDS = 10
+"""Of a processor, and one more for each 4 MiB of the file."""
+
 LONGEST_TEXT = 1000
 OTHERS = 100
 _LIST_BYTES = 16  # of a list of any length, beside its values
@@ -33,9 +35,9 @@ class Fault(Exception):
 
 
 def main() -> None:
-    """Answer the request in the first argument: `path`, `names`, `lists`, and `largest`, bytes of an array."""
+    """Answer the request in the first argument: `path`, its `size`, `names`, `lists`, `largest` bytes of an array."""
     request = json.loads(sys.argv[1])
-    _limit(request["largest"])
+    _limit(request["largest"], seconds=SECONDS + request["size"] // 2**22)
     arrays: list[np.ndarray] = []
     try:
         with h5py.File(request["path"], "r", locking=False) as file:
@@ -139,12 +141,12 @@ def _texts(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
     return np.ascontiguousarray(values.astype(f"<U{max(longest, 1)}"))
 
 
-def _limit(largest: int) -> None:
+def _limit(largest: int, *, seconds: int) -> None:
     """Limit seconds and memory, where the system can."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with open("/proc/self/statm") as now:
             used = int(now.read().split()[0]) * resource.getpagesize()

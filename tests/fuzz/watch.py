@@ -24,7 +24,7 @@ HANG_SECONDS = 30.0
 
 def kinds() -> dict[str, tuple[Any, int]]:
     """Return each kind of input and how many of its inputs are tried in a round."""
-    from fuzz import archives, data_files, folders, journals, own_code, profiles, run_files
+    from fuzz import archives, data_files, folders, image_files, journals, own_code, profiles, run_files
 
     return {
         kind.name: (kind, weight)
@@ -32,6 +32,10 @@ def kinds() -> dict[str, tuple[Any, int]]:
             (run_files.RunFiles, 6),
             (profiles.Profiles, 10),
             (data_files.DataFiles, 10),
+            (image_files.CifarFolders, 6),
+            (image_files.ImageFolders, 6),
+            (image_files.ArrayFiles, 8),
+            (image_files.Hdf5Files, 1),
             (archives.Archives, 10),
             (archives.Copies, 1),
             (journals.Journals, 8),
