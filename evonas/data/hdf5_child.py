@@ -24,6 +24,9 @@ LENGTHS = "/lengths"
 SECONDS = 10
 """Of a processor, and one more for each 4 MiB of the file."""
 
+ROOM, PACKED = 2**28, 256
+"""Bytes of memory that any file may take, and that each of its bytes may take beyond that."""
+
 LONGEST_TEXT = 1000
 OTHERS = 100
 _LIST_BYTES = 16  # of a list of any length, beside its values
@@ -37,7 +40,8 @@ class Fault(Exception):
 def main() -> None:
     """Answer the request in the first argument: `path`, its `size`, `names`, `lists`, `largest` bytes of an array."""
     request = json.loads(sys.argv[1])
-    _limit(request["largest"], seconds=SECONDS + request["size"] // 2**22)
+    size = request["size"]
+    _limit(seconds=SECONDS + size // 2**22, memory=min(4 * request["largest"], ROOM + PACKED * size))
     arrays: list[np.ndarray] = []
     try:
         with h5py.File(request["path"], "r", locking=False) as file:
@@ -141,8 +145,8 @@ def _texts(dataset: h5py.Dataset, name: str, *, largest: int) -> np.ndarray:
     return np.ascontiguousarray(values.astype(f"<U{max(longest, 1)}"))
 
 
-def _limit(largest: int, *, seconds: int) -> None:
-    """Limit seconds and memory, where the system can."""
+def _limit(*, seconds: int, memory: int) -> None:
+    """Limit seconds of the processor and bytes of memory beside those in use, where the system can."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -150,7 +154,7 @@ def _limit(largest: int, *, seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with open("/proc/self/statm") as now:
             used = int(now.read().split()[0]) * resource.getpagesize()
-        most = used + 4 * largest
+        most = used + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
