@@ -234,8 +234,10 @@ FREE_SETTINGS = (
     "workers.retries",
     "data.path",
 )
-"""What may change when a run is resumed: it decides how far and how fast the search goes, not where.
+"""What may change when a run is resumed: it decides how far and how fast the search goes.
 
+With a budget of seconds the machine decides which networks are proposed and kept from training, so that such a run is
+no repetition of another anyway; new seconds may go another way from there. All others never decide where it goes.
 Data may lie elsewhere: their fingerprint, which an archive keeps as `data.fingerprint`, is what has to stay the same.
 """
 

@@ -1,0 +1,173 @@
+"""What the run files of real data find in the time that they are given.
+
+    EVONAS_DATA=FOLDER python benchmarks/data_searches.py [--tasks NAME] [--minutes N] [--set KEY=VALUE] [--json FILE]
+
+fashion   `fashion-mnist/`, the official idx files, all 60,000 training images, 30 minutes
+nmnist    `nmnist-small.h5`, 1,000 recordings of N-MNIST, 15 minutes
+fsdd      `fsdd.h5`, 2,700 spoken digits, speakers mixed, 15 minutes
+speakers  the same, validated on speakers that no network was trained on, 15 minutes
+
+Each task is the run file of its name in `runs/`, with the time as its budget. Accuracies are those of the validation
+part, at the last rung of the ladder; test parts are not read.
+
+    best_accuracy_..          of the front
+    energy_of_a_good_one_..   energy of the cheapest network within 1.5 points of the best / energy of the best
+    time_steps_..             different numbers of time steps on the front
+    front_size_..             networks on the front
+    end_..                    time of the search / the time given
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from run_archive import archive_of
+from scipy.io import wavfile
+from table import Figure, publish
+
+from evonas import Archive
+from evonas.archive.pareto_front import Front
+from evonas.measurement import Measurement
+from evonas.runfile.resolve import resolve
+
+RUNS = Path(__file__).parent.parent / "runs"
+WITHIN = 0.015
+RATE = 8000
+"""Samples a second of the spoken digits."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search.
+
+    Attributes:
+        run_file: Name of its run file.
+        minutes: Its time.
+        source: Its data in the folder of data.
+        prepare: Makes of the source what the run file reads, in a folder of its own, and returns the path of it.
+        overrides: Of the run file.
+        goal: Of the best accuracy.
+    """
+
+    run_file: str
+    minutes: float
+    source: str
+    prepare: Callable[[Path, Path], Path]
+    overrides: tuple[str, ...] = ()
+    goal: str | None = None
+
+
+def as_it_is(source: Path, folder: Path) -> Path:
+    """Return the source."""
+    return source
+
+
+def recordings(source: Path, folder: Path) -> Path:
+    """Return a folder of N-MNIST's own files, five bytes an event, made of the recordings in `source`."""
+    with h5py.File(source) as file:
+        for split, name in (("train", "Train"), ("test", "Test")):
+            offsets, labels = file[f"{split}_off"][:], file[f"{split}_label"][:]
+            t, x, y, p = (file[f"{split}_{key}"][:] for key in "txyp")
+            packed = np.empty((len(t), 5), np.uint8)
+            packed[:, 0], packed[:, 1] = x, y
+            packed[:, 2] = (p.astype(np.uint8) << 7) | (t >> 16).astype(np.uint8)
+            packed[:, 3], packed[:, 4] = t >> 8 & 255, t & 255
+            for index, label in enumerate(labels):
+                place = folder / name / str(label)
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{index:05}.bin").write_bytes(packed[offsets[index] : offsets[index + 1]].tobytes())
+    return folder
+
+
+def spoken_digits(source: Path, folder: Path) -> Path:
+    """Return a folder of WAV files named `{digit}_{speaker}_{index}.wav`, made of the recordings in `source`."""
+    with h5py.File(source) as file:
+        offsets, pcm = file["off"][:], file["pcm"][:]
+        names = [str(name) for name in file.attrs["speakers"]]
+        speakers = [names[index] for index in file["speaker"][:]]
+        for index, (digit, speaker, take) in enumerate(zip(file["digit"][:], speakers, file["index"][:], strict=True)):
+            wavfile.write(folder / f"{digit}_{speaker}_{take}.wav", RATE, pcm[offsets[index] : offsets[index + 1]])
+    return folder
+
+
+TASKS = {
+    "fashion": Task("fashion_mnist", 30, "fashion-mnist", as_it_is, goal=">= 0.89"),
+    "nmnist": Task("nmnist", 15, "nmnist-small.h5", recordings, goal=">= 0.9"),
+    "fsdd": Task("fsdd", 15, "fsdd.h5", spoken_digits, goal=">= 0.85"),
+}
+
+
+def searched(task: Task, *, root: Path, minutes: float, overrides: tuple[str, ...]) -> tuple[Front, float]:
+    """Return the front of a task at the top rung, and the seconds that its search took."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "data").mkdir()
+        path = task.prepare(root / task.source, folder / "data")
+        given = (f"data.path={json.dumps(str(path))}", f"search.seconds={60 * minutes}", "search.evaluations=100000")
+        resolved = resolve(RUNS / f"{task.run_file}.toml", overrides=(*given, *task.overrides, *overrides))
+        workers = resolved.workers()
+        began = time.monotonic()
+        with archive_of(resolved, folder, Archive) as archive:
+            resolved.search(archive, workers=workers)
+            seconds = time.monotonic() - began
+            rows, front = len(archive.rows), archive.front()
+        workers.close()
+    print(f"{task.run_file}: {rows} rows in {seconds:.0f} s", flush=True)
+    return front, seconds
+
+
+def figures(name: str, front: Front, *, part: float, goal: str | None) -> list[Figure]:
+    """Return the measures that are named at the top of this file."""
+    networks = []
+    column = [objective.name for objective in front.objectives].index("energy")
+    for row in front.rows:
+        found = row.evaluation.measurement
+        if isinstance(found, Measurement) and row.costs is not None:
+            networks.append((found.accuracy, row.costs[column], found.time_steps))
+    for accuracy, energy, steps in sorted(networks):
+        print(f"  {accuracy:.4f} {1e6 * energy:10.3f} uJ {steps:3} time steps")
+    best = max(networks, default=(0.0, 0.0, 0))
+    good = [energy for accuracy, energy, _ in networks if accuracy >= best[0] - WITHIN]
+    return [
+        Figure(f"best_accuracy_{name}", best[0], unit="fraction", goal=goal),
+        Figure(f"energy_of_a_good_one_{name}", min(good) / best[1] if good and best[1] else None, "x", goal=None),
+        Figure(f"time_steps_{name}", len({steps for *_, steps in networks}), unit="values", goal=None),
+        Figure(f"front_size_{name}", len(networks), unit="networks", goal=None),
+        Figure(f"end_{name}", part, unit="of the time", goal="<= 1.05"),
+    ]
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--minutes", type=float, help="of each search, in place of its own")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value over the run files")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    options = parser.parse_args()
+    root = os.environ.get("EVONAS_DATA")
+    if root is None:
+        parser.exit(0, "Skipped: EVONAS_DATA names no folder, expected one that has the data named above.\n")
+    made = []
+    for name in options.tasks:
+        task = TASKS[name]
+        if not (Path(root) / task.source).exists():
+            print(f"{name}: skipped, {root} has no {task.source}.")
+            continue
+        minutes = options.minutes or task.minutes
+        front, seconds = searched(task, root=Path(root), minutes=minutes, overrides=tuple(options.set))
+        made += figures(name, front, part=seconds / (60 * minutes), goal=task.goal)
+    publish(made, title=f"searches of {', '.join(options.tasks)}", file=options.json)
+
+
+if __name__ == "__main__":
+    main()
