@@ -1,0 +1,113 @@
+"""What inputs cost: the time in which a batch becomes float, spikes or varied images, over that of a training step.
+
+    python benchmarks/input_cost.py [--repeats N] [--json FILE]
+
+Random bytes of 28 x 28 pixels, batch 32, one thread, networks of the joint space with 8 channels and 4 time steps: the
+median of eight random ones, by its step. Batch and step in turns, so that a busy machine slows both; medians.
+
+    input_cost_..    a batch, over the training step of the network that sees it
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from table import Figure, publish
+from torch import nn
+
+from evonas.data.arrays import Arrays
+from evonas.data.dataset import DataSet, SearchData
+from evonas.data.image_options import ImageSettings
+from evonas.data.samples import Samples
+from evonas.training.batches import Batches
+from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
+from evonas.training.training_settings import Training
+from spaces.spatial_temporal import space
+
+BATCH, STEPS, NETWORKS, WARM_UP = 32, 4, 8, 3
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "direct": {},
+    "normalised": {"normalise": True},
+    "varied": {"flip": True, "crop": 2, "cutout": 6},
+    "rate": {"encoding": "rate"},
+    "latency": {"encoding": "latency"},
+    "delta": {"encoding": "delta"},
+    "rate_varied": {"encoding": "rate", "flip": True, "crop": 2, "cutout": 6},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    figures = []
+    for name, given in KINDS.items():
+        batch, step = measured(images(**given), repeats=options.repeats)
+        print(f"{name}: {1000 * batch:.2f} ms of {1000 * step:.1f} ms", flush=True)
+        figures.append(Figure(f"input_cost_{name}", batch / step, unit="of a step", goal="<= 0.05"))
+    publish(figures, title=f"inputs, batch {BATCH}, {STEPS} time steps", file=options.json)
+
+
+def images(**options: Any) -> SearchData:
+    """Return random images, with options of the readers of images."""
+    values = np.random.default_rng(0).integers(256, size=(2000, 1, 1, 28, 28)).astype(np.uint8)
+    whole = DataSet(Samples(Arrays(values, full_scale=255), np.arange(2000) % 10))
+    return ImageSettings(**options).applied(whole).for_search()
+
+
+def measured(data: SearchData, *, repeats: int) -> tuple[float, float]:
+    """Return the median seconds of a batch, and of a training step of the median network without it."""
+    batches = Batches(data.train, torch.device("cpu"))
+    found = [_of_network(network, batches, repeats=repeats) for network in networks(data)]
+    return sorted(found, key=lambda one: one[1])[len(found) // 2]
+
+
+def networks(data: SearchData) -> list[Any]:
+    """Return random networks, always the same."""
+    rng, build = np.random.default_rng(0), space.build
+    assert build is not None
+    drawn = (space.canonical({**space.fill({}, rng), "channels": 8, "time_steps": STEPS}) for _ in range(NETWORKS))
+    return [build(genotype, data.input_shape, data.classes) for genotype in drawn]
+
+
+def _of_network(network: Any, batches: Batches, *, repeats: int) -> tuple[float, float]:
+    groups = [flattened(group) for group in parameter_groups(network)]
+    flat, optimizer = [one for group in groups for one in group], optimizer_of(groups, Training())
+    network.train()
+    batch_seconds, step_seconds = [], []
+    for repeat in range(WARM_UP + repeats):
+        index = torch.randperm(len(batches))[:BATCH]
+        inputs, batch = timed(lambda: batches.inputs(index, time_steps=STEPS, seed=(repeat,)))  # noqa: B023
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=False)  # gradients are views of one array
+            loss = nn.functional.cross_entropy(network(inputs), batches.labels[index])  # noqa: B023
+            loss.backward()
+            nn.utils.clip_grad_norm_(flat, 1.0)
+            optimizer.step()
+
+        _, seconds = timed(step)
+        if repeat >= WARM_UP:
+            batch_seconds.append(batch)
+            step_seconds.append(seconds)
+    return median(batch_seconds), median(step_seconds)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what `work` returns, and its seconds."""
+    began = time.perf_counter()
+    done = work()
+    return done, time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
