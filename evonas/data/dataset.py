@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from evonas.data.arrays import Arrays
 from evonas.data.class_labels import LISTED, Label, coded, counts, labels_in, listed, small_classes
+from evonas.data.objects import Items, samples_of
 from evonas.data.samples import Samples
 from evonas.data.split import split_off
 from evonas.errors import DataError
-from evonas.input_shape import InputShape
+from evonas.input_shape import Element, InputShape
 from evonas.options import shown
 
 __all__ = ["DataSet", "Samples", "SearchData"]
@@ -149,6 +151,51 @@ class DataSet:
                 "channels, height, width)."
             )
         return samples
+
+    @classmethod
+    def of(
+        cls,
+        train: Items,
+        test: Items | None = None,
+        *,
+        validation: Items | None = None,
+        keys: tuple[str, str] = ("image", "label"),
+        element: Element | None = None,
+        **options: Any,
+    ) -> DataSet:
+        """Return the data set of objects whose items are pairs of an input and its label, read once into memory.
+
+        Data sets of torchvision, of Hugging Face and, cut into frames, of Tonic are such objects, and so are lists of
+        pairs. Inputs are arrays, tensors or images of one shape: `(height, width)`, `(channels, height, width)`,
+        `(height, width, channels)` or, of frames, `(time, channels, height, width)`. Whole numbers of 8 and 16 bits
+        without a sign become values from 0 to 1 where they are images; all others are what a network sees.
+
+        Args:
+            train: Training samples, and those that are split off.
+            test: Test samples, if they are set apart.
+            validation: Validation samples, if they are set apart.
+            keys: Of the input and of the label where items are mappings, as those of Hugging Face.
+            element: What the numbers are: `"real"`, `"graded"` or `"binary"`; by default those of images are real and
+                those of frames graded.
+            **options: Further attributes of a `DataSet`.
+
+        Raises:
+            DataError: If an item cannot be read, or inputs differ in shape or type.
+
+        Example:
+            >>> import numpy as np
+            >>> pairs = [(np.full((4, 4), 10 * n, np.uint8), "dark" if n < 10 else "light") for n in range(20)]
+            >>> data = DataSet.of(pairs, validation_part=0.3).for_search()
+            >>> data.class_labels, data.input_shape, len(data.train), len(data.validation)
+            (('dark', 'light'), (1, 4, 4), 10, 6)
+        """
+        read = partial(samples_of, keys=keys, element=element)
+        return cls(
+            read(train, what="The training samples"),
+            official_test=None if test is None else read(test, what="The test samples"),
+            official_validation=None if validation is None else read(validation, what="The validation samples"),
+            **options,
+        )
 
     def for_search(self, *, seed: int = 0) -> SearchData:
         """Return the training and validation samples, drawn with `seed` from all but the test samples."""
