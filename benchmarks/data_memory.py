@@ -1,6 +1,6 @@
 """What data take: seconds to load 60,000 images, and memory of a search with four workers that all read them.
 
-    EVONAS_DATA=DIR python benchmarks/data_memory.py [--repeats N] [--json FILE]
+    [EVONAS_DATA=DIR] python benchmarks/data_memory.py [--repeats N] [--json FILE]
 
 The images are Fashion-MNIST from `DIR/fashion-mnist` where that is there, else random ones in the same files. Memory is
 the proportional set size (a page shared by n processes counts 1/n in each) of the whole search: this process, Ray and
