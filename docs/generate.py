@@ -20,6 +20,7 @@ from evonas.chips import deployment
 from evonas.chips.deployment import Deployment
 from evonas.data.event_options import CameraOptions, EventOptions, FrameOptions
 from evonas.data.image_options import ImageOptions, ImageSettings
+from evonas.data.sound_options import Names, SoundOptions, SoundSettings
 from evonas.options import LARGEST_SEED, Flag, Number, OneOf, OptionRule, OrNone, Whole
 from evonas.profiles import described, known
 from evonas.runfile.schema import FREE_SETTINGS, RunFile
@@ -30,6 +31,10 @@ ROOT = DOCS.parent
 OPTIONS = {"data": ("evonas.data", "read"), "objectives": ("objectives", "objective"),
            "strategies": ("evonas.strategies", "strategy")}  # fmt: skip
 """Section of the run file to the folder and the attribute that define what it names."""
+
+GROUPS: dict[type, type] = {FrameOptions: EventOptions, CameraOptions: EventOptions, ImageOptions: ImageSettings,
+                            SoundOptions: SoundSettings}  # fmt: skip
+"""Group of options that readers share to the class that has their defaults."""
 
 TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 
@@ -137,6 +142,8 @@ def _rule(rule: OptionRule) -> str:
         case Number():
             low, high = _number(rule.low), _number(rule.high)
             return f"number above {low} and at most {high}" if rule.is_open else f"number from {low} to {high}"
+        case Names():
+            return "list of names"
         case _:
             return "true or false" if isinstance(rule, Flag) else "text"
 
@@ -192,8 +199,8 @@ def _anchor(text: str) -> str:
 def _group_rows(group: type) -> list[tuple[str, str, str, str]]:
     """Return the row of each option of a group that its bases have not."""
     told = _documented(group)
-    rules = vars(sys.modules[group.__module__])["_RULES"]
-    defaults = inspect.signature(ImageSettings if group is ImageOptions else EventOptions).parameters
+    settings = GROUPS[group]
+    rules, defaults = vars(sys.modules[settings.__module__])["_RULES"], inspect.signature(settings).parameters
     return [(name, _rule(rules[name]), _shown(defaults[name].default), meaning) for name, meaning in told.items()]
 
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan, check_frames
-from evonas.errors import SpaceError
 from evonas.real_variables import LogReal, Real
 from evonas.space import Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
@@ -45,11 +44,12 @@ def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network
 
     Args:
         genotype: A genotype of `space`.
-        input_shape: `(time, channels, 1, 1)` of sequences, or `(channels, 1, 1)` of vectors that do not change.
+        input_shape: `(time, channels, height, width)` of sequences, such as `(time, channels, 1, 1)` of sound, or
+            `(channels, height, width)` of what does not change. The first layer reads all positions.
         classes: Number of classes.
 
     Raises:
-        SpaceError: If the data have a height or a width, or not one frame for each time step.
+        SpaceError: If there are frames, but not one for each time step.
     """
     from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
 
@@ -63,12 +63,7 @@ def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> in
 
 
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments and errors as for `build`."""
-    if tuple(input_shape[-2:]) != (1, 1):
-        raise SpaceError(
-            f"The recurrent space takes sequences, whose samples are (time, channels, 1, 1), got {tuple(input_shape)}. "
-            "Flatten the samples, or search a space of convolutions such as spatial_temporal."
-        )
+    """Return what the network of a genotype consists of; arguments as for `build`."""
     time_steps = int(genotype["time_steps"])
     draft = Draft(input_shape, time_steps=time_steps)
     names: list[str] = []
@@ -77,7 +72,7 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         neurons = _dynamics(genotype, name)
         is_recurrent = genotype[f"{name}.recurrence"] == "dense"
         gain = 1 / (neurons.deviation(time_steps) * math.sqrt(2 if is_recurrent else 1))
-        dense = partial(Incoming, operation="conv", channels=width, gain=gain)
+        dense = partial(Incoming, operation="dense", channels=width, gain=gain)
         source = names[-1] if names else INPUT
         draft.add(name, neurons, incoming=[dense(f"{name}/in", (source,), delay=int(genotype[f"{name}.delay"]))])
         if is_recurrent:

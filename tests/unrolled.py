@@ -46,7 +46,10 @@ def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection
     if edge.operation == "linear":
         return edge.gain * images.mean((2, 3)) @ operation.linear.weight.T
     norm = operation.norm
-    current = conv2d(images, operation.conv.weight, padding=edge.padding)
+    if edge.operation == "dense":
+        current = (images.flatten(1) @ operation.linear.weight.T)[..., None, None]
+    else:
+        current = conv2d(images, operation.conv.weight, padding=edge.padding)
     mean, deviation = norm.running_mean[:, None, None], (norm.running_var + norm.eps).sqrt()[:, None, None]
     return (current - mean) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]
 

@@ -46,7 +46,7 @@ def read_folder(folder: Path, kind: FileKind, *, limit: int | None) -> tuple[Par
     Raises:
         DataError: If there are none, or a file is not what it should be.
     """
-    train, test = _published(folder)
+    train, test = published_parts(folder)
     parts = [_Listing(train, kind, limit=limit), *([_Listing(test, kind, limit=None)] if test else [])]
     notes = [note for part in parts for note in part.notes()]
     if kind.shape is not None:
@@ -64,7 +64,7 @@ def read_folder(folder: Path, kind: FileKind, *, limit: int | None) -> tuple[Par
     return read[0], read[1] if test else None, notes
 
 
-def _published(folder: Path) -> tuple[Path, Path | None]:
+def published_parts(folder: Path) -> tuple[Path, Path | None]:
     """Return the folders of the training and of the test part."""
     names = [entry.name for entry in entries(folder) if entry.is_dir()]
     train, test = ([name for name in names if name.lower().endswith(part)] for part in ("train", "test"))
@@ -97,7 +97,7 @@ class _Listing:
         self._folder, self._kind = folder, kind
         self._left_out = [f"{name}/{file}" for name in classes for file in found[name] if not _fits(file, kind)]
         self._left_out += [entry.name for entry in entries(folder) if entry.name not in classes]
-        label = _labels(classes)
+        label = folder_labels(classes)
         classes = sorted(classes, key=lambda name: label[name])
         self.classes = tuple(label[name] for name in classes)
         turns = [(turn, index) for index, name in enumerate(classes) for turn in range(len(fitting[name]))]
@@ -120,7 +120,7 @@ def _fits(name: str, kind: FileKind) -> bool:
     return name.lower().endswith(kind.ending) and not name.startswith(".")
 
 
-def _labels(names: Sequence[str]) -> dict[str, Any]:
+def folder_labels(names: Sequence[str]) -> dict[str, Any]:
     """Return the label of each folder: its name, as a whole number where all are different ones."""
     are_numbers = all(name.isascii() and name.isdigit() and len(name) < 10 for name in names)
     if are_numbers and len(set(map(int, names))) == len(names):
