@@ -21,7 +21,7 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 LENGTHS = "/lengths"
 """What is added to the name of a data set of lists, for the array of their lengths."""
 
-SECONDS = 10
+SECONDS = 5
 """Of a processor, and one more for each 4 MiB of the file."""
 
 ROOM, PACKED = 2**28, 256
