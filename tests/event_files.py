@@ -73,8 +73,11 @@ def aedat3(events: Recording, *, packet: int = 25) -> bytes:
     return b"".join(parts)
 
 
-def dat(events: Recording) -> bytes:
-    head = b"% Data file containing CD events.\n% Version 2\n% Date 2017-10-31 11:29:21\n\x00\x08"
+def dat(events: Recording, *, sensor: tuple[int, int] | None = None) -> bytes:
+    head = b"% Data file containing CD events.\n% Version 2\n% Date 2017-10-31 11:29:21\n"
+    if sensor is not None:
+        head += f"% Height {sensor[0]}\n% Width {sensor[1]}\n".encode()
+    head += b"\x00\x08"
     return head + b"".join(
         struct.pack("<II", t, x | y << 14 | p << 28) for t, x, y, p in zip(*(a.tolist() for a in events), strict=True)
     )
@@ -92,11 +95,22 @@ def mat(events: Recording) -> bytes:
     return stream.getvalue()
 
 
-def aedat4(events: Recording, *, compress: Callable[[bytes], bytes] | None = None, packet: int = 25) -> bytes:
+def aedat4(
+    events: Recording,
+    *,
+    compress: Callable[[bytes], bytes] | None = None,
+    packet: int = 25,
+    sensor: tuple[int, int] | None = None,
+) -> bytes:
     """Return an AEDAT 4 file with a stream of another kind, number 0, and one of events, number 1."""
+    size = (
+        ""
+        if sensor is None
+        else f'<attr key="sizeX" type="int">{sensor[1]}</attr><attr key="sizeY" type="int">{sensor[0]}</attr>'
+    )
     xml = '<dv version="2.0"><node name="outInfo" path="/mainloop/Recorder/outInfo/">' + "".join(
         f'<node name="{number}" path="/mainloop/Recorder/outInfo/{number}/">'
-        f'<attr key="typeIdentifier" type="string">{kind}</attr><node name="info" path="/x/"></node></node>'
+        f'<attr key="typeIdentifier" type="string">{kind}</attr><node name="info" path="/x/">{size}</node></node>'
         for number, kind in ((0, "IMUS"), (1, "EVTS"))
     )
     text = (xml + "</node></dv>").encode()

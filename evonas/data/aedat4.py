@@ -21,14 +21,13 @@ _MAGIC = b"#!AER-DAT4.0\r\n"
 _NONE, _LZ4, _ZSTD = (0,), (1, 2), (3, 4)
 _EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("_", "V3")])
 _LARGEST_PACKET = 2**27
-_STREAM = re.compile(
-    r'<node name="(\d+)" path="[^"]*outInfo/\d+/">(?:(?!<node name="\d+" path).)*?"typeIdentifier"[^>]*>EVTS<',
-    re.DOTALL,
-)
+_NODE = re.compile(r'<node name="(\d+)" path="[^"]*outInfo/\d+/?">')
+_TYPE = re.compile(r'key="typeIdentifier"[^>]*>\s*EVTS\s*<')
+_SIDE = re.compile(r'key="size([XY])"[^>]*>\s*(\d{1,5})\s*<')
 
 
 def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
-    """Return recordings in AEDAT 4 files: two polarities, as many pixels as the largest has.
+    """Return recordings in AEDAT 4 files: two polarities, as many pixels as they say or use.
 
     Args:
         path: The folder with a folder of `.aedat4` files for each class; or with such folders in `train` and `test`.
@@ -73,9 +72,7 @@ def _events(data: bytes, file: Path) -> Events:
     compression = table.scalar(0, "<i", 0)
     end = table.scalar(1, "<q", -1)
     end = end if begin <= end <= len(data) else len(data)
-    streams = [int(number) for number in _STREAM.findall(table.text(2))]
-    if not streams:
-        raise DataError(f"{quoted(file)} has no stream of events; its head names none of the type EVTS.")
+    number, sensor = _stream(table.text(2), file)
     unpack = _unpacker(compression, file)
     found = [np.empty(0, _EVENT)]
     while begin < end:
@@ -86,10 +83,22 @@ def _events(data: bytes, file: Path) -> Events:
                 f"{quoted(file)} is cut short: the packet at byte {begin - size - 8:,} announces {size:,} bytes, and "
                 f"{len(packet):,} follow."
             )
-        if stream == streams[0]:
+        if stream == number:
             found.append(_packet(unpack(packet, begin - size), file, begin - size))
     events = np.concatenate(found)
-    return Events(events["t"], events["x"], events["y"], events["p"], quoted(file))
+    return Events(events["t"], events["x"], events["y"], events["p"], quoted(file), sensor)
+
+
+def _stream(text: str, file: Path) -> tuple[int, tuple[int, int] | None]:
+    """Return the number of the first stream of events, and `(height, width)` where its node says them."""
+    nodes = list(_NODE.finditer(text))
+    ends = [*(after.start() for after in nodes), len(text)][1:]
+    for node, end in zip(nodes, ends, strict=True):
+        inside = text[node.end() : end]
+        if _TYPE.search(inside):
+            sides = {side: int(size) for side, size in _SIDE.findall(inside)}
+            return int(node[1]), (sides["Y"], sides["X"]) if len(sides) == 2 else None
+    raise DataError(f"{quoted(file)} has no stream of events; its head names none of the type EVTS.")
 
 
 def _packet(content: bytes, file: Path, begin: int) -> np.ndarray:
@@ -123,9 +132,7 @@ def _unpacker(compression: int, file: Path) -> Any:
         try:
             content: bytes = decompressor.decompress(packet, max_length=_LARGEST_PACKET)
         except (RuntimeError, EOFError, MemoryError, ValueError) as error:
-            raise DataError(
-                f"{quoted(file)}: the packet at byte {begin:,} is damaged: LZ4 cannot unpack it."
-            ) from error
+            raise DataError(f"{quoted(file)}: the packet at byte {begin:,} is no LZ4 frame.") from error
         if not decompressor.eof:
             why = (
                 f"unpacks to more than {_LARGEST_PACKET:,} bytes" if len(content) >= _LARGEST_PACKET else "is cut short"

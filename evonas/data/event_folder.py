@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evonas.data.files import entries, opened, quoted, read_at_most
-from evonas.data.recordings import Events, Part, Shape
+from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape
 from evonas.errors import DataError
 
 LARGEST_FILE = 2**30
@@ -28,7 +28,8 @@ class FileKind:
         ending: How the names of such files end, in small letters.
         noun: What such a file is, for messages: `"an N-MNIST file"`.
         parse: Returns the events of a file from its bytes and its path.
-        shape: `(2, height, width)` of the sensor; None where it is that of the largest coordinates.
+        shape: `(2, height, width)` of the sensor; None where the files say it, or their largest
+            coordinates.
     """
 
     ending: str
@@ -54,14 +55,43 @@ def read_folder(folder: Path, kind: FileKind, *, limit: int | None) -> tuple[Par
         shape = kind.shape
     else:
         events = [[_events(file, kind) for file in part.files] for part in parts]
-        every = [one for part in events for one in part]
-        shape = (2, max(int(one.y.max()) for one in every) + 1, max(int(one.x.max()) for one in every) + 1)
+        shape, more = _shape([one for part in events for one in part], folder)
+        notes += more
         packed = [[one.packed(shape) for one in part] for part in events]
     read = [
         Part.of(part, listing.labels, shape=shape, classes=listing.classes)
         for part, listing in zip(packed, parts, strict=True)
     ]
     return read[0], read[1] if test else None, notes
+
+
+def _shape(events: Sequence[Events], folder: Path) -> tuple[Shape, list[str]]:
+    """Return the shape of the sensor, as the files say or as their largest coordinates have it, and a note of that.
+
+    Raises:
+        DataError: If files say different ones, or it is too large.
+    """
+    told = {size: one.where for one in events if (size := one.sensor) is not None}
+    if len(told) > 1:
+        (first, one), (second, other) = list(told.items())[:2]
+        raise DataError(
+            f"{one} is of a sensor of {_pixels(first)}, {other} of one of {_pixels(second)}; expected recordings of "
+            "one sensor. Give those of one alone."
+        )
+    largest = max(int(one.y.max()) for one in events) + 1, max(int(one.x.max()) for one in events) + 1
+    found = next(iter(told), None) or largest
+    if 2 * found[0] * found[1] > MOST_PIXELS or min(found) < 1:
+        widest = max(events, key=lambda one: int(one.x.max()) + int(one.y.max())).where
+        raise DataError(
+            f"The recordings in {quoted(folder)} are of a sensor of {_pixels(found)}, expected 1 to "
+            f"{MOST_PIXELS // 2:,} pixels. The largest coordinates are those of {widest}, which may be damaged."
+        )
+    note = f"The files do not say how large the sensor is; {_pixels(found)} is what the largest coordinates leave."
+    return (2, *found), [] if told else [note]
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[1]:,} x {size[0]:,} pixels"
 
 
 def published_parts(folder: Path) -> tuple[Path, Path | None]:

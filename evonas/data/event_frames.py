@@ -51,8 +51,8 @@ class EventFrames:
     @property
     def seconds(self) -> float:
         """Mean length in seconds of what is cut into frames; with n frames, each is 1/n of it."""
-        windows = [self.framing.window(duration) for duration in self.recordings.durations.tolist()]
-        return sum(windows) / len(windows) / 1e6
+        durations = self.recordings.durations
+        return self.framing.window(float(durations.mean()) if len(durations) else 0) / 1e6
 
     def take(self, index: np.ndarray) -> EventFrames:
         """Return the samples at `index`."""

@@ -12,7 +12,7 @@ from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import path_of, quoted
 from evonas.data.hdf5_arrays import read_hdf5
-from evonas.data.recordings import Events, Part, Shape, first_of_each
+from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape, first_of_each
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -20,9 +20,6 @@ LARGEST = 2**31
 """Most bytes of one array."""
 
 LARGEST_SIDE = 2**14
-MOST_PLACES = 2**24
-"""Most pixels, those of all channels together."""
-
 PARTS = ("train", "validation", "test")
 
 _COLUMNS = ("t", "x", "y", "p")
@@ -81,10 +78,10 @@ class _Layout:
                     f"{', '.join(PARTS)}."
                 )
         self._shape: Shape = (self._size("channels", default=2), self._size("height"), self._size("width"))
-        if np.prod(self._shape, dtype=object) > MOST_PLACES:
+        if np.prod(self._shape, dtype=object) > MOST_PIXELS:
             raise DataError(
                 f"{where}: {self._shape[0]:,} channels of {self._shape[1]:,} x {self._shape[2]:,} pixels are too many, "
-                f"expected at most {MOST_PLACES:,} pixels in all."
+                f"expected at most {MOST_PIXELS:,} pixels in all."
             )
 
     def part(self, name: str, *, limit: int | None) -> Part | None:
@@ -106,6 +103,13 @@ class _Layout:
         found = self._arrays.get(name)
         if found is None:
             raise DataError(f"{self._where} has no {name!r}; it has {', '.join(sorted(self._arrays)) or 'nothing'}.")
+        if found.dtype.kind == "S" and "U" in kinds:
+            try:
+                found = np.char.decode(found, "utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{self._where}: {name!r} holds texts that are no UTF-8; expected some that are."
+                ) from error
         if found.ndim != 1 or found.dtype.kind not in kinds or length not in (None, len(found)):
             what = {"U": "texts", "iuU": "whole numbers or texts"}.get(kinds, "whole numbers")
             many = "" if length is None else f"{length:,} "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from evonas.data.recordings import Shape
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Framing:
     milliseconds: float | None = None
     is_binary: bool = False
 
-    def window(self, duration: int) -> int:
+    def window(self, duration: N) -> N | int:
         """Return how many microseconds are cut into frames of a recording that lasts `duration` microseconds."""
         return duration if self.milliseconds is None else max(1, round(1000 * self.milliseconds))
 

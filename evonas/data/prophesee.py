@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Unpack
 
@@ -16,12 +17,13 @@ from evonas.data.recordings import Events
 from evonas.errors import DataError
 
 _BYTES = 8
+_SIZE = re.compile(rb"^% (Width|Height) +(\d{1,5})\s*$", re.MULTILINE)
 _KINDS = (0, 12)
 """Types of events that are of two dimensions: Event2d and EventCD."""
 
 
 def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
-    """Return recordings in `.dat` files, such as those of N-CARS: two polarities, as many pixels as the largest has.
+    """Return recordings in `.dat` files, such as those of N-CARS: two polarities, as many pixels as they say or use.
 
     Source of N-CARS: A. Sironi et al., HATS: histograms of averaged time surfaces for robust event-based object
     classification, 2018.
@@ -43,7 +45,8 @@ def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
 def parse(data: bytes, file: Path) -> Events:
     """Return the events of a `.dat` file: 32 bits of microseconds, then x in bits 0 to 13, y to 27, ON in 28.
 
-    Before them are lines that begin with `%`, the type of the events and their bytes.
+    Before them are lines that begin with `%`, of which `% Width` and `% Height` may say the size of the sensor, then
+    the type of the events and their bytes.
 
     Raises:
         DataError: If they are of another type, or it does not end with a whole event.
@@ -70,7 +73,9 @@ def parse(data: bytes, file: Path) -> Events:
         )
     raw = np.frombuffer(data, "<u4", offset=begin).reshape(-1, 2)
     t, word = raw.T
-    return Events(t, word & 0x3FFF, word >> 14 & 0x3FFF, word >> 28 & 1, quoted(file))
+    sizes = {name: int(size) for name, size in _SIZE.findall(data[: begin - 2])}
+    sensor = (sizes[b"Height"], sizes[b"Width"]) if len(sizes) == 2 else None
+    return Events(t, word & 0x3FFF, word >> 14 & 0x3FFF, word >> 28 & 1, quoted(file), sensor)
 
 
 PROPHESEE = FileKind(".dat", "a .dat file of events", parse)

@@ -13,6 +13,9 @@ from evonas.errors import DataError
 LONGEST = 2**31 - 1
 """Longest recording in microseconds, 35 minutes: times are kept as 32-bit numbers."""
 
+MOST_PIXELS = 2**22
+"""Most pixels of a sensor, those of both polarities together: twice those of 1,280 x 720."""
+
 Shape = tuple[int, int, int]
 
 
@@ -70,6 +73,7 @@ class Events:
         y: `(events,)` row, from 0.
         p: `(events,)` polarity: 0 or 1.
         where: What they are events of, for messages: a file, or a part of one.
+        sensor: `(height, width)` where the file says them.
     """
 
     t: np.ndarray
@@ -77,6 +81,7 @@ class Events:
     y: np.ndarray
     p: np.ndarray
     where: str
+    sensor: tuple[int, int] | None = None
 
     def packed(self, shape: Shape) -> Packed:
         """Return the events in the form of `Recordings`.

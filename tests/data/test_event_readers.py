@@ -126,6 +126,30 @@ def test_a_bad_file_of_a_folder_is_named(name: str, tmp_path: Path) -> None:
             module.read(path=str(tmp_path / "x"))
 
 
+@pytest.mark.parametrize(
+    ("module", "written", "ending"), [(prophesee, event_files.dat, ".dat"), (aedat4, event_files.aedat4, ".aedat4")]
+)
+def test_a_sensor_is_as_large_as_the_files_say_or_as_their_coordinates(
+    module: ModuleType, written: Any, ending: str, tmp_path: Path
+) -> None:
+    def folder(name: str, of: Callable[[Recording], bytes]) -> str:
+        class_folders(tmp_path / name, of, ending=ending, names=["a", "b"], width=20, height=10, events=300)
+        return str(tmp_path / name)
+
+    told = module.read(path=folder("told", lambda one: written(one, sensor=(30, 40))))
+    assert told.samples.inputs.shape == (None, 2, 30, 40)
+    assert told.notes == ()
+    seen = module.read(path=folder("seen", written))
+    assert seen.samples.inputs.shape == (None, 2, 10, 20)
+    assert "20 x 10 pixels is what the largest coordinates leave" in " ".join(seen.notes)
+    with pytest.raises(DataError, match="event .* has x = .*, expected 0 to 7"):
+        module.read(path=folder("small", lambda one: written(one, sensor=(30, 8))))
+    with pytest.raises(DataError, match="is of a sensor of 4[01] x 30 pixels, .* of one of 4[01]"):
+        module.read(path=folder("mixed", lambda one: written(one, sensor=(30, 40 + int(one[0][0]) % 2))))
+    with pytest.raises(DataError, match="of a sensor of 99,999 x 30 pixels, expected 1 to 2,097,152"):
+        module.read(path=folder("huge", lambda one: written(one, sensor=(30, 99_999))))
+
+
 def nmnist_folder(tmp_path: Path, *, each: int = 10, **sizes: int) -> Path:
     class_folders(tmp_path / "x", event_files.nmnist, ending=".bin", names=["0", "1", "2"], each=each, **sizes)
     return tmp_path / "x"
@@ -321,6 +345,15 @@ def test_a_validation_part_of_ones_own_is_used(tmp_path: Path) -> None:
     file, _ = own_file(tmp_path, split=["train"] * 10 + ["validation"] * 6 + ["test"] * 4)
     data = events.read(path=str(file))
     assert (len(data.for_search().train), len(data.for_search().validation), len(data.test())) == (10, 6, 4)
+
+
+def test_texts_of_one_length_are_texts(tmp_path: Path) -> None:
+    file, _ = own_file(tmp_path)
+    damage(file, replaced("labels", np.array([b"left", b"right"] * 10)))
+    assert events.read(path=str(file)).class_labels == ("left", "right")
+    damage(file, replaced("labels", np.array([b"left", b"\xff\xfe"] * 10)))
+    with pytest.raises(DataError, match="'labels' holds texts that are no UTF-8"):
+        events.read(path=str(file))
 
 
 def test_recordings_without_events_are_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ HANG_SECONDS = 30.0
 
 def kinds() -> dict[str, tuple[Any, int]]:
     """Return each kind of input and how many of its inputs are tried in a round."""
-    from fuzz import archives, data_files, folders, image_files, journals, own_code, profiles, run_files
+    from fuzz import archives, data_files, event_data, folders, image_files, journals, own_code, profiles, run_files
 
     return {
         kind.name: (kind, weight)
@@ -42,6 +42,9 @@ def kinds() -> dict[str, tuple[Any, int]]:
             (journals.ForgedJournals, 10),
             (folders.Folders, 2),
             (own_code.OwnCode, 8),
+            (event_data.EventFolders, 10),
+            (event_data.EventTables, 4),
+            (event_data.EventArrays, 2),
         )
     }
 
