@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Unpack
 
 import numpy as np
 
+from evonas.data.array_parts import classes_of, read_parts
 from evonas.data.arrays import Arrays
-from evonas.data.class_labels import labels_in, listed
 from evonas.data.dataset import DataSet
-from evonas.data.files import opened, path_of, quoted
-from evonas.data.hdf5_arrays import read_hdf5
+from evonas.data.files import path_of, quoted
 from evonas.data.image_options import ImageOptions, ImageSettings
-from evonas.data.npz import read_npz
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
 
-PARTS = ("train", "val", "test")
-SPLIT = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Words of a `split`, with the part that each stands for."""
-
-_WHOLE = ("images", "labels", "split")
-_BY_PART = tuple(f"{part}_{name}" for part in PARTS for name in ("images", "labels"))
 _MOST_CHANNELS = 4
-_LONGEST_LABEL = 200
 
 
 def read(
@@ -59,20 +50,9 @@ def read(
     file = path_of(path, what="file", example="data/images.npz")
     check_validation_part(validation_part)
     check_test_part(test_part)
-    arrays, others = _arrays(file)
-    parts = _parts(file, arrays)
-    shapes = {name: images.shape[1:] for name, (images, _) in parts.items()}
-    if len(set(shapes.values())) > 1:
-        came = ", ".join(f"{shape} in {name}" for name, shape in shapes.items())
-        raise DataError(f"{quoted(file)} holds images of several shapes: {came}; expected one shape.")
-    images, labels = parts["train"]
-    classes = labels_in(labels)
-    for name in ("val", "test"):
-        if name in parts and (unknown := sorted(set(labels_in(parts[name][1])) - set(classes), key=str)):
-            raise DataError(
-                f"{quoted(file)} has the labels {listed(unknown)} in {name}, which no training image has; it has "
-                f"{listed(classes)}. Leave those images out, or add training images of these classes."
-            )
+    parts, others = read_parts(file, noun="images", check=_check_images)
+    images, _ = parts["train"]
+    classes = classes_of(file, parts, noun="images")
     count = checked_limit(limit, most=len(images))
     axis = _channel_axis(file, images, layout)
     samples = {name: Samples(_inputs(part, axis), own) for name, (part, own) in parts.items()}
@@ -86,133 +66,28 @@ def read(
                 validation_part=validation_part,
                 test_part=test_part,
                 class_labels=classes,
-                notes=tuple(_notes(file, images, others)),
+                notes=(*others, *_notes(file, images)),
             )
         )
 
 
-def _arrays(file: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the arrays that are read by name, and the names of the others."""
-    with opened(file, expected="an .npz or HDF5 file") as (stream, size):
-        begin = stream.read(8)
-    if not size:
-        raise DataError(f"{quoted(file)} is empty; expected an .npz or HDF5 file.")
-    names = (*_WHOLE, *_BY_PART)
-    if begin[:2] == b"PK":
-        return read_npz(file, names)
-    if begin == b"\x89HDF\r\n\x1a\n" or file.suffix.lower() in (".h5", ".hdf5", ".hdf"):  # HDF5 may begin later
-        return read_hdf5(file, names)
-    raise DataError(
-        f"{quoted(file)} is neither an .npz nor an HDF5 file: it begins with {begin.hex()}, expected 504b or "
-        "894844460d0a1a0a. Write it with numpy.savez_compressed or h5py."
-    )
-
-
-def _parts(file: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return images and labels of each part that there is, of one that is not empty."""
-    wanted = "expected images and labels, and perhaps split; or train_images, train_labels and perhaps val_…, test_…"
-    is_whole = [name for name in _WHOLE if name in arrays]
-    by_part = [name for name in _BY_PART if name in arrays]
-    if bool(is_whole) == bool(by_part):
-        came = ", ".join([*is_whole, *by_part]) or "none of them"
-        raise DataError(f"{quoted(file)} holds {came}; {wanted}.")
-    prefixes = [""] if is_whole else [f"{part}_" for part in PARTS if {f"{part}_images", f"{part}_labels"} & {*by_part}]
-    if by_part and prefixes[0] != "train_":
-        raise DataError(f"{quoted(file)} holds {', '.join(by_part)}; {wanted}.")
-    for prefix in prefixes:
-        _check_pair(file, arrays, prefix)
-    found = {
-        prefix.rstrip("_"): (arrays[f"{prefix}images"], _labels(file, arrays[f"{prefix}labels"], f"{prefix}labels"))
-        for prefix in prefixes
-    }
-    if by_part:
-        return {name: pair for name, pair in found.items() if len(pair[0])}
-    images, labels = found[""]
-    if "split" not in arrays:
-        return {"train": (images, labels)}
-    split = _split(file, arrays["split"], count=len(images))
-    if "train" not in split:
-        raise DataError(f"{quoted(file)} has no image for training in its split; expected some labelled 'train'.")
-    return {name: (images[split == name], labels[split == name]) for name in PARTS if name in split}
-
-
-def _check_pair(file: Path, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+def _check_images(file: Path, images: np.ndarray, labels: np.ndarray, name: str) -> None:
     """Check that there are images and a label for each.
 
     Raises:
         DataError: If there are not.
     """
-    for name in (f"{prefix}images", f"{prefix}labels"):
-        if name not in arrays:
-            raise DataError(f"{quoted(file)} has no {name}; expected {prefix}images and {prefix}labels.")
-    images, labels = arrays[f"{prefix}images"], arrays[f"{prefix}labels"]
     if images.ndim not in (3, 4) or labels.shape not in ((len(images),), (len(images), 1)):
         raise DataError(
-            f"{quoted(file)} holds {prefix}images of shape {images.shape} and {prefix}labels of shape {labels.shape}; "
-            "expected (n, height, width), (n, height, width, channels) or (n, channels, height, width), and (n,)."
+            f"{quoted(file)} holds {name} of shape {images.shape} and labels of shape {labels.shape}; expected "
+            "(n, height, width), (n, height, width, channels) or (n, channels, height, width), and (n,)."
         )
-    if not images.size and prefix in ("", "train_"):
-        raise DataError(f"{quoted(file)} holds {prefix}images of shape {images.shape}, which are none.")
     kind = images.dtype
     if kind.kind not in "bfu" or (kind.kind == "u" and kind.itemsize > 2):
         raise DataError(
-            f"{quoted(file)} holds {prefix}images of {kind}; expected uint8, uint16, bool or floats. If they are whole "
+            f"{quoted(file)} holds {name} of {kind}; expected uint8, uint16, bool or floats. If they are whole "
             "numbers from 0 to 255, write images.astype(numpy.uint8)."
         )
-    if kind.kind == "f" and len(wrong := np.flatnonzero(~np.isfinite(images).reshape(len(images), -1).all(axis=1))):
-        raise DataError(
-            f"{quoted(file)} holds values that are no finite numbers (nan or inf) in {len(wrong):,} of {prefix}images, "
-            f"the first at index {wrong[0]:,}; mend those images."
-        )
-
-
-def _labels(file: Path, labels: np.ndarray, name: str) -> np.ndarray:
-    labels = labels.reshape(-1)
-    if labels.dtype.kind in "SU":
-        return _texts(file, labels, name)
-    if not labels.size:
-        return labels.astype(np.int64)
-    try:
-        labels_in(labels)
-    except DataError as error:
-        raise DataError(f"{quoted(file)} holds {name} that are none. {error}") from error
-    return labels
-
-
-def _texts(file: Path, texts: np.ndarray, name: str) -> np.ndarray:
-    """Return an array of texts that can be printed on one line.
-
-    Raises:
-        DataError: If one cannot, is empty, very long, or no UTF-8.
-    """
-    wrong = f"{quoted(file)} holds {name} of texts that are empty, longer than {_LONGEST_LABEL} characters or cannot be"
-    if texts.dtype.itemsize > 4 * 10 * _LONGEST_LABEL:
-        raise DataError(f"{wrong} printed; expected the name of a class for each image.")
-    try:
-        if texts.dtype.kind == "S":
-            texts = np.char.decode(texts, "utf-8")
-        different = np.unique(texts).tolist()
-    except ValueError as error:  # no UTF-8, no code points
-        raise DataError(f"{wrong} read as UTF-8; expected the name of a class for each image.") from error
-    for text in different:
-        if not text.strip() or not text.isprintable() or len(text) > _LONGEST_LABEL:
-            raise DataError(f"{wrong} printed, such as {shown(text)}; expected the name of a class for each image.")
-    return texts
-
-
-def _split(file: Path, split: np.ndarray, *, count: int) -> np.ndarray:
-    if split.shape not in ((count,), (count, 1)) or split.dtype.kind not in "SU":
-        raise DataError(
-            f"{quoted(file)} holds split as {split.dtype} of shape {split.shape}; expected {count:,} texts, each "
-            "train, val or test."
-        )
-    texts = _texts(file, split.reshape(-1), "split")
-    names, index = np.unique(texts, return_inverse=True)
-    for position, name in enumerate(names.tolist()):
-        if name not in SPLIT:
-            at = int(np.flatnonzero(index.reshape(-1) == position)[0])
-            raise DataError(f"{quoted(file)} has the split {shown(name)} at index {at:,}; expected train, val or test.")
-    return np.array([SPLIT[name] for name in names.tolist()])[index.reshape(-1)]
 
 
 def _channel_axis(file: Path, images: np.ndarray, layout: Literal["NHWC", "NCHW"] | None) -> int | None:
@@ -243,10 +118,7 @@ def _inputs(images: np.ndarray, channel_axis: int | None) -> Arrays:
     return Arrays(values[:, None], full_scale=np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0)
 
 
-def _notes(file: Path, images: np.ndarray, others: list[str]) -> Iterator[str]:
-    if others:
-        named = listed(others)
-        yield f"{quoted(file)} also holds {named}, which {'is' if len(others) == 1 else 'are'} not read."
+def _notes(file: Path, images: np.ndarray) -> Iterator[str]:
     if images.dtype.kind == "f":
         least, most = float(images.min()), float(images.max())
         if least < -10 or most > 10:

@@ -19,7 +19,7 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def checked_limit(limit: Any, *, most: int) -> int:
+def checked_limit(limit: Any, *, most: int, what: str = "images") -> int:
     """Return how many of `most` training samples are used: `limit`, all of them if it is None.
 
     Raises:
@@ -27,7 +27,7 @@ def checked_limit(limit: Any, *, most: int) -> int:
     """
     if limit is None:
         return most
-    expected = f"expected 1 to {most}, the number of training images"
+    expected = f"expected 1 to {most}, the number of training {what}"
     if not is_whole(limit):
         raise DataError(f"data.limit = {shown(limit)} is no whole number; {expected}.")
     if not 1 <= limit <= most:
