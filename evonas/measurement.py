@@ -124,6 +124,8 @@ class Activity:
         time_steps: Time steps of each sample.
         populations: In the order in which they compute.
         connections: In the order in which they compute.
+        step_seconds: How long a time step of the data lasts: a recording divided by its time steps. What has no
+            duration, such as an image, is shown for 1 ms a step.
 
     Example:
         >>> from evonas.measurement import Activity, Population
@@ -136,6 +138,12 @@ class Activity:
     time_steps: int
     populations: tuple[Population, ...]
     connections: tuple[Connection, ...]
+    step_seconds: float = 1e-3
+
+    @property
+    def seconds(self) -> float:
+        """How long a sample lasts."""
+        return self.time_steps * self.step_seconds
 
     @property
     def spikes(self) -> float:
@@ -241,7 +249,9 @@ class Measurement:
         connections = tuple(Connection(**_with_tuples(item)) for item in activity["connections"])
         return cls(
             **_with_tuples({name: value for name, value in data.items() if name != "activity"}),
-            activity=Activity(activity["samples"], activity["time_steps"], populations, connections),
+            activity=Activity(
+                activity["samples"], activity["time_steps"], populations, connections, activity["step_seconds"]
+            ),
         )
 
 

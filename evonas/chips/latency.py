@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from evonas.architecture.neuron import DT_MS
 from evonas.chips.band import Band, End
 from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import ASSUMED, Deployment
@@ -122,7 +121,7 @@ def _parts(deployed: DeployedNetwork, end: End = "value") -> list[float]:
 
 def _waiting(deployed: DeployedNetwork) -> float:
     """Return the seconds in which a chip without time steps waits for the events of a sample."""
-    return deployed.activity.time_steps * DT_MS * 1e-3 if deployed.profile.time["model"] == "event" else 0.0
+    return deployed.activity.seconds if deployed.profile.time["model"] == "event" else 0.0
 
 
 def has_time(profile: Profile) -> bool:

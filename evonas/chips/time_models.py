@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import End
 from evonas.chips.deployed_network import Counts, DeployedNetwork, summed, table
@@ -241,7 +240,7 @@ def event(deployed: DeployedNetwork, end: End) -> list[float]:
         UnpriceableError: If events come faster than a core can take them.
     """
     per_layer = deployed.number("event_layer_us", end) * 1e-6
-    lasts = deployed.activity.time_steps * DT_MS * 1e-3
+    lasts = deployed.activity.seconds
     for layer, received in deployed.messages.items():
         share = received / deployed.activity.samples / lasts * deployed.number("event_layer_us") * 1e-6
         if share >= 1:

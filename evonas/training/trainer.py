@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -165,6 +166,8 @@ class TrainingEvaluator:
         if not math.isfinite(loss):
             raise TrainingDivergedError(f"The validation loss is {loss}.")
         activity = recorder.activity()
+        if self._data.seconds is not None:
+            activity = replace(activity, step_seconds=self._data.seconds / activity.time_steps)
         return Measurement(
             accuracy=int(hits.sum()) / len(labels),
             loss=loss / len(labels),

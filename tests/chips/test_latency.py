@@ -174,6 +174,17 @@ def test_an_event_driven_chip_answers_after_the_last_event_and_waits_for_all() -
         latency.estimate(activity, chip)
 
 
+def test_an_event_driven_chip_waits_as_long_as_a_recording_lasts() -> None:
+    activity = replace(small(), step_seconds=0.075)
+    result = latency.estimate(activity, load("speck2f"))
+    assert result.seconds.nominal == pytest.approx(2 * 0.373e-6)
+    assert result.busy.nominal == pytest.approx(0.15 + 2 * 0.373e-6)
+    crowded = replace(small().connections[1], inputs=(60_000, 50_000))  # too many for 2 ms, few for 150
+    busy = replace(small().populations[0], spikes=(60_000, 50_000))
+    many = replace(activity, populations=(busy, small().populations[1]), connections=(small().connections[0], crowded))
+    assert latency.estimate(many, load("speck2f")).busy.nominal == pytest.approx(0.15 + 2 * 0.373e-6)
+
+
 def test_a_roofline_needs_the_machine_at_hand() -> None:
     chip = load("gpu_degnan")
     with pytest.raises(ProfileError, match="time model roofline without peak_ops_per_s, bytes_per_s"):

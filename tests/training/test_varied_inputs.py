@@ -14,7 +14,10 @@ from toys import ListMemory
 
 from evonas.architecture.plan import PlannedConnection
 from evonas.data import digits
-from evonas.data.dataset import SearchData
+from evonas.data.dataset import DataSet, SearchData
+from evonas.data.event_frames import EventFrames
+from evonas.data.recordings import Events, joined
+from evonas.data.samples import Samples
 from evonas.engine.job import Job
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.expected_counts import ExpectedCounts
@@ -52,6 +55,22 @@ def test_what_is_drawn_follows_from_the_seed_of_the_run_and_the_genotype(genotyp
     assert measured(few(**VARIED), genotype) == first
     assert measured(few(**VARIED), genotype, seed=1) != first
     assert measured(few(**VARIED), genotype, epochs=2) != first
+
+
+def test_a_time_step_of_a_recording_lasts_its_part_of_the_recording(genotype: Genotype) -> None:
+    rng = np.random.default_rng(0)
+    recordings = []
+    for _ in range(40):
+        t = np.sort(rng.integers(1, 299_999, 50))
+        t[0], t[-1] = 0, 299_999
+        x, y = rng.integers(0, 8, (2, 50))
+        recordings.append(Events(t, x, y, rng.integers(0, 2, 50), "here").packed((2, 8, 8)))
+    inputs = EventFrames(joined(recordings, shape=(2, 8, 8)))
+    data = DataSet(Samples(inputs, np.arange(40) % 2)).for_search()
+    activity = measured(data, genotype).activity
+    assert activity.seconds == pytest.approx(0.3)
+    assert activity.step_seconds == pytest.approx(0.075)
+    assert measured(few(), genotype).activity.step_seconds == 1e-3
 
 
 def test_a_variation_changes_training_and_not_what_is_measured_on(genotype: Genotype) -> None:
