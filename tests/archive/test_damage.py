@@ -14,7 +14,7 @@ import pytest
 from counted import small
 from toys import OBJECTIVES
 
-from evonas.archive.archive import Archive, load
+from evonas.archive.archive import Archive
 from evonas.archive.journal import read_journal
 from evonas.archive.journal_lines import encode_all, parts_of_line
 from evonas.archive.sealed_file import BLOCK, read_sealed, write_sealed
@@ -218,7 +218,7 @@ def test_a_named_pipe_and_a_file_without_permission_are_told_and_not_waited_for(
     with pytest.raises(ArchiveError, match="is no file"):
         Archive.read(tmp_path / "pipe.h5")
     with pytest.raises(ArchiveError, match="There is no archive"):
-        load(tmp_path)
+        Archive.read(tmp_path / "archive.h5")
 
 
 def test_what_no_longer_stands_beside_a_journal_is_told(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_what_no_longer_stands_beside_a_journal_is_told(tmp_path: Path) -> None:
     assert [row.job.slot for row in read.rows] == [12]
     assert "beside an archive of 12 rows, of which the one there now holds 0" in read.notes[0]
     archive.close()
-    assert len(load(path).rows) == 13, "all were in memory"
+    assert len(Archive.read(path).rows) == 13, "all were in memory"
 
 
 def test_a_journal_that_is_deleted_while_a_search_runs_loses_no_row_but_the_one_that_finds_out(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_journal_that_is_deleted_while_a_search_runs_loses_no_row_but_the_one_
         path.with_name("a.h5.journal").unlink()
         with pytest.raises(ArchiveError, match="deleted or replaced"):
             archive.add(evaluation(2))
-    assert [row.job.slot for row in load(path).rows] == [0, 1]
+    assert [row.job.slot for row in Archive.read(path).rows] == [0, 1]
 
 
 # Read without its objectives ------------------------------------------------------------------------------------------
@@ -256,11 +256,11 @@ def test_a_journal_that_is_deleted_while_a_search_runs_loses_no_row_but_the_one_
 def test_an_archive_is_read_with_the_values_and_the_definitions_of_its_objectives(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "archive.h5")
     right = Archive.read(path, MEASURED)
-    for read in (load(path), load(tmp_path), Archive.read(path)):
-        assert [one.name for one in read.objectives] == ["accuracy", "spikes"]
-        assert read.objectives[0].direction == "max"
-        assert read.rows == right.rows
-        assert read.front().to_json() == right.front().to_json()
+    read = Archive.read(path)
+    assert [one.name for one in read.objectives] == ["accuracy", "spikes"]
+    assert read.objectives[0].direction == "max"
+    assert read.rows == right.rows
+    assert read.front().to_json() == right.front().to_json()
 
 
 def test_values_of_rows_that_are_only_in_the_journal_are_read_as_well(tmp_path: Path) -> None:
@@ -268,11 +268,14 @@ def test_values_of_rows_that_are_only_in_the_journal_are_read_as_well(tmp_path: 
         for slot, measurement in enumerate([{"error": 1.0, "rate": 2.0}, {"error": "no number", "rate": 1.0}]):
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "toy")
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
-        running = load(tmp_path)
+        running = Archive.read(tmp_path / "archive.h5")
         assert running.front().to_json() == archive.front().to_json()
-    assert load(tmp_path).front().to_json() == archive.front().to_json()
-    assert [row.is_failure for row in load(tmp_path).rows] == [False, True]
-    assert json.loads(load(tmp_path).front().to_json())["networks"][0]["objectives"] == {"error": 1.0, "rate": 2.0}
+    assert Archive.read(tmp_path / "archive.h5").front().to_json() == archive.front().to_json()
+    assert [row.is_failure for row in Archive.read(tmp_path / "archive.h5").rows] == [False, True]
+    assert json.loads(Archive.read(tmp_path / "archive.h5").front().to_json())["networks"][0]["objectives"] == {
+        "error": 1.0,
+        "rate": 2.0,
+    }
 
 
 def test_made_up_counts_of_a_journal_are_rejected_when_they_are_asked_for_and_before_a_run_goes_on(

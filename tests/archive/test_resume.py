@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from toys import OBJECTIVES, measure, mixed_space
 
-from evonas.archive.archive import Archive, load
+from evonas.archive.archive import Archive
 from evonas.archive.run_header import Header
 from evonas.engine.budget import Budget
 from evonas.engine.description import described, described_objective, described_space
@@ -104,7 +104,7 @@ def test_a_changed_run_is_not_resumed_and_what_changed_is_told(
         searched(path, evaluations=8, **changes)
     assert path.read_bytes() == before
     searched(path, evaluations=8)
-    assert load(path).front().evaluations == 8
+    assert Archive.read(path).front().evaluations == 8
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "a" * 5000, "line\nline", "\u202e"])
@@ -131,19 +131,19 @@ def test_what_a_search_was_called_with_is_known_from_the_journal_as_well(tmp_pat
     path = tmp_path / "a.h5"
     searched(path)
     searched(tmp_path / "b.h5")
-    header = load(path).header
+    header = Archive.read(path).header
     assert header.search["parallel"] == 2
     assert header.search["strategy"]["pop_size"] == 4
     with Archive(path, mixed_space(), OBJECTIVES) as archive:
         archive.begin({"space": described_space(mixed_space()), **header.search})
-        assert load(path).header.search == header.search
+        assert Archive.read(path).header.search == header.search
 
 
 def test_rows_that_no_search_has_added_are_searched_with_anything(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     searched(tmp_path / "b.h5")
     with Archive(path, mixed_space(), OBJECTIVES) as archive:
-        for evaluation in load(tmp_path / "b.h5").evaluations:
+        for evaluation in Archive.read(tmp_path / "b.h5").evaluations:
             archive.add(evaluation)
     searched(path, evaluations=8)
     with pytest.raises(ChangedRunError, match="parallel"):
