@@ -44,7 +44,9 @@ class Incoming:
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
-        gain: Factor of the current of `conv` and `dense` before training: its norm has it, and it is trained.
+        gain: Factor of the current of `conv` and `dense` before training: its norm has it, and it is trained. None is
+            one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with any time
+            constants begin of order one, as thresholds are; 1 where they do not spike.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Incoming:
     stride: int = 1
     depthwise: bool = False
     delay: int = 0
-    gain: float = 1.0
+    gain: float | None = None
 
 
 class Draft:
@@ -203,18 +205,30 @@ class Draft:
             padding=padding,
             groups=channels if is_channelwise else 1,
             static=False,  # follows from the whole graph: see `finish`
-            gain=edge.gain
-            if edge.operation in ("conv", "dense")
-            else _gain(edge.operation, dynamics, in_shape=in_shape),
+            gain=self._gain(edge, dynamics, in_shape=in_shape),
             delay=edge.delay,
         )
+
+    def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
+        if edge.operation == "flat_linear":
+            return READOUT_GAIN / math.sqrt(in_shape[1] * in_shape[2])
+        if edge.operation == "linear":
+            return READOUT_GAIN
+        is_normalised = edge.operation in ("conv", "dense")
+        if is_normalised and edge.gain is not None:
+            return edge.gain
+        if not target.is_spiking or edge.operation == "max_pool":
+            return 1.0
+        if is_normalised:
+            return 1 / target.deviation(self.time_steps)
+        in_threshold_currents = POOL_GAIN if edge.operation == "pool" else SKIP_GAIN
+        return in_threshold_currents * target.threshold_current
 
     def _element(self, sources: Sequence[str]) -> str:
         """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.
 
-        The data say what theirs are; outputs of analog neurons are real, those of relays what
-        they hand on. Of several sources, the costliest class holds
-        for all.
+        The data say what theirs are; outputs of analog neurons are real, those of relays what they hand on. Of several
+        sources, the costliest class holds for all.
         """
         classes: set[str] = set()
         for name in sources:
@@ -235,14 +249,3 @@ def _checked(population: PlannedPopulation) -> PlannedPopulation:
             f"relays, and let {population.name!r} read them."
         )
     return population
-
-
-def _gain(operation: str, target: Dynamics, *, in_shape: Shape) -> float:
-    if operation == "flat_linear":
-        return READOUT_GAIN / math.sqrt(in_shape[1] * in_shape[2])
-    if operation == "linear":
-        return READOUT_GAIN
-    in_threshold_currents = {"pool": POOL_GAIN, "skip": SKIP_GAIN}.get(operation)
-    if in_threshold_currents is None or not target.is_spiking:
-        return 1.0
-    return in_threshold_currents * target.threshold_current

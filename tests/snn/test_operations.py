@@ -65,7 +65,7 @@ def test_a_skip_is_what_it_reads_times_its_gain():
 
 def test_a_convolution_is_normalised_over_time_and_batch():
     images = torch.rand(6, 4, 6, 5)
-    current = make_operation(planned("conv", channels=3, kernel=3))(images)
+    current = make_operation(planned("conv", channels=3, kernel=3, gain=1.0))(images)
     torch.testing.assert_close(current.mean((0, 2, 3)), torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(current.var((0, 2, 3), unbiased=False), torch.ones(3), atol=1e-3, rtol=0)
 
@@ -231,7 +231,7 @@ def test_a_max_pool_into_anything_but_relays_of_its_own_is_refused(kind, others)
 
 
 def test_a_dense_layer_is_a_normalised_convolution_whose_kernel_is_the_map():
-    edge = planned("dense", channels=7)
+    edge = planned("dense", channels=7, gain=1.0)
     dense, images = make_operation(edge).double(), torch.rand(8, 4, 6, 5, dtype=torch.float64, requires_grad=True)
     weight = dense.weight.detach().unflatten(1, edge.in_shape).requires_grad_()
     products = nn.functional.conv2d(images, weight)
@@ -256,3 +256,42 @@ def test_relays_take_a_later_connection_only_where_their_class_stays_what_reader
     draft.connect("sum", replace(back, name="again"))
     draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("sum",), "linear", channels=3)])
     assert torch.isfinite(Network(draft.finish())(torch.rand(1, 4, 2, 4, 4))).all()
+
+
+NEURONS = [
+    Dynamics(kind, tau_mem_ms=tau_mem, tau_syn_ms=tau_syn, v_th=0.5)  # type: ignore[arg-type]
+    for kind in ("lif", "lif_box", "integrate_and_fire")
+    for tau_mem, tau_syn in ((1.0, 1.0), (5.0, 1.5), (2.5, 5.0))
+]
+
+
+def rates(operation: str, **given: float) -> list[float]:
+    """Return the part of the neurons that fire in a time step before any training, on noise, by kind of neuron."""
+    found = []
+    for dynamics in NEURONS:
+        torch.manual_seed(0)
+        draft = Draft((8, 2, 4, 4), time_steps=8)
+        draft.add("layer", dynamics, incoming=[Incoming("edge", (INPUT,), operation, channels=8, **given)])
+        draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("layer",), "linear", channels=3)])
+        with torch.no_grad():
+            _, activity = recorded(Network(draft.finish()), torch.randn(8, 64, 2, 4, 4))
+        neurons = activity.populations[0].neurons
+        found.append(sum(activity.populations[0].spikes) / (8 * 64 * neurons))
+    return found
+
+
+@pytest.mark.parametrize("operation", ["conv", "dense"])
+def test_neurons_of_all_kinds_begin_to_fire_about_equally_often(operation):
+    proportional, alike = rates(operation), rates(operation, gain=1.0)
+    assert max(proportional) < 4 * min(proportional)
+    assert max(alike) > 10 * min(alike)
+
+
+def test_the_gain_before_training_is_one_over_the_deviation_unless_it_is_given():
+    edge = planned("conv", channels=3)
+    assert edge.gain == pytest.approx(1 / Dynamics("lif_box").deviation(2))
+    assert torch.equal(make_operation(edge).norm.weight, torch.full((3,), edge.gain))
+    assert planned("conv", channels=3, gain=0.7).gain == 0.7
+    assert planned("dense", channels=3).gain == edge.gain
+    analog = plan_of(Incoming("edge", (INPUT,), "conv", channels=3), kind="analog").connections[0]
+    assert analog.gain == 1.0

@@ -289,7 +289,7 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(warm_up: float,
 
 def test_the_loss_is_of_the_mean_over_time_or_of_each_time_step(data: SearchData, genotype: Genotype) -> None:
     torch.manual_seed(0)
-    network = space.build(genotype, data.input_shape, data.classes).eval()
+    network = space.build(genotype, data.input_shape, data.classes)
     inputs, labels = torch.rand(1, 8, 1, 8, 8), torch.arange(8)
     potentials = network.potentials(inputs)
     assert potentials.shape == (3, 8, 10)
