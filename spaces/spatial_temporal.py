@@ -74,8 +74,13 @@ def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> in
 
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
     """Return what the network of a genotype consists of; arguments as for `build`."""
+    return plan_trellis(trellis_of(genotype), cell_of(genotype), input_shape=input_shape, classes=classes)
+
+
+def trellis_of(genotype: Values) -> Trellis:
+    """Return what surrounds the cell of a genotype."""
     levels = levels_of(genotype)
-    trellis = Trellis(
+    return Trellis(
         levels=levels,
         channels=int(genotype["channels"]),
         stages=tuple(_dynamics(genotype, stage) for stage in range(levels[-1] + 1)),
@@ -84,7 +89,6 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         stem_stride=int(genotype["stem.stride"]),
         readout_input=str(genotype["readout.input"]),
     )
-    return plan_trellis(trellis, cell_of(genotype), input_shape=input_shape, classes=classes)
 
 
 def _dynamics(values: Values, stage: int) -> Dynamics:
