@@ -19,7 +19,7 @@ CELL: Cell = ((Edge("s0", "conv3"), Edge("s1", "skip")), (Edge("n0", "pool"), Ed
 
 def planned(*, cell: Cell = CELL, size: tuple[int, int] = (13, 10), **given: Any) -> Plan:
     levels = given.pop("levels", (0, 1, 2))
-    stages = (Dynamics("lif_box", v_th=0.5),) * 2 + (Dynamics("lif", v_th=0.5),)
+    stages = (Dynamics("lif_box"),) * 2 + (Dynamics("lif"),)
     trellis = Trellis(levels, channels=4, stages=stages, readout_tau_mem_ms=2.0, time_steps=3, **given)
     return plan_trellis(trellis, cell, input_shape=(1, *size), classes=5)
 
