@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from evonas.export.__main__ import export
 from evonas.front import front
 from evonas.profiles import profiles
 from evonas.run import run
@@ -13,6 +14,7 @@ app = typer.Typer(help="Finds spiking neural networks for real hardware.", no_ar
 app.command()(run)
 app.command()(front)
 app.command()(sweep)
+app.command()(export)
 app.command()(profiles)
 
 

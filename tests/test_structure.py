@@ -39,8 +39,10 @@ WINGS = {
     "runfile": VALUES | {"engine", "strategies", "training", "chips", "data"},
     "report": VALUES
     | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},
+    "export": VALUES | {"architecture", "snn", "engine", "archive.atomic_file", "runfile", "report", "cli"},
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
-    "doors": VALUES | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors"},
+    "doors": VALUES
+    | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors", "export.__main__"},
     "objectives": VALUES | {"architecture", "chips"},
     "spaces": VALUES | {"architecture", "snn", "spaces"},
 }
@@ -52,20 +54,25 @@ DOORS = {
              "evonas/data/hdf5_child.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},
-    "norse": {"evonas/snn"},
-    "torch": {"evonas/snn", "evonas/training", "spaces"},
+    "norse": {"evonas/snn", "evonas/export/targets.py"},
+    "torch": {"evonas/snn", "evonas/training", "evonas/export", "evonas/runfile/retraining.py", "spaces"},
     "sklearn": {"evonas/data"},
     "PIL": {"evonas/data/image_folder.py"},
     "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/data/stmnist.py"},
     "pydantic": {"evonas/runfile"},
     "plotly": {"evonas/report/html.py"},
     "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",
-              "evonas/__main__.py"},
+              "evonas/__main__.py", "evonas/export/__main__.py"},
     "rich": {"evonas/cli", "evonas/report", "evonas/run.py", "evonas/front.py", "evonas/sweep.py",
              "evonas/profiles.py"},
     "lz4": {"evonas/data/aedat4.py"},
     "tonic": {"evonas/data/tonic.py"},
     "safetensors": {"evonas/training/weights.py"},
+    "nir": {"evonas/export"},
+    "snntorch": {"evonas/export/targets.py"},
+    "spikingjelly": {"evonas/export/targets.py"},
+    "onnx": {"evonas/export/onnx_model.py"},
+    "onnxruntime": {"evonas/export/onnx_model.py"},
     "torchvision": set(),
 }  # fmt: skip
 """Where a foreign library may be imported: files, and folders with all that is in them."""
@@ -159,7 +166,9 @@ def test_objectives_and_spaces_hold_nothing_else() -> None:
         assert hasattr(importlib.import_module(f"objectives.{path.stem}"), "objective"), f"{path.name} is no objective"
 
 
-@pytest.mark.parametrize("module", ["evonas", "evonas.front", "evonas.run", "evonas.sweep", "evonas.profiles"])
+@pytest.mark.parametrize(
+    "module", ["evonas", "evonas.front", "evonas.run", "evonas.sweep", "evonas.profiles", "evonas.export.__main__"]
+)
 def test_the_engine_and_the_doors_start_without_torch_and_ray(module: str) -> None:
     code = f"import sys, {module}; print([n for n in ('torch', 'ray', 'norse') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

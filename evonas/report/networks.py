@@ -20,7 +20,7 @@ from evonas.report.rescoring import Rescoring
 from evonas.report.run_folder import RunFolder, said_in_python
 from evonas.report.tables import table
 from evonas.report.weights_file import make_folder, read_weights, write_weights
-from evonas.runfile.retraining import retrained
+from evonas.runfile.retraining import data_of, retrained, validation_inputs
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,6 +164,26 @@ class FoundNetwork:
             )
         write_weights(self.weights, network, about={**self._training, "accuracy": repr(measurement.accuracy)})
         return network
+
+    def samples(self, *, most: int = 64, path: str | None = None) -> Any:
+        """Return `(time, samples, channels, height, width)` inputs of the first validation samples of the run.
+
+        Args:
+            most: How many at most.
+            path: Where the data of the run lie now; None is where its run file says.
+
+        Raises:
+            RunFileError: If the data are not found.
+            DataError: If they are others.
+        """
+        with said_in_python():
+            data = data_of(
+                self.folder.file,
+                fingerprint=self.folder.settings.get("data.fingerprint"),
+                path=path,
+                trusted=self.folder.trust,
+            )
+        return validation_inputs(data, most=most, time_steps=self.plan.time_steps)
 
     @property
     def _training(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
 from evonas.errors import DataError, RunFileError
 from evonas.measurement import Measurement
@@ -40,18 +41,12 @@ def retrained(
     """
     from evonas.training.trainer import TrainingEvaluator  # torch, which looking at results does without
 
-    space, space_faults = space_of(file.search, file.space, trusted=trusted)
-    data, data_faults = search_data_of(data_section_of(file, path=path), trusted=trusted)
-    if space is None or data is None:
-        raise RunFileError([*space_faults, *data_faults])
-    if fingerprint is not None and data.fingerprint != fingerprint:
-        raise DataError(
-            f"The data {file.data.name!r} are others than those that the run was made with: their fingerprints differ. "
-            "Say where the former ones are."
-        )
+    space, faults = space_of(file.search, file.space, trusted=trusted)
+    if space is None:
+        raise RunFileError(faults)
     evaluator = TrainingEvaluator(
         space,
-        data,
+        data_of(file, fingerprint=fingerprint, path=path, trusted=trusted),
         training=Training(epochs=file.ladder.epochs[-1], **file.training.model_dump()),
         threads=max(1, int(file.workers.num_cpus)),
         device="cuda" if file.workers.num_gpus else "cpu",
@@ -59,3 +54,37 @@ def retrained(
     network, result = evaluator.train(job)
     assert isinstance(result.measurement, Measurement)
     return network.cpu().eval(), result.measurement
+
+
+def validation_inputs(data: SearchData, *, most: int, time_steps: int) -> Any:
+    """Return `(time, samples, channels, height, width)` inputs of the first validation samples, time 1 where static.
+
+    Args:
+        data: The data of a run.
+        most: How many at most.
+        time_steps: Time steps of the network.
+    """
+    import torch
+
+    from evonas.training.batches import Batches
+
+    index = torch.arange(min(most, len(data.validation)))
+    return Batches(data.validation, torch.device("cpu")).inputs(index, time_steps=time_steps, seed=(0,))
+
+
+def data_of(file: RunFile, *, fingerprint: str | None, path: str | None = None, trusted: bool = True) -> SearchData:
+    """Return the training and validation samples of a run; the arguments are those of `retrained`.
+
+    Raises:
+        RunFileError: If they are not found.
+        DataError: If they are others than those of the run.
+    """
+    data, faults = search_data_of(data_section_of(file, path=path), trusted=trusted)
+    if data is None:
+        raise RunFileError(faults)
+    if fingerprint is not None and data.fingerprint != fingerprint:
+        raise DataError(
+            f"The data {file.data.name!r} are others than those that the run was made with: their fingerprints differ. "
+            "Say where the former ones are."
+        )
+    return data

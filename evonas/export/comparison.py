@@ -1,0 +1,207 @@
+"""Comparison: the spikes of a network, neuron by neuron and step by step, against those of its file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import nir
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evonas.architecture.neuron import DT_MS
+from evonas.architecture.plan import PlannedConnection
+from evonas.export.folded import NORMALISED, Folded, Neurons, folded, whole_weights
+from evonas.export.nir_graph import DT, cuba_lif, current_scale, node_names
+from evonas.export.nir_interpreter import CLOSE, NirRun, output_name, run_nir
+from evonas.snn.network import Network
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two runs of a network differ.
+
+    Attributes:
+        population: The population, the first in the order of computation.
+        step: The first time step at which it differs, from 0.
+        sample: The first sample that differs there, from 0.
+        neuron: Channel, row and column of the first neuron that differs there.
+    """
+
+    population: str
+    step: int
+    sample: int
+    neuron: tuple[int, ...]
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.neuron))
+        return f"{self.population}, time step {self.step}, sample {self.sample}, neuron ({where})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs of a network on the same samples.
+
+    Attributes:
+        samples: Samples that were shown.
+        decisions: Neurons times time steps times samples: how often it was decided whether to fire.
+        differing: How many of them differ.
+        first: The first of them, None where there is none.
+        answers: Samples that are answered otherwise.
+    """
+
+    samples: int
+    decisions: int
+    differing: int
+    first: Difference | None
+    answers: int
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether every neuron fires at the same steps, and every answer is the same."""
+        return not self.differing and not self.answers
+
+    def __str__(self) -> str:
+        if self.is_equal:
+            return f"0 of {self.decisions:,} spikes and pauses differ, and 0 of {self.samples:,} answers"
+        first = "" if self.first is None else f", first in {self.first}"
+        return (
+            f"{self.differing:,} of {self.decisions:,} spikes and pauses differ, and {self.answers:,} of "
+            f"{self.samples:,} answers{first}"
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a network did.
+
+    Attributes:
+        spikes: `(time, samples, channels, height, width)` of each spiking population, in the order of computation.
+        logits: `(samples, classes)`.
+    """
+
+    spikes: Mapping[str, Tensor]
+    logits: Tensor
+
+
+class _Seen:
+    """Stands in for a recorder, and keeps what it sees."""
+
+    def __init__(self, time_steps: int) -> None:
+        self.outputs: dict[str, Tensor] = {}
+        self._time_steps = time_steps
+
+    def see(self, name: str, output: Tensor) -> None:
+        self.outputs[name] = output
+
+    def updates(self, name: str, *, device: torch.device | None = None) -> Tensor:
+        return torch.zeros(self._time_steps, dtype=torch.int64, device=device)
+
+
+@torch.no_grad()
+def traced(network: Network, data: Tensor) -> Trace:
+    """Return what a network does in evaluation, computed in the number format of the data.
+
+    Args:
+        network: The network; its weights have that format as well.
+        data: `(time, samples, channels, height, width)`; time 1 for static images.
+    """
+    seen = _Seen(network.plan.time_steps)
+    logits = network.eval()(data, cast(Any, seen))
+    names = [one.name for one in folded(network).spiking if one.fires]
+    return Trace({name: seen.outputs[name] for name in names}, logits)
+
+
+@torch.no_grad()
+def traced_file(graph: nir.NIRGraph, network: Folded, data: Tensor) -> Trace:
+    """Return what the graph of a network does, with its readout on the host."""
+    steps = network.plan.time_steps
+    run: NirRun = run_nir(graph, data, time_steps=steps, dt=DT)
+    names = node_names(network)
+    spikes = {one.name: run.outputs[names[one.name]] for one in network.spiking if one.fires}
+    return Trace(spikes, host_readout(run.outputs[output_name(graph)].flatten(2), decay=network.readout.mem))
+
+
+def host_readout(currents: Tensor, *, decay: float) -> Tensor:
+    """Return the `(samples, classes)` mean potentials of leaky integrators of `(time, samples, classes)` currents."""
+    v, total = torch.zeros_like(currents[0]), torch.zeros_like(currents[0])
+    for current in currents:
+        v = v + decay * (current - v)
+        total = total + v
+    return total / len(currents)
+
+
+def compared(one: Trace, other: Trace) -> Comparison:
+    """Return where two runs differ."""
+    differing, decisions, first = 0, 0, None
+    for name, spikes in one.spikes.items():
+        apart = spikes.bool() != other.spikes[name].bool()
+        decisions += apart.numel()
+        differing += int(apart.sum())
+        if first is None and apart.any():
+            step, sample, *neuron = torch.nonzero(apart)[0].tolist()
+            first = Difference(name, step, sample, tuple(neuron))
+    answers = int((one.logits.argmax(1) != other.logits.argmax(1)).sum())
+    return Comparison(len(one.logits), decisions, differing, first, answers)
+
+
+@torch.no_grad()
+def deployed(network: Network) -> Network:
+    """Return a network in double precision with the numbers that its file holds: what the file must do, spike by spike.
+
+    A file holds float32 numbers with the batch norm folded in, which round otherwise than the trained network does; how
+    often a spike comes out otherwise for that is another question, which comparing with the trained one answers. With
+    the same numbers in double precision nothing but the graph and its reading can make a difference.
+    """
+    whole = folded(network)
+    copied = copy.deepcopy(network).double().eval()
+    for neurons in whole.populations:
+        if neurons.planned.dynamics.is_spiking:
+            _set_constants(copied.neurons[neurons.name], neurons)
+        for edge in neurons.planned.incoming:
+            bias = next(one.bias for one in neurons.incoming if one.connection is edge)
+            scale = current_scale(neurons)
+            _set_weights(copied.operations[edge.name], network.operations[edge.name], edge, bias=bias, scale=scale)
+    return copied
+
+
+def _set_constants(module: nn.Module, neurons: Neurons) -> None:
+    written = cuba_lif(neurons)
+    constants = {
+        "tau_mem_ms": max(float(written.tau_mem.flat[0]) / DT * DT_MS, DT_MS),
+        "tau_syn_ms": max(float(written.tau_syn.flat[0]) / DT * DT_MS, DT_MS),
+        "v_th": float(written.v_threshold.flat[0]),
+    }
+    for name, parameter in module.named_parameters():
+        parameter.copy_(torch.tensor(_is_one_step(constants[name]) if name != "v_th" else constants[name]))
+
+
+def _is_one_step(tau_ms: float) -> float:
+    return DT_MS if abs(tau_ms / DT_MS - 1) < CLOSE else tau_ms
+
+
+def _set_weights(
+    module: nn.Module, trained: nn.Module, edge: PlannedConnection, *, bias: np.ndarray, scale: float
+) -> None:
+    """Give the module of a connection the float32 numbers that the file has, over what they are multiplied by there."""
+    _, weight, _, _ = whole_weights(trained, edge)
+    weight, bias = (np.asarray(one * scale, np.float32).astype(np.float64) / scale for one in (weight, bias))
+    found: Any = module
+    if edge.operation in NORMALISED:
+        found._of_spikes = False  # the compiled convolution of spikes is for float32
+        (found.conv if edge.operation == "conv" else found.linear).weight.copy_(torch.from_numpy(weight))
+        found.norm.running_mean.zero_()
+        found.norm.running_var.fill_(1 - found.norm.eps)
+        found.norm.weight.fill_(1.0)
+        found.norm.bias.copy_(torch.from_numpy(bias))
+    elif edge.operation == "pool":
+        found.window.fill_(1 / edge.kernel**2)
+        found.gain = float(weight.flat[0]) * edge.kernel**2
+    elif edge.operation == "skip":
+        found.gain = float(weight.flat[0])
+    elif edge.operation in ("linear", "flat_linear"):
+        positions = edge.in_shape[1] * edge.in_shape[2] if edge.operation == "linear" else 1
+        found.linear.weight.copy_(torch.from_numpy(weight * positions / edge.gain))

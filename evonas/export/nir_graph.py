@@ -1,0 +1,223 @@
+"""A network as a graph of NIR, written so that tools with different readings of NIR run it alike.
+
+Every spiking neuron is a `CubaLIF` under forward Euler with a step of 1e-4 s, which snnTorch has built in and
+SpikingJelly has by default. A membrane that loses `mem` of its potential in a time step has tau_mem = 1e-4 / mem,
+r = tau_mem / 1e-4 and weights times mem; without a synaptic current tau_syn is the float32 above 1e-4 and w_in is 1.
+The threshold is the float32 above the own one, so that tools that fire at it and tools that fire above it agree. Pools,
+skips and depthwise convolutions are convolutions with one group, in which what is not connected has the weight zero,
+because tools drop or misread pools and groups. Linear layers are convolutions with the whole map as kernel. The maximum
+of spikes is a neuron without memory that one of them makes fire. The readout ends at its currents.
+
+Source: J. E. Pedersen et al., Neuromorphic intermediate representation: A unified instruction set for interoperable
+brain-inspired computing, Nature Communications 15, 2024.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import nir
+import numpy as np
+
+from evonas.architecture.neuron import DT_MS
+from evonas.architecture.plan import Plan
+from evonas.export.folded import Folded, Neurons, Synapses
+from evonas.measurement import Shape
+
+DT = 1e-4
+"""The step of the file in seconds, which stands for a time step of `DT_MS`."""
+
+NEVER = 1e3
+"""Time constant in seconds of a membrane that loses nothing."""
+
+INPUT, OUTPUT = "input", "output"
+"""Names of the nodes through which data come in and currents of the readout go out."""
+
+_ABOVE_DT = np.nextafter(np.float32(DT), np.float32(1))
+
+
+def nir_graph(network: Folded, *, about: Mapping[str, str]) -> nir.NIRGraph:
+    """Return a network as a graph: data at each time step in, currents of the classes at each time step out.
+
+    Args:
+        network: The network, which `refusals` has nothing against.
+        about: Further texts for the metadata.
+    """
+    shape = np.array(network.plan.input_shape)
+    nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(input_type={"input": shape})}
+    edges: list[tuple[str, str]] = []
+    names = node_names(network)
+    readout = network.readout
+    for neurons in network.populations:
+        target = names[neurons.name]
+        nodes[target] = cuba_lif(neurons) if neurons.fires else _same(neurons)
+        for synapses in neurons.incoming:
+            name, source = _name(synapses, target), names[synapses.source]
+            nodes[name] = _convolution(synapses, scale=current_scale(neurons))
+            edges += [*_arriving(synapses, nodes, source=source, name=name, plan=network.plan), (name, target)]
+    nodes[OUTPUT] = nir.Output(output_type={"output": np.array(readout.planned.shape)})
+    edges.append((names[readout.name], OUTPUT))
+    graph = nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
+    graph.metadata = {**metadata(network), **about}
+    return graph
+
+
+def node_names(network: Folded) -> dict[str, str]:
+    """Return the name of each population's node, of letters, digits and underscores; `"input"` is `INPUT`."""
+    names = {"input": INPUT}
+    for neurons in network.populations:
+        name = base = re.sub(r"\W", "_", neurons.name)
+        number = 2
+        while name in names.values() or name == OUTPUT:
+            name, number = f"{base}_{number}", number + 1
+        names[neurons.name] = name
+    return names
+
+
+def current_scale(neurons: Neurons) -> float:
+    """Return what the weights into a population are multiplied by: the part of a current that one step takes up."""
+    return neurons.mem if neurons.mem and neurons.fires else 1.0
+
+
+def cuba_lif(neurons: Neurons) -> nir.CubaLIF:
+    """Return the neurons of a population, one entry for each of `(channels, height, width)`."""
+    ones = np.ones(neurons.planned.shape, np.float32)
+    tau_mem = np.float32(DT / neurons.mem) if neurons.mem else np.float32(NEVER)
+    tau_mem = max(tau_mem, _ABOVE_DT)
+    tau_syn = max(np.float32(DT / neurons.syn), _ABOVE_DT)
+    # a synaptic current takes a spike up whole, and loses its part afterwards
+    w_in = np.float32(tau_syn / DT) if neurons.syn < 1 else np.float32(1)
+    return nir.CubaLIF(
+        tau_syn=tau_syn * ones,
+        tau_mem=tau_mem * ones,
+        r=np.float32(float(tau_mem) / DT) * ones,
+        v_leak=0 * ones,
+        v_reset=0 * ones,
+        v_threshold=np.nextafter(np.float32(neurons.threshold), np.float32(np.inf)) * ones,
+        w_in=w_in * ones,
+    )
+
+
+def metadata(network: Folded) -> dict[str, str]:
+    """Return what a host and other tools need to know beside the graph, as texts."""
+    plan, readout = network.plan, network.readout
+    return {
+        "format": "evonas 1: CubaLIF under forward Euler with the step nir_dt_s",
+        "nir_dt_s": repr(DT),
+        "time_step_ms": repr(DT_MS),
+        "time_steps": str(plan.time_steps),
+        "input": "channels, height, width at each time step; a static image is shown at all of them",
+        "order": "layers compute one after another within a time step; states are zero before the first one",
+        "reset": "to zero in the step of the spike",
+        "tie": "fires at v > theta; v_threshold is the float32 above theta, so that v >= v_threshold says the same",
+        "output": "currents x of the classes, (classes, 1, 1), at each time step",
+        "readout": "v += readout_decay * (x - v) at each time step; the class with the largest mean v is the answer",
+        "readout_decay": repr(readout.mem),
+        "readout_weights": json.dumps(list(readout_weights(readout.mem, plan.time_steps))),
+    }
+
+
+def readout_weights(decay: float, time_steps: int) -> tuple[float, ...]:
+    """Return the factor with which the current of each time step counts in the mean potential of the readout.
+
+    Example:
+        >>> readout_weights(1.0, 2)
+        (0.5, 0.5)
+        >>> readout_weights(0.5, 2)
+        (0.375, 0.25)
+    """
+    steps = range(time_steps)
+    return tuple(sum(decay * (1 - decay) ** (later - t) for later in steps if later >= t) / time_steps for t in steps)
+
+
+def to_bytes(graph: nir.NIRGraph) -> bytes:
+    """Return a graph as the content of a NIR file."""
+    content = io.BytesIO()
+    nir.write(content, graph)
+    return content.getvalue()
+
+
+def read(path: Path) -> nir.NIRGraph:
+    """Return the graph of a NIR file.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return nir.read(path, type_check=False)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise ValueError(f"{path} is no NIR file that can be read: {type(error).__name__}: {error}") from error
+
+
+def _name(synapses: Synapses, target: str) -> str:
+    own = re.sub(r"\W", "_", synapses.connection.name)
+    number = synapses.connection.sources.index(synapses.source)
+    name = own if own != target else f"{own}_in"
+    return f"{name}_{number}" if len(synapses.connection.sources) > 1 else name
+
+
+def _same(neurons: Neurons) -> nir.Conv2d:
+    """Return a node that hands on the sum of its inputs, which tools do not add at an output."""
+    channels = neurons.planned.shape[0]
+    return _conv2d(np.eye(channels)[:, :, None, None], np.zeros(channels), in_shape=neurons.planned.shape)
+
+
+def _arriving(
+    synapses: Synapses, nodes: dict[str, nir.NIRNode], *, source: str, name: str, plan: Plan
+) -> list[tuple[str, str]]:
+    """Return the edges by which a source reaches the node of its synapses, through a node of their delay if any.
+
+    An edge that closes a loop takes a step in itself.
+    """
+    steps = synapses.connection.delay - (synapses.connection.name in plan.stepped)
+    if steps <= 0:
+        return [(source, name)]
+    nodes[f"{name}_delay"] = nir.Delay(delay=np.full(synapses.in_shape, steps * DT, np.float32))
+    return [(source, f"{name}_delay"), (f"{name}_delay", name)]
+
+
+def _convolution(synapses: Synapses, *, scale: float) -> nir.Conv2d:
+    """Return synapses as a convolution, of linear layers too: tools read `Flatten` in two ways."""
+    weight, stride, padding = synapses.as_convolution()
+    return _conv2d(weight * scale, synapses.bias * scale, in_shape=synapses.in_shape, stride=stride, padding=padding)
+
+
+def _conv2d(weight: np.ndarray, bias: np.ndarray, *, in_shape: Shape, stride: int = 1, padding: int = 0) -> nir.Conv2d:
+    return nir.Conv2d(
+        input_shape=in_shape[1:],
+        weight=np.float32(weight),
+        stride=stride,
+        padding=padding,
+        dilation=1,
+        groups=1,
+        bias=np.float32(bias),
+    )
+
+
+def refusals(network: Folded) -> list[str]:
+    """Return a sentence for each thing of a network that NIR, as it is written here, cannot say."""
+    sentences = []
+    kinds = {one.kind for one in network.spiking}
+    if "analog" in kinds:
+        layers = ", ".join(one.name for one in network.spiking if one.kind == "analog")
+        sentences.append(
+            f"analog neurons ({layers}): NIR has no rectified linear units; expected spiking neurons everywhere, or "
+            "--to onnx, which takes them"
+        )
+    subtract = [one.name for one in network.spiking if one.planned.dynamics.reset == "subtract"]
+    if subtract:
+        sentences.append(
+            f"reset by subtraction ({', '.join(subtract)}): NIR knows the reset to a value alone; expected reset "
+            "'value', or --to onnx, which takes it"
+        )
+    return sentences
+
+
+def is_chain(graph: nir.NIRGraph) -> bool:
+    """Return whether every node of a graph has one edge in and one edge out at most."""
+    sources, targets = [one for one, _ in graph.edges], [one for _, one in graph.edges]
+    return len(set(sources)) == len(sources) and len(set(targets)) == len(targets)

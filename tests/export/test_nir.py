@@ -1,0 +1,217 @@
+"""NIR files: every spike of every neuron, and what tools make of the same file."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+from export_networks import drawn, images, says_nir, settled
+from torch import Tensor
+
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Plan
+from evonas.errors import EvonasError, RunFileError
+from evonas.export.check import nir_export
+from evonas.export.comparison import Comparison, compared, deployed, traced, traced_file
+from evonas.export.folded import folded
+from evonas.export.nir_graph import DT, is_chain, nir_graph, read, readout_weights, to_bytes
+from evonas.export.nir_interpreter import output_name, run_nir
+from evonas.export.targets import TARGETS, run_in
+from evonas.snn.network import Network
+from spaces.recurrent import space as recurrent
+
+TOOLS = [name for name in ("snntorch", "spikingjelly", "norse") if importlib.util.find_spec(name)]
+
+
+def written(network: Network, folder: Path) -> Path:
+    path = folder / "network.nir"
+    path.write_bytes(to_bytes(nir_graph(folded(network), about={"key": "0123"})))
+    return path
+
+
+def of_file(network: Network, path: Path, data: Tensor) -> tuple[Comparison, Comparison]:
+    """Return the file against the network with its numbers, and against the network as it is."""
+    found = traced_file(read(path), folded(network), data.double())
+    return compared(traced(deployed(network), data.double()), found), compared(traced(network, data), found)
+
+
+def rate(network: Network, data: Tensor) -> float:
+    spikes = traced(network, data).spikes.values()
+    return float(sum(one.sum() for one in spikes) / sum(one.numel() for one in spikes))
+
+
+def in_tools(network: Network, path: Path, data: Tensor) -> dict[str, int]:
+    """Return how many currents of the readout differ in each tool that takes the file."""
+    graph = read(path)
+    steps = network.plan.time_steps
+    outputs = run_nir(graph, data.double(), time_steps=steps, dt=DT).outputs[output_name(graph)]
+    return {
+        name: run_in(TARGETS[name], path, data, outputs).differing
+        for name in TOOLS
+        if not TARGETS[name].refusals(graph)
+    }
+
+
+def check(network: Network, folder: Path, data: Tensor, *, shown: int) -> set[str]:
+    """Check a network in the interpreter and in the tools, and return these."""
+    path = written(network, folder)
+    assert 0.02 < rate(network, data) < 0.9
+    exact, trained = of_file(network, path, data)
+    assert exact.is_equal, exact
+    assert exact.decisions > 1000
+    assert trained.differing <= 1e-5 * trained.decisions, trained  # rounding alone
+    nir.read(path)  # shapes fit by NIR's own rules as well
+    differing = in_tools(network, path, data[:, :shown])
+    assert set(differing.values()) <= {0}, differing
+    return set(differing)
+
+
+def test_spikes_of_random_networks_are_those_of_their_files_in_the_interpreter_and_in_tools(tmp_path: Path) -> None:
+    data = images(40)
+    asked = [check(network, tmp_path, data, shown=16) for network in drawn(4, data, seed=3, wanted=says_nir)]
+    assert all({"snntorch", "spikingjelly"} & set(TOOLS) <= tools for tools in asked)
+
+
+@pytest.mark.slow
+def test_spikes_of_twenty_random_networks_are_equal_on_the_whole_test_set(tmp_path: Path) -> None:
+    data = images(359)
+    asked = [check(network, tmp_path, data, shown=64) for network in drawn(20, data, seed=0, wanted=says_nir)]
+    assert all({"snntorch", "spikingjelly"} & set(TOOLS) <= tools for tools in asked)
+    assert any("norse" in tools for tools in asked)
+
+
+def test_recurrent_networks_with_delays_are_equal_in_the_interpreter(tmp_path: Path) -> None:
+    def wanted(plan: Plan) -> bool:
+        return says_nir(plan) and bool(plan.stepped) and plan.time_steps < 30
+
+    torch.manual_seed(0)
+    data = (torch.rand(12, 16, 20, 1, 1) < 0.3).float()
+    for network in drawn_recurrent(3, data, wanted):
+        exact, _ = of_file(network, written(network, tmp_path), data)
+        assert exact.is_equal, exact
+        assert rate(network, data) > 0.02
+
+
+def drawn_recurrent(count: int, data: Tensor, wanted: object) -> list[Network]:
+    rng, found = np.random.default_rng(1), []
+    narrowed = recurrent.narrowed({"time_steps": [len(data), len(data)]})
+    while len(found) < count:
+        shape = (len(data), *data.shape[2:])
+        genotype = narrowed.sample(rng)
+        assert recurrent.plan is not None
+        assert recurrent.build is not None
+        if wanted(recurrent.plan(genotype, shape, 5)):  # type: ignore[operator]
+            torch.manual_seed(len(found))
+            found.append(settled(recurrent.build(genotype, shape, 5), data, seed=len(found)))
+    return found
+
+
+def loop() -> Network:
+    """Return a network whose second layer is read by the first one a step later."""
+    draft = Draft((1, 8, 8), time_steps=5)
+    neurons = Dynamics("lif_box", tau_mem_ms=2.0, v_th=0.3)
+    draft.add("first", neurons, incoming=[Incoming("first/in", (INPUT,), "conv", channels=4, kernel=3)])
+    draft.add("second", neurons, incoming=[Incoming("second/in", ("first",), "conv", channels=4, kernel=3)])
+    draft.connect("first", Incoming("first/back", ("second",), "conv", channels=4, kernel=3, delay=1))
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("second",), "linear", channels=10)])
+    torch.manual_seed(0)
+    return Network(draft.finish())
+
+
+@pytest.mark.skipif("snntorch" not in TOOLS or "spikingjelly" not in TOOLS, reason="snntorch and spikingjelly needed")
+def test_a_loop_of_one_step_is_equal_in_two_tools(tmp_path: Path) -> None:
+    data = images(32)
+    network = settled(loop(), data, seed=0)
+    assert check(network, tmp_path, data, shown=32) == {"snntorch", "spikingjelly"}
+    alone = traced(network, data).logits
+    with torch.no_grad():
+        network.operations["first/back"].norm.weight.zero_()  # type: ignore[union-attr, operator]
+    assert not torch.equal(traced(network, data).logits, alone)  # what comes back matters
+
+
+def test_constants_are_written_as_all_tools_read_them(tmp_path: Path) -> None:
+    draft = Draft((1, 4, 4), time_steps=2)
+    draft.add(
+        "a",
+        Dynamics("lif_box", tau_mem_ms=4.0, v_th=0.5),
+        incoming=[Incoming("a/in", (INPUT,), "conv", channels=2, kernel=3)],
+    )
+    draft.add("b", Dynamics("integrate_and_fire"), incoming=[Incoming("b/in", ("a",), "pool", kernel=3)])
+    draft.add("c", Dynamics("lif", tau_mem_ms=2.0, tau_syn_ms=5.0), incoming=[Incoming("c/in", ("b",), "skip")])
+    draft.add(
+        "readout", Dynamics("readout", tau_mem_ms=2.0), incoming=[Incoming("linear", ("c",), "linear", channels=3)]
+    )
+    graph = read(written(Network(draft.finish()).eval(), tmp_path))
+    constants = {
+        name: [np.unique(getattr(graph.nodes[name], part)).item() for part in ("tau_mem", "tau_syn", "r", "w_in")]
+        for name in "abc"
+    }
+    above = float(np.nextafter(np.float32(1e-4), np.float32(1)))
+    assert constants["a"] == pytest.approx([4e-4, above, 4.0, 1.0])
+    assert constants["b"] == pytest.approx([1e3, above, 1e7, 1.0])
+    assert constants["c"] == pytest.approx([2e-4, 5e-4, 2.0, 5.0])
+    assert np.unique(graph.nodes["a"].v_threshold).item() == np.nextafter(np.float32(0.5), np.float32(1))
+    assert graph.nodes["a"].tau_syn.min() > np.float32(1e-4)  # or SpikingJelly refuses
+    assert {graph.nodes["b_in"].groups, graph.nodes["c_in"].groups} == {1}
+    assert is_chain(graph)
+    about = {name: text if isinstance(text, str) else text.decode() for name, text in graph.metadata.items()}
+    assert about["key"] == "0123"
+    assert about["time_step_ms"] == "1.0"
+    assert about["readout_weights"] == str(list(readout_weights(0.5, 2)))
+
+
+def test_a_file_that_says_something_else_is_found_out_with_its_place(tmp_path: Path) -> None:
+    data = images(8)
+    network = settled(loop(), data, seed=0)
+    graph = nir_graph(folded(network), about={})
+    graph.nodes["second_in"].weight[2] += 0.5
+    found = traced_file(graph, folded(network), data.double())
+    comparison = compared(traced(deployed(network), data.double()), found)
+    assert comparison.differing > 0
+    assert comparison.first is not None
+    assert comparison.first.population == "first" or comparison.first.neuron[0] == 2
+    assert "first in" in str(comparison)
+    same = compared(found, found)
+    assert (same.is_equal, same.first) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "told"),
+    [
+        (Dynamics("analog"), "analog neurons .first.: NIR has no rectified"),
+        (Dynamics("lif_box", reset="subtract"), "reset by subtraction .first."),
+    ],
+)
+def test_what_nir_cannot_say_is_refused_by_name_with_what_would_be_possible(dynamics: Dynamics, told: str) -> None:
+    plan = loop().plan
+    first = replace(plan.populations[0], dynamics=dynamics)
+    network = Network(replace(plan, populations=(first, *plan.populations[1:]))).eval()
+    with pytest.raises(RunFileError, match=f"--to nir: {told}.*--to onnx"):
+        nir_export(network, images(2), about={})
+
+
+def test_what_a_tool_cannot_take_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="--target norse takes chains.*--target snntorch or spikingjelly"):
+        nir_export(settled(loop(), images(4), seed=0), images(4), about={}, targets=["norse"])
+
+
+def test_the_weights_of_the_readout_on_the_host_are_those_of_a_leaky_integrator() -> None:
+    from evonas.export.comparison import host_readout
+
+    currents = torch.rand(6, 3, 4, dtype=torch.float64)
+    weights = torch.tensor(readout_weights(0.3, 6), dtype=torch.float64)
+    assert torch.allclose(host_readout(currents, decay=0.3), torch.einsum("t,tbc->bc", weights, currents))
+
+
+def test_a_neuron_that_cannot_be_run_in_a_tool_is_told(tmp_path: Path) -> None:
+    (tmp_path / "no.nir").write_text("nothing")
+    with pytest.raises(ValueError, match="no NIR file that can be read"):
+        read(tmp_path / "no.nir")
+    with pytest.raises(EvonasError, match="norse cannot run"):
+        run_in(TARGETS["norse"], tmp_path / "no.nir", images(1), torch.zeros(1, 1, 10, 1, 1))

@@ -1,0 +1,38 @@
+"""ONNX models: the logits of networks, in onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from export_networks import drawn, images
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from evonas.export.check import onnx_export
+from evonas.export.folded import folded
+from evonas.export.onnx_model import logits_of, onnx_model
+
+
+def test_logits_of_random_networks_are_those_of_their_models_for_any_number_of_samples() -> None:
+    data = images(24)
+    kinds = set()
+    for network in drawn(6, data, seed=0, wanted=lambda plan: plan.time_steps <= 5):
+        kinds |= {(one.dynamics.kind, one.dynamics.reset) for one in network.plan.populations}
+        done = onnx_export(network, data, about={"key": "0123"})
+        assert done.is_equal, done.lines
+        model = onnx_model(folded(network), about={"key": "0123"}, frames=1)
+        with torch.no_grad():
+            wanted = network(data[:, :7]).numpy()
+        np.testing.assert_allclose(logits_of(model, data[:, :7].numpy()), wanted, rtol=1e-4, atol=1e-4)
+        assert model.metadata_props[0].value == "0123"
+    assert {kind for kind, _ in kinds} >= {"analog", "integrate_and_fire", "readout"}
+
+
+def test_event_frames_are_one_a_time_step() -> None:
+    torch.manual_seed(0)
+    data = (torch.rand(4, 10, 2, 8, 8) < 0.3).float()
+    for network in drawn(2, data, seed=1, wanted=lambda plan: True):
+        done = onnx_export(network, data, about={})
+        assert done.is_equal, done.lines

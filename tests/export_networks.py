@@ -1,0 +1,61 @@
+"""Networks whose neurons fire, and images, for what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evonas.architecture.plan import Plan
+from evonas.data import digits
+from evonas.snn.network import Network
+from evonas.space import Space
+from spaces.spatial_temporal import space as joint
+
+
+def images(count: int) -> Tensor:
+    """Return `(1, count, 1, 8, 8)` of the test images of the digits."""
+    index = np.arange(count)
+    inputs = digits.read().test().inputs
+    return torch.from_numpy(inputs.batch(index, time_steps=1, rng=np.random.default_rng(0)))
+
+
+def settled(network: Network, data: Tensor, *, seed: int) -> Network:
+    """Return a network with weights and statistics with which about a third of its neurons fire, in evaluation."""
+    generator = torch.Generator().manual_seed(seed)
+    network.train()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.bias.copy_(0.5 + 0.5 * torch.randn(module.bias.shape, generator=generator))
+                module.weight.fill_(1.5)
+        for _ in range(3):
+            network(data)
+    return network.eval()
+
+
+def drawn(
+    count: int, data: Tensor, *, seed: int, wanted: Callable[[Plan], bool], space: Space = joint, classes: int = 10
+) -> Iterator[Network]:
+    """Yield networks of random genotypes whose plan is wanted."""
+    rng = np.random.default_rng(seed)
+    frames = data.shape[0]
+    shape = tuple(data.shape[2:]) if frames == 1 else (frames, *data.shape[2:])
+    assert space.build is not None
+    assert space.plan is not None
+    found = 0
+    while found < count:
+        genotype = space.sample(rng)
+        if frames > 1 and genotype["time_steps"] != frames:
+            continue
+        if wanted(space.plan(genotype, shape, classes)):
+            torch.manual_seed(found)
+            yield settled(space.build(genotype, shape, classes), data, seed=found)
+            found += 1
+
+
+def says_nir(plan: Plan) -> bool:
+    """Return whether NIR can say what a plan consists of."""
+    return not any(one.dynamics.kind == "analog" or one.dynamics.reset == "subtract" for one in plan.populations)
