@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evonas.data import digits
@@ -153,6 +153,8 @@ def test_a_set_of_single_samples_is_split_and_says_what_it_lacks() -> None:
     assert any(note.startswith("Classes without training samples") for note in data.notes)
 
 
+@example(sizes=[10, 13], validation_part=0.5, test_part=0.45, seed=0)  # training is left its last sample of a class
+@example(sizes=[21, 38], validation_part=0.5, test_part=0.45, seed=0)
 @given(
     sizes=st.lists(st.integers(1, 60), min_size=2, max_size=12),
     validation_part=st.sampled_from([0.1, 0.2, 0.29, 0.5]),
@@ -175,9 +177,13 @@ def test_every_class_has_its_share_of_every_part(
     counted = [by_class(part.labels, classes=len(sizes)) for part in parts]
     assert [sum(column) for column in zip(*counted, strict=True)] == sizes
     assert min(counted[0]) >= 1
+    has_room = min(sizes) * (1 - validation_part - test_part) >= 2  # both parts rounded up leave training a sample
     for counts, share in ((counted[1], validation_part), (counted[2], test_part)):
         assert all(count <= share * size + 1 for count, size in zip(counts, sizes, strict=True))
-        if min(sizes) >= 10:
+        kept = zip(counts, counted[0], sizes, strict=True)
+        assert all(count > share * size - 1 or left == 1 for count, left, size in kept)
+        assert sum(counts) == round(share * sum(sizes)) or 1 in counted[0]
+        if has_room:
             assert all(abs(count - share * size) < 1 for count, size in zip(counts, sizes, strict=True))
             assert sum(counts) == round(share * sum(sizes))
     unseen = {index for index, count in enumerate(counted[1]) if not count}
