@@ -44,9 +44,10 @@ def retrained(
     space, faults = space_of(file.search, file.space, trusted=trusted)
     if space is None:
         raise RunFileError(faults)
+    data = data_of(file, fingerprint=fingerprint, path=path, trusted=trusted)
     evaluator = TrainingEvaluator(
-        space,
-        data_of(file, fingerprint=fingerprint, path=path, trusted=trusted),
+        space.on(data.input_shape),
+        data,
         training=Training(epochs=file.ladder.epochs[-1], **file.training.model_dump()),
         threads=max(1, int(file.workers.num_cpus)),
         device="cuda" if file.workers.num_gpus else "cpu",

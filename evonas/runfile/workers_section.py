@@ -141,5 +141,8 @@ class MakeEvaluator:
         space, faults = space_of(self.search, self.narrowing)
         if space is None:
             raise RunFileError(faults)
+        data = self.data.get()
         prices = {strategy: price_of(section) for strategy, section in self.priced.items()}
-        return evaluator_of(space, self.data.get(), training=self.training, workers=self.workers, prices=prices)
+        return evaluator_of(
+            space.on(data.input_shape), data, training=self.training, workers=self.workers, prices=prices
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,16 +93,18 @@ def test_a_size_that_is_missing_makes_a_failed_row_that_names_it(searcher: Bilev
     assert "nodes is missing" in row.message
 
 
-def resolved(folder: Path, *, evaluations: int) -> ResolvedRun:
+def resolved(folder: Path, *, evaluations: int, workers: int = 1, **sizes: object) -> ResolvedRun:
     path = folder / "run.toml"
     strategy = {"name": "differentiable", "objective": "energy", "warm_up": 1, "epochs": 1}
-    strategy["contexts"] = {"nodes": [1], "layers": [2], "channels": [4], "stem.stride": [1], "readout.input": ["mean"]}
+    given = {name.removeprefix("context."): value for name, value in {**SIZES, **sizes}.items()}
+    strategy["contexts"] = {name: [value] for name, value in given.items()}
     content = {
         "search": {"space": "spatial_temporal", "evaluations": evaluations, "parallel": 2},
         "data": {"name": "digits"},
         "objectives": [{"name": "accuracy"}, {"name": "energy", "profile": "loihi1_davies"}],
         "strategies": [strategy],
         "ladder": {"epochs": [1]},
+        "workers": {"count": workers},
     }
     path.write_text(tomli_w.dumps(content))
     return resolve(path)
@@ -121,3 +124,16 @@ def test_a_run_file_with_the_strategy_searches_and_resumes_to_the_same_rows(tmp_
     assert {job.kind for job, *_ in told[0]} == {"search", "evaluate"}
     assert all(outcome is Outcome.MEASURED for _, outcome, *_ in told[0])
     assert all(job.sample_steps > 0 for job, *_ in told[0])
+
+
+def test_proposals_are_the_same_in_this_process_and_in_a_worker(tmp_path: Path) -> None:
+    """On 8 x 8 pixels all of these networks end in cells of one position, whose readouts are one genotype."""
+    sizes = {"context.stem.stride": 4, "context.readout.input": "flat"}
+    run = resolved(tmp_path, evaluations=1, workers=0, **sizes)
+    told, found = job(**sizes, proposals=6), []
+    for workers in (run.workers(), InlineWorkers(pickle.loads(pickle.dumps(run.make_evaluate()))())):
+        workers.start(told)
+        found.append(workers.next())
+    assert found[0].proposals == found[1].proposals
+    assert len(found[0].proposals) == 6
+    assert "mean" in {genotype["readout.input"] for genotype in found[0].proposals}
