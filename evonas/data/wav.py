@@ -17,6 +17,9 @@ LARGEST_FILE = 2**26
 HIGHEST_RATE = 400_000
 """Most samples a second: above those of ultrasound."""
 
+LOUDEST = 1000.0
+"""Largest floating-point sample: full scale is 1."""
+
 _INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _COMPRESSED = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 49: "GSM", 80: "MPEG", 85: "MP3"}
 _EXPECTED = "a WAV file (RIFF, WAVE, uncompressed)"
@@ -121,6 +124,11 @@ class _Layout:
         values = self._values(data).reshape(-1, self.channels)
         if not np.isfinite(values).all():
             raise DataError(f"{quoted(file)}, byte {at:,}: some samples are no finite numbers (nan or inf).")
+        if values.size and np.abs(values).max() > LOUDEST:
+            raise DataError(
+                f"{quoted(file)}, byte {at:,}: a sample is {np.abs(values).max():g} times full scale, expected numbers "
+                "from -1 to 1."
+            )
         mono = values[:, 0] if self.channels == 1 else values.mean(axis=1)
         return Sound(mono.astype(np.float32), self.rate, self.channels)
 

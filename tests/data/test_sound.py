@@ -87,6 +87,7 @@ WRONG = {
     ),
     "not finite": (wav(np.array([0.0, np.nan]), bits=32, is_float=True), "some samples are no finite numbers"),
     "no finite float32": (wav(np.array([0.0, 1e300]), bits=64, is_float=True), "some samples are no finite numbers"),
+    "immense samples": (wav(np.array([0.0, 1e38]), bits=32, is_float=True), "is 1e\\+38 times full scale, expected"),
     "samples before their format": (b"RIFF\x10\x00\x00\x00WAVEdata\x02\x00\x00\x00ab", "before their format"),
     "nothing but a head": (b"RIFF\x04\x00\x00\x00WAVE", "ends at byte 12 without the part 'fmt'"),
 }

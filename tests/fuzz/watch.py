@@ -24,7 +24,18 @@ HANG_SECONDS = 30.0
 
 def kinds() -> dict[str, tuple[Any, int]]:
     """Return each kind of input and how many of its inputs are tried in a round."""
-    from fuzz import archives, data_files, event_data, folders, image_files, journals, own_code, profiles, run_files
+    from fuzz import (
+        archives,
+        data_files,
+        event_data,
+        folders,
+        image_files,
+        journals,
+        own_code,
+        profiles,
+        run_files,
+        sound_files,
+    )
 
     return {
         kind.name: (kind, weight)
@@ -45,6 +56,8 @@ def kinds() -> dict[str, tuple[Any, int]]:
             (event_data.EventFolders, 10),
             (event_data.EventTables, 4),
             (event_data.EventArrays, 2),
+            (sound_files.SoundFolders, 8),
+            (sound_files.SequenceFiles, 6),
         )
     }
 
