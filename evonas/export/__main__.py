@@ -122,7 +122,12 @@ def _exported(network: Any, to: To, data: Any, *, about: Mapping[str, str], tool
 def about(network: FoundNetwork) -> dict[str, str]:
     """Return what a file says of the network that it holds, as texts."""
     values = {name: value for name, value in network.objectives.items() if value is not None}
+    measurement = network.measurement
+    step = (
+        {"time_step_ms": repr(1e3 * measurement.activity.step_seconds)} if isinstance(measurement, Measurement) else {}
+    )
     return {
+        **step,
         "key": network.key,
         "genotype": json.dumps(dict(network.genotype)),
         "epochs": str(network.epochs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import nir
@@ -29,16 +29,19 @@ class Difference:
         step: The first time step at which it differs, from 0.
         sample: The first sample that differs there, from 0.
         neuron: Channel, row and column of the first neuron that differs there.
+        margin: How far its potential is from its threshold, as a part of the threshold; None where it is not known.
     """
 
     population: str
     step: int
     sample: int
     neuron: tuple[int, ...]
+    margin: float | None = None
 
     def __str__(self) -> str:
         where = ", ".join(map(str, self.neuron))
-        return f"{self.population}, time step {self.step}, sample {self.sample}, neuron ({where})"
+        near = "" if self.margin is None else f", whose potential is {self.margin:.1e} of its threshold away from it"
+        return f"{self.population}, time step {self.step}, sample {self.sample}, neuron ({where}){near}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Comparison:
         samples: Samples that were shown.
         decisions: Neurons times time steps times samples: how often it was decided whether to fire.
         differing: How many of them differ.
+        apart: Samples in which some differ: one spike more changes what comes after it.
         first: The first of them, None where there is none.
         answers: Samples that are answered otherwise.
     """
@@ -56,6 +60,7 @@ class Comparison:
     samples: int
     decisions: int
     differing: int
+    apart: int
     first: Difference | None
     answers: int
 
@@ -69,8 +74,8 @@ class Comparison:
             return f"0 of {self.decisions:,} spikes and pauses differ, and 0 of {self.samples:,} answers"
         first = "" if self.first is None else f", first in {self.first}"
         return (
-            f"{self.differing:,} of {self.decisions:,} spikes and pauses differ, and {self.answers:,} of "
-            f"{self.samples:,} answers{first}"
+            f"{self.differing:,} of {self.decisions:,} spikes and pauses differ, in {self.apart:,} of {self.samples:,} "
+            f"samples, and {self.answers:,} answers{first}"
         )
 
 
@@ -81,10 +86,12 @@ class Trace:
     Attributes:
         spikes: `(time, samples, channels, height, width)` of each spiking population, in the order of computation.
         logits: `(samples, classes)`.
+        margins: In the shape of the spikes, how far potentials are from thresholds, as parts of these; may be empty.
     """
 
     spikes: Mapping[str, Tensor]
     logits: Tensor
+    margins: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class _Seen:
@@ -122,7 +129,12 @@ def traced_file(graph: nir.NIRGraph, network: Folded, data: Tensor) -> Trace:
     run: NirRun = run_nir(graph, data, time_steps=steps, dt=DT)
     names = node_names(network)
     spikes = {one.name: run.outputs[names[one.name]] for one in network.spiking if one.fires}
-    return Trace(spikes, host_readout(run.outputs[output_name(graph)].flatten(2), decay=network.readout.mem))
+    margins = {}
+    for name in spikes:
+        node: Any = graph.nodes[names[name]]
+        threshold = torch.from_numpy(node.v_threshold).to(data)
+        margins[name] = (run.potentials[names[name]] - threshold).abs() / threshold
+    return Trace(spikes, host_readout(run.outputs[output_name(graph)].flatten(2), decay=network.readout.mem), margins)
 
 
 def host_readout(currents: Tensor, *, decay: float) -> Tensor:
@@ -135,17 +147,20 @@ def host_readout(currents: Tensor, *, decay: float) -> Tensor:
 
 
 def compared(one: Trace, other: Trace) -> Comparison:
-    """Return where two runs differ."""
+    """Return where two runs differ; margins are those of the other."""
     differing, decisions, first = 0, 0, None
+    samples = torch.zeros(len(one.logits), dtype=torch.bool)
     for name, spikes in one.spikes.items():
         apart = spikes.bool() != other.spikes[name].bool()
         decisions += apart.numel()
         differing += int(apart.sum())
+        samples |= apart.any(0).flatten(1).any(1)
         if first is None and apart.any():
-            step, sample, *neuron = torch.nonzero(apart)[0].tolist()
-            first = Difference(name, step, sample, tuple(neuron))
+            place = tuple(torch.nonzero(apart)[0].tolist())
+            margin = float(other.margins[name][place]) if name in other.margins else None
+            first = Difference(name, place[0], place[1], place[2:], margin)
     answers = int((one.logits.argmax(1) != other.logits.argmax(1)).sum())
-    return Comparison(len(one.logits), decisions, differing, first, answers)
+    return Comparison(len(one.logits), decisions, differing, int(samples.sum()), first, answers)
 
 
 @torch.no_grad()

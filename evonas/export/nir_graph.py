@@ -25,6 +25,7 @@ import numpy as np
 
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import Plan
+from evonas.errors import EvonasError
 from evonas.export.folded import Folded, Neurons, Synapses
 from evonas.measurement import Shape
 
@@ -45,7 +46,7 @@ def nir_graph(network: Folded, *, about: Mapping[str, str]) -> nir.NIRGraph:
 
     Args:
         network: The network, which `refusals` has nothing against.
-        about: Further texts for the metadata.
+        about: Further texts for the metadata, such as a `time_step_ms` that is another one than that of static data.
     """
     shape = np.array(network.plan.input_shape)
     nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(input_type={"input": shape})}
@@ -145,12 +146,12 @@ def read(path: Path) -> nir.NIRGraph:
     """Return the graph of a NIR file.
 
     Raises:
-        ValueError: If it is none.
+        EvonasError: If it is none.
     """
     try:
         return nir.read(path, type_check=False)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise ValueError(f"{path} is no NIR file that can be read: {type(error).__name__}: {error}") from error
+        raise EvonasError(f"{path} is no NIR file that can be read: {type(error).__name__}: {error}") from error
 
 
 def _name(synapses: Synapses, target: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evonas.archive.pareto_front import Front
 from evonas.chips.deployment import Deployment
@@ -14,6 +14,7 @@ from evonas.chips.profile import load
 from evonas.engine.view import Row
 from evonas.errors import EvonasError, RunFileError
 from evonas.genotype import Genotype
+from evonas.input_shape import Element, InputShape
 from evonas.measurement import Activity, Measurement
 from evonas.report.escaping import hypertext
 from evonas.report.rescoring import Rescoring
@@ -82,8 +83,8 @@ class FoundNetwork:
                 raise RunFileError([f"search.space: {self.folder.file.search.space!r} has no `plan`"])
             return make(self.genotype, *self.shapes())
 
-    def shapes(self) -> tuple[tuple[int, ...], int]:
-        """Return the shape of the data, as a space takes it, and the number of classes, both as measured.
+    def shapes(self) -> tuple[InputShape, int]:
+        """Return the shape of the data, with the class of its elements, and the number of classes, both as measured.
 
         Raises:
             RunFileError: If its counts do not say them.
@@ -94,7 +95,7 @@ class FoundNetwork:
             raise RunFileError([f"network {self.key}: no layer reads the data alone, so that their shape is not known"])
         first = fed[0]
         shape = first.in_shape if first.static else (activity.time_steps, *first.in_shape)
-        return shape, activity.populations[-1].shape[0]
+        return InputShape(shape, cast(Element, first.element)), activity.populations[-1].shape[0]
 
     @property
     def weights(self) -> Path:

@@ -47,6 +47,7 @@ def test_a_network_is_trained_again_written_read_back_and_compared(folder: Path)
     assert "on 20 validation samples: 0 of" in done.stdout
     graph = read(folder / "export" / f"{key}.nir")
     assert graph.metadata["key"] in (key, key.encode())
+    assert graph.metadata["time_step_ms"] in ("1.0", b"1.0")
     assert (folder / "weights" / f"{key}.safetensors").is_file()
     again = evonas("export", folder, "--to", "nir", "--pick", key, "--trust")
     assert "Training" not in again.stderr

@@ -61,11 +61,14 @@ def in_tools(network: Network, path: Path, data: Tensor) -> dict[str, int]:
 def check(network: Network, folder: Path, data: Tensor, *, shown: int) -> set[str]:
     """Check a network in the interpreter and in the tools, and return these."""
     path = written(network, folder)
-    assert 0.02 < rate(network, data) < 0.9
+    assert 0.005 < rate(network, data) < 0.9
     exact, trained = of_file(network, path, data)
     assert exact.is_equal, exact
     assert exact.decisions > 1000
-    assert trained.differing <= 1e-5 * trained.decisions, trained  # rounding alone
+    if trained.first is not None:  # rounding alone, at a potential that is as good as its threshold
+        assert trained.first.margin is not None
+        assert trained.first.margin < 1e-5, trained
+        assert trained.apart <= 0.05 * trained.samples, trained
     nir.read(path)  # shapes fit by NIR's own rules as well
     differing = in_tools(network, path, data[:, :shown])
     assert set(differing.values()) <= {0}, differing
@@ -76,6 +79,13 @@ def test_spikes_of_random_networks_are_those_of_their_files_in_the_interpreter_a
     data = images(40)
     asked = [check(network, tmp_path, data, shown=16) for network in drawn(4, data, seed=3, wanted=says_nir)]
     assert all({"snntorch", "spikingjelly"} & set(TOOLS) <= tools for tools in asked)
+
+
+def test_event_frames_are_shown_one_a_time_step(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = torch.poisson(torch.full((4, 20, 2, 8, 8), 0.4))
+    for network in drawn(2, data, seed=5, wanted=says_nir):
+        check(network, tmp_path, data, shown=20)
 
 
 @pytest.mark.slow
@@ -211,7 +221,7 @@ def test_the_weights_of_the_readout_on_the_host_are_those_of_a_leaky_integrator(
 
 def test_a_neuron_that_cannot_be_run_in_a_tool_is_told(tmp_path: Path) -> None:
     (tmp_path / "no.nir").write_text("nothing")
-    with pytest.raises(ValueError, match="no NIR file that can be read"):
+    with pytest.raises(EvonasError, match="no NIR file that can be read"):
         read(tmp_path / "no.nir")
     with pytest.raises(EvonasError, match="norse cannot run"):
         run_in(TARGETS["norse"], tmp_path / "no.nir", images(1), torch.zeros(1, 1, 10, 1, 1))
