@@ -1,6 +1,6 @@
 """Choices that the joint space leaves out: what each is worth to random networks of it, few epochs each.
 
-    python benchmarks/choices.py [--quick] [--networks N] [--epochs N ...] [--only WORD] [--file FILE]
+    python benchmarks/choices.py [--quick] [--networks N] [--epochs N ...] [--only WORD] [--json FILE]
 
 The digits, and 2,000 training images of Fashion-MNIST at 14 x 14 where the environment variable EVONAS_DATA names a
 folder that has `fashion-mnist`. Each network is trained with one value of the choice and with the other, all else being
@@ -11,7 +11,6 @@ all operations (synaptic events, graded ones and multiply-accumulates) after the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from paired import difference, drawn, trained
+from table import Figure, publish
 
 from evonas.architecture.cell_form import cell_of
 from evonas.architecture.plan import Plan
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=12)
     parser.add_argument("--epochs", type=int, nargs="*", default=[1, 3, 6])
     parser.add_argument("--only", default="", help="choices whose name has this word")
-    parser.add_argument("--file", type=Path, help="append each row there as a line of JSON")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     networks, epochs = (4, [1]) if options.quick else (options.networks, options.epochs)
     sets = {"digits": digits.read().for_search()}
@@ -106,6 +106,7 @@ def main() -> None:
     else:
         path = str(Path(root) / "fashion-mnist")
         sets["Fashion-MNIST"] = images.read(path=path, limit=2500, side=14).for_search()
+    figures: list[Figure] = []
     for name, data in sets.items():
         for choice in CHOICES:
             if options.only not in choice:
@@ -121,11 +122,8 @@ def main() -> None:
                 medians = [statistics.median(one.accuracy for one in side) for side in sides]
                 print(f"{name:14} {choice:34} {count} epochs: {medians[0]:.1%} -> {medians[1]:.1%}, {rise}, "
                       f"operations x {ratio:.2f}", flush=True)  # fmt: skip
-                if options.file is not None:
-                    row = {"set": name, "choice": choice, "epochs": count,
-                           "sides": [[[one.accuracy, one.operations] for one in side] for side in sides]}  # fmt: skip
-                    with options.file.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                figures.append(Figure(f"{choice}, {name}, {count} epochs", rise.median, "points of accuracy", None))
+    publish(figures, title="Accuracy with a choice against without", file=options.json)
 
 
 if __name__ == "__main__":

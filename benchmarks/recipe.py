@@ -1,6 +1,6 @@
 """The training recipe: what each setting of [training] is worth to random networks of the joint space, few epochs each.
 
-    EVONAS_DATA=FOLDER python benchmarks/recipe.py [--quick] [--networks N] [--seeds N] [--epochs N] [--only WORD]
+    EVONAS_DATA=FOLDER python benchmarks/recipe.py [--quick] [--networks N] [--seeds N] [--only WORD] [--json FILE]
 
 Trained on what no other table reports: grey images of 16 x 16 (`cifar10-lossless-subset.h5`) and recordings of events
 as 4 frames of 17 x 17 (`nmnist-small.h5`). Each recipe trains the same networks from the same seeds as the defaults of
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import statistics
 import time
@@ -24,6 +23,7 @@ from typing import Any
 import h5py
 import numpy as np
 from paired import difference, drawn, trained
+from table import Figure, publish
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.genotype import Genotype
@@ -106,12 +106,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--only", default="", help="recipes whose name has this word")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
-    parser.add_argument("--file", type=Path, help="append each row there as a line of JSON")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     root = os.environ.get("EVONAS_DATA")
     if root is None:
         parser.exit(0, "Skipped: EVONAS_DATA names no folder of data.\n")
     networks, seeds, epochs = (4, 1, 1) if options.quick else (options.networks, options.seeds, options.epochs)
+    figures: list[Figure] = []
     for name in options.sets:
         read, sizes = SETS[name]
         data = read(Path(root), **sizes)
@@ -126,10 +127,8 @@ def main() -> None:
                 after = means(data, genotypes, epochs=epochs, seeds=seeds, **settings)
                 rise = difference(before, after)
                 print(f"  {recipe:24} {rise}", flush=True)
-                if options.file is not None:
-                    row = {"set": name, "epochs": epochs, "recipe": recipe, "before": before, "after": after}
-                    with options.file.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                figures.append(Figure(f"{recipe}, {name}", rise.median, "points of accuracy", None))
+    publish(figures, title=f"Accuracy against the defaults of [training] after {epochs} epochs", file=options.json)
 
 
 if __name__ == "__main__":
