@@ -113,7 +113,13 @@ def aedat4(
         f'<attr key="typeIdentifier" type="string">{kind}</attr><node name="info" path="/x/">{size}</node></node>'
         for number, kind in ((0, "IMUS"), (1, "EVTS"))
     )
-    text = (xml + "</node></dv>").encode()
+    return aedat4_of((xml + "</node></dv>").encode(), events, compress=compress, packet=packet)
+
+
+def aedat4_of(
+    text: bytes, events: Recording, *, compress: Callable[[bytes], bytes] | None = None, packet: int = 25
+) -> bytes:
+    """Return an AEDAT 4 file whose head has this text."""
     # root offset, name, table of fields (3 entries), the table, then its text
     fields = struct.pack("<HHHHH", 10, 20, 4, 8, 16)
     table = struct.pack("<iiqI", 10, 1 if compress else 0, -1, 4)

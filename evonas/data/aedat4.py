@@ -10,36 +10,37 @@ from typing import Any, Unpack
 import numpy as np
 
 from evonas.data.dataset import DataSet
-from evonas.data.event_data import event_data
-from evonas.data.event_folder import FileKind, read_folder
-from evonas.data.event_options import CameraOptions, EventOptions
-from evonas.data.files import path_of, quoted
+from evonas.data.event_folder import FileKind, folder_data
+from evonas.data.event_options import CameraOptions
+from evonas.data.files import quoted
 from evonas.data.recordings import Events
 from evonas.errors import DataError
 
 _MAGIC = b"#!AER-DAT4.0\r\n"
 _NONE, _LZ4, _ZSTD = (0,), (1, 2), (3, 4)
 _EVENT = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("_", "V3")])
-_LARGEST_PACKET = 2**27
-_NODE = re.compile(r'<node name="(\d+)" path="[^"]*outInfo/\d+/?">')
-_TYPE = re.compile(r'key="typeIdentifier"[^>]*>\s*EVTS\s*<')
-_SIDE = re.compile(r'key="size([XY])"[^>]*>\s*(\d{1,5})\s*<')
+_LARGEST = 2**30
+"""Most bytes of all packets of a file when they are unpacked."""
+
+_LARGEST_HEAD = 2**20
+_NODE = re.compile(r'<node name="([0-9]{1,9})" path="[^"<>]*outInfo/[0-9]+/?">')
+_ATTRIBUTE = re.compile(r'<attr key="(typeIdentifier|sizeX|sizeY)"[^<>]*>([^<>]*)<')
 
 
-def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
+def read(*, path: str, sensor: list[int] | None = None, **options: Unpack[CameraOptions]) -> DataSet:
     """Return recordings in AEDAT 4 files: two polarities, as many pixels as they say or use.
 
     Args:
-        path: The folder with a folder of `.aedat4` files for each class; or with such folders in `train` and `test`.
+        path: The folder with a folder of `.aedat4` files for each class; or with such folders in `train`, `val` and
+            `test`.
+        sensor: `[height, width]` of the sensor; by default what the files say, or as much as the coordinates of the
+            training recordings need.
 
     Raises:
         DataError: If a file or a folder is missing or not what it should be, or is compressed and `lz4` is missing.
         OptionError: If an option has no such value.
     """
-    given = EventOptions(**options)
-    folder = path_of(path, example="data/recordings")
-    train, test, notes = read_folder(folder, AEDAT4, limit=given.limit)
-    return event_data(train, test, given, path=folder, notes=notes)
+    return folder_data(AEDAT4, options, path=path, example="data/recordings", sensor=sensor)
 
 
 def parse(data: bytes, file: Path) -> Events:
@@ -65,6 +66,8 @@ def parse(data: bytes, file: Path) -> Events:
 def _events(data: bytes, file: Path) -> Events:
     begin = len(_MAGIC)
     size = struct.unpack_from("<I", data, begin)[0]
+    if size > _LARGEST_HEAD:
+        raise DataError(f"{quoted(file)} has a head of {size:,} bytes, expected {_LARGEST_HEAD:,} at most.")
     head, begin = data[begin + 4 : begin + 4 + size], begin + 4 + size
     if len(head) < size or head[4:8] != b"IOHE":
         raise DataError(f"{quoted(file)} is damaged or cut short: no head of {size:,} bytes at byte {len(_MAGIC)}.")
@@ -72,7 +75,7 @@ def _events(data: bytes, file: Path) -> Events:
     compression = table.scalar(0, "<i", 0)
     end = table.scalar(1, "<q", -1)
     end = end if begin <= end <= len(data) else len(data)
-    number, sensor = _stream(table.text(2), file)
+    number, sensor, streams = _streams(table.text(2), file)
     unpack = _unpacker(compression, file)
     found = [np.empty(0, _EVENT)]
     while begin < end:
@@ -86,19 +89,23 @@ def _events(data: bytes, file: Path) -> Events:
         if stream == number:
             found.append(_packet(unpack(packet, begin - size), file, begin - size))
     events = np.concatenate(found)
-    return Events(events["t"], events["x"], events["y"], events["p"], quoted(file), sensor)
+    return Events(events["t"], events["x"], events["y"], events["p"], quoted(file), sensor, streams)
 
 
-def _stream(text: str, file: Path) -> tuple[int, tuple[int, int] | None]:
-    """Return the number of the first stream of events, and `(height, width)` where its node says them."""
+def _streams(text: str, file: Path) -> tuple[int, tuple[int, int] | None, int]:
+    """Return the number of the first stream of events, `(height, width)` where its node says them, and their count."""
     nodes = list(_NODE.finditer(text))
     ends = [*(after.start() for after in nodes), len(text)][1:]
+    found: list[tuple[int, tuple[int, int] | None]] = []
     for node, end in zip(nodes, ends, strict=True):
-        inside = text[node.end() : end]
-        if _TYPE.search(inside):
-            sides = {side: int(size) for side, size in _SIDE.findall(inside)}
-            return int(node[1]), (sides["Y"], sides["X"]) if len(sides) == 2 else None
-    raise DataError(f"{quoted(file)} has no stream of events; its head names none of the type EVTS.")
+        said = {key: value.strip() for key, value in _ATTRIBUTE.findall(text, node.end(), end)}
+        if said.get("typeIdentifier") == "EVTS":
+            sides = [said.get(side, "") for side in ("sizeY", "sizeX")]
+            is_told = all(side.isascii() and side.isdigit() and len(side) <= 5 for side in sides)
+            found.append((int(node[1]), (int(sides[0]), int(sides[1])) if is_told else None))
+    if not found:
+        raise DataError(f"{quoted(file)} has no stream of events; its head names none of the type EVTS.")
+    return *found[0], len(found)
 
 
 def _packet(content: bytes, file: Path, begin: int) -> np.ndarray:
@@ -127,17 +134,24 @@ def _unpacker(compression: int, file: Path) -> Any:
     except ImportError as error:
         raise DataError(f"{quoted(file)} is compressed by LZ4; pip install evonas[aedat4] reads it.") from error
 
+    room = _LARGEST
+
     def unpack(packet: bytes, begin: int) -> bytes:
+        nonlocal room
         decompressor = LZ4FrameDecompressor()
         try:
-            content: bytes = decompressor.decompress(packet, max_length=_LARGEST_PACKET)
+            most = min(room, 256 * len(packet) + 2**16)  # LZ4 packs 255 bytes into one at most
+            content: bytes = decompressor.decompress(packet, max_length=most + 1)
         except (RuntimeError, EOFError, MemoryError, ValueError) as error:
             raise DataError(f"{quoted(file)}: the packet at byte {begin:,} is no LZ4 frame.") from error
-        if not decompressor.eof:
-            why = (
-                f"unpacks to more than {_LARGEST_PACKET:,} bytes" if len(content) >= _LARGEST_PACKET else "is cut short"
+        room -= len(content)
+        if room < 0:
+            raise DataError(
+                f"{quoted(file)} unpacks to more than {_LARGEST:,} bytes, with the packet at byte {begin:,}; cut the "
+                "recording."
             )
-            raise DataError(f"{quoted(file)}: the packet at byte {begin:,} {why}.")
+        if not decompressor.eof:
+            raise DataError(f"{quoted(file)}: the packet at byte {begin:,} is cut short.")
         return content
 
     return unpack

@@ -12,14 +12,9 @@ from evonas.data.class_labels import Label, labels_in, listed
 from evonas.data.files import opened, quoted
 from evonas.data.hdf5_arrays import read_hdf5
 from evonas.data.npz import read_npz
+from evonas.data.publisher_parts import PARTS, parts_of
+from evonas.data.reader_options import checked_texts
 from evonas.errors import DataError
-from evonas.options import shown
-
-PARTS = ("train", "val", "test")
-SPLIT = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Words of a `split`, with the part that each stands for."""
-
-_LONGEST_LABEL = 200
 
 
 def read_parts(
@@ -111,7 +106,7 @@ class _Parts:
         samples, labels = found[""]
         if "split" not in arrays:
             return {"train": (samples, labels)}
-        split = self._split(arrays["split"], count=len(samples))
+        split = parts_of(arrays["split"], count=len(samples), what=f"{quoted(file)} holds split")
         if "train" not in split:
             raise DataError(
                 f"{quoted(file)} has no {noun[:-1]} for training in its split; expected some labelled 'train'."
@@ -139,7 +134,8 @@ class _Parts:
     def _labels(self, labels: np.ndarray, name: str) -> np.ndarray:
         labels = labels.reshape(-1)
         if labels.dtype.kind in "SU":
-            return self._texts(labels, name)
+            expected = f"expected the name of a class for each {self.noun[:-1]}"
+            return checked_texts(labels, what=f"{quoted(self.file)} holds {name}", expected=expected)
         if not labels.size:
             return labels.astype(np.int64)
         try:
@@ -147,43 +143,3 @@ class _Parts:
         except DataError as error:
             raise DataError(f"{quoted(self.file)} holds {name} that are none. {error}") from error
         return labels
-
-    def _texts(self, texts: np.ndarray, name: str) -> np.ndarray:
-        """Return an array of texts that can be printed on one line.
-
-        Raises:
-            DataError: If one cannot, is empty, very long, or no UTF-8.
-        """
-        wanted = f"expected the name of a class for each {self.noun[:-1]}"
-        wrong = (
-            f"{quoted(self.file)} holds {name} of texts that are empty, longer than {_LONGEST_LABEL} characters or "
-            "cannot be"
-        )
-        if texts.dtype.itemsize > 4 * 10 * _LONGEST_LABEL:
-            raise DataError(f"{wrong} printed; {wanted}.")
-        try:
-            if texts.dtype.kind == "S":
-                texts = np.char.decode(texts, "utf-8")
-            different = np.unique(texts).tolist()
-        except ValueError as error:  # no UTF-8, no code points
-            raise DataError(f"{wrong} read as UTF-8; {wanted}.") from error
-        for text in different:
-            if not text.strip() or not text.isprintable() or len(text) > _LONGEST_LABEL:
-                raise DataError(f"{wrong} printed, such as {shown(text)}; {wanted}.")
-        return texts
-
-    def _split(self, split: np.ndarray, *, count: int) -> np.ndarray:
-        if split.shape not in ((count,), (count, 1)) or split.dtype.kind not in "SU":
-            raise DataError(
-                f"{quoted(self.file)} holds split as {split.dtype} of shape {split.shape}; expected {count:,} texts, "
-                "each train, val or test."
-            )
-        texts = self._texts(split.reshape(-1), "split")
-        names, index = np.unique(texts, return_inverse=True)
-        for position, name in enumerate(names.tolist()):
-            if name not in SPLIT:
-                at = int(np.flatnonzero(index.reshape(-1) == position)[0])
-                raise DataError(
-                    f"{quoted(self.file)} has the split {shown(name)} at index {at:,}; expected train, val or test."
-                )
-        return np.array([SPLIT[name] for name in names.tolist()])[index.reshape(-1)]

@@ -1,17 +1,23 @@
-"""Folders of recordings: a folder a class, a file a recording, with the publisher's test part where there is one."""
+"""Folders of recordings: a folder a class, a file a recording, with the parts of the publisher where there are any."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evonas.data.files import entries, opened, quoted, read_at_most
+from evonas.data.dataset import DataSet
+from evonas.data.event_data import event_data
+from evonas.data.event_options import EventOptions
+from evonas.data.files import entries, opened, path_of, quoted, read_at_most
+from evonas.data.publisher_parts import part_folders
+from evonas.data.reader_options import is_whole
 from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape
 from evonas.errors import DataError
+from evonas.options import shown
 
 LARGEST_FILE = 2**30
 """Most bytes of one recording."""
@@ -38,74 +44,130 @@ class FileKind:
     shape: Shape | None = None
 
 
-def read_folder(folder: Path, kind: FileKind, *, limit: int | None) -> tuple[Part, Part | None, list[str]]:
-    """Return the recordings of a folder, those of its test part where it has one, and notes.
+def folder_data(kind: FileKind, options: Mapping[str, Any], *, path: Any, example: str, sensor: Any = None) -> DataSet:
+    """Return the data set of a folder of recordings, as `read_folder` reads it.
 
-    In `folder` are the folders of the classes; or `train` and, perhaps, `test`, and the folders of the classes in each.
-    Names that end in `train` or `test` will do, in capital letters or not.
+    Args:
+        kind: The format of its files.
+        options: What the run file says, by name.
+        path: The folder, as the run file names it.
+        example: A folder for messages.
+        sensor: `[height, width]` of the sensor, as the run file says them; None where the files say them.
 
     Raises:
-        DataError: If there are none, or a file is not what it should be.
+        DataError: If a file or a folder is missing or not what it should be.
+        OptionError: If an option has no such value.
     """
-    train, test = published_parts(folder)
-    parts = [_Listing(train, kind, limit=limit), *([_Listing(test, kind, limit=None)] if test else [])]
-    notes = [note for part in parts for note in part.notes()]
-    if kind.shape is not None:
-        packed = [[_events(file, kind).packed(kind.shape) for file in part.files] for part in parts]
-        shape = kind.shape
-    else:
-        events = [[_events(file, kind) for file in part.files] for part in parts]
-        shape, more = _shape([one for part in events for one in part], folder)
-        notes += more
-        packed = [[one.packed(shape) for one in part] for part in events]
-    read = [
-        Part.of(part, listing.labels, shape=shape, classes=listing.classes)
-        for part, listing in zip(packed, parts, strict=True)
-    ]
-    return read[0], read[1] if test else None, notes
+    given = EventOptions(**options)
+    folder = path_of(path, example=example)
+    if sensor is not None:
+        kind = replace(kind, shape=_checked(sensor))
+    parts, notes = read_folder(folder, kind, limit=given.limit)
+    return event_data(parts["train"], parts.get("test"), given, path=folder, validation=parts.get("val"), notes=notes)
 
 
-def _shape(events: Sequence[Events], folder: Path) -> tuple[Shape, list[str]]:
-    """Return the shape of the sensor, as the files say or as their largest coordinates have it, and a note of that.
+def read_folder(folder: Path, kind: FileKind, *, limit: int | None) -> tuple[dict[str, Part], list[str]]:
+    """Return the recordings of each part of a folder, `train` and where there are such folders `val` and `test`; notes.
+
+    In `folder` are the folders of the classes; or those of the parts, and the folders of the classes in each.
 
     Raises:
-        DataError: If files say different ones, or it is too large.
+        DataError: If there are none, a file is not what it should be, or does not fit the sensor of training.
+    """
+    listings = {
+        name: _Listing(place, kind, limit=limit if name == "train" else None)
+        for name, place in part_folders(folder).items()
+    }
+    notes = [note for listing in listings.values() for note in listing.notes()]
+    several: list[str] = []
+    events: dict[str, Iterable[Events]] = {name: _read(one, kind, several) for name, one in listings.items()}
+    shape, hint = kind.shape, ""
+    if shape is None:
+        every = {name: list(some) for name, some in events.items()}
+        _check_one_sensor([one for some in every.values() for one in some])
+        shape, is_told = _shape(every["train"], folder)
+        events = {**every}
+        if not is_told:
+            size = f"{_pixels(shape[1:])} is what the largest coordinates of training leave"
+            notes.append(f"The files do not say how large the sensor is; {size}.")
+            hint = f" The files do not say how large it is: {size}. data.sensor = [height, width] gives another size."
+    parts = {name: _part(events[name], listing, shape, hint) for name, listing in listings.items()}
+    if several:
+        notes.append(
+            f"{len(several):,} files have more than one stream of events, of which the first is read: {several[0]}."
+        )
+    return parts, notes
+
+
+def _read(listing: _Listing, kind: FileKind, several: list[str]) -> Iterator[Events]:
+    """Yield the events of each file; add to `several` what has more than one stream of them."""
+    for file in listing.files:
+        events = _events(file, kind)
+        if events.streams > 1:
+            several.append(f"{events.where} has {events.streams}")
+        yield events
+
+
+def _part(events: Iterable[Events], listing: _Listing, shape: Shape, hint: str) -> Part:
+    """Return the recordings of one part, in the form in which they are kept."""
+    packed = []
+    for one in events:
+        try:
+            packed.append(one.packed(shape))
+        except DataError as error:
+            raise DataError(f"{error}{hint}") from error
+    return Part.of(packed, listing.labels, shape=shape, classes=listing.classes)
+
+
+def _check_one_sensor(events: Sequence[Events]) -> None:
+    """Check that files do not say different sensors.
+
+    Raises:
+        DataError: If they do.
     """
     told = {size: one.where for one in events if (size := one.sensor) is not None}
     if len(told) > 1:
         (first, one), (second, other) = list(told.items())[:2]
         raise DataError(
             f"{one} is of a sensor of {_pixels(first)}, {other} of one of {_pixels(second)}; expected recordings of "
-            "one sensor. Give those of one alone."
+            "one sensor. Give those of one alone, or say data.sensor = [height, width]."
         )
-    largest = max(int(one.y.max()) for one in events) + 1, max(int(one.x.max()) for one in events) + 1
-    found = next(iter(told), None) or largest
+
+
+def _shape(events: Sequence[Events], folder: Path) -> tuple[Shape, bool]:
+    """Return the shape of the sensor, as files say or as the largest coordinates have it, and whether files say it.
+
+    Raises:
+        DataError: If it is too large.
+    """
+    told = next((one.sensor for one in events if one.sensor is not None), None)
+    found = told or (max(int(one.y.max()) for one in events) + 1, max(int(one.x.max()) for one in events) + 1)
     if 2 * found[0] * found[1] > MOST_PIXELS or min(found) < 1:
         widest = max(events, key=lambda one: int(one.x.max()) + int(one.y.max())).where
         raise DataError(
             f"The recordings in {quoted(folder)} are of a sensor of {_pixels(found)}, expected 1 to "
             f"{MOST_PIXELS // 2:,} pixels. The largest coordinates are those of {widest}, which may be damaged."
         )
-    note = f"The files do not say how large the sensor is; {_pixels(found)} is what the largest coordinates leave."
-    return (2, *found), [] if told else [note]
+    return (2, *found), told is not None
+
+
+def _checked(sensor: Any) -> Shape:
+    """Return the shape of the sensor that a run file says.
+
+    Raises:
+        DataError: If it says none.
+    """
+    is_size = isinstance(sensor, list | tuple) and len(sensor) == 2 and all(map(is_whole, sensor))
+    if not is_size or min(sensor) < 1 or 2 * sensor[0] * sensor[1] > MOST_PIXELS:
+        raise DataError(
+            f"data.sensor = {shown(sensor)}, expected [height, width] in whole pixels, {MOST_PIXELS // 2:,} at most in "
+            "all, such as [260, 346]."
+        )
+    return 2, int(sensor[0]), int(sensor[1])
 
 
 def _pixels(size: tuple[int, int]) -> str:
     return f"{size[1]:,} x {size[0]:,} pixels"
-
-
-def published_parts(folder: Path) -> tuple[Path, Path | None]:
-    """Return the folders of the training and of the test part."""
-    names = [entry.name for entry in entries(folder) if entry.is_dir()]
-    train, test = ([name for name in names if name.lower().endswith(part)] for part in ("train", "test"))
-    if not train and not test:
-        return folder, None
-    if len(train) != 1 or len(test) > 1:
-        raise DataError(
-            f"{quoted(folder)} has the folders {', '.join([*train, *test])}; expected one whose name ends in train and "
-            "at most one whose name ends in test, or the folders of the classes alone."
-        )
-    return folder / train[0], folder / test[0] if test else None
 
 
 class _Listing:

@@ -12,6 +12,8 @@ from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import path_of, quoted
 from evonas.data.hdf5_arrays import read_hdf5
+from evonas.data.publisher_parts import PARTS, parts_of
+from evonas.data.reader_options import checked_texts
 from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape, first_of_each
 from evonas.errors import DataError
 from evonas.options import shown
@@ -20,7 +22,6 @@ LARGEST = 2**31
 """Most bytes of one array."""
 
 LARGEST_SIDE = 2**14
-PARTS = ("train", "validation", "test")
 
 _COLUMNS = ("t", "x", "y", "p")
 _PER_RECORDING = ("offsets", "labels", "split")
@@ -33,7 +34,7 @@ def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
     Its data sets: `t` (microseconds), `x`, `y` and `p`, whole numbers, one an event; `offsets`, one more than there are
     recordings: recording `i` has the events `offsets[i]` to `offsets[i + 1]`; `labels`, one a recording, whole numbers
     or texts; `width` and `height`, one number each; where wanted `channels`, of which `p` says one, 2 by default; and
-    `split`, `"train"`, `"validation"` or `"test"` for each recording.
+    `split`, `"train"`, `"val"` or `"test"` for each recording.
 
     Args:
         path: The file.
@@ -67,16 +68,10 @@ class _Layout:
                 f"number of events, {events:,}, one more than there are recordings."
             )
         count = len(self._offsets) - 1
-        self.labels = self._of("labels", kinds="iuU", length=count)
+        self.labels = self._of("labels", kinds="iuSU", length=count)
         self._split = np.full(count, "train")
         if "split" in arrays:
-            self._split = self._of("split", kinds="U", length=count)
-            if (other := ~np.isin(self._split, PARTS)).any():
-                first = int(other.argmax())
-                raise DataError(
-                    f"{where}: 'split' of recording {first} is {shown(str(self._split[first]))}, expected one of "
-                    f"{', '.join(PARTS)}."
-                )
+            self._split = parts_of(arrays["split"], count=count, what=f"{where} holds split")
         self._shape: Shape = (self._size("channels", default=2), self._size("height"), self._size("width"))
         if np.prod(self._shape, dtype=object) > MOST_PIXELS:
             raise DataError(
@@ -103,19 +98,15 @@ class _Layout:
         found = self._arrays.get(name)
         if found is None:
             raise DataError(f"{self._where} has no {name!r}; it has {', '.join(sorted(self._arrays)) or 'nothing'}.")
-        if found.dtype.kind == "S" and "U" in kinds:
-            try:
-                found = np.char.decode(found, "utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{self._where}: {name!r} holds texts that are no UTF-8; expected some that are."
-                ) from error
         if found.ndim != 1 or found.dtype.kind not in kinds or length not in (None, len(found)):
-            what = {"U": "texts", "iuU": "whole numbers or texts"}.get(kinds, "whole numbers")
+            what = "whole numbers or texts" if "U" in kinds else "whole numbers"
             many = "" if length is None else f"{length:,} "
             raise DataError(
                 f"{self._where}: {name!r} holds {found.dtype} of shape {found.shape}, expected {many}{what}."
             )
+        if found.dtype.kind in "SU":
+            expected = "expected the name of a class for each recording"
+            return checked_texts(found, what=f"{self._where} holds {name}", expected=expected)
         return found
 
     def _size(self, name: str, *, default: int | None = None) -> int:

@@ -20,14 +20,13 @@ from evonas.data.class_labels import LISTED, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, entries, opened, path_of, quoted
 from evonas.data.image_options import ImageOptions, ImageSettings
+from evonas.data.publisher_parts import part_folders
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, is_whole, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-SPLIT = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Folders of the publisher's split, with the part that each stands for."""
 
 MOST_PIXELS = 2**26
 """Pixels of one image that are decoded at most, whatever its file says: 67 million."""
@@ -151,26 +150,13 @@ def _checked_size(size: Any) -> tuple[int, int] | None:
 
 def _places(folder: Path, hidden: list[Path]) -> dict[str, Path]:
     """Return the folder of each part; the whole folder is `train` where the publisher made no split."""
-    found = _folders(folder, hidden)
-    if "train" not in found or not _folders(found["train"], [], is_strict=False):
-        return {"train": folder}
-    places: dict[str, Path] = {}
-    for name, place in found.items():
-        part = SPLIT.get(name)
-        if part is None:
-            raise DataError(
-                f"{quoted(folder)} has the folder {shown(name)} beside train; expected no others than val and test, or "
-                "one folder for each class."
-            )
-        if part in places:
-            raise DataError(
-                f"{quoted(folder)} has two folders for {part}, {places[part].name} and {name}; expected one."
-            )
-        places[part] = place
+    places = part_folders(folder)
+    if places["train"] != folder:
+        _folders(folder, hidden)
     return places
 
 
-def _folders(folder: Path, hidden: list[Path], *, is_strict: bool = True) -> dict[str, Path]:
+def _folders(folder: Path, hidden: list[Path]) -> dict[str, Path]:
     """Return the folders in a folder by name, in which there are no other files than hidden ones."""
     found = {}
     for entry in entries(folder):
@@ -181,7 +167,7 @@ def _folders(folder: Path, hidden: list[Path], *, is_strict: bool = True) -> dic
             if not entry.name.isprintable():
                 raise DataError(f"{quoted(place)} has a name that does not print on one line; rename it.")
             found[entry.name] = place
-        elif is_strict:
+        else:
             raise DataError(
                 f"{quoted(place)} is no folder; expected one folder of images for each class in {quoted(folder)}, and "
                 "nothing else."

@@ -8,10 +8,9 @@ from typing import Unpack
 import numpy as np
 
 from evonas.data.dataset import DataSet
-from evonas.data.event_data import event_data
-from evonas.data.event_folder import FileKind, read_folder
-from evonas.data.event_options import CameraOptions, EventOptions
-from evonas.data.files import path_of, quoted
+from evonas.data.event_folder import FileKind, folder_data
+from evonas.data.event_options import CameraOptions
+from evonas.data.files import quoted
 from evonas.data.recordings import Events
 from evonas.errors import DataError
 
@@ -26,16 +25,14 @@ def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
     Source: G. Orchard et al., Converting static image datasets to spiking neuromorphic datasets using saccades, 2015.
 
     Args:
-        path: The folder with `Train` and `Test`, and in each a folder of `.bin` files for each digit.
+        path: The folder with `Train` and `Test`, and in each a folder of `.bin` files for each digit;
+            or one with such folders alone.
 
     Raises:
         DataError: If a file or a folder is missing or not what it should be.
         OptionError: If an option has no such value.
     """
-    given = EventOptions(**options)
-    folder = path_of(path, example="data/nmnist")
-    train, test, notes = read_folder(folder, NMNIST, limit=given.limit)
-    return event_data(train, test, given, path=folder, notes=notes)
+    return folder_data(NMNIST, options, path=path, example="data/nmnist")
 
 
 def parse(data: bytes, file: Path) -> Events:

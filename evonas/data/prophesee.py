@@ -9,10 +9,9 @@ from typing import Unpack
 import numpy as np
 
 from evonas.data.dataset import DataSet
-from evonas.data.event_data import event_data
-from evonas.data.event_folder import FileKind, read_folder
-from evonas.data.event_options import CameraOptions, EventOptions
-from evonas.data.files import path_of, quoted
+from evonas.data.event_folder import FileKind, folder_data
+from evonas.data.event_options import CameraOptions
+from evonas.data.files import quoted
 from evonas.data.recordings import Events
 from evonas.errors import DataError
 
@@ -22,24 +21,23 @@ _KINDS = (0, 12)
 """Types of events that are of two dimensions: Event2d and EventCD."""
 
 
-def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
+def read(*, path: str, sensor: list[int] | None = None, **options: Unpack[CameraOptions]) -> DataSet:
     """Return recordings in `.dat` files, such as those of N-CARS: two polarities, as many pixels as they say or use.
 
     Source of N-CARS: A. Sironi et al., HATS: histograms of averaged time surfaces for robust event-based object
     classification, 2018.
 
     Args:
-        path: The folder with a folder of `.dat` files for each class; or with such folders in `train` and `test`, or in
-            folders whose names end so, as `n-cars_train`.
+        path: The folder with a folder of `.dat` files for each class; or with such folders in `train`, `val` and
+            `test`, or in folders whose names end so, as `n-cars_train`.
+        sensor: `[height, width]` of the sensor; by default what the files say, or as much as the coordinates of the
+            training recordings need.
 
     Raises:
         DataError: If a file or a folder is missing or not what it should be.
         OptionError: If an option has no such value.
     """
-    given = EventOptions(**options)
-    folder = path_of(path, example="data/ncars")
-    train, test, notes = read_folder(folder, PROPHESEE, limit=given.limit)
-    return event_data(train, test, given, path=folder, notes=notes)
+    return folder_data(PROPHESEE, options, path=path, example="data/ncars", sensor=sensor)
 
 
 def parse(data: bytes, file: Path) -> Events:

@@ -13,6 +13,8 @@ from evonas.data.files import quoted
 from evonas.errors import DataError
 from evonas.options import shown
 
+_LONGEST_TEXT = 200
+
 
 def is_whole(value: Any) -> bool:
     """Return whether a value is a whole number, and no bool."""
@@ -56,6 +58,32 @@ def check_test_part(part: Any) -> None:
     """
     if not isinstance(part, int | float) or isinstance(part, bool) or not 0 <= part < 1:
         raise DataError(f"data.test_part = {shown(part)}, expected a number of at least 0 and below 1, such as 0.2.")
+
+
+def checked_texts(texts: np.ndarray, *, what: str, expected: str) -> np.ndarray:
+    """Return an array of texts, or of their bytes in UTF-8, as texts that can be printed on one line.
+
+    Args:
+        texts: `(n,)` array of the kind `U` or `S`.
+        what: What they are, for messages: `"a.npz holds labels"`.
+        expected: What was expected, for messages.
+
+    Raises:
+        DataError: If one cannot be printed, is empty, very long, or no UTF-8.
+    """
+    wrong = f"{what} of texts that are empty, longer than {_LONGEST_TEXT} characters or cannot be"
+    if texts.dtype.itemsize > 4 * 10 * _LONGEST_TEXT:
+        raise DataError(f"{wrong} printed; {expected}.")
+    try:
+        if texts.dtype.kind == "S":
+            texts = np.char.decode(texts, "utf-8")
+        different = np.unique(texts).tolist()
+    except ValueError as error:  # no UTF-8, no code points
+        raise DataError(f"{wrong} read as UTF-8; {expected}.") from error
+    for text in different:
+        if not text.strip() or not text.isprintable() or len(text) > _LONGEST_TEXT:
+            raise DataError(f"{wrong} printed, such as {shown(text)}; {expected}.")
+    return texts
 
 
 @contextmanager

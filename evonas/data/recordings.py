@@ -74,6 +74,7 @@ class Events:
         p: `(events,)` polarity: 0 or 1.
         where: What they are events of, for messages: a file, or a part of one.
         sensor: `(height, width)` where the file says them.
+        streams: Streams of events in the file, of which these are one.
     """
 
     t: np.ndarray
@@ -82,6 +83,7 @@ class Events:
     p: np.ndarray
     where: str
     sensor: tuple[int, int] | None = None
+    streams: int = 1
 
     def packed(self, shape: Shape) -> Packed:
         """Return the events in the form of `Recordings`.

@@ -36,17 +36,22 @@ def read(*, path: str, **options: Unpack[SoundOptions]) -> DataSet:
     given = SoundSettings(**options)
     folder = path_of(path, example="data/sound")
     found = files_by_folder(folder) if given.pattern is None else files_by_name(folder, given.pattern)
-    train, test = apart(found.files, held_out_speakers=given.held_out_speakers, test_below=given.test_below)
-    labels = np.array([file.label for file in train])
-    chosen = [train[i] for i in first_of_each(labels, given.limit).tolist()]
+    files = apart(found.files, held_out_speakers=given.held_out_speakers, test_below=given.test_below)
+    labels = np.array([file.label for file in files["train"]])
+    files["train"] = [files["train"][index] for index in first_of_each(labels, given.limit).tolist()]
     sounds = _Sounds(given)
-    parts = [Samples(sounds.read(files), np.array([file.label for file in files])) for files in (chosen, test) if files]
+    parts = {
+        part: Samples(sounds.read(some), np.array([file.label for file in some]))
+        for part, some in files.items()
+        if some
+    }
     expected = "CLASS/….wav" if given.pattern is None else given.pattern
     said = {name: getattr(given, name) for name in ("limit", "validation_part", "test_below")}
     with said_of(folder, said, what="recordings"):
         return DataSet(
-            parts[0],
-            official_test=parts[1] if test else None,
+            parts["train"],
+            official_validation=parts.get("val"),
+            official_test=parts.get("test"),
             validation_part=given.validation_part,
             test_part=given.test_part,
             class_labels=tuple(np.unique(labels).tolist()),

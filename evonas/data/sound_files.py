@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data.event_folder import folder_labels, published_parts
+from evonas.data.event_folder import folder_labels
 from evonas.data.files import entries, quoted
+from evonas.data.publisher_parts import PARTS, part_folders
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -29,14 +30,14 @@ class SoundFile:
         label: Its class.
         speaker: Who speaks; empty where the name of the file does not say.
         index: Its number; None where the name of the file does not say.
-        is_test: Whether the publisher sets it apart for the test.
+        part: What the publisher sets it apart for, one of `PARTS`.
     """
 
     path: Path
     label: Any
     speaker: str = ""
     index: int | None = None
-    is_test: bool = False
+    part: str = "train"
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,13 @@ class Found:
 
 
 def files_by_folder(folder: Path) -> Found:
-    """Return the WAV files in the folders of the classes, or in those in `train` and `test`.
+    """Return the WAV files in the folders of the classes, or in those in `train`, `val` and `test`.
 
     Raises:
         DataError: If there are none, or a class has none.
     """
     files, left_out = [], []
-    train, test = published_parts(folder)
-    for part in (train, test):
-        if part is None:
-            continue
+    for name_of_part, part in part_folders(folder).items():
         classes = [entry.name for entry in entries(part) if entry.is_dir() and not entry.name.startswith(".")]
         if not classes:
             raise DataError(
@@ -80,7 +78,7 @@ def files_by_folder(folder: Path) -> Found:
                 raise DataError(
                     f"{quoted(part / name)} holds no WAV file; expected one for each recording of the class."
                 )
-            files += [SoundFile(part / name / one, label[name], is_test=part is test) for one in sound]
+            files += [SoundFile(part / name / one, label[name], part=name_of_part) for one in sound]
             left_out += [f"{name}/{one}" for one in names if one not in sound]
         left_out += [entry.name for entry in entries(part) if not entry.is_dir() and not entry.name.startswith(".")]
     return Found(tuple(files), tuple(left_out))
@@ -134,8 +132,8 @@ def _form(pattern: str) -> re.Pattern[str]:
 
 def apart(
     files: Sequence[SoundFile], *, held_out_speakers: Sequence[str], test_below: int
-) -> tuple[list[SoundFile], list[SoundFile]]:
-    """Return the files for training and validation, and those that are set apart for the test.
+) -> dict[str, list[SoundFile]]:
+    """Return the files of each of `PARTS`, of which those for training include validation where none are set apart.
 
     Args:
         files: All of them.
@@ -153,11 +151,10 @@ def apart(
     if test_below and any(file.index is None for file in files):
         raise DataError("data.test_below needs the index of each file; expected {index} in data.pattern.")
 
-    def is_test(file: SoundFile) -> bool:
-        below = file.index is not None and file.index < test_below
-        return file.is_test or file.speaker in held_out_speakers or below
-
-    train, test = ([file for file in files if is_test(file) is wanted] for wanted in (False, True))
-    if not train:
-        raise DataError(f"All {len(test):,} recordings are set apart for the test; none are left to train.")
-    return train, test
+    found: dict[str, list[SoundFile]] = {part: [] for part in PARTS}
+    for file in files:
+        is_below = file.index is not None and file.index < test_below
+        found["test" if is_below or file.speaker in held_out_speakers else file.part].append(file)
+    if not found["train"]:
+        raise DataError(f"All {len(files):,} recordings are set apart for the test; none are left to train.")
+    return found

@@ -11,10 +11,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from evonas.data.dataset import DataSet
-from evonas.data.event_data import event_data
-from evonas.data.event_folder import FileKind, read_folder
-from evonas.data.event_options import CameraOptions, EventOptions
-from evonas.data.files import path_of, quoted
+from evonas.data.event_folder import FileKind, folder_data
+from evonas.data.event_options import CameraOptions
+from evonas.data.files import quoted
 from evonas.data.recordings import Events
 from evonas.errors import DataError
 
@@ -33,16 +32,14 @@ def read(*, path: str, **options: Unpack[CameraOptions]) -> DataSet:
     dataset, 2020.
 
     Args:
-        path: The folder with a folder of `.mat` files for each digit; or with such folders in `train` and `test`.
+        path: The folder with a folder of `.mat` files for each digit; or with such folders in `train`, `val` and
+            `test`.
 
     Raises:
         DataError: If a file or a folder is missing or not what it should be.
         OptionError: If an option has no such value.
     """
-    given = EventOptions(**options)
-    folder = path_of(path, example="data/stmnist")
-    train, test, notes = read_folder(folder, STMNIST, limit=given.limit)
-    return event_data(train, test, given, path=folder, notes=notes)
+    return folder_data(STMNIST, options, path=path, example="data/stmnist")
 
 
 def parse(data: bytes, file: Path) -> Events:
@@ -93,7 +90,7 @@ def _unpacked(data: bytes, file: Path) -> bytes:
     if len(data) < _HEAD or not data.startswith(b"MATLAB 5.0"):
         raise DataError(f"{quoted(file)} is no MATLAB 5 file: it begins with {data[:10]!r}, expected MATLAB 5.0.")
     order = "<" if data[126:128] == b"IM" else ">"
-    parts, begin = [data[:_HEAD]], _HEAD
+    parts, begin, room = [data[:_HEAD]], _HEAD, _LARGEST
     while begin < len(data):
         head = data[begin : begin + 8]
         kind, size = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
@@ -103,23 +100,28 @@ def _unpacked(data: bytes, file: Path) -> bytes:
                 f"{max(len(data) - begin - 8, 0):,} follow."
             )
         content = data[begin + 8 : begin + 8 + size]
-        parts.append(_inflated(content, file, begin) if kind == _COMPRESSED else head + content)
+        parts.append(_inflated(content, file, begin, room) if kind == _COMPRESSED else head + content)
+        room -= len(parts[-1])
+        if room < 0:
+            raise DataError(
+                f"{quoted(file)} unpacks to more than {_LARGEST:,} bytes, with the element at byte {begin:,}; expected "
+                f"{_HEAD} and the recording."
+            )
         begin += 8 + size
     return b"".join(parts)
 
 
-def _inflated(content: bytes, file: Path, begin: int) -> bytes:
-    """Return a compressed element as it was."""
+def _inflated(content: bytes, file: Path, begin: int, room: int) -> bytes:
+    """Return a compressed element as it was, one byte more than `room` at most."""
     inflator = zlib.decompressobj()
     try:
-        found = inflator.decompress(content, _LARGEST)
+        found = inflator.decompress(content, room + 1)
     except zlib.error as error:
         raise DataError(
             f"{quoted(file)}: the element at byte {begin:,} is damaged, so that it cannot be unpacked."
         ) from error
-    if not inflator.eof:
-        why = f"unpacks to more than {_LARGEST:,} bytes" if inflator.unconsumed_tail else "is cut short"
-        raise DataError(f"{quoted(file)}: the element at byte {begin:,} {why}; expected {_HEAD} and the recording.")
+    if not inflator.eof and len(found) <= room:
+        raise DataError(f"{quoted(file)}: the element at byte {begin:,} is cut short; expected the recording.")
     return found
 
 

@@ -152,7 +152,7 @@ def test_values_that_are_none_and_odd_ranges_are_told(file: Path) -> None:
         ({"labels": np.array([" ", "a"] * 30)}, "are empty"),
         ({"labels": np.array([b"\xff", b"a"] * 30)}, "UTF-8"),
         ({"labels": np.array(["a" * 900, "a"] * 30)}, "longer than 200"),
-        ({"split": np.array(["train"] * 59 + ["dev"])}, "the split 'dev' at index 59"),
+        ({"split": np.array(["train"] * 59 + ["dev"])}, "holds split with 'dev' at index 59"),
         ({"split": np.array(["test"] * 60)}, "no image for training"),
         ({"split": np.zeros(60)}, "holds split as float64"),
         ({"split": np.array(["train"] * 59)}, r"split as"),

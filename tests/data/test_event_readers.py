@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import struct
+import time
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -141,7 +143,7 @@ def test_a_sensor_is_as_large_as_the_files_say_or_as_their_coordinates(
     assert told.notes == ()
     seen = module.read(path=folder("seen", written))
     assert seen.samples.inputs.shape == (None, 2, 10, 20)
-    assert "20 x 10 pixels is what the largest coordinates leave" in " ".join(seen.notes)
+    assert "20 x 10 pixels is what the largest coordinates of training leave" in " ".join(seen.notes)
     with pytest.raises(DataError, match="event .* has x = .*, expected 0 to 7"):
         module.read(path=folder("small", lambda one: written(one, sensor=(30, 8))))
     with pytest.raises(DataError, match="is of a sensor of 4[01] x 30 pixels, .* of one of 4[01]"):
@@ -184,15 +186,84 @@ def test_files_that_are_left_out_are_told(tmp_path: Path) -> None:
     [
         ([], "has no folders; expected one for each class, with an N-MNIST file for each recording"),
         (["a"], "holds no file whose name ends in .bin"),
-        (["test"], "expected one whose name ends in train"),
-        (["train", "old_train"], "expected one whose name ends in train"),
+        (["train"], "train has no folders; expected one for each class"),
+        (["test"], "has folders for test and none for train"),
+        (["train", "old_train"], "two folders for train, old_train and train; expected one for train"),
+        (["train/a", "test/a", "extra"], "has the folder 'extra' beside those of parts; expected one for train"),
+        (["train/a", "val/a", "validation/a"], "two folders for val, val and validation"),
     ],
 )
 def test_a_folder_of_other_contents_is_refused(names: list[str], message: str, tmp_path: Path) -> None:
     for name in names:
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(parents=True)
     with pytest.raises(DataError, match=message):
         nmnist.read(path=str(tmp_path))
+
+
+def test_what_a_matlab_file_unpacks_to_is_bounded_for_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = event_files.mat(recording(np.random.default_rng(0), width=10, height=10))
+    element = zlib.compress(bytes(40_000))
+    padded = data + (struct.pack("<II", 15, len(element)) + element) * 5
+    monkeypatch.setattr(stmnist, "_LARGEST", 150_000)  # more than each element, fewer than all
+    stmnist.parse(data, Path("x"))
+    with pytest.raises(DataError, match="unpacks to more than 150,000 bytes, with the element at byte"):
+        stmnist.parse(padded, Path("x"))
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "n-mnist_val"])
+def test_a_validation_part_of_the_publisher_is_used(name: str, tmp_path: Path) -> None:
+    for part, each in (("train", 5), (name, 3), ("test", 2)):
+        class_folders(tmp_path / part, event_files.nmnist, ending=".bin", names=["0", "1"], each=each)
+    data = nmnist.read(path=str(tmp_path))
+    search = data.for_search()
+    assert (len(search.train), len(search.validation), len(data.test())) == (10, 6, 4)
+
+
+def test_a_class_may_be_called_after_a_part(tmp_path: Path) -> None:
+    class_folders(tmp_path, event_files.nmnist, ending=".bin", names=["bullet_train", "car"])
+    assert nmnist.read(path=str(tmp_path)).class_labels == ("bullet_train", "car")
+
+
+@pytest.mark.parametrize(
+    ("module", "written", "ending"), [(prophesee, event_files.dat, ".dat"), (aedat4, event_files.aedat4, ".aedat4")]
+)
+def test_test_recordings_do_not_shape_what_the_search_sees(
+    module: ModuleType, written: Any, ending: str, tmp_path: Path
+) -> None:
+    for part, width in (("train", 20), ("test", 30)):
+        class_folders(tmp_path / part, written, ending=ending, names=["a", "b"], width=width, height=10, events=300)
+    with pytest.raises(DataError, match=r"/test/a/.* x = 2\d, expected 0 to 19.* data.sensor = "):
+        module.read(path=str(tmp_path))
+    assert module.read(path=str(tmp_path), sensor=[10, 30]).samples.inputs.shape == (None, 2, 10, 30)
+    for wrong in ([10], "10", [0, 30], [10, 30.0], [True, 30], [2**20, 2**20], 10):
+        with pytest.raises(DataError, match="data.sensor = .*, expected .height, width."):
+            module.read(path=str(tmp_path), sensor=wrong)
+
+
+def test_further_streams_of_events_are_told(tmp_path: Path) -> None:
+    class_folders(tmp_path, event_files.aedat4, ending=".aedat4", names=["a", "b"])
+    file = tmp_path / "b/00003.aedat4"
+    file.write_bytes(file.read_bytes().replace(b">IMUS<", b">EVTS<").replace(b'name="0"', b'name="1"'))
+    notes = " ".join(aedat4.read(path=str(tmp_path)).notes)
+    assert f"1 files have more than one stream of events, of which the first is read: {file} has 2." in notes
+
+
+def test_heads_of_aedat_4_that_are_made_to_take_long_are_refused() -> None:
+    events = recording(np.random.default_rng(0))
+    is_events = b'path="outInfo/1/"><attr key="typeIdentifier" type="string">EVTS</attr>'
+    begin = time.perf_counter()
+    for text in (
+        b'<node name="%b" ' % (b"1" * 5000) + is_events,
+        b'<node name="1" path="outInfo/1/">' + b'key="typeIdentifier"' * 50_000,
+        b'<node name="1" path="outInfo/1/">' + b'<attr key="typeIdentifier"' * 40_000,
+        b'<node name="1" path="' * 45_000,
+        b'<node name="1" path="outInfo/' + b"1" * 10**6,
+    ):
+        with pytest.raises(DataError, match="has no stream of events"):
+            aedat4.parse(event_files.aedat4_of(text, events), Path("x"))
+    assert time.perf_counter() - begin < 10
+    with pytest.raises(DataError, match="has a head of 1,100,.* bytes, expected 1,048,576 at most"):
+        aedat4.parse(event_files.aedat4_of(b" " * 1_100_000, events), Path("x"))
 
 
 def test_a_test_label_that_training_does_not_know_is_refused(tmp_path: Path) -> None:
@@ -342,7 +413,7 @@ def test_events_of_ones_own_are_read(tmp_path: Path) -> None:
 
 
 def test_a_validation_part_of_ones_own_is_used(tmp_path: Path) -> None:
-    file, _ = own_file(tmp_path, split=["train"] * 10 + ["validation"] * 6 + ["test"] * 4)
+    file, _ = own_file(tmp_path, split=["train"] * 10 + ["validation"] * 3 + ["val"] * 3 + ["test"] * 4)
     data = events.read(path=str(file))
     assert (len(data.for_search().train), len(data.for_search().validation), len(data.test())) == (10, 6, 4)
 
@@ -352,7 +423,7 @@ def test_texts_of_one_length_are_texts(tmp_path: Path) -> None:
     damage(file, replaced("labels", np.array([b"left", b"right"] * 10)))
     assert events.read(path=str(file)).class_labels == ("left", "right")
     damage(file, replaced("labels", np.array([b"left", b"\xff\xfe"] * 10)))
-    with pytest.raises(DataError, match="'labels' holds texts that are no UTF-8"):
+    with pytest.raises(DataError, match="holds labels of texts that are .* cannot be read as UTF-8"):
         events.read(path=str(file))
 
 
@@ -401,7 +472,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "labels": (replaced("labels", np.zeros(3, int)), "'labels' holds int64 of shape .3,., expected 20 whole numbers or texts"),
     "one class": (replaced("labels", np.zeros(20, int)), "so that there is nothing to tell apart"),
     "real labels": (replaced("labels", np.zeros(20)), "'labels' holds float64 of shape .20,., expected 20 whole numbers or texts"),
-    "split": (replaced("split", ["x"] * 20), "'split' of recording 0 is 'x', expected one of train, validation, test"),
+    "split": (replaced("split", ["x"] * 20), "holds split with 'x' at index 0; expected 20 texts, each train, val or test"),
     "all test": (replaced("split", ["test"] * 20), "none of its 20 recordings is for training"),
     "width": (lambda file: file.__delitem__("width"), "'width' is missing, expected one whole number"),
     "height": (replaced("height", 0), "'height' is 0, expected one whole number"),
@@ -479,13 +550,17 @@ def test_n_mnist_is_the_same_in_both_layouts(real: Path, tmp_path: Path) -> None
     assert recordings_of(own).durations.min() > 250_000
 
 
-def test_compressed_aedat_4_is_read_and_bombs_are_not() -> None:
+def test_compressed_aedat_4_is_read_and_bombs_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pytest.importorskip("lz4.frame")
     expected = recording(np.random.default_rng(3), events=120, width=320, height=240)
     data = event_files.aedat4(expected, compress=frame.compress)
     assert np.array_equal(aedat4.parse(data, Path("x")).t, expected[0])
     bomb = event_files.aedat4(expected, compress=lambda content: frame.compress(bytes(2**28)))
+    monkeypatch.setattr(aedat4, "_LARGEST", 2**27)
     with pytest.raises(DataError, match="unpacks to more than 134,217,728 bytes"):
         aedat4.parse(bomb, Path("x"))
+    monkeypatch.setattr(aedat4, "_LARGEST", 1500)  # more than each packet, fewer than all
+    with pytest.raises(DataError, match="unpacks to more than 1,500 bytes"):
+        aedat4.parse(data, Path("x"))
     with pytest.raises(DataError, match="is compressed by Zstandard, which is not read here"):
         aedat4.parse(data.replace(struct.pack("<iq", 1, -1), struct.pack("<iq", 3, -1)), Path("x"))

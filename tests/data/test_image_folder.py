@@ -232,7 +232,7 @@ def more(folder: Path) -> None:
         (lambda folder: (folder / "cat" / "more").mkdir(), "is a folder in the folder of a class"),
         (lambda folder: os.mkfifo(folder / "cat" / "pipe"), "no file but a pipe"),
         (lambda folder: (folder / "cat" / "gone.png").symlink_to("/nowhere"), "No such file"),
-        (lambda folder: birds(folder / "train", each=1), "the folder 'cat' beside train"),
+        (lambda folder: birds(folder / "train", each=1), "the folder 'cat' beside those of parts"),
         (more, "has the classes 'fox' in test, which it has not in train"),
         (lambda folder: (folder / "a\x1b[2J").mkdir(), "does not print on one line"),
     ],

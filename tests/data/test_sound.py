@@ -266,6 +266,11 @@ def test_classes_are_folders_with_or_without_a_test_part(tmp_path):
     assert (len(data.samples), len(data.official_test)) == (12, 12)
     whole = read(path=str(tmp_path / "train"))
     assert (len(whole.samples), whole.official_test) == (12, None)
+    for label in ("3", "12"):
+        for index in range(4):
+            written(tmp_path / "valid" / label, wav(tone(200.0 * int(label), seed=index)), f"{index}.wav")
+    search = read(path=str(tmp_path)).for_search()
+    assert (len(search.train), len(search.validation)) == (12, 8)
 
 
 def test_what_was_done_to_recordings_is_told(tmp_path):
