@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -79,27 +80,26 @@ class EventFrames:
             rng: Of the variation, where there is one; what a recording gets does not depend on the others.
         """
         recordings, frames = self.recordings, self.framing.frames or time_steps
-        size, seed = math.prod(recordings.shape), int(rng.integers(2**63))
-        batch = np.empty((frames, len(index), size), np.float32)
+        seed = int(rng.integers(2**63))
+        batch = np.empty((frames, len(index), *recordings.shape), np.float32)
         for position, sample in enumerate(index.tolist()):
-            t, place = self._events(sample, seed)
-            edges = self.framing.edges(t, duration=int(recordings.durations[sample]), frames=frames)
-            within = np.repeat(np.arange(0, frames * size, size), np.diff(edges)) + place[: edges[-1]]
-            if self.variation is not None:
-                within = within[place[: edges[-1]] >= 0]
-            counts = np.bincount(within, minlength=frames * size).reshape(frames, size)
+            own = None if self.variation is None else np.random.default_rng((seed, sample))
+            counts = self._counts(sample, frames=frames, rng=own)
             batch[:, position] = counts > 0 if self.framing.is_binary else counts
-        return batch.reshape(frames, len(index), *recordings.shape)
+        return batch
 
-    def _events(self, sample: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the times and places of the events of a recording, varied where they are; -1 for the lost."""
+    def _counts(self, sample: int, *, frames: int, rng: np.random.Generator | None) -> np.ndarray:
+        """Return the `(frames, channels, height, width)` numbers of events of a recording, varied if there is `rng`."""
         recordings, variation = self.recordings, self.variation
         begin, end = recordings.offsets[sample : sample + 2].tolist()
         t, place = recordings.t[begin:end], recordings.place[begin:end]
-        if variation is None:
-            return t, place
-        rng = np.random.default_rng((seed, sample))
-        if variation.jitter_ms:
-            t, order = variation.jittered(t, rng=rng)
-            place = place[order]
-        return t, variation.moved(place, recordings.shape, rng=rng)
+        duration, size = int(recordings.durations[sample]), math.prod(recordings.shape)
+        if rng is not None and variation is not None and variation.jitter_ms:
+            moved = variation.jittered(t, rng=rng)
+            first = self.framing.frame_of(moved, duration=duration, frames=frames) * size
+            counts = np.bincount(first + place, minlength=frames * size)[: frames * size]
+        else:
+            edges = self.framing.edges(t, duration=duration, frames=frames).tolist()
+            counts = np.stack([np.bincount(place[first:end], minlength=size) for first, end in pairwise(edges)])
+        counts = counts.reshape(frames, *recordings.shape)
+        return counts if rng is None or variation is None else variation.moved(counts, rng=rng)

@@ -7,8 +7,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from evonas.data.recordings import Shape
-
 N = TypeVar("N", int, float)
 
 
@@ -33,7 +31,7 @@ class Framing:
         return duration if self.milliseconds is None else max(1, round(1000 * self.milliseconds))
 
     def edges(self, t: np.ndarray, *, duration: int, frames: int) -> np.ndarray:
-        """Return where the events of each frame begin, `(frames + 1,)` positions in `t`; the last is their end.
+        """Return `(frames + 1,)` positions in `t` at which the frames begin; the last is where they end.
 
         By time, the event at `t` lies in the frame `floor(t * frames / window)`, all in whole microseconds. By count,
         the event `i` of the `n` within the window lies in the frame `floor(i * frames / n)`.
@@ -47,6 +45,23 @@ class Framing:
         if self.by_count:
             return -(-steps * int(np.searchsorted(t, window)) // frames)
         return np.searchsorted(t, -(-steps * window // frames))
+
+    def frame_of(self, t: np.ndarray, *, duration: int, frames: int) -> np.ndarray:
+        """Return the `(events,)` frame of each event as `edges` has it, `frames` for what comes too late.
+
+        Args:
+            t: `(events,)` times in microseconds since the recording began, in any order; of equal ones the first is
+                the earlier.
+            duration: Of the recording, in microseconds.
+            frames: Number of frames.
+        """
+        number, among = t.astype(np.int64), self.window(duration)
+        if self.by_count:
+            among = int((number < among).sum())
+            order = np.argsort(number, kind="stable")
+            number[order] = np.arange(len(number))
+        found: np.ndarray = np.minimum(number * frames // max(among, 1), frames)
+        return found
 
 
 @dataclass(frozen=True)
@@ -65,20 +80,27 @@ class Variation:
     shift: int = 0
     jitter_ms: float = 0.0
 
-    def moved(self, place: np.ndarray, shape: Shape, *, rng: np.random.Generator) -> np.ndarray:
-        """Return the `(events,)` new places of the events of one recording, -1 for those that leave the sensor."""
-        is_flipped = self.flip and rng.random() < 0.5
-        down, right = rng.integers(-self.shift, self.shift, size=2, endpoint=True)
-        p, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
-        y, x = y + down, (shape[2] - 1 - x if is_flipped else x) + right
-        is_inside = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
-        table = np.where(is_inside, (p * shape[1] + y) * shape[2] + x, -1)
-        moved: np.ndarray = table.reshape(-1)[place]
+    def jittered(self, t: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return the `(events,)` times of the events of one recording, moved by whole microseconds."""
+        noise = rng.standard_normal(len(t), np.float32) * np.float32(1000 * self.jitter_ms)
+        moved: np.ndarray = np.rint(t + noise.astype(np.float64)).clip(0, t[-1] if len(t) else 0).astype(np.int64)
         return moved
 
-    def jittered(self, t: np.ndarray, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return the `(events,)` times of the events of one recording, moved and ascending again, and their order."""
-        noise = rng.normal(scale=1000 * self.jitter_ms, size=len(t))
-        moved = np.rint(t + noise).clip(0, t[-1] if len(t) else 0).astype(np.int64)
-        both = np.sort(moved << 32 | np.arange(len(t)))  # numbers are sorted faster than positions
-        return both >> 32, both & 0xFFFFFFFF
+    def moved(self, frames: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return the `(..., height, width)` frames of one recording, mirrored and moved as a whole."""
+        if self.flip and rng.random() < 0.5:
+            frames = frames[..., ::-1]
+        if not self.shift:
+            return frames
+        down, right = rng.integers(-self.shift, self.shift, size=2, endpoint=True).tolist()
+        height, width = frames.shape[-2:]
+        found = np.zeros_like(frames)
+        (to_y, from_y), (to_x, from_x) = _overlap(down, height), _overlap(right, width)
+        found[..., to_y, to_x] = frames[..., from_y, from_x]
+        return found
+
+
+def _overlap(by: int, size: int) -> tuple[slice, slice]:
+    """Return where values that are moved by so many places end and begin, those that stay within `size`."""
+    by = max(-size, min(by, size))
+    return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))

@@ -178,11 +178,24 @@ def test_jitter_moves_events_in_time_alone(events: list[Events]) -> None:
     came = inputs.batch(np.arange(5), time_steps=10, rng=RNG)
     assert np.array_equal(came.sum(axis=0), plain.sum(axis=0))
     assert not np.array_equal(came, plain)
-    t, order = Variation(jitter_ms=0.5).jittered(recordings.t[:200], rng=np.random.default_rng(3))
-    assert (np.diff(t) >= 0).all()
-    assert sorted(order.tolist()) == list(range(200))
-    moved = t - recordings.t[:200][order]
-    assert 300 < moved.std() < 600
+    moved = Variation(jitter_ms=0.5).jittered(recordings.t[:200], rng=np.random.default_rng(3)) - recordings.t[:200]
+    assert 400 < moved[20:-20].std() < 600
+    assert abs(moved[20:-20].mean()) < 150
+
+
+@pytest.mark.parametrize("by_count", [False, True])
+@pytest.mark.parametrize("milliseconds", [None, 2.0])
+def test_events_in_any_order_lie_in_the_frames_of_those_in_order(
+    events: list[Events], by_count: bool, milliseconds: float | None
+) -> None:
+    framing = Framing(None, by_count, milliseconds)
+    for one in events:
+        t = np.unique(one.t - one.t[:1])
+        order = np.random.default_rng(0).permutation(len(t))
+        duration = int(t[-1]) + 1 if len(t) else 0
+        edges = framing.edges(t, duration=duration, frames=4)
+        expected = np.searchsorted(edges, np.arange(len(t)), side="right") - 1
+        assert np.array_equal(framing.frame_of(t[order], duration=duration, frames=4), expected[order])
 
 
 @pytest.mark.parametrize("variation", [Variation(flip=True), Variation(shift=3), Variation(jitter_ms=1.0)])

@@ -189,7 +189,9 @@ def fault_of(data: DataSet, options: Mapping[str, Any]) -> str:
     ):
         return f"the options {options} were taken"
     search = data.for_search()
-    parts = [data.samples, search.train, search.validation, *([data.test()] if options.get("test_part") != 0 else [])]
+    parts = [data.samples, search.train, search.validation]
+    if options.get("test_part", 0.2) > 0.125:  # a sample of eight
+        parts.append(data.test())
     for samples in parts:
         if not len(samples):
             return "a part is empty"
