@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +79,8 @@ def export(
             picks = [FoundNetwork(row, answer.rescoring, place) for row in answer.picks]
             for note in answer.notes(is_for_people=True):
                 typer.echo(visible(note), err=True)
+            if to is To.nir:
+                _check(picks, [FoundNetwork(row, answer.rescoring, place) for row in answer.results.front().rows])
             make_folder(place.path / "export")
             tools = [one.value for one in target or ()]
             equal = [_written(one, to, tools=tools, samples=samples, path=path, exact=not inexact) for one in picks]
@@ -88,6 +90,20 @@ def export(
             raise RunFileError([fault.replace("trust=True", "--trust") for fault in error.faults]) from error
         if not all(equal):
             raise typer.Exit(1)
+
+
+def _check(picks: Sequence[FoundNetwork], front: Sequence[FoundNetwork]) -> None:
+    """Check that NIR can say all picks, before any is trained.
+
+    Raises:
+        RunFileError: With what it cannot say of each, and which networks of the front it can.
+    """
+    from evonas.export.nir_graph import refusals
+
+    faults = [f"--to nir: {one.key} has {fault}" for one in picks for fault in refusals(one.plan)]
+    if faults:
+        able = [one.key for one in front if not refusals(one.plan)]
+        raise RunFileError([*faults, f"--pick: of the front, NIR can say {', '.join(able) or 'no network'}"])
 
 
 def _written(network: FoundNetwork, to: To, *, tools: list[str], samples: int, path: str | None, exact: bool) -> bool:

@@ -51,9 +51,9 @@ def nir_export(network: Network, data: Tensor, *, about: Mapping[str, str], targ
         EvonasError: If a tool fails with the file.
     """
     network = network.eval()
-    whole = folded(network)
-    if sentences := refusals(whole):
+    if sentences := refusals(network.plan):
         raise RunFileError([f"--to nir: {one}" for one in sentences])
+    whole = folded(network)
     content = to_bytes(nir_graph(whole, about=about))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.nir"

@@ -26,7 +26,7 @@ import numpy as np
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import Plan
 from evonas.errors import EvonasError
-from evonas.export.folded import Folded, Neurons, Synapses
+from evonas.export.folded import Folded, Neurons, Synapses, is_or_of_spikes
 from evonas.measurement import Shape
 
 DT = 1e-4
@@ -199,21 +199,26 @@ def _conv2d(weight: np.ndarray, bias: np.ndarray, *, in_shape: Shape, stride: in
     )
 
 
-def refusals(network: Folded) -> list[str]:
+def refusals(plan: Plan) -> list[str]:
     """Return a sentence for each thing of a network that NIR, as it is written here, cannot say."""
     sentences = []
-    kinds = {one.kind for one in network.spiking}
-    if "analog" in kinds:
-        layers = ", ".join(one.name for one in network.spiking if one.kind == "analog")
+    analog = [one.name for one in plan.populations if one.dynamics.kind == "analog"]
+    if analog:
         sentences.append(
-            f"analog neurons ({layers}): NIR has no rectified linear units; expected spiking neurons everywhere, or "
-            "--to onnx, which takes them"
+            f"analog neurons ({', '.join(analog)}): NIR has no rectified linear units; expected spiking neurons "
+            "everywhere, or --to onnx, which takes them"
         )
-    subtract = [one.name for one in network.spiking if one.planned.dynamics.reset == "subtract"]
+    subtract = [one.name for one in plan.populations if one.dynamics.is_spiking and one.dynamics.reset == "subtract"]
     if subtract:
         sentences.append(
             f"reset by subtraction ({', '.join(subtract)}): NIR knows the reset to a value alone; expected reset "
             "'value', or --to onnx, which takes it"
+        )
+    pools = [edge.name for edge in plan.connections if edge.operation == "max_pool" and not is_or_of_spikes(edge)]
+    if pools:
+        sentences.append(
+            f"maxima ({', '.join(pools)}) of elements other than spikes, or of windows cut off at the border: NIR has "
+            "no such pool; expected a network without"
         )
     return sentences
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import runpy
 import shlex
 import tomllib
@@ -39,7 +41,7 @@ def test_every_example_is_tested_here() -> None:
     tested = Path(__file__).read_text()
     assert {path.name for path in (ROOT / "examples").iterdir() if path.suffix} <= {
         name
-        for name in ("nearest_neighbours.py", "write_idx.py", "images.toml", "two_chips.toml")
+        for name in ("nearest_neighbours.py", "write_idx.py", "images.toml", "two_chips.toml", "from_run_to_chip.ipynb")
         if f'"{name}"' in tested
     }
 
@@ -98,3 +100,21 @@ def test_a_file_that_ships_in_runs_begins_with_what_it_is_for(file: Path) -> Non
         comment = text.split("[search]")[0]
         assert "minutes" in comment
         assert tomllib.loads(text)["search"]["evaluations"]
+
+
+def test_the_notebook_goes_from_a_run_to_a_network_in_another_tool_and_shows_what_it_did(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    pytest.importorskip("snntorch", reason="snntorch is not installed")
+    assert evonas(*shortened(["evonas", "run", "runs/digits.toml"])[1:]).exit_code == 0
+    cells = json.loads((ROOT / "examples" / "from_run_to_chip.ipynb").read_text())["cells"]
+    known: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), known)
+            assert cell["outputs"] or cell["execution_count"], "run the notebook, so that it shows what it does"
+    assert known["exported"].is_equal
+    assert re.search(r"^(\d+) of \1 answers are the same$", capsys.readouterr().out, re.MULTILINE)

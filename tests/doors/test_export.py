@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from commands import evonas, write_run_file
 
+from evonas import load
 from evonas.export.nir_graph import read
 
 
@@ -94,6 +95,29 @@ def test_a_file_that_does_otherwise_is_not_written_and_the_first_difference_is_t
     assert "first in stem, time step 0, sample 0, neuron" in done.stdout
     assert "Not written" in done.stderr
     assert file.read_text() == "as it was"
+
+
+def test_a_network_that_nir_cannot_say_is_refused_before_it_is_trained_and_others_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evonas.export import nir_graph
+
+    key, other = key_of(folder, "best:energy"), key_of(folder, "best:accuracy")
+    assert key != other
+    steps = plan_of(folder, key)
+    monkeypatch.setattr(nir_graph, "refusals", lambda plan: ["odd neurons"] if plan == steps else [])
+    done = evonas("export", folder, "--to", "nir", "--pick", key, "--trust")
+    assert done.exit_code == 2
+    assert f"--to nir: {key} has odd neurons" in done.stderr
+    named = done.stderr.partition("of the front, NIR can say ")[2]
+    assert other in named
+    assert key not in named
+    assert "Training" not in done.stderr
+
+
+def plan_of(folder: Path, key: str) -> object:
+    """Return the plan of a network."""
+    return load(folder).pick(key).plan
 
 
 @pytest.mark.parametrize(
