@@ -18,6 +18,15 @@ import numpy as np
 from evonas.data.files import LARGEST
 from evonas.options import shown
 
+_MOST_FOR_BYTE = 4
+"""Bytes of memory that may be taken for each byte of a pickle: those of an image are a text before they are bytes."""
+
+_MOST_FOR_ALL = 2**26
+"""Bytes of memory that may be taken in any case, so that many small values have room."""
+
+_INSTRUCTION = 128
+"""Bytes of memory that one instruction takes at most, beside its argument: an empty dict, or a place in a table."""
+
 _DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
 _CALLABLE = {
     "numpy ndarray": "array",
@@ -66,11 +75,24 @@ class _Array:
 
 @dataclass
 class _Machine:
-    """The stack of a pickle, and what it keeps for later."""
+    """The stack of a pickle, what it keeps for later, and how many bytes of memory it may still take."""
 
+    room: int
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+
+    def take(self, size: int) -> None:
+        """Count bytes of memory before they are taken."""
+        self.room -= size
+        if self.room < 0:
+            most = f"{_MOST_FOR_BYTE} bytes for each of its own and {_MOST_FOR_ALL:,} beside"
+            raise PickleFault(f"it would take more memory than {most}")
+
+    def encoded(self, text: str) -> bytes:
+        """Return the bytes that a text of Latin-1 stands for."""
+        self.take(len(text))
+        return text.encode("latin-1")
 
     def pop(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
@@ -97,20 +119,21 @@ def read_pickle(data: bytes) -> Any:
     Texts of Python 2 are read as Latin-1, as which each byte is one character.
 
     Raises:
-        PickleFault: If it is damaged, or asks for anything else.
+        PickleFault: If it is damaged, asks for anything else, or would take far more memory than it is long.
 
     Examples:
         >>> import pickle
         >>> read_pickle(pickle.dumps({"labels": [3, 1], "names": ("a", "b")}))
         {'labels': [3, 1], 'names': ('a', 'b')}
     """
-    machine = _Machine()
+    machine = _Machine(_MOST_FOR_BYTE * len(data) + _MOST_FOR_ALL)
     at = 0
     try:
         for operation, argument, position in pickletools.genops(io.BytesIO(data)):
             at = position or 0
             if operation.name == "STOP":
                 return _finished(machine.pop())
+            machine.take(_INSTRUCTION + (len(argument) if isinstance(argument, str | bytes | bytearray) else 0))
             _carry_out(machine, operation.name, argument)
     except PickleFault as fault:
         raise PickleFault(f"{fault} (byte {at:,})") from None
@@ -156,10 +179,10 @@ def _carry_out(machine: _Machine, name: str, argument: Any) -> None:
         stack.append(_word(f"{module} {attribute}" if isinstance(module, str) and isinstance(attribute, str) else ""))
     elif name == "REDUCE":
         arguments, called = machine.pop(), machine.pop()
-        stack.append(_made(called, arguments))
+        stack.append(_made(machine, called, arguments))
     elif name == "BUILD":
         state = machine.pop()
-        _fill(stack[-1] if stack else None, state)
+        _fill(machine, stack[-1] if stack else None, state)
     elif name not in ("PROTO", "FRAME"):
         raise PickleFault(f"it has the instruction {name}, which arrays do not need")
 
@@ -173,7 +196,7 @@ def _word(named: str) -> _Word:
     return _Word(word)
 
 
-def _made(called: Any, arguments: Any) -> Any:
+def _made(machine: _Machine, called: Any, arguments: Any) -> Any:
     """Return what stands for the value that a call would give."""
     match called, arguments:
         case _Word("dtype"), (str(code), *_):
@@ -181,30 +204,30 @@ def _made(called: Any, arguments: Any) -> Any:
         case _Word("reconstruct"), (_Word("array"), *_):
             return _Array()
         case _Word("frombuffer"), (bytes() | bytearray() as raw, _Dtype() as dtype, tuple(shape), str(order)):
-            return _Array(_values(raw, dtype, shape, is_by_column=order == "F"))
+            return _Array(_values(machine, raw, dtype, shape, is_by_column=order == "F"))
         case _Word("encode"), (str(text), *_):  # how Python 3 writes bytes in the protocols of Python 2
-            return text.encode("latin-1")
+            return machine.encoded(text)
         case _Word("bytes"), ():
             return b""
     raise PickleFault("it calls something in a way that arrays do not need")
 
 
-def _fill(owner: Any, state: Any) -> None:
+def _fill(machine: _Machine, owner: Any, state: Any) -> None:
     match owner, state:
         case _Dtype(), (int(), str(order), *_):
             if order in "<>|=" and len(order) == 1:
                 owner.code = order + owner.code.lstrip("<>|=")
                 return
         case _Array(), (int(), tuple(shape), _Dtype() as dtype, bool() | int() as is_by_column, raw):
-            owner.values = _values(raw, dtype, shape, is_by_column=bool(is_by_column))
+            owner.values = _values(machine, raw, dtype, shape, is_by_column=bool(is_by_column))
             return
     raise PickleFault("it holds an array in a form that is not known")
 
 
-def _values(raw: Any, dtype: _Dtype, shape: tuple[Any, ...], *, is_by_column: bool) -> np.ndarray:
+def _values(machine: _Machine, raw: Any, dtype: _Dtype, shape: tuple[Any, ...], *, is_by_column: bool) -> np.ndarray:
     """Return the array of the bytes of its values."""
     if isinstance(raw, str):  # bytes of Python 2
-        raw = raw.encode("latin-1")
+        raw = machine.encoded(raw)
     if not _DTYPE.fullmatch(dtype.code):
         raise PickleFault(f"it holds an array of {shown(dtype.code)}, expected numbers")
     kind = np.dtype(dtype.code)

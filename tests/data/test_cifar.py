@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +225,28 @@ def test_bytes_that_change_end_in_a_value_or_a_fault(data: st.DataObject) -> Non
     except PickleFault as caught:
         fault = str(caught)
     assert not fault or "byte" in fault
+
+
+def grown(count: int) -> Iterator[bytes]:
+    """Yield pickles of one text that becomes bytes anew `count` times, of arrays of it, and of many empty values."""
+    text = b"\x80\x02X" + struct.pack("<I", 2**16) + b"a" * 2**16 + b"q\x00"
+    encode = b"c_codecs\nencode\nq\x01("
+    yield text + encode + b"h\x01h\x00\x85R" * count + b"l."
+    state = b"(K\x01J\x00\x00\x01\x00\x85cnumpy\ndtype\n(X\x02\x00\x00\x00u1tR\x89h\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\ntR" + state
+    yield text + b"(" + array * count + b"l."
+    for value in (b"]", b"}", b"(", b")q\x00"):
+        yield b"\x80\x02(" + value * (250 * count) + b"l."
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_a_pickle_takes_no_more_memory_than_a_few_times_its_length(index: int) -> None:
+    small, large = list(grown(2))[index], list(grown(3000))[index]
+    read_pickle(small)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PickleFault, match="it would take more memory than 4 bytes for each of its own"):
+            read_pickle(large)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(large) + 1.3 * 2**26
+    finally:
+        tracemalloc.stop()
