@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d
 from evonas.architecture.plan import INPUT, PlannedConnection
 from evonas.measurement import Activity, Connection
 from evonas.snn.kernels.scan import _STEPS, _at_rest
+from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 
 
@@ -50,6 +51,9 @@ def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection
         current = (images.flatten(1) @ operation.linear.weight.T)[..., None, None]
     else:
         current = conv2d(images, operation.conv.weight, padding=edge.padding)
+    if isinstance(norm, LoopNorm):
+        length = operation.weight.flatten(1).pow(2).sum(1).sqrt()[:, None, None]
+        return current / length * norm.weight[:, None, None] + norm.bias[:, None, None]
     mean, deviation = norm.running_mean[:, None, None], (norm.running_var + norm.eps).sqrt()[:, None, None]
     return (current - mean) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.plan import PlannedConnection, PlannedPopulation
 from evonas.snn.kernels.scan import NeuronState
-from evonas.snn.loop_norm import close_norms
+from evonas.snn.loop_norm import loop_norms
 from evonas.snn.neurons import Neuron
 
 
@@ -57,6 +57,9 @@ class Loop:
         steps = {name: given.expand(time_steps, *given.shape[1:]).unbind() for name, given in outside.items()}
         driven = {name: drive.expand(time_steps, *drive.shape[1:]).unbind() for name, drive in drives.items()}
         nothing = next(iter(outside.values()))
+        norms = [norm for edges in self._edges.values() for e in edges for norm in loop_norms(self._operations[e.name])]
+        for norm in norms:
+            norm.open()
         for t in range(time_steps):
             for name, edges in self._edges.items():
                 current = driven[name][t] if name in driven else None
@@ -65,9 +68,8 @@ class Loop:
                     current = back if current is None else current + back
                 assert current is not None
                 outputs[name].append(self._step(name, current, states, updates, t))
-        for edges in self._edges.values():
-            for edge in edges:
-                close_norms(self._operations[edge.name])
+        for norm in norms:
+            norm.close()
         return [torch.stack(steps) for steps in outputs.values()]
 
     def _step(

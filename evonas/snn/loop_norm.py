@@ -1,55 +1,63 @@
-"""Batch norm within a loop, where a time step cannot wait for the statistics of later ones."""
+"""Norm within a loop, where a time step cannot wait for the statistics of later ones: that of the weights."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
-LOOP_EPS = 1e-2
-"""Added to variances. Statistics lag behind by a batch here, so that sources which were silent must not be amplified
-without bound as soon as they spike: at most tenfold."""
+from evonas.snn.operations import Operation
+
+SPIKING = 0.15
+"""Part of the inputs that spike: with so many, currents begin with the deviation of a batch norm, the gain."""
 
 
-class LoopNorm(nn.BatchNorm2d):
-    """Batch norm with the running statistics, while training as well; these are of all time steps, as outside of loops.
+class LoopNorm(nn.Module):
+    """Weight norm in the place of a batch norm: each channel is divided by the length of its weights, and scaled.
 
-    Statistics of each step on its own would not be those of the evaluation: the first step, into which nothing has come
-    back yet, would be normalised by a variance of zero. Here training and evaluation do the same, and norms can be
-    folded into weights as everywhere. Gradients reach the input, and not through the statistics. `close` moves the
-    running statistics towards those of the steps since the last call.
+    Statistics of each step on its own would not be those of the evaluation, and those of all steps are not known within
+    the first; running ones lag behind, which training does not survive. The length of the weights needs none:
+    training and evaluation do the same, step by step or at once, and the norm can be folded into the weights.
+
+    Source: Salimans and Kingma, Weight normalization (NeurIPS 2016).
 
     Args:
-        channels: Number of channels.
+        operation: Whose weights are divided; the norm is a part of it.
+        replaced: The batch norm, whose factors and biases are taken over.
     """
 
-    if TYPE_CHECKING:
-        running_mean: Tensor
-        running_var: Tensor
-        num_batches_tracked: Tensor
+    def __init__(self, operation: Operation, replaced: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(replaced.weight.detach() / (SPIKING * (1 - SPIKING)) ** 0.5)
+        self.bias = nn.Parameter(replaced.bias.detach().clone())
+        self._operation = (operation,)  # in a tuple: it is no part of this module
+        self._factors: Tensor | None = None
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=LOOP_EPS)
-        self._steps: list[Tensor] = []
+    def factors(self) -> Tensor:
+        """Return the `(c, 1, 1)` factors of the channels."""
+        weight = self._operation[0].weight
+        assert weight is not None
+        length = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+        factors: Tensor = self.weight / length.clamp(min=1e-6)
+        return factors[:, None, None]
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the `(batch, c, h, w)` input of one time step, normalised."""
-        if self.training:
-            self._steps.append(input.detach())
-        return batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+    def open(self) -> None:
+        """Keep the factors until `close`: they are the same at all time steps."""
+        self._factors = self.factors()
 
     def close(self) -> None:
-        """Take the statistics of the steps since the last call into the running ones."""
-        if not self._steps:
-            return
-        variance, mean = torch.var_mean(torch.cat(self._steps), (0, 2, 3))
-        self._steps.clear()
-        self.num_batches_tracked = self.num_batches_tracked + 1
-        share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean = self.running_mean.lerp(mean, share)
-        self.running_var = self.running_var.lerp(variance, share)
+        """Forget the factors."""
+        self._factors = None
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Return the `(batch, c, h, w)` current, scaled and moved."""
+        factors = self.factors() if self._factors is None else self._factors
+        return current * factors + self.bias[:, None, None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state to save or copy."""
+        return {**self.__dict__, "_factors": None}
 
 
 def with_loop_norms(operation: nn.Module) -> nn.Module:
@@ -57,14 +65,10 @@ def with_loop_norms(operation: nn.Module) -> nn.Module:
     for parent in list(operation.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                norm = LoopNorm(child.num_features)
-                norm.load_state_dict(child.state_dict())
-                setattr(parent, name, norm)
+                setattr(parent, name, LoopNorm(operation, child))  # type: ignore[arg-type]
     return operation
 
 
-def close_norms(operation: nn.Module) -> None:
-    """Let the norms of an operation take in what they have seen since the last call."""
-    for module in operation.modules():
-        if isinstance(module, LoopNorm):
-            module.close()
+def loop_norms(operation: nn.Module) -> list[LoopNorm]:
+    """Return the norms of an operation that are those of loops."""
+    return [module for module in operation.modules() if isinstance(module, LoopNorm)]

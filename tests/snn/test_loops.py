@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,8 +18,9 @@ from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import SpaceError
 from evonas.snn.kernels.backend import use_backend
-from evonas.snn.loop_norm import LoopNorm
+from evonas.snn.loop_norm import LoopNorm, with_loop_norms
 from evonas.snn.network import Network
+from evonas.snn.operations import make_operation
 
 TIME_STEPS = 5
 SPIKING = ("lif", "lif_box", "integrate_and_fire")
@@ -181,29 +183,30 @@ def test_norms_of_a_loop_do_the_same_in_training_and_in_evaluation():
     assert torch.equal(trained, evaluated)
 
 
-def test_norms_of_a_loop_learn_the_statistics_of_all_time_steps_and_samples():
-    norm, folded = LoopNorm(3), nn.BatchNorm2d(3)
-    generator = torch.Generator().manual_seed(0)
-    for momentum in (1.0, 0.25, None):
-        norm.momentum = folded.momentum = momentum
-        steps = torch.randn(4, 6, 3, 2, 2, generator=generator) * torch.arange(1, 5).view(4, 1, 1, 1, 1)
-        for step in steps:
-            norm(step)
-        norm.close()
-        folded(steps.flatten(0, 1))
-        torch.testing.assert_close(norm.running_mean, folded.running_mean)
-        torch.testing.assert_close(norm.running_var, folded.running_var, rtol=0.02, atol=0)  # unbiased there
-        assert norm.num_batches_tracked == folded.num_batches_tracked
-    norm.close()  # nothing was seen since
-    assert norm.num_batches_tracked == folded.num_batches_tracked
+def test_norms_of_a_loop_do_not_depend_on_how_large_the_weights_are_and_keep_zeros():
+    network = network_of(feedback_plan("lif")).eval()
+    data = events(network.plan, samples=4)
+    with torch.no_grad():
+        expected = network(data)
+        network.operations["a/back"].conv.weight *= 7.0
+        torch.testing.assert_close(network(data), expected)
+        network.operations["a/back"].conv.weight[:, :, 0] = 0.0
+        _, activity = recorded(network, data)
+        assert torch.isfinite(network(data)).all()
+    (back,) = (edge for edge in activity.connections if edge.name == "a/back")
+    assert 0 < sum(back.events) < 0.7 * sum(back.inputs) * back.out_shape[0] * back.kernel**2
 
 
-def test_norms_of_a_loop_amplify_what_was_silent_at_most_tenfold():
-    norm = LoopNorm(1)
-    norm.momentum = 1.0
-    norm(torch.zeros(2, 1, 1, 1))
-    norm.close()
-    assert float(norm(torch.ones(2, 1, 1, 1)).max().detach()) <= 10.0
+def test_norms_of_a_loop_begin_with_the_deviation_of_a_batch_norm():
+    torch.manual_seed(0)
+    planned = feedback_plan().connections
+    edge = replace(next(one for one in planned if one.name == "b/conv"), in_shape=(40, 9, 9), out_shape=(50, 9, 9))
+    operation = with_loop_norms(make_operation(edge))
+    spikes = (torch.rand(30, 40, 9, 9) < 0.15).float()
+    currents = operation(spikes)[:, :, 1:-1, 1:-1].detach()
+    deviations = currents.std((0, 2, 3))
+    torch.testing.assert_close(deviations, torch.full((50,), edge.gain), atol=0, rtol=0.15)
+    assert type(operation.norm) is LoopNorm
 
 
 def test_a_network_with_feedback_learns_through_it():
