@@ -246,3 +246,27 @@ def test_the_page_holds_everything_and_asks_no_other_machine(folder: Path) -> No
 def test_the_page_of_a_run_without_a_front_is_written_as_well(folder: Path) -> None:
     assert front(folder, "--html", "--budget", "accuracy=1.0").exit_code == 0
     assert "0 networks on the front" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_several_networks_are_picked_at_once_and_ties_are_named_to_people_alone(folder: Path) -> None:
+    several = ("--pick", "best:accuracy", "--pick", "best:energy", "--pick", "cheapest")
+    found = shown(folder, *several)
+    assert [one["key"] for one in found["picks"]] == [
+        shown(folder, "--pick", pick)["picked"]["key"] for pick in several[1::2]
+    ]
+    assert found["picked"] == found["picks"][0]
+    assert "picks" not in shown(folder, "--pick", "cheapest")
+    table = front(folder, *several)
+    assert table.exit_code == 0
+    assert table.stdout.count("Genotype") == 3
+    assert "networks tie: 10 samples do not tell them from the best" in table.stderr
+    assert front(folder, "--format", "csv", *several).stdout.count("\n") == 4
+
+
+def test_the_best_within_a_budget_is_picked(folder: Path) -> None:
+    joules = shown(folder, "--pick", "best:accuracy")["picked"]["objectives"]["energy"]
+    bounded = shown(folder, "--budget", f"energy={joules * 0.99}", "--pick", "budget")["picked"]
+    assert bounded["objectives"]["energy"] < joules
+    without = front(folder, "--pick", "budget")
+    assert without.exit_code == 2
+    assert "it needs a bound: --budget NAME=VALUE" in without.stderr
