@@ -43,6 +43,17 @@ def quoted(path: Any) -> str:
     return text if text.isprintable() and len(text) <= 300 else shown(text)
 
 
+def said(error: Exception | str) -> str:
+    """Return what another library says of an error: on one line, printable, of 300 characters at most, with no end.
+
+    Examples:
+        >>> said(ValueError("no  such frame."))
+        'no such frame'
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return (text if text.isprintable() else shown(text)).rstrip(".")[:300]
+
+
 @contextmanager
 def opened(file: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file for reading; give it with its size in bytes.

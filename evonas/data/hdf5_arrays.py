@@ -12,9 +12,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from evonas.data.files import LARGEST, opened, quoted
+from evonas.data.files import LARGEST, opened, quoted, said
 from evonas.errors import DataError
-from evonas.options import shown
 
 _CHILD = Path(__file__).with_name("hdf5_child.py")
 _LONGEST_ANSWER = 2**20
@@ -50,7 +49,7 @@ def read_hdf5(
             line = child.stdout.readline(_LONGEST_ANSWER)
             answer: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
             if "fault" in answer:
-                raise DataError(f"{quoted(file)} {_printable(answer['fault'])}.")
+                raise DataError(f"{quoted(file)} {said(answer['fault'])}.")
             found = {name: _received(child.stdout, kind, shape) for name, kind, shape in answer.get("arrays", ())}
         finally:
             child.kill()
@@ -70,7 +69,3 @@ def _received(stream: IO[bytes], kind: str, shape: Sequence[int]) -> np.ndarray 
     while at < len(room) and (count := stream.readinto(room[at : at + 2**24].data)):  # type: ignore[attr-defined]
         at += count
     return values.reshape(shape) if at == len(room) else None
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else shown(text)

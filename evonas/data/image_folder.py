@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from evonas.data.arrays import Arrays
 from evonas.data.class_labels import LISTED, listed
 from evonas.data.dataset import DataSet
-from evonas.data.files import LARGEST, entries, opened, path_of, quoted
+from evonas.data.files import LARGEST, entries, opened, path_of, quoted, said
 from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.publisher_parts import part_folders
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, is_whole, said_of
@@ -32,6 +33,18 @@ MOST_PIXELS = 2**26
 """Pixels of one image that are decoded at most, whatever its file says: 67 million."""
 
 _ORIENTATION = 0x0112  # the tag of EXIF
+_TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What sets an image upright, by its orientation."""
+
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16L", "I;16B"}
 _COLOUR = {"RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr"}
 _LONGEST_SIDE = 2**13
@@ -48,6 +61,7 @@ class _Picture:
         size: Height and width, as it is looked at.
         is_grey: Whether it has no colours.
         is_deep: Whether its grey values have 16 bits.
+        orientation: How it lies, 1 to 8 as EXIF counts; 1 is upright.
         has_alpha: Whether some of it may be transparent.
         loses_bits: Whether it has colours of 16 bits, of which 8 are read.
     """
@@ -57,6 +71,7 @@ class _Picture:
     size: tuple[int, int]
     is_grey: bool
     is_deep: bool
+    orientation: int
     has_alpha: bool
     loses_bits: bool
 
@@ -74,8 +89,9 @@ def read(
     """Return the images of a folder of folders, one for each class, whose name is the label; values in [0, 1].
 
     Where there is a folder `train` of such folders, it is for training, and `val` (or `valid`, `validation`) and `test`
-    beside it for validation and test; what is missing is split off. Images are grey if all are, otherwise all have
-    three colours; what is transparent is laid on black; orientations that a camera noted are followed.
+    beside it for validation and test; what is missing is split off. Size and colours
+    are those of the training images: grey if all are, otherwise three colours. What is transparent is laid on black;
+    orientations that a camera noted are followed.
 
     Args:
         path: The folder. `~` is the home folder; a relative path is relative to the working directory.
@@ -112,9 +128,10 @@ def read(
         for part, found in files.items()
     }
     everything = [picture for some in pictures.values() for picture in some]
-    target = wanted or _one_size(folder, everything)
-    colours = channels or (1 if all(picture.is_grey for picture in everything) else 3)
-    is_deep = colours == 1 and any(picture.is_deep for picture in everything)
+    target = wanted or _one_size(folder, pictures["train"])
+    colours = channels or (1 if all(picture.is_grey for picture in pictures["train"]) else 3)
+    is_deep = colours == 1 and any(picture.is_deep for picture in pictures["train"])
+    _check_fit(pictures, size=None if wanted else target, is_grey=colours == 1 and channels is None)
     _check_room(folder, len(everything), target, colours * (2 if is_deep else 1))
     given = {"size": size, "channels": channels, "limit": limit, "validation_part": validation_part,
              "test_part": test_part}  # fmt: skip
@@ -229,13 +246,14 @@ def _picture(file: Path, label: str) -> _Picture:
                 f"{quoted(file)} has values of the kind {image.mode!r}; expected grey of 1, 8 or 16 bits, a "
                 "palette, or colours."
             )
-        is_sideways = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        orientation = _orientation(image)
         return _Picture(
             file,
             label,
-            size=(width, height) if is_sideways else (height, width),
+            size=(width, height) if orientation in (5, 6, 7, 8) else (height, width),
             is_grey=image.mode in _GREY,
             is_deep=image.mode.startswith("I;16"),
+            orientation=orientation,
             has_alpha=image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info,
             loses_bits=image.mode in _COLOUR and "16" in _raw_mode(image),
         )
@@ -265,26 +283,48 @@ def _image(file: Path) -> Iterator[Image.Image]:
                 f"{quoted(file)} announces too many pixels; expected {MOST_PIXELS:,} at most in one image."
             ) from error
         except _damage() as error:
-            raise DataError(f"{quoted(file)} is damaged: {_said(error)}; expected {expected}.") from error
+            raise DataError(f"{quoted(file)} is damaged: {said(error)}; expected {expected}.") from error
         try:
             yield image
         except DataError:
             raise
         except _damage() as error:
-            raise DataError(f"{quoted(file)} is damaged: {_said(error)}; expected {expected}.") from error
+            raise DataError(f"{quoted(file)} is damaged: {said(error)}; expected {expected}.") from error
 
 
 def _damage() -> tuple[type[Exception], ...]:
     """Return what decoders of Pillow raise where a file is damaged: it documents none, and they raise all of these."""
     return (
         OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError,
-        ZeroDivisionError, RuntimeError, MemoryError, AssertionError, Image.DecompressionBombError,
+        ZeroDivisionError, RuntimeError, MemoryError, AssertionError, struct.error, Image.DecompressionBombError,
     )  # fmt: skip
 
 
-def _said(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return (text if text.isprintable() else shown(text)).rstrip(".")[:200]
+def _orientation(image: Image.Image) -> int:
+    """Return how an image lies, 1 to 8 as EXIF counts; 1 is upright."""
+    if image.format == "TIFF":  # Pillow turns these by itself
+        return 1
+    try:
+        exif = image.getexif() if _has_late_exif(image) else Image.Image.getexif(image)  # the former decodes a PNG
+        found = exif.get(_ORIENTATION, 1)
+    except _damage():  # what shows images passes over a note that cannot be read, too
+        return 1
+    return found if found in _TURNS else 1
+
+
+def _has_late_exif(image: Image.Image) -> bool:
+    """Return whether a PNG has a camera's note after its pixels, which Pillow knows when they are decoded."""
+    stream: Any = getattr(image, "fp", None)
+    if image.format != "PNG" or stream is None or "exif" in image.info:
+        return False
+    at = stream.tell()
+    stream.seek(8)
+    kind = b""
+    while kind not in (b"eXIf", b"IEND") and len(head := stream.read(8)) == 8:
+        kind = head[4:]
+        stream.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    stream.seek(at)
+    return kind == b"eXIf"
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -315,6 +355,27 @@ def _one_size(folder: Path, pictures: Sequence[_Picture]) -> tuple[int, int]:
     )
 
 
+def _check_fit(pictures: Mapping[str, Sequence[_Picture]], *, size: tuple[int, int] | None, is_grey: bool) -> None:
+    """Check that the images of the other parts are like those of training.
+
+    Raises:
+        DataError: If one has another size than `size`, or colours where `is_grey`.
+    """
+    for part in ("val", "test"):
+        for one in pictures.get(part, ()):
+            if size is not None and one.size != size:
+                own, those = (f"{height} x {width} pixels" for height, width in (one.size, size))
+                raise DataError(
+                    f"{quoted(one.file)} has {own}, all training images have {those}; expected one size. Have all "
+                    f"resized with data.size = [{size[0]}, {size[1]}], or another size."
+                )
+            if is_grey and not one.is_grey:
+                raise DataError(
+                    f"{quoted(one.file)} has colours, and all training images are grey; expected grey ones. Make all "
+                    "grey with data.channels = 1, or give all three colours with data.channels = 3."
+                )
+
+
 def _check_room(folder: Path, count: int, size: tuple[int, int], values: int) -> None:
     if (total := count * math.prod(size) * values) > LARGEST:
         raise DataError(
@@ -338,14 +399,18 @@ def _decoded(
 ) -> np.ndarray:
     """Return the `(colours, height, width)` pixels of an image, of 16 bits where `is_deep`, otherwise of 8."""
     image.load()
-    if image.format == "JPEG":
-        image = ImageOps.exif_transpose(image)
-    if picture.has_alpha:
+    if (turn := _TURNS[picture.orientation]) is not None:
+        image = image.transpose(turn)
+    if picture.has_alpha and picture.is_deep:
+        grey = np.array(image, np.uint16)
+        grey[grey == image.info["transparency"]] = 0
+        image = Image.fromarray(grey)
+    elif picture.has_alpha:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     if (image.height, image.width) != picture.size:
         raise ValueError(f"its pixels are {image.height} x {image.width}, its header says {picture.size}")
-    if picture.is_deep and colours == 1:
+    if picture.is_deep and is_deep:
         return _resized(np.asarray(image, np.uint16), size)[None]
     if picture.is_deep:
         image = Image.fromarray((np.asarray(image, np.uint16) >> 8).astype(np.uint8))

@@ -13,7 +13,7 @@ from typing import IO, BinaryIO, NoReturn, cast
 
 import numpy as np
 
-from evonas.data.files import LARGEST, opened, quoted, read_at_most
+from evonas.data.files import LARGEST, opened, quoted, read_at_most, said
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -51,9 +51,9 @@ def read_npz(file: Path, names: Collection[str]) -> tuple[dict[str, np.ndarray],
                         others.append(name)
                 return found, others
         except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
-            raise DataError(f"{quoted(file)} is no .npz file, or is damaged: {_clean(error)}.") from error
+            raise DataError(f"{quoted(file)} is no .npz file, or is damaged: {said(error)}.") from error
         except (NotImplementedError, RuntimeError, ValueError) as error:  # other compression, encrypted, odd offsets
-            raise DataError(f"{quoted(file)} cannot be read as an .npz file: {_clean(error)}.") from error
+            raise DataError(f"{quoted(file)} cannot be read as an .npz file: {said(error)}.") from error
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, file: Path, most: int) -> np.ndarray:
@@ -112,8 +112,3 @@ def _dtype(code: str) -> np.dtype | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return kind if kind is not None and kind.itemsize else None
-
-
-def _clean(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return (text if text.isprintable() else shown(text)).rstrip(".")[:200]

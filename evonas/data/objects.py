@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from evonas.data.arrays import Arrays
+from evonas.data.files import said
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.input_shape import Element
@@ -41,8 +42,7 @@ def samples_of(items: Items, *, what: str, keys: tuple[str, str], element: Eleme
     except DataError:
         raise
     except Exception as error:  # whatever an object of the user's own comes to
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{what} cannot be read item by item: {type(error).__name__}, {reason}.") from error
+        raise DataError(f"{what} cannot be read item by item: {type(error).__name__}, {said(error)}.") from error
     values = _five_axes(values, what=what)
     is_image = values.dtype in (np.uint8, np.uint16) and values.shape[1] == 1
     full_scale = float(np.iinfo(values.dtype).max) if is_image else 1.0

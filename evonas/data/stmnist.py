@@ -13,7 +13,7 @@ import numpy as np
 from evonas.data.dataset import DataSet
 from evonas.data.event_folder import FileKind, folder_data
 from evonas.data.event_options import CameraOptions
-from evonas.data.files import quoted
+from evonas.data.files import quoted, said
 from evonas.data.recordings import Events
 from evonas.errors import DataError
 
@@ -58,9 +58,8 @@ def parse(data: bytes, file: Path) -> Events:
     except DataError:
         raise
     except Exception as error:  # scipy lets through whatever a damaged file brings about
-        reason = " ".join(f"{error}".split())[:200]
         raise DataError(
-            f"{quoted(file)} cannot be read, expected {expected}: {type(error).__name__}, {reason}."
+            f"{quoted(file)} cannot be read, expected {expected}: {type(error).__name__}, {said(error)}."
         ) from error
     if (
         not isinstance(found, np.ndarray)

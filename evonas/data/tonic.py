@@ -12,7 +12,7 @@ import numpy as np
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
-from evonas.data.files import path_of, quoted
+from evonas.data.files import path_of, quoted, said
 from evonas.data.recordings import Events, Part, Shape, first_of_each
 from evonas.errors import DataError
 from evonas.options import shown
@@ -68,10 +68,9 @@ def _made(kind: Any, folder: Path, **arguments: bool) -> Any:
     try:
         return kind(save_to=str(folder), **arguments)
     except Exception as error:  # whatever Tonic, or a download of it, comes to
-        reason = " ".join(str(error).split())[:300]
         raise DataError(
-            f"Tonic cannot give {kind.__name__} from {quoted(folder)}: {type(error).__name__}, {reason}. Expected its "
-            "files there, or a way to download them."
+            f"Tonic cannot give {kind.__name__} from {quoted(folder)}: {type(error).__name__}, {said(error)}. Expected "
+            "its files there, or a way to download them."
         ) from error
 
 

@@ -40,6 +40,64 @@ def birds(folder: Path, *, shape: tuple[int, ...] = (6, 5, 3), each: int = 10, e
     return folder
 
 
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["png", "late.png", "webp", "deep.png", "tiff"])
+def test_orientations_that_a_camera_noted_are_followed(form: str, orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = Image.fromarray(
+        pixels(1, 6, 5, 3) if form != "deep.png" else np.arange(30, dtype=np.uint16).reshape(6, 5)
+    )
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    lying = upright.transpose(Image.Transpose(back[orientation])) if orientation > 1 else upright
+    for index in range(10):
+        file = tmp_path / "ab"[index % 2] / f"{index}.{form}"
+        file.parent.mkdir(exist_ok=True)
+        lying.save(
+            file, **({} if form == "late.png" else {"exif": exif}), **({"lossless": True} if form == "webp" else {})
+        )
+        if form == "late.png":
+            content = file.read_bytes()
+            file.write_bytes(
+                content[:-12] + png_chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")) + content[-12:]
+            )
+    read = values(image_folder.read(path=str(tmp_path)))
+    expected = np.asarray(upright) / (65535 if form == "deep.png" else 255)
+    assert np.allclose(read, expected.reshape(6, 5, -1).transpose(2, 0, 1))
+
+
+def test_grey_of_16_bits_may_have_a_transparent_value(tmp_path: Path) -> None:
+    grey = np.arange(30, dtype=np.uint16).reshape(6, 5) * 2000
+    for index in range(10):
+        file = tmp_path / "ab"[index % 2] / f"{index}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(grey).save(file, transparency=4000)
+    data = image_folder.read(path=str(tmp_path))
+    assert np.allclose(values(data), np.where(grey == 4000, 0, grey) / 65535)
+    assert any("10 of the 10 images" in note and "laid on black" in note for note in data.notes)
+    colours = image_folder.read(path=str(tmp_path), channels=3)
+    assert np.allclose(values(colours), np.where(grey == 4000, 0, grey >> 8) / 255)
+
+
+def test_test_images_do_not_shape_what_the_search_sees(tmp_path: Path) -> None:
+    birds(tmp_path / "train", shape=(6, 5))
+    birds(tmp_path / "test", shape=(8, 7, 3), each=2)
+    assert "8 x 7 pixels, all training images have 6 x 5 pixels; expected one size" in told(tmp_path)
+    assert "has colours, and all training images are grey; expected grey ones" in told(tmp_path, size=[6, 5])
+    shape = image_folder.read(path=str(tmp_path), size=[6, 5], channels=3).samples.inputs.shape
+    assert shape == (1, 3, 6, 5)
+    deep = tmp_path / "deep"
+    birds(deep / "train", shape=(6, 5))
+    for label in CLASSES:
+        (deep / "test" / label).mkdir(parents=True)
+        Image.fromarray(np.full((6, 5), 0x8000, np.uint16)).save(deep / "test" / label / "0.png")
+    assert np.allclose(image_folder.read(path=str(deep)).test().inputs.values, 0x80)
+
+
 def told(folder: Path | str, **options: Any) -> str:
     with pytest.raises(DataError) as caught:
         image_folder.read(path=str(folder), **options)
