@@ -1,7 +1,7 @@
 """Recurrent networks for sequences: dense spiking layers, each with neurons, time constants, recurrence and delays.
 
-Every layer is a dense connection with batch norm; a recurrent one reads its own spikes of some steps ago as well. The
-norms of recurrent connections are those of their weights (`evonas.snn.loop_norm`). Norms are folded into weights and biases, so
+Every layer is a dense connection with batch norm; a recurrent one reads its own spikes of some steps ago as well, and
+those connections have norms of their weights (`evonas.snn.loop_norm`). Norms are folded into weights and biases, so
 that a chip sees dense layers with biases. Currents begin in proportion to how far the neurons of a layer swing
 (`Dynamics.deviation`), or layers with long time constants would be silent.
 
