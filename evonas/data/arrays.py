@@ -30,7 +30,8 @@ class Arrays:
     Attributes:
         values: `(samples, time, channels, height, width)` in their own type, those of 8 bytes as float32.
         full_scale: The value that stands for 1, such as 255 for the pixels of images.
-        kind: What the elements are; by default, images (time 1) are `"real"` and frames `"graded"`.
+        kind: What the elements are, checked where a data set is made; by default images (time 1) and what is scaled are
+            `"real"`, frames `"graded"`.
         mean: Subtracted from each channel after scaling; empty for 0.
         std: Each channel is divided by it; empty for 1.
         variation: How training varies samples, before they are scaled; None where they are measured.
@@ -62,7 +63,9 @@ class Arrays:
     @property
     def element(self) -> Element:
         """What the first layer of a network reads."""
-        return self.kind or ("real" if self.shape[0] == 1 else "graded")
+        if self.mean or self.std:
+            return "real"
+        return self.kind or ("real" if self.shape[0] == 1 or self.full_scale != 1 else "graded")
 
     @property
     def seconds(self) -> None:
@@ -89,10 +92,14 @@ class Arrays:
 
         The time is that of the array, whatever `time_steps` says; `rng` gives the seed of the variation.
         """
-        values = self.values[index]
-        if self.variation is not None:
-            values = self.variation.applied(values, index=index, seed=int(rng.integers(2**63)))
-        return self.as_float(values.swapaxes(0, 1))
+        return self.as_float(self.varied(index, rng=rng).swapaxes(0, 1))
+
+    def varied(self, index: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return the `(batch, time, channels, height, width)` values of the samples at `index`, in their own type."""
+        values: np.ndarray = self.values[index]
+        if self.variation is None:
+            return values
+        return self.variation.applied(values, index=index, seed=int(rng.integers(2**63)))
 
     def as_float(self, values: np.ndarray) -> np.ndarray:
         """Return values of shape `(..., channels, height, width)` as a network sees them."""
@@ -124,7 +131,7 @@ class Arrays:
         return replace(self, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
     def check(self, *, what: str) -> None:
-        """Check that these are inputs of shape `(samples, time, channels, height, width)`, finite numbers all.
+        """Check that these are `(samples, time, channels, height, width)` finite numbers of their kind.
 
         Args:
             what: What they are, for messages.
@@ -144,3 +151,24 @@ class Arrays:
             np.isfinite(values[first : first + _CHUNK]).all() for first in range(0, len(values), _CHUNK)
         ):
             raise DataError(f"{what} hold values that are no finite numbers (nan or inf); mend those samples.")
+        self._check_element(what)
+
+    def _check_element(self, what: str) -> None:
+        """Check that values are what `element` says.
+
+        Raises:
+            DataError: If they are not.
+        """
+        element, is_whole = self.element, self.values.dtype.kind in "bu" and self.full_scale == 1
+        if element == "real" or (element == "graded" and is_whole):
+            return
+        expected = "0 and 1" if element == "binary" else "whole numbers of at least 0"
+        for first in range(0, len(self.values), _CHUNK):
+            part = self.values[first : first + _CHUNK] / self.full_scale
+            is_right = (part == 0) | (part == 1) if element == "binary" else (part >= 0) & (part == np.floor(part))
+            if not is_right.all():
+                raise DataError(
+                    f"{what} hold {part[~is_right][0]:g} where elements are {element!r}, which are {expected}; "
+                    'frames are "graded" unless said. Say that they are any numbers: kind = "real" of Arrays, '
+                    'element = "real" of DataSet.of.'
+                )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,38 @@ def test_frames_come_time_first_and_are_graded_unless_said() -> None:
     assert np.array_equal(batch(inputs, np.arange(4)), values[:4].swapaxes(0, 1))
     assert inputs.element == "graded"
     assert replace(inputs, kind="binary").element == "binary"
+
+
+def test_frames_that_are_scaled_or_normalised_are_real_whatever_they_were() -> None:
+    values = RNG.poisson(1.0, (10, 6, 2, 3, 3)).astype(np.uint8)
+    assert Arrays(values, full_scale=255).element == "real"
+    assert Arrays(values, kind="binary", mean=(0.5, 0.5)).element == "real"
+    dataset = DataSet(Samples(values, np.arange(10) % 2))
+    assert dataset.for_search().input_shape.element == "graded"
+    normalised = replace(dataset, normalise=True)
+    assert normalised.for_search().input_shape.element == normalised.test().inputs.element == "real"
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "expected"),
+    [
+        (2, {"kind": "binary"}, "hold 2 where elements are 'binary', which are 0 and 1"),
+        (-1, {}, "hold -1 where elements are 'graded', which are whole numbers of at least 0"),
+        (0.5, {}, "hold 0.5 where elements are 'graded'"),
+        (51, {"kind": "graded", "full_scale": 255}, "hold 0.2 where elements are 'graded'"),
+        (254, {"kind": "binary", "full_scale": 255}, "hold 0.996078 where elements are 'binary'"),
+    ],
+)
+def test_values_of_another_kind_than_they_are_said_to_be_are_refused(
+    value: float, options: dict[str, Any], expected: str
+) -> None:
+    values = np.zeros((1500, 2, 1, 1, 1), np.float32)
+    labels = np.arange(1500) % 2
+    Arrays(values, **options).check(what="The samples")
+    values[1400] = value
+    with pytest.raises(DataError, match=f"The samples {expected}"):
+        DataSet(Samples(Arrays(values, **options), labels))
+    DataSet(Samples(Arrays(values, kind="real"), labels))
 
 
 def test_what_is_in_an_array_is_only_read() -> None:
