@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +33,8 @@ class Encoded:
         encoding: `"rate"`: a spike at each step with the value as its probability. `"latency"`: one spike of an image,
             the earlier the larger the value, none for 0. `"delta"`: a spike where the value is by `threshold` or more
             above what the spikes so far, each worth `threshold`, add up to; of frames, whose values fall as well, in a
-            second set of channels where it is as much below.
+            second set of channels where it is as much below. Times and levels are those of the fractions that whole
+            numbers of `full_scale` are; floats may miss a time or a level by the rounding of their own type.
         threshold: Of `"delta"`.
 
     Raises:
@@ -54,7 +56,7 @@ class Encoded:
                 f'encoding = "{self.encoding}" needs values from 0 to 1, which normalised ones are not; leave one out.'
             )
         lowest, highest = _range(self.arrays)
-        if lowest < 0 or highest > 1:
+        if not (lowest >= 0 and highest <= 1):
             raise DataError(
                 f'encoding = "{self.encoding}" needs values from 0 to 1; these are {lowest:g} to {highest:g}. Hand '
                 "over bytes, or floats that were divided by their largest value."
@@ -86,11 +88,17 @@ class Encoded:
 
     def take(self, index: np.ndarray) -> Encoded:
         """Return the samples at `index`."""
-        return replace(self, arrays=self.arrays.take(index))
+        return self._with(self.arrays.take(index))
 
     def measured(self) -> Encoded:
         """Return the samples without variation; spikes are drawn all the same."""
-        return replace(self, arrays=self.arrays.measured())
+        return self._with(self.arrays.measured())
+
+    def _with(self, arrays: Arrays) -> Encoded:
+        """Return the encoding of arrays whose values are among these, so that none is checked again."""
+        part = copy.copy(self)
+        object.__setattr__(part, "arrays", arrays)
+        return part
 
     def digest(self, into: Any) -> None:
         """Give values and encoding to a hash of `hashlib`."""
@@ -105,19 +113,25 @@ class Encoded:
             time_steps: Time steps of the network: as many, unless the samples are frames.
             rng: Gives the seed of the batch. The spikes of a sample follow from that and its position.
         """
-        values = self.arrays.batch(index, time_steps=time_steps, rng=rng)
+        values = self.arrays.varied(index, rng=rng).swapaxes(0, 1) / np.float64(self.arrays.full_scale)
         steps = time_steps if self._is_static else len(values)
         if self.encoding == "rate":
             return self._by_rate(values, index, steps=steps, seed=int(rng.integers(2**63)))
         if self.encoding == "latency":
-            return _by_latency(values[0], steps=steps)
+            return _by_latency(values[0], steps=steps, rounding=self._rounding)
         if self._is_static:
-            return _rising(values[0], steps=steps, threshold=self.threshold)
-        return _rising_and_falling(values, threshold=self.threshold)
+            return _rising(values[0] + self._rounding, steps=steps, threshold=self.threshold)
+        return _rising_and_falling(values, threshold=self.threshold, rounding=self._rounding)
+
+    @property
+    def _rounding(self) -> float:
+        """By how much a value may lie beside the fraction that it stands for, at most."""
+        stored = self.arrays.values.dtype
+        return float(np.finfo(stored).eps) if stored.kind == "f" else 1e-12
 
     def _by_rate(self, values: np.ndarray, index: np.ndarray, *, steps: int, seed: int) -> np.ndarray:
         shape = values.shape[2:]
-        chances = np.rint(values * np.float32(65536)).astype(np.uint32)  # of 65,536
+        chances = np.rint(values * 65536).astype(np.uint32)  # of 65,536
         spikes = np.empty((steps, len(index), *shape), np.float32)
         for position, key in enumerate(keys(seed, index).tolist()):
             np.less(sixteen_bits(key, (steps, *shape)), chances[:, position], out=spikes[:, position], casting="unsafe")
@@ -136,9 +150,9 @@ def _range(arrays: Arrays) -> tuple[float, float]:
     return lowest / arrays.full_scale, highest / arrays.full_scale
 
 
-def _by_latency(values: np.ndarray, *, steps: int) -> np.ndarray:
+def _by_latency(values: np.ndarray, *, steps: int, rounding: float) -> np.ndarray:
     """Return one spike for each of `(batch, ...)` values above 0: at the first step for 1, at the last near 0."""
-    when = np.minimum(np.floor((1 - values) * np.float32(steps)), steps - 1)
+    when = np.clip(np.floor((1 - values + rounding) * steps), 0, steps - 1)
     when[values <= 0] = -1
     spikes: np.ndarray = (when == _column(np.arange(steps), values)).astype(np.float32)
     return spikes
@@ -146,17 +160,18 @@ def _by_latency(values: np.ndarray, *, steps: int) -> np.ndarray:
 
 def _rising(values: np.ndarray, *, steps: int, threshold: float) -> np.ndarray:
     """Return spikes of `(batch, ...)` values as long as those before add up to less by `threshold` or more."""
-    levels = np.float32(threshold) * _column(np.arange(1, steps + 1, dtype=np.float32), values)
+    levels = threshold * _column(np.arange(1, steps + 1), values)
     return (values >= levels).astype(np.float32)
 
 
-def _rising_and_falling(values: np.ndarray, *, threshold: float) -> np.ndarray:
+def _rising_and_falling(values: np.ndarray, *, threshold: float, rounding: float) -> np.ndarray:
     """Return spikes of `(time, batch, channels, ...)` values: twice the channels, first of rises, then of falls."""
-    level, known, spikes = np.float32(threshold), np.zeros_like(values[0]), []
+    enough, known, spikes = threshold - rounding, np.zeros(values.shape[1:], np.int64), []
     for value in values:
-        gap = value - known
-        rises, falls = (gap >= level).astype(np.float32), (gap <= -level).astype(np.float32)
-        known += level * (rises - falls)
+        gap = value - threshold * known
+        is_rise, is_fall = gap >= enough, gap <= -enough
+        known += is_rise.astype(np.int64) - is_fall
+        rises, falls = is_rise.astype(np.float32), is_fall.astype(np.float32)
         spikes.append(np.concatenate([rises, falls], axis=1))
     return np.stack(spikes)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_the_larger_a_value_the_earlier_its_one_spike(images: Arrays) -> None:
         if value == 0:
             assert not len(steps)
         else:
-            expected = min(int(np.floor((1 - np.float32(value)) * STEPS)), STEPS - 1)
+            expected = min(int(np.floor((1 - value) * STEPS)), STEPS - 1)
             assert steps.tolist() == [expected]
 
 
@@ -66,6 +68,49 @@ def test_changes_are_spikes_until_they_add_up_to_the_value() -> None:
     found = spikes(Encoded(images, "delta", 0.1), [0]).reshape(STEPS, 4)
     assert found.sum(0).tolist() == [0, 0, 3, 8]
     assert found[:, 2].tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
+
+
+PIXELS = np.arange(256, dtype=np.uint8).reshape(1, 1, 1, 16, 16)
+STORED = [
+    Arrays(PIXELS, full_scale=255),
+    Arrays((PIXELS / 255).astype(np.float32)),
+    Arrays((PIXELS.astype(np.uint16) * 257), full_scale=65535),
+]
+
+
+@pytest.mark.parametrize("inputs", STORED, ids=["uint8", "float32", "uint16"])
+@pytest.mark.parametrize("steps", [1, 4, 10, 15, 51, 255])
+def test_the_time_of_a_spike_is_that_of_the_exact_fraction(inputs: Arrays, steps: int) -> None:
+    found = spikes(Encoded(inputs, "latency"), [0], steps=steps).reshape(steps, 256)
+    assert found.sum(0).tolist() == [0, *[1] * 255]
+    exact = [min(int((1 - Fraction(pixel, 255)) * steps), steps - 1) for pixel in range(1, 256)]
+    assert found.argmax(0)[1:].tolist() == exact
+
+
+@pytest.mark.parametrize("inputs", STORED, ids=["uint8", "float32", "uint16"])
+@pytest.mark.parametrize("threshold", ["0.1", "0.2", "0.05", "0.3", "0.004", "1"])
+def test_changes_reach_the_levels_of_exact_fractions(inputs: Arrays, threshold: str) -> None:
+    """Of an image, and of frames that fade in and out: after a step up there are as many spikes as levels reached."""
+    exact = np.array([Fraction(pixel, 255) // Fraction(threshold) for pixel in range(256)], np.int64)
+    found = spikes(Encoded(inputs, "delta", float(threshold)), [0], steps=300).reshape(300, 256)
+    assert np.array_equal(found.sum(0), exact)
+    frames = Arrays(np.repeat(inputs.values, 300, axis=1), full_scale=inputs.full_scale)
+    found = spikes(Encoded(frames, "delta", float(threshold)), [0], steps=300).reshape(300, 2, 256)
+    assert np.array_equal(found.sum(0), [exact, np.zeros(256)])
+    falling = Arrays(np.concatenate([frames.values, 0 * frames.values], axis=1), full_scale=inputs.full_scale)
+    found = spikes(Encoded(falling, "delta", float(threshold)), [0], steps=600).reshape(600, 2, 256)
+    assert np.array_equal(found.sum(0), [exact, exact])
+
+
+def test_values_that_are_no_numbers_cannot_be_encoded() -> None:
+    with pytest.raises(DataError, match="these are nan"):
+        Encoded(Arrays(np.full((2, 1, 1, 2, 2), np.nan, np.float32)), "rate")
+
+
+def test_values_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = Encoded(Arrays(np.ones((4, 1, 1, 2, 2), np.float32)), "rate")
+    monkeypatch.setattr("evonas.data.encoding._range", lambda arrays: pytest.fail("looked at again"))
+    assert np.array_equal(spikes(inputs.take(np.array([2, 1])).measured(), [0]), np.ones((STEPS, 1, 1, 2, 2)))
 
 
 def test_changes_of_frames_rise_and_fall_in_channels_of_their_own() -> None:
