@@ -14,6 +14,7 @@ from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
 from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
+from evonas.data.recordings import first_of_each
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
@@ -39,7 +40,8 @@ def read(
     Args:
         path: The file.
         layout: `"NHWC"` or `"NCHW"`, where channels lie; needed only where the shape does not tell.
-        limit: Use only this many training images, the first ones; the classes are still those of all.
+        limit: Use only this many training images: the first of each class, the second of each, and so on. The
+            classes are still those of all.
         validation_part: Fraction of the images for validation where the file sets none apart.
         test_part: Fraction of the images for the test where the file sets none apart.
 
@@ -51,16 +53,16 @@ def read(
     check_validation_part(validation_part)
     check_test_part(test_part)
     parts, others = read_parts(file, noun="images", check=_check_images)
-    images, _ = parts["train"]
+    images, labels = parts["train"]
     classes = classes_of(file, parts, noun="images")
-    count = checked_limit(limit, most=len(images))
+    chosen = first_of_each(labels, checked_limit(limit, most=len(images)))
     axis = _channel_axis(file, images, layout)
     samples = {name: Samples(_inputs(part, axis), own) for name, (part, own) in parts.items()}
     given = {"limit": limit, "validation_part": validation_part, "test_part": test_part}
     with said_of(file, given):
         return settings.applied(
             DataSet(
-                samples["train"].take(np.arange(count)) if count < len(images) else samples["train"],
+                samples["train"] if limit is None else samples["train"].take(chosen),
                 official_validation=samples.get("val"),
                 official_test=samples.get("test"),
                 validation_part=validation_part,

@@ -42,20 +42,13 @@ def classes_of(file: Path, parts: Mapping[str, tuple[np.ndarray, np.ndarray]], *
     """Return the labels that occur in training.
 
     Raises:
-        DataError: If the parts have samples of several shapes, or labels that training has not.
+        DataError: If the parts have samples of several shapes.
     """
     shapes = {name: samples.shape[1:] for name, (samples, _) in parts.items()}
     if len(set(shapes.values())) > 1:
         came = ", ".join(f"{shape} in {name}" for name, shape in shapes.items())
         raise DataError(f"{quoted(file)} holds {noun} of several shapes: {came}; expected one shape.")
-    classes = labels_in(parts["train"][1])
-    for name in ("val", "test"):
-        if name in parts and (unknown := sorted(set(labels_in(parts[name][1])) - set(classes), key=str)):
-            raise DataError(
-                f"{quoted(file)} has the labels {listed(unknown)} in {name}, which no training {noun[:-1]} has; it has "
-                f"{listed(classes)}. Leave those {noun} out, or add training {noun} of these classes."
-            )
-    return classes
+    return labels_in(parts["train"][1])
 
 
 def _by_part(noun: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from evonas.data.arrays import Arrays
 from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
+from evonas.data.recordings import first_of_each
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.input_shape import Element
@@ -37,7 +38,8 @@ def read(
         path: The file.
         elements: What the numbers are: spikes, 0 or 1 (`"binary"`), whole numbers of spikes (`"graded"`) or any numbers
             (`"real"`, which need a chip that multiplies); by default as their type says: bool, whole numbers, floats.
-        limit: Use only this many training sequences, the first ones; the classes are still those of all.
+        limit: Use only this many training sequences: the first of each class, the second of each, and so on. The
+            classes are still those of all.
         validation_part: Fraction of the sequences for validation where the file sets none apart.
         test_part: Fraction of the sequences for the test where the file sets none apart.
 
@@ -51,14 +53,14 @@ def read(
     check_test_part(test_part)
     parts, notes = read_parts(file, noun="sequences", check=_check)
     classes = classes_of(file, parts, noun="sequences")
-    sequences, _ = parts["train"]
-    count = checked_limit(limit, most=len(sequences), what="sequences")
+    sequences, labels = parts["train"]
+    chosen = first_of_each(labels, checked_limit(limit, most=len(sequences), what="sequences"))
     kind = elements or _BY_TYPE[sequences.dtype.kind]
     samples = {name: Samples(_inputs(file, part, kind), own) for name, (part, own) in parts.items()}
     given = {"limit": limit, "validation_part": validation_part, "test_part": test_part}
     with said_of(file, given, what="sequences"):
         return DataSet(
-            samples["train"].take(np.arange(count)) if count < len(sequences) else samples["train"],
+            samples["train"] if limit is None else samples["train"].take(chosen),
             official_validation=samples.get("val"),
             official_test=samples.get("test"),
             validation_part=validation_part,

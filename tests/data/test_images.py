@@ -60,7 +60,8 @@ def test_test_files_that_do_not_fit_the_training_files_are_told_by_name(tmp_path
     said = told(write(tmp_path, test=np.zeros((20, 4, 5))))
     assert f"{tmp_path / NAMES[2]} holds images of 4 x 5 pixels, {tmp_path / NAMES[0]} of 4 x 4" in said
     said = told(write(tmp_path, test_labels=np.arange(20) % 12))
-    assert f"{tmp_path / NAMES[3]} has the labels 10, 11, which {tmp_path / NAMES[1]} has not" in said
+    assert "The test samples have the labels 10, 11, which are none of the 10 classes of training" in said
+    assert str(tmp_path) in said
     said = told(write(tmp_path, test_labels=np.arange(19)))
     assert str(tmp_path / NAMES[2]) in said
     assert NAMES[3] in said

@@ -63,7 +63,10 @@ def test_the_parts_of_the_publisher_are_kept(file):
     assert any("also holds 'extra', which is not read" in note for note in data.notes)
     parts = {"train_sequences": SPIKES, "train_labels": LABELS, "test_sequences": SPIKES[:4], "test_labels": LABELS[:4]}
     assert len(read(path=str(write(file, **parts))).official_test) == 4
-    assert len(read(path=str(file), limit=8).samples) == 8
+    by_class = write(file, sequences=SPIKES, labels=np.sort(LABELS))
+    few = read(path=str(by_class), limit=9).samples
+    assert few.labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+    assert np.array_equal(few.inputs.values[..., 0, 0], SPIKES[[0, 10, 20, 30, 1, 11, 21, 31, 2]])
 
 
 REFUSED = {
@@ -92,7 +95,7 @@ REFUSED = {
     "labels of the test alone": (
         {"train_sequences": SPIKES, "train_labels": LABELS, "test_sequences": SPIKES, "test_labels": LABELS + 1},
         {},
-        "which no training sequence has",
+        "The test samples have the labels 4, which are none of the 4 classes of training",
     ),
 }
 
