@@ -38,9 +38,10 @@ class Augmentation:
             seed: Of all draws. What a sample gets depends on it and its position alone.
         """
         height, width = values.shape[-2:]
-        first = keys(seed, index)
-        second = mixed(first)
-        third, fourth, fifth = mixed(second), mixed(mixed(second)), mixed(mixed(mixed(second)))
+        chain = [keys(seed, index)]
+        for _ in range(4):
+            chain.append(mixed(chain[-1]))
+        first, second, third, fourth, fifth = chain
         is_flipped = (first >> np.uint64(63)).astype(bool) if self.flip else np.zeros(len(values), bool)
         downs, rights = (below(2 * self.crop + 1, key) - self.crop for key in (second, third))
         rows, columns = below(height, fourth), below(width, fifth)

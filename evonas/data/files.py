@@ -15,6 +15,9 @@ from evonas.options import shown
 LARGEST = 2**30
 """Most bytes of one array that are read into memory."""
 
+MOST_PACKED = 1032
+"""Bytes that one byte of deflate, as in gzip and zip, can stand for at most."""
+
 _CHUNK = 2**20
 
 

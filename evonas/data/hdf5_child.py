@@ -30,7 +30,7 @@ ROOM, PACKED = 2**28, 256
 LONGEST_TEXT = 1000
 OTHERS = 100
 _LIST_BYTES = 16  # of a list of any length, beside its values
-_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for, at most
+_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for, at most; `MOST_PACKED` of files.py
 
 
 class Fault(Exception):

@@ -11,10 +11,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from evonas.data.files import LARGEST, opened, read_at_most
+from evonas.data.files import LARGEST, MOST_PACKED, opened, read_at_most
 from evonas.errors import DataError
-
-_MOST_PACKED = 1032  # bytes that one byte of gzip can stand for, at most
 
 _DIMENSIONS = 8
 _GZIP = b"\x1f\x8b"
@@ -44,7 +42,7 @@ def read_idx(file: Path) -> np.ndarray:
         raw.seek(0)
         try:
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                return _array(cast(BinaryIO, unpacked), file=file, least=0, most=_MOST_PACKED * size)
+                return _array(cast(BinaryIO, unpacked), file=file, least=0, most=MOST_PACKED * size)
         except (EOFError, zlib.error) as error:
             raise DataError(f"{file} cannot be read: its gzip data are cut short or damaged ({error}).") from error
 

@@ -13,7 +13,7 @@ from typing import IO, BinaryIO, NoReturn, cast
 
 import numpy as np
 
-from evonas.data.files import LARGEST, opened, quoted, read_at_most, said
+from evonas.data.files import LARGEST, MOST_PACKED, opened, quoted, read_at_most, said
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -24,7 +24,6 @@ _HEADER = re.compile(
     r"'shape': \((?P<shape>(?:\d{1,19}L?, ?){0,8}(?:\d{1,19}L?)?)\), ?\}\s*"
 )
 _MEMBERS = 1000
-_MOST_PACKED = 1032  # bytes that one byte of a zip can stand for, at most
 
 
 def read_npz(file: Path, names: Collection[str]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -46,7 +45,7 @@ def read_npz(file: Path, names: Collection[str]) -> tuple[dict[str, np.ndarray],
                     if name in found:
                         raise DataError(f"{quoted(file)} holds {shown(name)} twice; expected each array once.")
                     if name in names:
-                        found[name] = _member(archive, member, file=file, most=_MOST_PACKED * size)
+                        found[name] = _member(archive, member, file=file, most=MOST_PACKED * size)
                     else:
                         others.append(name)
                 return found, others
