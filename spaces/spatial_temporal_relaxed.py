@@ -106,13 +106,16 @@ def _nearest(variable: Variable, wish: Scalar) -> Scalar:
 def _time_steps(space: Space, input_shape: Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of time steps among which is chosen.
 
-    Frames leave one, their number. Where data have as many frames as a network has time steps, that is the largest: a
-    part of so many frames is another input than fewer frames of the whole.
+    Frames leave one, their number. Where data have as many frames as a network has time steps, one is drawn from the
+    generator of torch, as weights are: the first of many frames are another input than few frames of the whole, so that
+    a batch serves one number.
     """
     shape, steps = InputShape(input_shape), range(*_range(space, "time_steps"))
     if shape.is_static:
         return tuple(steps)
-    return (steps[-1] if shape.frames is None else int(space.variables["time_steps"].canonical(shape.frames)),)
+    if shape.frames is None:
+        return (steps[int(torch.randint(len(steps), ()))],)
+    return (int(space.variables["time_steps"].canonical(shape.frames)),)
 
 
 def _range(space: Space, name: str) -> tuple[int, int]:

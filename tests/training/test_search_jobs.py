@@ -15,6 +15,7 @@ import torch
 from evonas.archive.archive import Archive
 from evonas.data import digits
 from evonas.data.dataset import SearchData
+from evonas.data.encoding import Encoded
 from evonas.engine.attempt import attempt
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
@@ -66,6 +67,24 @@ def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(s
     assert searcher(replace(job(), slot=77)) == first
     assert searcher(replace(job(), seed=1)).proposals != first.proposals
     assert searcher(job(seed=4)).proposals != first.proposals
+
+
+def test_frames_as_many_as_time_steps_are_searched_with_one_number_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = digits.read(encoding="rate").for_search(seed=0)
+    few = SearchData(data.train.take(np.arange(16)), data.validation, data.classes)
+    search = BilevelSearcher(space, few, price=energy.expected(profile="loihi1_davies"), training=Training())
+    seen: list[int] = []
+    inputs = Encoded.batch
+    monkeypatch.setattr(
+        Encoded, "batch", lambda *args, **given: seen.append(given["time_steps"]) or inputs(*args, **given)
+    )
+    numbers = set()
+    for seed in range(4):
+        seen.clear()
+        proposed = {genotype["time_steps"] for genotype in search(job(seed=seed)).proposals}
+        assert proposed == set(seen)
+        numbers |= proposed
+    assert len(numbers) > 1
 
 
 def test_the_search_is_told_the_price_and_the_schedule(
