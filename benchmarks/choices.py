@@ -84,7 +84,7 @@ def pairs(data: SearchData, choice: str, *, networks: int) -> list[tuple[Genotyp
     found: list[tuple[Genotype, Genotype]] = []
     for index, one in enumerate(drawn(space, data, count=8 * networks, most=MOST_OPERATIONS, seed=11)):
         pair = completed(space, one, before, seed=index), completed(space, one, after, seed=index)
-        plans = [plan(each, data.input_shape, data.classes) for each in pair]
+        plans = [plan(each, data.input_shape, data.task.outputs) for each in pair]
         if plans[0] != plans[1] and max(each.operations for each in plans) <= 2 * MOST_OPERATIONS:
             found.append(pair)
     return found[:networks]

@@ -105,7 +105,7 @@ def networks(data: SearchData) -> list[Any]:
     rng, build = np.random.default_rng(0), space.build
     assert build is not None
     drawn = (space.canonical({**space.fill({}, rng), "channels": 8, "time_steps": STEPS}) for _ in range(NETWORKS))
-    return [build(genotype, data.input_shape, data.classes) for genotype in drawn]
+    return [build(genotype, data.input_shape, data.task.outputs) for genotype in drawn]
 
 
 def _of_network(network: Any, batches: Batches, *, repeats: int) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def drawn(space: Space, data: SearchData, *, count: int, most: float, seed: int,
     assert space.operations is not None
     while len(found) < count:
         genotype = space.sample(rng, given=fixed)  # type: ignore[arg-type]
-        if space.operations(genotype, data.input_shape, data.classes) <= most:
+        if space.operations(genotype, data.input_shape, data.task.outputs) <= most:
             found.append(genotype)
     return found
 
@@ -95,7 +95,7 @@ def trained(
     try:
         result = evaluate(Job(0, "evaluate", genotype, "paired", epochs=epochs, seed=seed))
     except TrainingDivergedError:
-        return TrainedNetwork(1 / data.classes, float("nan"))
+        return TrainedNetwork(1 / data.task.outputs, float("nan"))
     assert isinstance(result.measurement, Measurement)
     activity = result.measurement.activity
     return TrainedNetwork(result.measurement.accuracy, activity.synaptic_operations + activity.macs)

@@ -27,6 +27,7 @@ from table import Figure, publish
 
 from evonas.data.dataset import Samples, SearchData
 from evonas.genotype import Genotype
+from evonas.tasks.classification import Classification
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space
 
@@ -76,7 +77,7 @@ def event_frames(folder: Path, *, training: int, validation: int) -> SearchData:
 def _split(inputs: np.ndarray, labels: np.ndarray, *, training: int) -> SearchData:
     labels = labels.astype(np.int64)
     return SearchData(
-        Samples(inputs[:training], labels[:training]), Samples(inputs[training:], labels[training:]), classes=10
+        Samples(inputs[:training], labels[:training]), Samples(inputs[training:], labels[training:]), Classification(10)
     )
 
 

@@ -116,7 +116,7 @@ def of_sizes(name: str, *, repeats: int) -> list[Figure]:
 def samples() -> SearchData:
     """Return few samples, and hardly any for validation: what is measured is training."""
     data = digits.read().for_search(seed=0)
-    return SearchData(data.train.take(np.arange(SAMPLES)), data.validation.take(np.arange(4)), data.classes)
+    return SearchData(data.train.take(np.arange(SAMPLES)), data.validation.take(np.arange(4)), data.task)
 
 
 def networks(sizes: Mapping[str, Scalar]) -> list[Genotype]:
@@ -129,7 +129,7 @@ def median_network(sizes: Mapping[str, Scalar]) -> Genotype:
     """Return the network with the median number of dense multiply-accumulates."""
     data = samples()
     assert space.operations is not None
-    ordered = sorted(networks(sizes), key=lambda one: space.operations(one, data.input_shape, data.classes))  # type: ignore[misc]
+    ordered = sorted(networks(sizes), key=lambda one: space.operations(one, data.input_shape, data.task.outputs))  # type: ignore[misc]
     return ordered[NETWORKS // 2]
 
 

@@ -125,7 +125,9 @@ def rows(count: int, rng: np.random.Generator) -> list[Evaluation]:
         planned = plan(genotype, INPUT_SHAPES[slot % len(INPUT_SHAPES)], 10)
         parameters = sum(edge.weights + edge.biases for edge in planned.connections)
         activity = counted(planned, rng)
-        measured = Measurement(rng.uniform(0.5, 1.0), 0.3, SAMPLES, parameters, planned.time_steps, False, activity)
+        measured = Measurement(
+            {"accuracy": rng.uniform(0.5, 1.0)}, SAMPLES, parameters, planned.time_steps, False, activity
+        )
         found.append(Evaluation(Job(slot, "evaluate", genotype, "random"), Outcome.MEASURED, measurement=measured))
     return found
 

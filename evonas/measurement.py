@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from evonas.errors import EvonasError
 
 Shape = tuple[int, int, int]
 
@@ -183,33 +185,64 @@ class Measurement:
     """What a trained network did on the validation data.
 
     Attributes:
-        accuracy: Fraction of samples classified correctly.
-        loss: Mean cross entropy in nats.
+        metrics: Name to value of each metric of the task, such as `accuracy` and `loss`.
         samples: Validation samples.
         parameters: Trainable weights and biases.
         time_steps: Time steps of each sample.
         silent: Whether nothing ever reached the readout, so that the answer does not depend on the data.
         activity: The counts.
-        class_samples: Validation samples of each class; empty where they were not counted.
-        class_hits: Those of them that were classified correctly.
+        counts: Name to whole numbers that metrics are made of, such as the hits of each class.
 
     Example:
         >>> from evonas import Activity, Measurement
         >>> nothing = Activity(samples=10, time_steps=2, populations=(), connections=())
-        >>> measured = Measurement(0.9, 0.4, samples=10, parameters=120, time_steps=2, silent=True, activity=nothing)
+        >>> measured = Measurement({"accuracy": 0.9}, 10, parameters=120, time_steps=2, silent=True, activity=nothing)
+        >>> measured.accuracy
+        0.9
         >>> Measurement.from_json(measured.to_json()) == measured
         True
     """
 
-    accuracy: float
-    loss: float
+    metrics: Mapping[str, float] = field(hash=False)
     samples: int
     parameters: int
     time_steps: int
     silent: bool
     activity: Activity
-    class_samples: tuple[int, ...] = ()
-    class_hits: tuple[int, ...] = ()
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+
+    def metric(self, name: str) -> float:
+        """Return the value of a metric.
+
+        Raises:
+            EvonasError: If there is none of this name.
+        """
+        if name not in self.metrics:
+            there = ", ".join(self.metrics) or "none"
+            raise EvonasError(
+                f"The measurement has no metric {name!r}, it has {there}. Name one of the task's metrics."
+            )
+        return self.metrics[name]
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of samples classified correctly, of a classification."""
+        return self.metric("accuracy")
+
+    @property
+    def loss(self) -> float:
+        """Mean loss on the validation samples, of a classification the cross entropy in nats."""
+        return self.metric("loss")
+
+    @property
+    def class_samples(self) -> tuple[int, ...]:
+        """Validation samples of each class; empty where they were not counted."""
+        return self.counts.get("class_samples", ())
+
+    @property
+    def class_hits(self) -> tuple[int, ...]:
+        """Those of them that were classified correctly; empty where they were not counted."""
+        return self.counts.get("class_hits", ())
 
     @classmethod
     def deferred(cls, load: Callable[[], Activity], **values: Any) -> Measurement:
@@ -239,7 +272,7 @@ class Measurement:
         for parts in ("populations", "connections"):  # dataclasses.asdict copies every count: ten times slower
             activity[parts] = [dict(vars(part)) for part in activity[parts]]
         values = {name: value for name, value in vars(self).items() if name != "_load"}
-        return {**values, "activity": activity}
+        return {**values, "metrics": dict(self.metrics), "counts": dict(self.counts), "activity": activity}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:
@@ -248,7 +281,8 @@ class Measurement:
         populations = tuple(Population(**_with_tuples(item)) for item in activity["populations"])
         connections = tuple(Connection(**_with_tuples(item)) for item in activity["connections"])
         return cls(
-            **_with_tuples({name: value for name, value in data.items() if name != "activity"}),
+            **{name: value for name, value in data.items() if name not in ("counts", "activity")},
+            counts=_with_tuples(data["counts"]),
             activity=Activity(
                 activity["samples"], activity["time_steps"], populations, connections, activity["step_seconds"]
             ),

@@ -51,6 +51,8 @@ class Objective:
         planned: `planned(plan)` returns the lowest and the highest value that any network of this plan can have,
             infinity where it is unknown; it may raise `UnpriceableError` as `score` does. A network that is certain to
             break a bound is then rejected before it is trained.
+        sampling_error: `sampling_error(value, samples)` returns one standard error of a value that was measured on so
+            many samples; None where it is not known.
 
     Raises:
         OptionError: If the name is empty, the direction is another word, a bound is not a finite number, or `score`
@@ -78,6 +80,7 @@ class Objective:
     parts: Callable[[Any], Mapping[str, float | None]] | None = None
     basis: str = ""
     planned: Callable[[Any], tuple[float, float]] | None = None
+    sampling_error: Callable[[float, int], float] | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.score):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from evonas.objective import Objective
+from evonas.tasks.classification import ACCURACY
 
 
 def objective() -> Objective:
     """Return the objective: the accuracy on the validation samples, as a fraction, to be maximised."""
-    return Objective("accuracy", lambda measurement: measurement.accuracy, direction="max", unit="fraction", best=1.0)
+    return ACCURACY.objective()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from evonas.errors import UnpriceableError
 from evonas.measurement import Measurement
 from evonas.objective import Objective
+from evonas.tasks.classification import BALANCED_ACCURACY, recalls_of
 
 
 def objective() -> Objective:
@@ -18,7 +20,7 @@ def objective() -> Objective:
 
     Source: scikit-learn's `balanced_accuracy_score`.
     """
-    return Objective("balanced_accuracy", _score, direction="max", unit="fraction", best=1.0, band=_band)
+    return replace(BALANCED_ACCURACY.objective(band=_band), score=_score)
 
 
 def _score(measurement: Measurement) -> float:
@@ -38,8 +40,7 @@ def _recalls(measurement: Measurement) -> list[tuple[float, int]]:
     Raises:
         UnpriceableError: If the measurement has no counts by class.
     """
-    counted = zip(measurement.class_hits, measurement.class_samples, strict=True)
-    recalls = [(hits / samples, samples) for hits, samples in counted if samples]
+    recalls = recalls_of(measurement.class_hits, measurement.class_samples)
     if not recalls:
         raise UnpriceableError("the measurement does not count correct answers by class")
     return recalls

@@ -23,14 +23,16 @@ VALUES = {
     "space",
     "objective",
     "measurement",
+    "task",
     "expected_counts",
 }
 """Modules at the top of `evonas` that everybody may import."""
 
 WINGS = {
     "architecture": VALUES,
-    "data": VALUES,
+    "data": VALUES | {"tasks"},
     "engine": VALUES,
+    "tasks": VALUES,
     "strategies": VALUES | {"engine"},
     "archive": VALUES | {"engine"},
     "snn": VALUES | {"architecture"},
@@ -43,7 +45,7 @@ WINGS = {
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES
     | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors", "export.__main__"},
-    "objectives": VALUES | {"architecture", "chips"},
+    "objectives": VALUES | {"architecture", "chips", "tasks"},
     "spaces": VALUES | {"architecture", "snn", "spaces"},
 }
 """What each wing may import beside itself: wings, or single modules of them."""
@@ -55,7 +57,7 @@ DOORS = {
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},
     "norse": {"evonas/snn", "evonas/export/targets.py"},
-    "torch": {"evonas/snn", "evonas/training", "evonas/export", "evonas/runfile/retraining.py", "spaces"},
+    "torch": {"evonas/snn", "evonas/training", "evonas/tasks", "evonas/export", "evonas/runfile/retraining.py", "spaces"},
     "sklearn": {"evonas/data"},
     "PIL": {"evonas/data/image_folder.py"},
     "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/data/stmnist.py"},

@@ -21,6 +21,10 @@ from evonas.archive.sealed_file import damage_named
 from evonas.measurement import Activity, Connection, Measurement, Population
 
 _ACTIVITY = {f"activity_{name}": type_ for name, type_ in ACTIVITY.items()}
+_NAMED = {
+    "metrics": {"row": int, "name": str, "value": float},
+    "counts": {"row": int, "name": str, "values": tuple[int, ...]},
+}
 _AHEAD = 64  # most networks whose activity is made at once
 
 Part = tuple[int, Any]
@@ -39,6 +43,10 @@ def write_measurements(file: h5py.File, measured: Sequence[tuple[int, Measuremen
         populations += [(slot, part) for part in activity.populations]
         connections += [(slot, part) for part in activity.connections]
     write_table(file.create_group("measurement"), {"row": int, **MEASUREMENT, **_ACTIVITY}, columns=columns)
+    for group, types in _NAMED.items():
+        named = [(slot, *item) for slot, measurement in measured for item in getattr(measurement, group).items()]
+        values = zip(*named, strict=True) if named else ([], [], [])
+        write_table(file.create_group(group), types, columns=dict(zip(types, values, strict=True)))
     _write_parts(file.create_group("populations"), POPULATION, parts=populations)
     _write_parts(file.create_group("connections"), CONNECTION, parts=connections)
 
@@ -62,6 +70,7 @@ class MeasuredColumns:
         self._slots = np.array(self._table["row"], np.int64)
         if bool((np.diff(self._slots) <= 0).any()):
             raise ValueError("a slot has two measurements, or they are not in the order of slots")
+        self._named = {group: self._by_name(file[group], types) for group, types in _NAMED.items()}
         self._first = 0
         self._activities: list[Activity] = []
 
@@ -69,7 +78,11 @@ class MeasuredColumns:
         """Return slot to measurement; its activity is made when it is asked for."""
         columns = [self._table[name] for name in MEASUREMENT]
         return {
-            slot: Measurement.deferred(partial(self.activity, index), **dict(zip(MEASUREMENT, values, strict=True)))
+            slot: Measurement.deferred(
+                partial(self.activity, index),
+                **dict(zip(MEASUREMENT, values, strict=True)),
+                **{group: named[slot] for group, named in self._named.items()},
+            )
             for index, (slot, *values) in enumerate(zip(self._slots.tolist(), *columns, strict=True))
         }
 
@@ -89,6 +102,16 @@ class MeasuredColumns:
             with damage_named(self._path):
                 self._first, self._activities = index, self._made(index, min(end, len(self._slots)))
         return self._activities[index - self._first]
+
+    def _by_name(self, group: h5py.Group, types: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+        """Return slot to values by name."""
+        columns = [column.part() for column in read_table(group, types).values()]
+        found: dict[int, dict[str, Any]] = {slot: {} for slot in self._slots.tolist()}
+        for slot, name, value in zip(*columns, strict=True):
+            if slot not in found or name in found[slot]:
+                raise ValueError(f"{group.name} has {name!r} of slot {slot} twice, or of no measurement")
+            found[slot][name] = value
+        return found
 
     @cached_property
     def _parts(self) -> Mapping[str, tuple[Mapping[str, Column], np.ndarray]]:

@@ -54,6 +54,8 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
         record["measurement"] = {name: getattr(measurement, name) for name in MEASUREMENT}
+        record["measurement"]["metrics"] = dict(measurement.metrics)
+        record["measurement"]["counts"] = dict(measurement.counts)
     elif measurement is not None:
         record["own_measurement"] = dict(measurement)
     return record
@@ -229,7 +231,13 @@ def parts_of(columns: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
 def _measurement(data: Any, *, load: Callable[[], Activity]) -> Measurement:
     if not isinstance(data, dict):
         raise ValueError(f"measurement is {data!r:.60}, expected a JSON object")
-    return Measurement.deferred(load, **{name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()})
+    metrics, counts = _of(data, "metrics", dict), _of(data, "counts", dict)
+    return Measurement.deferred(
+        load,
+        **{name: _of(data, name, type_) for name, type_ in MEASUREMENT.items()},
+        metrics={name: _of(metrics, name, float) for name in metrics},
+        counts={name: _of(counts, name, tuple[int, ...]) for name in counts},
+    )
 
 
 def _of(record: Mapping[str, Any], name: str, type_: Any) -> Any:

@@ -21,7 +21,7 @@ import h5py
 from evonas.archive.atomic_file import write_bytes
 from evonas.errors import ArchiveError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BLOCK = 512
 _MAGIC = b"evonas archive"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -36,7 +36,7 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> N
     console.print(
         plain(
             f"The run file is right: {len(data.train)} training and {len(data.validation)} validation samples of shape "
-            f"{data.input_shape}, {data.classes} classes; network {genotype.key} was built, {parameters:,} parameters."
+            f"{data.input_shape}, {data.task.summary}; network {genotype.key} was built, {parameters:,} parameters."
         )
     )
     if data.seconds is not None:

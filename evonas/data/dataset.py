@@ -20,6 +20,8 @@ from evonas.data.split import split_off
 from evonas.errors import DataError
 from evonas.input_shape import Element, InputShape
 from evonas.options import shown
+from evonas.task import Task
+from evonas.tasks.classification import Classification
 
 __all__ = ["DataSet", "Samples", "SearchData"]
 
@@ -34,15 +36,13 @@ class SearchData:
     Attributes:
         train: Samples that networks are trained on.
         validation: Samples that they are measured on.
-        classes: Number of classes.
-        class_labels: The label of each class in the data; empty where unknown.
+        task: What is learnt.
         notes: Sentences for people about what is allowed but perhaps not intended.
     """
 
     train: Samples
     validation: Samples
-    classes: int
-    class_labels: tuple[Label, ...] = ()
+    task: Task
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,7 +67,7 @@ class SearchData:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of everything a search sees: the same for the same data on every machine."""
-        digest = hashlib.sha256(f"{self.classes} classes".encode())
+        digest = hashlib.sha256(self.task.summary.encode())
         for part in (self.train, self.validation):
             part.inputs.digest(digest)
             digest.update(f" {part.labels.dtype.str} {part.labels.shape} ".encode())
@@ -186,7 +186,7 @@ class DataSet:
             >>> import numpy as np
             >>> pairs = [(np.full((4, 4), 10 * n, np.uint8), "dark" if n < 10 else "light") for n in range(20)]
             >>> data = DataSet.of(pairs, validation_part=0.3).for_search()
-            >>> data.class_labels, data.input_shape, len(data.train), len(data.validation)
+            >>> data.task.labels, data.input_shape, len(data.train), len(data.validation)
             (('dark', 'light'), (1, 4, 4), 10, 6)
         """
         read = partial(samples_of, keys=keys, element=element)
@@ -203,7 +203,8 @@ class DataSet:
         official = self._official_validation
         measured = (self._part(validation) if official is None else official).measured()
         parts = self._normalised(self._part(train), seed=seed), self._normalised(measured, seed=seed)
-        return SearchData(*parts, self.classes, self.class_labels, (*self.notes, *self._remarks(*parts)))
+        task = Classification(self.classes, self.class_labels)
+        return SearchData(*parts, task, (*self.notes, *self._remarks(*parts)))
 
     def test(self, *, seed: int = 0) -> Samples:
         """Return the test samples: to be read once, after the final training, by no search.

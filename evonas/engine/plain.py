@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from evonas.measurement import Measurement
 
@@ -39,6 +39,7 @@ def as_stored(measurement: Measurement | Mapping[str, Any]) -> Measurement | dic
             f"the measurement cannot be kept, expected numbers, text, lists and mappings: {error}"
         ) from None
     _check_types(read_back)
+    _check_names([*read_back.metrics, *read_back.counts])
     for population in read_back.activity.populations:
         _check_types(population)
     for connection in read_back.activity.connections:
@@ -57,8 +58,7 @@ def _check_types(part: Any) -> None:
     kind: Any = type(part)
     for name, annotation in _hints(kind).items():
         value = getattr(part, name)
-        values = value if isinstance(value, tuple) else (value,)
-        for one in values:
+        for one in _items(value):
             if not _is_of(one, annotation):
                 raise TypeError(
                     f"{kind.__name__}.{name} is {value!r:.100}, expected {getattr(annotation, '__name__', '')}"
@@ -73,9 +73,25 @@ def _is_of(value: Any, annotation: Any) -> bool:
     return isinstance(value, annotation)
 
 
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.isprintable():  # a file cannot hold NUL or halves of surrogate pairs
+            raise TypeError(f"a metric or count is named {name!r:.100}, expected printable text")
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [item for one in value.values() for item in _items(one)]
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def _item_type(hint: Any) -> Any:
+    parts = get_args(hint)
+    return _item_type(parts[1]) if get_origin(hint) is Mapping else parts[0] if parts else hint
+
+
 @cache
 def _hints(kind: Any) -> dict[str, type]:
-    """Return the type of each field that is plain, or a tuple of plain items; of a tuple, that of its items."""
-    hints = get_type_hints(kind)
-    items = {name: getattr(hint, "__args__", (hint,))[0] for name, hint in hints.items()}
+    """Return the type of each field that is plain, or a tuple or a mapping of plain items; of these, that of items."""
+    items = {name: _item_type(hint) for name, hint in get_type_hints(kind).items()}
     return {name: item for name, item in items.items() if item in (bool, int, float, str)}

@@ -84,7 +84,7 @@ class FoundNetwork:
             return make(self.genotype, *self.shapes())
 
     def shapes(self) -> tuple[InputShape, int]:
-        """Return the shape of the data, with the class of its elements, and the number of classes, both as measured.
+        """Return the shape of the data, with the class of its elements, and the outputs of the readout, both as measured.
 
         Raises:
             RunFileError: If its counts do not say them.
@@ -157,13 +157,15 @@ class FoundNetwork:
                 trusted=self.folder.trust,
             )
         if exact and measurement != self.measurement:
+            name, own = next(iter(measurement.metrics)), self.measurement
             raise EvonasError(
-                f"The training of network {self.key} gives another network here than in the run: accuracy "
-                f"{measurement.accuracy:.4f} and {measurement.activity.spikes:.6g} spikes a sample, in the archive "
-                f"{self.measurement.accuracy:.4f} and {self.measurement.activity.spikes:.6g}. The kind of device or a "
+                f"The training of network {self.key} gives another network here than in the run: {name} "
+                f"{measurement.metric(name):.4f} and {measurement.activity.spikes:.6g} spikes a sample, in the archive "
+                f"{own.metric(name):.4f} and {own.activity.spikes:.6g}. The kind of device or a "
                 "version differs. Train it where the run ran, or take it as it is with exact=False."
             )
-        write_weights(self.weights, network, about={**self._training, "accuracy": repr(measurement.accuracy)})
+        metrics = {name: repr(value) for name, value in measurement.metrics.items()}
+        write_weights(self.weights, network, about={**metrics, **self._training})
         return network
 
     def samples(self, *, most: int = 64, path: str | None = None) -> Any:
@@ -223,8 +225,7 @@ class FoundNetwork:
             return {}
         activity, samples = found.activity, found.activity.samples
         known: Mapping[str, Any] = {
-            "accuracy": found.accuracy,
-            "loss": found.loss,
+            **found.metrics,
             "parameters": found.parameters,
             "time_steps": found.time_steps,
             "spikes": activity.spikes,

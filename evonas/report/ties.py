@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from evonas.archive.pareto_front import Front
 from evonas.engine.view import Row
 from evonas.measurement import Measurement
 from evonas.objective import Objective
+from evonas.task import binomial_error
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Ties:
 
     Attributes:
         rows: The networks, the cheapest first.
-        best: The best accuracy, as a fraction.
-        error: One sampling error of it, as a fraction.
+        best: The best accuracy, in its unit.
+        error: One sampling error of it, in its unit.
         samples: Validation samples that it was measured on.
         accuracy: The objective that is the accuracy.
         cost: The objective that is the cost.
@@ -56,40 +56,40 @@ SHOWN = 5
 def ties(front: Front) -> Ties | None:
     """Return the networks of a front within one sampling error of the best accuracy, the cheapest first.
 
-    The error is that of a binomial share, `sqrt(p (1 - p) / n)`, two hits and two misses added to those that were
-    counted, so that a network without a mistake is not taken for certain. Equally cheap ones come by their accuracy,
-    then by their slot.
+    The error is the objective's `sampling_error`, of a fraction without one `binomial_error`. Equally cheap ones come
+    by their accuracy, then by their slot.
 
     Returns:
         None where the front is empty, no objective is an accuracy or a cost (`accuracy_and_cost`), or the rows hold no
         `Measurement`, which alone says of how many samples the accuracy is.
-
-    Source: of the added hits and misses, A. Agresti and B. A. Coull, Approximate Is Better than "Exact" for Interval
-    Estimation of Binomial Proportions, The American Statistician 52, 1998.
     """
     at, price = accuracy_and_cost(front.objectives)
     if not front.rows or at is None or price is None:
         return None
-    best = max(front.rows, key=lambda row: _value(row, at))
+    sign = 1 if front.objectives[at].direction == "max" else -1
+    best = max(front.rows, key=lambda row: sign * _value(row, at))
     measurement = best.evaluation.measurement
     if not isinstance(measurement, Measurement):
         return None
     samples, value = measurement.samples, _value(best, at)
-    share = (value * samples + 2) / (samples + 4)
-    error = math.sqrt(share * (1 - share) / (samples + 4))
-    within = [row for row in front.rows if _value(row, at) >= value - error]
-    within.sort(key=lambda row: (_value(row, price), -_value(row, at), row.job.slot))
+    error = (front.objectives[at].sampling_error or binomial_error)(value, samples)
+    within = [row for row in front.rows if sign * _value(row, at) >= sign * value - error]
+    within.sort(key=lambda row: (_value(row, price), -sign * _value(row, at), row.job.slot))
     return Ties(tuple(within), value, error, samples, front.objectives[at], front.objectives[price])
 
 
 def accuracy_and_cost(objectives: Sequence[Objective]) -> tuple[int | None, int | None]:
     """Return the positions of the accuracy and of the cost, None for what there is not.
 
-    The accuracy is the first objective that is a fraction to be maximised. The cost is the first one in joules, else
-    the first one to be minimised.
+    The accuracy is the first objective with a sampling error, or that is a fraction to be maximised. The cost is the
+    first other one in joules, else the first other one to be minimised.
     """
-    accuracy = [index for index, one in enumerate(objectives) if one.direction == "max" and one.unit == "fraction"]
-    least = [index for index, one in enumerate(objectives) if one.direction == "min"]
+    accuracy = [
+        index
+        for index, one in enumerate(objectives)
+        if one.sampling_error is not None or (one.direction == "max" and one.unit == "fraction")
+    ][:1]
+    least = [index for index, one in enumerate(objectives) if one.direction == "min" and index not in accuracy]
     joules = [index for index in least if objectives[index].unit == "J/sample"]
     return next(iter(accuracy), None), next(iter([*joules, *least]), None)
 

@@ -50,21 +50,22 @@ def search_data_of(section: DataSection | None, *, trusted: bool = True) -> tupl
 def baseline_notes(
     data: SearchData, objectives: Sequence[Objective], sections: Sequence[ObjectiveSection]
 ) -> list[str]:
-    """Return a sentence for each lower bound of accuracy that even a network with one constant answer keeps."""
-    by_class = np.bincount(data.validation.labels, minlength=data.classes)
-    commonest = int(by_class.argmax())
-    label = shown(data.class_labels[commonest] if data.class_labels else commonest)
-    always = {
-        "accuracy": float(by_class.max() / by_class.sum()),
-        "balanced_accuracy": 1 / int(np.count_nonzero(by_class)),
-    }
-    remedy = {"accuracy": ", or trade balanced_accuracy, in which every class counts the same"}
-    return [
-        f"{one.name} at_least = {one.at_least:g} does not keep out a network that answers {label} whatever it sees: "
-        f"that is worth {always[section.name]:.3g} here. Ask for more{remedy.get(section.name, '')}."
-        for one, section in zip(objectives, sections, strict=True)
-        if section.name in always and one.at_least is not None and one.at_least <= always[section.name]
-    ]
+    """Return a sentence for each bound of a metric that even a network with one constant answer keeps."""
+    constant = data.task.constant(data.validation.labels)
+    if constant is None:
+        return []
+    notes = []
+    for one, section in zip(objectives, sections, strict=True):
+        value, is_max = constant.metrics.get(section.name), one.direction == "max"
+        bound = one.at_least if is_max else one.at_most
+        if value is None or bound is None or (value < bound if is_max else value > bound):
+            continue
+        notes.append(
+            f"{one.name} {'at_least' if is_max else 'at_most'} = {bound:g} does not keep out a network that answers "
+            f"{constant.answer} whatever it sees: that is worth {value:.3g} here. Ask for "
+            f"{'more' if is_max else 'less'}{constant.remedies.get(section.name, '')}."
+        )
+    return notes
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ class ResolvedRun:
         data, cannot = self.search_data, "cannot be built for"
         assert self.space.build is not None
         try:
-            network = self.space.build(genotype, data.input_shape, data.classes)
+            network = self.space.build(genotype, data.input_shape, data.task.outputs)
             cannot = "was built, but cannot answer"
             check_answers(network, data)
         except Exception as error:  # a user's own space may build anything
@@ -237,7 +237,7 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
         reference_rows=reference_rows_of(members),
         settings={
             **file.settings(),
-            "data.class_labels": list(search_data.class_labels),
+            **{f"data.{name}": value for name, value in search_data.task.about.items()},
             "data.fingerprint": search_data.fingerprint,
         },
         notes=tuple(notes),

@@ -64,11 +64,11 @@ def plan_of(space: Space | None, data: SearchData | None) -> Plan | None:
     """Return the function that plans the networks of a space for these data, None where the space has no `plan`."""
     if space is None or data is None or space.plan is None:
         return None
-    make, shape, classes = space.plan, data.input_shape, data.classes
+    make, shape, outputs = space.plan, data.input_shape, data.task.outputs
 
     def plan(genotype: Genotype) -> Any:
         try:
-            return make(genotype, shape, classes)
+            return make(genotype, shape, outputs)
         except Exception as error:  # a user's own space may raise anything
             cause = str(error) if isinstance(error, EvonasError) else f"{type(error).__name__}: {error}"
             raise SpaceError(f"The `plan` of the space failed for network {genotype.key}: {cause}") from error

@@ -26,6 +26,7 @@ from evonas.genotype import Genotype
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
 from evonas.space import Space
+from evonas.task import Task
 from evonas.training.bilevel_step import BilevelSteps
 from evonas.training.process import seeded, torch_threads
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from
@@ -165,11 +166,12 @@ def differentiable_search(
     if not 0 <= price < math.inf:
         raise EvonasError(f"The price of a differentiable search must be 0 or more, got {price}.")
     with seeded(seed, device=device):
-        relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.classes)
+        relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.task.outputs)
         return _Search(
             space,
             relaxed,
             data.train,
+            task=data.task,
             price=price,
             objective=objective_price or total_spikes,
             relaxation=relaxation,
@@ -189,6 +191,7 @@ class _Search:
         relaxed: RelaxedSpace,
         samples: Samples,
         *,
+        task: Task,
         price: float,
         objective: PriceFunction,
         relaxation: Relaxation,
@@ -204,6 +207,7 @@ class _Search:
         self.steps = BilevelSteps(
             relaxed,
             samples,
+            task=task,
             price=price,
             objective=objective,
             relaxation=relaxation,

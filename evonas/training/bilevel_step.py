@@ -15,6 +15,7 @@ from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_
 from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.task import Task
 from evonas.training.batches import Batches
 from evonas.training.optimizer import optimizer_of, parameter_groups
 from evonas.training.surrogate_search import Searchable, SurrogateSearch
@@ -30,6 +31,7 @@ class BilevelSteps:
     Args:
         relaxed: The network, and its fresh logits.
         samples: Training samples; steps name theirs by index.
+        task: What is learnt.
         price: Price of the objective in nats.
         objective: The objective on expected counts.
         relaxation: How the relaxed network is trained.
@@ -48,6 +50,7 @@ class BilevelSteps:
         relaxed: RelaxedSpace,
         samples: Samples,
         *,
+        task: Task,
         price: float,
         objective: PriceFunction,
         relaxation: Relaxation,
@@ -61,7 +64,7 @@ class BilevelSteps:
             raise EvonasError(f"{len(samples)} training samples are too few to share them among weights and logits.")
         self._relaxation, self._training, self._generator = relaxation, training, generator
         self._price, self._objective, self._reference = price, objective, 1.0
-        self._samples = Batches(samples, device)
+        self._samples, self._task = Batches(samples, device), task
         self._seed, self._batches = generator.initial_seed(), 0
         self._network = relaxed.network.to(device).train()
         self._surrogates = None if search_surrogates is None else search_surrogates(self._network)
@@ -96,7 +99,7 @@ class BilevelSteps:
         self._reference = max(sum(objectives) / len(objectives), torch.finfo(torch.float32).tiny)
 
     def step_of_weights(self, index: Tensor, *, temperature: float, looked_at: Tensor) -> float:
-        """Take a step of the weights and return its cross entropy in nats.
+        """Take a step of the weights and return its loss.
 
         Args:
             index: Samples of the step.
@@ -110,7 +113,7 @@ class BilevelSteps:
         if self._surrogates is not None and self._surrogates.is_due(self._steps):
             self._search_surrogates(self._surrogates, looked_at, temperature)
         mixture = self._mixture_for_weights(temperature)
-        loss = nn.functional.cross_entropy(self._network(self._inputs(index), mixture), self._samples.labels[index])
+        loss: Tensor = self._task.loss(self._network(self._inputs(index), mixture), self._samples.labels[index])
         _check_finite(loss, "weights")
         self._weights_optimizer.zero_grad(
             set_to_none=True
@@ -125,7 +128,7 @@ class BilevelSteps:
         return loss.item()
 
     def step_of_logits(self, index: Tensor, *, temperature: float) -> tuple[float, float]:
-        """Take a step of logits and constants; return its cross entropy in nats and the expected objective in its unit.
+        """Take a step of logits and constants; return its loss and the expected objective in its unit.
 
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
@@ -135,7 +138,7 @@ class BilevelSteps:
         else:
             mixture = self.logits.two_paths(temperature=temperature, generator=self._generator)
         answers = self._network(self._inputs(index), mixture, counter=self._counter)
-        loss = nn.functional.cross_entropy(answers, self._samples.labels[index])
+        loss: Tensor = self._task.loss(answers, self._samples.labels[index])
         objective = self._objective(self._counter.counts())
         total = loss + self._price * objective / self._reference
         _check_finite(total, "logits")
@@ -163,7 +166,8 @@ class BilevelSteps:
 
         def losses(index: Tensor) -> Tensor:
             answers = self._network(self._inputs(index, batch=batch), mixture)
-            return nn.functional.cross_entropy(answers, self._samples.labels[index], reduction="none")
+            found: Tensor = self._task.losses(answers, self._samples.labels[index])
+            return found
 
         before = search.samples
         search.move(losses, samples, learning_rate=float(self._schedule.get_last_lr()[0]))

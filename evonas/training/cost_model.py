@@ -40,7 +40,7 @@ class TrainingCost:
     def __init__(self, space: Space, data: SearchData) -> None:
         self._space = space
         self._samples = len(data.train)
-        self._shape, self._classes = data.input_shape, data.classes
+        self._shape, self._outputs = data.input_shape, data.task.outputs
         self._frames = data.frames
 
     def __call__(self, proposal: Proposal, epochs: int) -> Cost:
@@ -59,7 +59,7 @@ class TrainingCost:
         sample_steps = samples * int(genotype.get("time_steps", self._frames or 1))
         if self._space.operations is None:
             return Cost(sample_steps, sample_steps)
-        return Cost(self._space.operations(genotype, self._shape, self._classes) * samples, sample_steps)
+        return Cost(self._space.operations(genotype, self._shape, self._outputs) * samples, sample_steps)
 
     def _networks(self, context: Mapping[str, Scalar]) -> list[Genotype]:
         """Return random networks of these sizes, always the same."""

@@ -45,7 +45,8 @@ class TrainingEvaluator:
         device: Where to train.
 
     Raises:
-        EvonasError: If the space has no `build`, or does not say which widths may be searched where they are.
+        EvonasError: If the space has no `build`, or does not say which widths may be searched where they are, or if
+            labels are to be smoothed that are no classes.
     """
 
     def __init__(
@@ -53,6 +54,11 @@ class TrainingEvaluator:
     ) -> None:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
+        if training.label_smoothing and not data.task.smooths_labels:
+            raise EvonasError(
+                f"label_smoothing = {training.label_smoothing:g} is for classes, and the task is {data.task.summary}. "
+                "Leave it out."
+            )
         self._search = surrogate_search_of(space, training)
         self._threads = threads
         self._build = space.build
@@ -87,7 +93,7 @@ class TrainingEvaluator:
             return network, Result(measurement=self._measure(network), trained=trained)
 
     def _network(self, job: Job) -> Network:
-        network: Network = self._build(job.genotype, self._data.input_shape, self._data.classes).to(self._device)
+        network: Network = self._build(job.genotype, self._data.input_shape, self._data.task.outputs).to(self._device)
         if self._training.train_neurons:
             network.train_neurons()
         return network
@@ -134,50 +140,51 @@ class TrainingEvaluator:
             return Trained(float(samples * steps))
         return Trained((samples + search.samples) * steps, tuple(search.trace))
 
-    def _loss(self, network: Network, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        smoothing = self._training.label_smoothing
+    def _loss(self, network: Network, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        task, smoothing = self._data.task, self._training.label_smoothing
         if self._training.loss == "of_mean":
-            return nn.functional.cross_entropy(network(inputs), labels, label_smoothing=smoothing)
+            of_mean: torch.Tensor = task.loss(network(inputs), targets, label_smoothing=smoothing)
+            return of_mean
         if not hasattr(network, "potentials"):
             raise EvonasError(
                 f"The network, a {type(network).__name__}, has no `potentials`, whose loss at each time step is asked "
-                'for. Give it a method that returns (time, batch, classes), or set training.loss to "of_mean".'
+                "for. Give it a method that returns the answers at each step, time first, or set training.loss to "
+                '"of_mean".'
             )
         potentials = network.potentials(inputs)
-        repeated = labels.repeat(len(potentials))
-        return nn.functional.cross_entropy(potentials.flatten(0, 1), repeated, label_smoothing=smoothing)
+        repeated = targets.repeat(len(potentials), *[1] * (targets.ndim - 1))
+        of_steps: torch.Tensor = task.loss(potentials.flatten(0, 1), repeated, label_smoothing=smoothing)
+        return of_steps
 
     def _losses(self, network: Network, seed: Sequence[int], samples: torch.Tensor) -> torch.Tensor:
         inputs = self._train.inputs(samples, time_steps=network.plan.time_steps, seed=seed)
-        return nn.functional.cross_entropy(network(inputs), self._train.labels[samples], reduction="none")
+        losses: torch.Tensor = self._data.task.losses(network(inputs), self._train.labels[samples])
+        return losses
 
     @torch.no_grad()
     def _measure(self, network: Network) -> Measurement:
         validation, labels, steps = self._validation, self._validation.labels, network.plan.time_steps
         network.eval()
         recorder = network.recorder()
-        classes, loss = self._data.classes, 0.0
-        hits = torch.zeros(classes, dtype=torch.int64)
+        tally = self._data.task.tally()
         for index in torch.arange(len(labels), device=self._device).split(256):
-            logits = network(validation.inputs(index, time_steps=steps, seed=VALIDATION_SEED), recorder)
-            loss += nn.functional.cross_entropy(logits, labels[index], reduction="sum").item()
-            right = labels[index][logits.argmax(dim=1) == labels[index]]
-            hits += torch.bincount(right, minlength=classes).cpu()
-        if not math.isfinite(loss):
-            raise TrainingDivergedError(f"The validation loss is {loss}.")
+            answers = network(validation.inputs(index, time_steps=steps, seed=VALIDATION_SEED), recorder)
+            tally.add(answers, labels[index])
+        metrics = tally.metrics()
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise TrainingDivergedError(f"The validation {name} is {value}.")
         activity = recorder.activity()
         if self._data.seconds is not None:
             activity = replace(activity, step_seconds=self._data.seconds / activity.time_steps)
         return Measurement(
-            accuracy=int(hits.sum()) / len(labels),
-            loss=loss / len(labels),
+            metrics=metrics,
             samples=len(labels),
             parameters=sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
             time_steps=activity.time_steps,
             silent=activity.is_silent,
             activity=activity,
-            class_samples=tuple(torch.bincount(labels, minlength=classes).tolist()),
-            class_hits=tuple(hits.tolist()),
+            counts=tally.counts(),
         )
 
 
@@ -206,16 +213,16 @@ def check_answers(network: nn.Module, data: SearchData) -> None:
     """Check that a network answers two samples of the data; raise whatever it raises, or `EvonasError`.
 
     Raises:
-        EvonasError: If its answers are not one number a class.
+        EvonasError: If its answers have another shape than those of the task.
     """
     inputs = Batches(data.validation, torch.device("cpu")).inputs(
         torch.arange(2) % len(data.validation), time_steps=_time_steps(network, data), seed=VALIDATION_SEED
     )
     answers = network.eval()(inputs)
-    shape, expected = getattr(answers, "shape", None), (2, data.classes)
+    shape, expected = getattr(answers, "shape", None), (2, *data.task.answer_shape)
     if shape != expected:
         came = f"the shape {tuple(shape)}" if shape is not None else f"the type {type(answers).__name__}"
-        raise EvonasError(f"Its answers have {came}, expected {expected}, one number for each sample and class.")
+        raise EvonasError(f"Its answers have {came}, expected {expected} for two samples of {data.task.summary}.")
 
 
 def _time_steps(network: nn.Module, data: SearchData) -> int:

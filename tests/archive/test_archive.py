@@ -81,7 +81,17 @@ ACTIVITIES = st.builds(
     Activity, st.integers(1, 99), st.integers(1, 9), st.lists(POPULATIONS, max_size=3).map(tuple),
     st.lists(CONNECTIONS, max_size=3).map(tuple),
 )  # fmt: skip
-MEASUREMENTS = st.builds(Measurement, FLOATS, FLOATS, NUMBERS, NUMBERS, NUMBERS, st.booleans(), ACTIVITIES)
+NAMED = st.sampled_from(["accuracy", "error / px", "Überlauf"])
+MEASUREMENTS = st.builds(
+    Measurement,
+    st.dictionaries(NAMED, FLOATS),
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.booleans(),
+    ACTIVITIES,
+    st.dictionaries(NAMED, st.lists(NUMBERS, max_size=3).map(tuple)),
+)
 OWN = st.dictionaries(TEXT, st.recursive(st.none() | SCALARS, st.lists, max_leaves=3), max_size=3)
 
 
@@ -215,15 +225,16 @@ def test_a_measurement_that_contains_itself_makes_the_row_a_failure(tmp_path: Pa
 def test_numbers_of_numpy_anywhere_in_an_evaluation_are_kept_as_plain_ones(tmp_path: Path) -> None:
     population = Population("lif", "lif", (np.int64(2), 1, 1), np.int8(2), np.False_, (np.int32(1), 2), (3, 4))  # type: ignore[arg-type]
     activity = Activity(np.int64(10), 2, (population,), ())  # type: ignore[arg-type]
-    measurement = Measurement(np.float32(0.5), np.float64(1), np.int64(10), 20, 2, np.bool_(False), activity)  # type: ignore[arg-type]
+    measurement = Measurement(
+        {"accuracy": np.float32(0.5), "loss": np.float64(1)}, np.int64(10), 20, 2, np.bool_(False), activity
+    )  # type: ignore[arg-type]
     told = replace(row(0), measurement=measurement, seconds=np.float32(0.5), retries=np.int64(1))
     told = replace(told, job=replace(told.job, rung=np.int64(0), settings={"price": np.float64(0.5)}))
     path = tmp_path / "a.h5"
     with made(path, [told], objectives=[Objective("accuracy", lambda m: m.accuracy)]):
         from_journal = Archive.read(path).evaluations
     plain = Measurement(
-        0.5,
-        1.0,
+        {"accuracy": 0.5, "loss": 1.0},
         10,
         20,
         2,
@@ -255,7 +266,7 @@ def test_a_cost_that_is_no_number_is_refused(tmp_path: Path) -> None:
 
 def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
     population = Population("lif", "lif", (2, 1, 1), 2, False, (1, 2), (3, 4))
-    measurement = Measurement(0.5, 1.5, 10, 20, 2, False, Activity(10, 2, (population,), ()))
+    measurement = Measurement({"accuracy": 0.5, "loss": 1.5}, 10, 20, 2, False, Activity(10, 2, (population,), ()))
     objectives = [
         Objective("accuracy", lambda m: m.accuracy, direction="max", unit="fraction", at_least=0.2),
         Objective("spikes/step", lambda m: m.activity.spikes, profile="chip"),
@@ -263,7 +274,7 @@ def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
     rows = [replace(row(0), measurement=measurement), row(1, outcome=Outcome.DIVERGED)]
     path = closed(tmp_path / "a.h5", rows, objectives=objectives, seed=3, settings={"search.space": "toy"})
     with h5py.File(path) as file:
-        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 1, 3)
+        assert (file.attrs["format"], file.attrs["format_version"], file.attrs["seed"]) == ("evonas archive", 2, 3)
         assert json.loads(file["run/settings"][()]) == {"search.space": "toy"}
         assert "numpy" in json.loads(file["run/versions"][()])[0]
         assert list(file["rows/outcome"].asstr()) == ["MEASURED", "DIVERGED"]
@@ -274,7 +285,7 @@ def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
         assert file["populations/spikes"][()].tolist() == [1, 2]
         assert file["populations/spikes_offset"][()].tolist() == [0, 2]
         assert file["populations/row"][()].tolist() == [0]
-        assert file["measurement/loss"][()].tolist() == [1.5]
+        assert dict(zip(file["metrics/name"].asstr(), file["metrics/value"], strict=True)) == {"accuracy": 0.5, "loss": 1.5}
 
 
 def test_closing_without_new_rows_leaves_the_file_alone_and_no_rows_leave_no_file(tmp_path: Path) -> None:
@@ -325,8 +336,8 @@ def test_a_truncated_archive_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_another_format_version_is_refused_in_the_file_and_in_the_journal(tmp_path: Path) -> None:
     path = closed(tmp_path / "a.h5", [row(0)])
-    path.write_bytes(path.read_bytes().replace(b"format 1", b"format 7", 1))
-    with pytest.raises(ArchiveError, match="archive format 7; this evonas reads format 1 only"):
+    path.write_bytes(path.read_bytes().replace(b"format 2", b"format 7", 1))
+    with pytest.raises(ArchiveError, match="archive format 7; this evonas reads format 2 only"):
         made(path)
     path.unlink()
     header = [[{"header": {"format_version": 4}, "writer": "process 1 on here"}]]

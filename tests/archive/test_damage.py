@@ -36,7 +36,7 @@ MEASURED = (
 def archive_of(path: Path, *, rows: int = 12) -> Path:
     with Archive(path, SPACE, MEASURED, reference_rows=4) as archive:
         for slot in range(rows):
-            measurement = Measurement(slot / 100, 1.0, 10, 20, 2, False, small())
+            measurement = Measurement({"accuracy": slot / 100, "loss": 1.0}, 10, 20, 2, False, small())
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "toy", settings={"price": 0.5})
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
     return path
@@ -117,10 +117,10 @@ def test_an_archive_that_is_cut_or_goes_on_is_refused(tmp_path: Path, length: in
 
 def test_every_tool_for_hdf5_reads_an_archive(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "a.h5")
-    assert path.read_bytes()[:BLOCK].decode().rstrip().startswith("evonas archive, format 1, ")
+    assert path.read_bytes()[:BLOCK].decode().rstrip().startswith("evonas archive, format 2, ")
     with h5py.File(path) as file:
         assert file.userblock_size == BLOCK
-        assert file["measurement/accuracy"][2] == 0.02
+        assert file["metrics/value"][4] == 0.02
 
 
 CRAFTED: dict[str, Callable[[h5py.File], None]] = {
@@ -158,6 +158,8 @@ CRAFTED: dict[str, Callable[[h5py.File], None]] = {
     "objectives of another form": put("run/objectives", b'[{"name":1}]'),
     "objectives without values": put("objectives/accuracy", None),
     "two measurements of one row": edited("measurement/row", 1, 0),
+    "two metrics of one name": edited("metrics/row", 2, 0),
+    "a metric of no row": edited("metrics/row", 0, 77),
     "a measurement of no row": edited("measurement/row", 11, 77),
     "a population of no measurement": edited("populations/row", -1, 77),
     "populations that divide nothing": edited("populations/spikes_offset", 1, 10**6),
@@ -283,7 +285,7 @@ def test_made_up_counts_of_a_journal_are_rejected_when_they_are_asked_for_and_be
 ) -> None:
     path, journal = tmp_path / "a.h5", tmp_path / "a.h5.journal"
     archive = Archive(path, SPACE, MEASURED, reference_rows=4)
-    measurement = Measurement(0.5, 1.0, 10, 20, 2, False, small())
+    measurement = Measurement({"accuracy": 0.5, "loss": 1.0}, 10, 20, 2, False, small())
     job = Job(0, "evaluate", SPACE.genotype({"a": 0}), "toy")
     archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
     lines = [[json.loads(part) for part in parts_of_line(record)] for record in read_journal(journal).records]

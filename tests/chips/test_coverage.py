@@ -18,7 +18,7 @@ from evonas.measurement import Measurement
 from objectives.energy import objective
 
 HAVING_ENERGY = [name for name in names(folder=SHIPPED) if coverage(load(name))["part"]]
-MEASURED = Measurement(0.9, 0.2, 10, 40, 2, False, small())
+MEASURED = Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, small())
 
 
 def test_a_chip_that_prices_messages_alone_is_judged_by_its_total() -> None:

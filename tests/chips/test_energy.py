@@ -63,7 +63,7 @@ def test_a_small_network_on_loihi_costs_what_the_hand_says() -> None:
 @pytest.mark.parametrize("part", ["dynamic", "total"])
 def test_the_objective_tells_the_band_of_the_part_that_it_scores(part: Any) -> None:
     priced = objective(profile="loihi1_davies", part=part)
-    measurement = Measurement(0.9, 0.2, 10, 40, 2, False, small())
+    measurement = Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, small())
     result = estimate(small(), LOIHI)
     expected = result.total if part == "total" else result.dynamic
     assert priced.band is not None
@@ -286,7 +286,7 @@ def test_a_total_energy_needs_power_and_time() -> None:
 
 
 def measured(activity: Activity) -> Measurement:
-    return Measurement(0.9, 0.2, 10, 40, 2, False, activity)
+    return Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, activity)
 
 
 def test_the_objective_scores_a_measurement_and_says_what_it_leaves_out() -> None:
@@ -460,7 +460,7 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
         with torch.no_grad():
             _, activity = recorded(network, data)
             relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter)
-        measurement = Measurement(0.5, 1.0, 8, 0, activity.time_steps, False, activity)
+        measurement = Measurement({"accuracy": 0.5, "loss": 1.0}, 8, 0, activity.time_steps, False, activity)
         exact = measured.score(measurement)
         assert 0.999 * exact <= float(price(counter.counts())) <= 1.001 * most * exact
 

@@ -398,7 +398,7 @@ def test_a_layer_that_its_own_spikes_come_back_to_needs_axons_for_them() -> None
 
 
 def measured(activity: Activity) -> Measurement:
-    return Measurement(0.9, 0.2, 10, 40, 2, False, activity)
+    return Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, activity)
 
 
 def test_the_objective_is_a_bound_that_a_network_breaks_by_its_degree() -> None:

@@ -220,7 +220,7 @@ def test_graded_events_take_the_time_of_the_unit_events_that_carry_them() -> Non
 
 
 def measured(activity: Activity) -> Measurement:
-    return Measurement(0.9, 0.2, 10, 40, 2, False, activity)
+    return Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, activity)
 
 
 def test_the_objective_scores_a_measurement() -> None:

@@ -73,7 +73,7 @@ def check_objectives(path: Path) -> None:
     for module in (energy_objective, latency_objective, fit_objective):
 
         def scored(module: Any = module) -> None:
-            measurement = Measurement(0.9, 0.2, 10, 40, 2, False, small())
+            measurement = Measurement({"accuracy": 0.9, "loss": 0.2}, 10, 40, 2, False, small())
             assert math.isfinite(module.objective(profile=str(path)).score(measurement))
 
         refused(scored)

@@ -70,7 +70,7 @@ def test_a_split_of_the_publisher_is_kept(file: Path) -> None:
     data = array_file.read(path=str(file))
     search = data.for_search()
     assert (len(search.train), len(search.validation), len(data.test())) == (40, 12, 8)
-    assert search.class_labels == ("cat", "dog", "elk")
+    assert search.task.labels == ("cat", "dog", "elk")
     assert search.validation.labels.tolist() == LABELS[40:52].tolist()
     assert data.test().labels.tolist() == LABELS[52:].tolist()
     few = array_file.read(path=str(file), limit=7).samples

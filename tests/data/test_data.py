@@ -12,6 +12,7 @@ import pytest
 from evonas.data import digits, images
 from evonas.data.dataset import DataSet, Samples, SearchData
 from evonas.errors import DataError
+from evonas.tasks.classification import Classification
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -49,7 +50,7 @@ def test_digits_are_split_without_overlap_and_the_seed_draws_training_and_valida
 
 
 def test_what_a_search_gets_has_no_test_samples() -> None:
-    fields = {"train", "validation", "classes", "class_labels", "notes"}
+    fields = {"train", "validation", "task", "notes"}
     assert set(SearchData.__dataclass_fields__) == fields
 
 
@@ -72,7 +73,7 @@ def test_the_fingerprint_is_that_of_the_content_wherever_it_lies_and_changes_wit
         ),
         replace(kept, train=Samples(replace(train.inputs, values=train.inputs.values.view(np.int8)), train.labels)),
         replace(kept, train=kept.validation, validation=train),
-        replace(kept, classes=11),
+        replace(kept, task=Classification(11)),
     ]
     assert len({kept.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
 
@@ -82,7 +83,7 @@ def test_idx_files_are_read_gzipped_or_not(idx_folder: Path) -> None:
     data = dataset.for_search(seed=0)
     assert (len(data.train), len(data.validation), len(dataset.test())) == (40, 10, 20)
     assert data.input_shape == (1, 4, 4)
-    assert data.classes == 10
+    assert data.task.outputs == 10
     expected = np.random.default_rng(0).integers(0, 256, (50, 4, 4))[0] / 255
     assert np.allclose(everything(dataset.samples)[0, 0, 0], expected)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evonas.data import digits
 from evonas.data.dataset import DataSet, Samples
 from evonas.errors import DataError
+from evonas.tasks.classification import Classification
 
 
 def samples(labels: object, *, shape: tuple[int, ...] = (1, 1, 2, 2)) -> Samples:
@@ -40,14 +41,14 @@ def by_class(labels: np.ndarray, *, classes: int) -> list[int]:
 )
 def test_the_labels_that_occur_are_the_classes_from_0_on(labels: np.ndarray, expected: tuple[object, ...]) -> None:
     data = DataSet(samples(labels)).for_search()
-    assert (data.classes, data.class_labels) == (len(expected), expected)
+    assert data.task == Classification(len(expected), expected)
     assert (data.train.labels.dtype, data.train.labels.min(), data.train.labels.max()) == (
         np.int64,
         0,
-        data.classes - 1,
+        data.task.outputs - 1,
     )
     inputs = data.train.inputs.values[:, 0, 0, 0, 0] / 4
-    assert [data.class_labels[index] for index in data.train.labels] == list(labels[inputs.astype(int)])
+    assert [data.task.labels[index] for index in data.train.labels] == list(labels[inputs.astype(int)])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_labels_that_make_no_classes_are_refused(labels: np.ndarray, expected: s
 
 def test_classes_that_were_announced_and_do_not_occur_are_named_and_cost_nothing() -> None:
     data = DataSet(samples(np.arange(60) % 3 + 1), classes=5).for_search()
-    assert data.classes == 3
+    assert data.task.outputs == 3
     assert any("5 classes are announced, but 3 labels occur" in note and "0, 4." in note for note in data.notes)
     with pytest.raises(DataError, match="classes = 2, but the labels 1, 2, 3 are 3 classes"):
         DataSet(samples(np.arange(60) % 3 + 1), classes=2)
@@ -80,7 +81,7 @@ def test_a_single_odd_label_is_a_class_that_is_named() -> None:
     labels = np.arange(1000) % 10
     labels[17] = 255
     data = DataSet(samples(labels)).for_search()
-    assert data.classes == 11
+    assert data.task.outputs == 11
     assert any("255 (1)" in note and "wrong label" in note for note in data.notes)
     assert any("too few samples" in note and "255" in note for note in data.notes)
     assert digits.read().for_search().notes == ()
@@ -88,7 +89,7 @@ def test_a_single_odd_label_is_a_class_that_is_named() -> None:
 
 def test_classes_of_a_larger_set_without_training_samples_are_named() -> None:
     data = DataSet(samples(np.arange(40) % 4), class_labels=(0, 1, 2, 3, 8)).for_search()
-    assert data.classes == 5
+    assert data.task.outputs == 5
     assert any(note.startswith("Classes without training samples") and " 8." in note for note in data.notes)
 
 
@@ -119,7 +120,7 @@ def test_inputs_that_no_network_can_take_are_refused(inputs: np.ndarray, expecte
 
 def test_samples_may_be_lists_and_what_is_none_is_told() -> None:
     listed = Samples([[[[[1, 2], [3, 4]]]]] * 40, [3, 5] * 20)  # type: ignore[arg-type]
-    assert DataSet(listed).for_search().class_labels == (3, 5)
+    assert DataSet(listed).for_search().task.labels == (3, 5)
     with pytest.raises(DataError, match="no arrays of one shape"):
         DataSet(Samples([[1, 2], [3]], [0, 1]))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="are a tuple, expected Samples"):

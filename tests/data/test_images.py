@@ -43,8 +43,8 @@ def told(folder: Path | str, **options: object) -> str:
 )
 def test_labels_with_gaps_make_as_many_classes_as_occur(tmp_path: Path, labels: np.ndarray, expected: int) -> None:
     data = images.read(path=str(write(tmp_path, train_labels=labels, test_labels=labels[:20]))).for_search()
-    assert data.classes == expected
-    assert data.class_labels == tuple(np.unique(labels))
+    assert data.task.outputs == expected
+    assert data.task.labels == tuple(np.unique(labels))
     assert set(np.concatenate([data.train.labels, data.validation.labels])) == set(range(expected))
 
 
@@ -71,7 +71,7 @@ def test_test_files_that_do_not_fit_the_training_files_are_told_by_name(tmp_path
 def test_a_limit_keeps_the_classes_of_the_whole_file_and_names_those_without_samples(tmp_path: Path) -> None:
     folder = write(tmp_path, train_labels=np.sort(np.arange(60) % 10))
     data = images.read(path=str(folder), limit=30).for_search()
-    assert data.classes == 10
+    assert data.task.outputs == 10
     assert any("without training samples" in note and "5, 6, 7, 8, 9" in note for note in data.notes)
 
 

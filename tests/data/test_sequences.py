@@ -53,7 +53,7 @@ def test_networks_see_the_numbers_of_the_file_frame_by_frame(file, values, eleme
     batch = inputs.batch(np.arange(40), time_steps=12, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(batch[..., 0, 0].swapaxes(0, 1), values.astype(np.float32))
     search = data.for_search()
-    assert (search.frames, search.classes, search.input_shape.element) == (12, 4, element)
+    assert (search.frames, search.task.outputs, search.input_shape.element) == (12, 4, element)
 
 
 def test_the_parts_of_the_publisher_are_kept(file):

@@ -36,7 +36,7 @@ RUN: dict[str, Any] = {
 
 
 def measured(accuracy: float, activity: Activity) -> Measurement:
-    return Measurement(accuracy, 1.0, activity.samples, 30, activity.time_steps, False, activity)
+    return Measurement({"accuracy": accuracy, "loss": 1.0}, activity.samples, 30, activity.time_steps, False, activity)
 
 
 def times(factor: int) -> Activity:

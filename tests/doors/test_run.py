@@ -190,7 +190,7 @@ def test_a_run_in_which_everything_fails_ends_early_and_goes_on_with_retry_faile
     assert 20 <= failed < 23, "those that were open beside the twentieth may have ended"
 
     def quick(self: object, job: Job) -> Measurement:
-        return Measurement(0.5, 1.0, 40, 100, 2, silent=False, activity=small())
+        return Measurement({"accuracy": 0.5, "loss": 1.0}, 40, 100, 2, silent=False, activity=small())
 
     monkeypatch.setattr("evonas.training.trainer.TrainingEvaluator.__call__", quick)
     said = evonas("run", run_file, *more)

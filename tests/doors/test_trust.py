@@ -69,7 +69,7 @@ def results(folder: Path, **sections: Any) -> Path:
     with Archive(folder / "archive.h5", SPACE, objectives, settings=file.settings(), reference_rows=2) as archive:
         for slot in range(3):
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot, "=cmd()": ("@SUM(A1)", "-x", EVIL)[slot]}), EVIL)
-            measurement = Measurement(0.5 + slot / 10, 1.0, 10, 30, 2, False, small())
+            measurement = Measurement({"accuracy": 0.5 + slot / 10, "loss": 1.0}, 10, 30, 2, False, small())
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
         job = Job(3, "evaluate", SPACE.genotype({"a": 3, "=cmd()": "-x"}), "=1+1")
         archive.add(Evaluation(job, Outcome.CRASHED, f"=HYPERLINK({EVIL}"))

@@ -45,7 +45,7 @@ def parts_fault(data: DataSet) -> str:
     search = data.for_search()
     if not len(search.train) or not len(search.validation):
         return "a part is empty"
-    if not (search.train.labels < search.classes).all() or len(search.class_labels) != search.classes:
+    if not (search.train.labels < search.task.outputs).all() or len(search.task.labels) != search.task.outputs:
         return "a label stands for no class"
     return "" if np.isfinite(inputs_of(data)).all() else "values that are no finite numbers were taken"
 

@@ -22,7 +22,9 @@ MEASURED = (
 def measured(job: Job) -> Measurement:
     """Return a measurement with counts by layer and time step."""
     activity = (small, graded, analog)[int(job.genotype.key, 16) % 3]()
-    return Measurement(job.genotype["layers"] / 10, 0.5, 10, 40 + job.genotype["layers"], 2, False, activity)
+    return Measurement(
+        {"accuracy": job.genotype["layers"] / 10, "loss": 0.5}, 10, 40 + job.genotype["layers"], 2, False, activity
+    )
 
 
 KINDS = {"plain": (measure_badly, OBJECTIVES), "measured": (measured, MEASURED)}

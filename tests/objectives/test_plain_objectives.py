@@ -27,7 +27,9 @@ def measurement() -> Measurement:
     event = Connection(
         "event", ("analog",), "readout", "conv", "graded", *shapes, False, (40, 20), (9, 1), (0, 0), *rest
     )
-    return Measurement(0.9, 0.2, 10, 123, 2, False, Activity(10, 2, (analog, readout), (image, event)))
+    return Measurement(
+        {"accuracy": 0.9, "loss": 0.2}, 10, 123, 2, False, Activity(10, 2, (analog, readout), (image, event))
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,10 @@ def test_balanced_accuracy_is_that_of_scikit_learn_and_a_constant_answer_is_wort
     for answers in (np.where(rng.random(300) < 0.7, labels, rng.integers(0, 4, 300)), np.zeros(300, int)):
         counted = replace(
             measurement(),
-            class_samples=tuple(np.bincount(labels, minlength=5).tolist()),
-            class_hits=tuple(np.bincount(labels[answers == labels], minlength=5).tolist()),
+            counts={
+                "class_samples": tuple(np.bincount(labels, minlength=5).tolist()),
+                "class_hits": tuple(np.bincount(labels[answers == labels], minlength=5).tolist()),
+            },
         )
         value = objective.score(counted)
         assert value == pytest.approx(balanced_accuracy_score(labels, answers))
@@ -69,7 +73,7 @@ def test_the_band_of_balanced_accuracy_is_one_standard_error() -> None:
     rng = np.random.default_rng(1)
     samples, chances = np.array([40, 200]), np.array([0.5, 0.9])
     drawn = rng.binomial(samples, chances, (20_000, 2)) / samples
-    counted = replace(measurement(), class_samples=(40, 200), class_hits=(20, 180))
+    counted = replace(measurement(), counts={"class_samples": (40, 200), "class_hits": (20, 180)})
     objective = balanced_accuracy.objective()
     assert objective.band is not None
     low, high = objective.band(counted)

@@ -55,7 +55,9 @@ def results(folder: Path, **options: Any) -> Path:
     assert not faults
     with Archive(folder / "archive.h5", SPACE, objectives, reference_rows=2) as archive:
         for slot, (accuracy, activity) in enumerate(NETWORKS):
-            measurement = Measurement(accuracy, 1.0, activity.samples, 30, activity.time_steps, False, activity)
+            measurement = Measurement(
+                {"accuracy": accuracy, "loss": 1.0}, activity.samples, 30, activity.time_steps, False, activity
+            )
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "random")
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
     return folder

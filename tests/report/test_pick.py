@@ -140,7 +140,7 @@ def measured(
     with Archive(path, SPACE, ACCURATE, reference_rows=2) as archive:
         for slot, (accuracy, joules) in enumerate(points):
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "toy")
-            measurement = Measurement(accuracy, joules, 100, 30, 2, False, small())
+            measurement = Measurement({"accuracy": accuracy, "loss": joules}, 100, 30, 2, False, small())
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
     return Archive.read(path, objectives)
 

@@ -134,7 +134,7 @@ def test_what_is_counted_of_events_is_what_a_walk_over_every_element_counts() ->
     evaluator = TrainingEvaluator(space, data, training=Training(epochs=1))
     measurement = evaluator(Job(0, "evaluate", genotype, "toy", epochs=1, seed=0)).measurement
     assert isinstance(measurement, Measurement)
-    planned = plan(genotype, data.input_shape, data.classes)
+    planned = plan(genotype, data.input_shape, data.task.outputs)
     first, counted = planned.connections[0], measurement.activity.connections[0]
     assert first.sources == ("input",)
     graded = [0] * FRAMES
@@ -150,8 +150,8 @@ def test_what_is_counted_of_events_is_what_a_walk_over_every_element_counts() ->
         for place in np.ndindex(edge.in_shape)
     )
     assert space.operations is not None
-    assert dense == planned.operations == space.operations(genotype, data.input_shape, data.classes)
-    assert dense > space.operations(genotype, data.input_shape[1:], data.classes)
+    assert dense == planned.operations == space.operations(genotype, data.input_shape, data.task.outputs)
+    assert dense > space.operations(genotype, data.input_shape[1:], data.task.outputs)
 
 
 def test_predicted_costs_are_those_of_networks_that_see_every_frame(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_what_a_plan_tells_holds_for_the_measured_network(objective: Objective) 
         with torch.no_grad():
             _, activity = recorded(network, torch.rand(1, 2, *SHAPE))
         trained = sum(one.numel() for one in network.parameters() if one.requires_grad)
-        measurement = Measurement(0.5, 1.0, 2, trained, activity.time_steps, False, activity)
+        measurement = Measurement({"accuracy": 0.5, "loss": 1.0}, 2, trained, activity.time_steps, False, activity)
         told, measured = planned(objective, space.plan(genotype, SHAPE, CLASSES)), value(objective, measurement)
         assert (told is None) == (measured is None), genotype
         unpriced += told is None

@@ -17,6 +17,7 @@ from evonas.engine.workers import InlineWorkers
 from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.evolution import Evolution
+from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice
@@ -76,7 +77,7 @@ def test_the_differentiable_search_proposes_only_what_is_left(paths: Any) -> Non
     samples = Samples(rng.random((12, 1, 1, 8, 8)).astype(np.float32), rng.integers(3, size=12))
     found = differentiable_search(
         within,
-        SearchData(samples, samples, 3),
+        SearchData(samples, samples, Classification(3)),
         context={"nodes": 2, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},
         price=0.5,
         objective_price=None,

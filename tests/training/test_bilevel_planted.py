@@ -19,6 +19,7 @@ from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.space import Space
+from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Choice
@@ -82,7 +83,7 @@ def two_dots(count: int, *, width: int, apart: int, seed: int) -> SearchData:
     second = (first + np.where(labels == 0, apart, -apart)) % width
     inputs = np.zeros((count, 1, 2, 3, width), np.float32)
     inputs[np.arange(count), 0, 0, 1, first] = inputs[np.arange(count), 0, 1, 1, second] = 1
-    return SearchData(Samples(inputs, labels), Samples(inputs[:0], labels[:0]), 2)
+    return SearchData(Samples(inputs, labels), Samples(inputs[:0], labels[:0]), Classification(2))
 
 
 def two_pulses(count: int, *, lags: tuple[int, int], steps: int, seed: int) -> SearchData:
@@ -94,7 +95,7 @@ def two_pulses(count: int, *, lags: tuple[int, int], steps: int, seed: int) -> S
         lag = lags[label]
         start = rng.choice([step for step in range(steps - lag) if (step // lag) % 2 == 0])
         sample[[start, start + lag], 0, 0, 0] = 1 + 0.1 * rng.standard_normal(2)
-    return SearchData(Samples(inputs, labels), Samples(inputs[:0], labels[:0]), 2)
+    return SearchData(Samples(inputs, labels), Samples(inputs[:0], labels[:0]), Classification(2))
 
 
 @pytest.mark.slow
@@ -132,7 +133,7 @@ def test_the_time_constant_grows_to_the_memory_that_is_needed():
 @pytest.mark.slow
 def test_a_higher_price_finds_networks_that_spike_less():
     data = digits.read().for_search(seed=0)
-    data = SearchData(data.train.take(np.arange(512)), data.validation, 10)
+    data = SearchData(data.train.take(np.arange(512)), data.validation, Classification(10))
     expected = {}
     for price in (0.0, 1.0, 4.0):
         traces = [

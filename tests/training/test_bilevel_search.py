@@ -14,6 +14,7 @@ from evonas.errors import EvonasError, ProfileError, TrainingDivergedError
 from evonas.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.space import Space
+from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.bilevel_step import BilevelSteps
 from evonas.training.training_settings import Relaxation, Training
@@ -29,7 +30,7 @@ SMALL = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.inpu
 def data() -> SearchData:
     """Few samples, and none for validation: the search cannot read what is not there."""
     train = digits.read().for_search(seed=0).train.take(np.arange(96))
-    return SearchData(train, Samples(np.empty((0, 1, 1, 8, 8), np.float32), np.empty(0, np.int64)), 10)
+    return SearchData(train, Samples(np.empty((0, 1, 1, 8, 8), np.float32), np.empty(0, np.int64)), Classification(10))
 
 
 def found(

@@ -7,6 +7,7 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.engine.view import Proposal
 from evonas.genotype import Genotype
 from evonas.space import Space
+from evonas.tasks.classification import Classification
 from evonas.training.cost_model import TWO_PATHS, WEIGHTS_PART, TrainingCost
 from evonas.training.training_settings import Relaxation
 from evonas.variables import Choice, Integer
@@ -14,7 +15,7 @@ from evonas.variables import Choice, Integer
 DATA = SearchData(
     Samples(np.zeros((10, 3, 1, 2, 2), np.float32), np.zeros(10, np.int64)),
     Samples(np.zeros((4, 3, 1, 2, 2), np.float32), np.zeros(4, np.int64)),
-    classes=2,
+    Classification(2),
 )
 VARIABLES = {"width": Choice((1, 2, 4)), "time_steps": Integer(2, 2)}
 SPACE = Space(VARIABLES, operations=lambda genotype, shape, classes: 100 * int(genotype["width"]))

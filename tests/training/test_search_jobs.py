@@ -42,7 +42,7 @@ SIZES = {
 @pytest.fixture(scope="module")
 def searcher() -> BilevelSearcher:
     data = digits.read().for_search(seed=0)
-    few = SearchData(data.train.take(np.arange(64)), data.validation.take(np.arange(16)), data.classes)
+    few = SearchData(data.train.take(np.arange(64)), data.validation.take(np.arange(16)), data.task)
     price = energy.expected(profile="loihi1_davies")
     return BilevelSearcher(space, few, price=price, training=Training())
 

@@ -22,6 +22,7 @@ from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
+from evonas.tasks.classification import Classification
 from evonas.training.trainer import TrainingEvaluator, learning_rate_schedule
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
@@ -31,7 +32,7 @@ from spaces.spatial_temporal import space
 @pytest.fixture(scope="module")
 def data() -> SearchData:
     whole = digits.read().for_search(seed=0)
-    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), 10)
+    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), Classification(10))
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(warm_up: float,
 
 def test_the_loss_is_of_the_mean_over_time_or_of_each_time_step(data: SearchData, genotype: Genotype) -> None:
     torch.manual_seed(0)
-    network = space.build(genotype, data.input_shape, data.classes)
+    network = space.build(genotype, data.input_shape, data.task.outputs)
     inputs, labels = torch.rand(1, 8, 1, 8, 8), torch.arange(8)
     potentials = network.potentials(inputs)
     assert potentials.shape == (3, 8, 10)

@@ -97,7 +97,7 @@ def targets(edge: PlannedConnection) -> np.ndarray:
 def test_spikes_at_the_input_are_counted_as_synaptic_events(genotype: Genotype, encoding: str) -> None:
     data = few(encoding=encoding)
     measurement = measured(data, genotype)
-    edge = plan(genotype, data.input_shape, data.classes).connections[0]
+    edge = plan(genotype, data.input_shape, data.task.outputs).connections[0]
     counted = measurement.activity.connections[0]
     assert edge.sources == ("input",)
     assert (counted.element, counted.static, sum(counted.macs), sum(counted.graded)) == ("binary", False, 0, 0)

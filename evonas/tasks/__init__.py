@@ -1,0 +1,1 @@
+"""Tasks: what networks learn, one file each."""

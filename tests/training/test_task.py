@@ -1,0 +1,159 @@
+"""A task that is no classification, in one class: networks are trained, measured and searched by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import evonas
+from evonas.archive.archive import Archive
+from evonas.data.dataset import SearchData
+from evonas.data.samples import Samples
+from evonas.engine.job import Job
+from evonas.errors import EvonasError
+from evonas.genotype import Genotype
+from evonas.measurement import Activity, Measurement
+from evonas.objective import Objective, score
+from evonas.task import Constant, Metric, Task
+from evonas.tasks.classification import Classification
+from evonas.training.bilevel_search import BilevelSearcher
+from evonas.training.trainer import TrainingEvaluator, check_answers
+from evonas.training.training_settings import Training
+from spaces import spatial_temporal
+
+ERROR = Metric("error", "min", unit="brightness", low=0.0, sampling_error=lambda value, samples: value / samples**0.5)
+
+
+@dataclass(frozen=True)
+class MeanOfPixels:
+    """The mean of the pixels of each half of an image; targets are `(samples, 2)` float32 means."""
+
+    answer_shape: tuple[int, ...] = (2,)
+    outputs: int = 2
+    metrics: tuple[Metric, ...] = (ERROR, Metric("loss", "min", low=0.0))
+    smooths_labels: bool = False
+    summary: str = "the mean of the pixels of each half"
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return {"halves": ["upper", "lower"]}
+
+    def loss(self, answers: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        return nn.functional.mse_loss(answers, targets)
+
+    def losses(self, answers: Tensor, targets: Tensor) -> Tensor:
+        return (answers - targets).square().mean(dim=1)
+
+    def tally(self) -> Errors:
+        return Errors()
+
+    def constant(self, targets: np.ndarray) -> Constant:
+        mean = targets.mean(axis=0)
+        return Constant(str(mean.round(2)), {"error": float(np.abs(targets - mean).mean())})
+
+
+class Errors:
+    def __init__(self) -> None:
+        self.absolute, self.squared, self.samples = 0.0, 0.0, 0
+
+    def add(self, answers: Tensor, targets: Tensor) -> None:
+        difference = answers - targets
+        self.absolute += difference.abs().mean(dim=1).sum().item()
+        self.squared += difference.square().mean(dim=1).sum().item()
+        self.samples += len(targets)
+
+    def metrics(self) -> dict[str, float]:
+        return {"error": self.absolute / self.samples, "loss": self.squared / self.samples}
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        return {"measured": (self.samples,)}
+
+
+@pytest.fixture(scope="module")
+def data() -> SearchData:
+    rng = np.random.default_rng(5)
+    brightness = rng.random((160, 2), np.float32)
+    images = np.repeat(brightness, 4, axis=1).reshape(160, 1, 1, 8, 1) * rng.random((160, 1, 1, 8, 8), np.float32) * 2
+    targets = images.reshape(160, 2, 32).mean(axis=2)
+    return SearchData(Samples(images[:120], targets[:120]), Samples(images[120:], targets[120:]), MeanOfPixels())
+
+
+@pytest.fixture(scope="module")
+def genotype() -> Genotype:
+    """Return a small network that spikes."""
+    rng = np.random.default_rng(0)
+    drawn = (space.sample(rng) for _ in range(10_000))
+    return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
+
+
+@pytest.mark.parametrize("loss", ["of_mean", "of_steps"])
+def test_a_network_learns_another_task_and_is_measured_by_its_metrics(
+    data: SearchData, genotype: Genotype, loss: str
+) -> None:
+    assert isinstance(data.task, Task)
+    assert isinstance(Classification(3), Task)
+    measure = TrainingEvaluator(space, data, training=Training(epochs=8, batch_size=8, loss=loss))  # type: ignore[arg-type]
+    few, many = (
+        measure(Job(0, "evaluate", genotype, "toy", epochs=epochs)).measurement for epochs in (1, 8)
+    )
+    assert isinstance(few, Measurement)
+    assert isinstance(many, Measurement)
+    assert set(many.metrics) == {"error", "loss"}
+    assert many.counts == {"measured": (40,)}
+    assert many.activity.populations[-1].shape == (2, 1, 1)
+    assert many.loss < few.loss
+    assert score(many, [ERROR.objective()]).values == (many.metrics["error"],)
+    with pytest.raises(EvonasError, match="no metric 'accuracy', it has error, loss"):
+        _ = many.accuracy
+
+
+def test_a_search_trades_a_metric_of_another_task(data: SearchData, tmp_path: Path) -> None:
+    objectives = [ERROR.objective(), Objective("spikes", lambda measurement: measurement.activity.spikes)]
+    evaluate = TrainingEvaluator(space, data, training=Training(epochs=1))
+    with Archive(tmp_path / "archive.h5", space, objectives) as archive:
+        search(
+            space, archive, strategy=Evolution(), workers=InlineWorkers(evaluate), budget=Budget(evaluations=2),
+            ladder=Ladder(epochs=(1,)),
+        )  # fmt: skip
+    stored = [row.measurement for row in Archive.read(tmp_path / "archive.h5").evaluations]
+    assert len(stored) == 2
+    assert all(set(one.metrics) == {"error", "loss"} for one in stored if isinstance(one, Measurement))
+    front = Front.of(Archive.read(tmp_path / "archive.h5").rows, objectives)
+    tied = ties(front)
+    assert tied is not None
+    assert tied.accuracy.name == "error"
+    assert tied.cost.name == "spikes"
+    assert tied.best == min(row.score.values[0] for row in front.rows if row.score is not None)
+
+
+def test_the_differentiable_search_lowers_the_loss_of_another_task(data: SearchData) -> None:
+    settings = {"price": 0.0, "warm_up": 1, "epochs": 1, "proposals": 2, "seed": 3, "context.nodes": 1}
+    sizes = {"context.layers": 2, "context.channels": 4, "context.stem.stride": 1, "context.readout.input": "mean"}
+    found = BilevelSearcher(space, data, training=Training())(
+        Job(5, "search", Genotype({}), "differentiable", settings={**settings, **sizes})
+    )
+    assert len(found.proposals) == 2
+
+
+def test_what_is_for_classes_alone_is_refused(data: SearchData) -> None:
+    with pytest.raises(EvonasError, match="label_smoothing = 0.1 is for classes, and the task is the mean"):
+        TrainingEvaluator(space, data, training=Training(label_smoothing=0.1))
+
+
+def test_answers_of_another_shape_are_told(data: SearchData) -> None:
+    with pytest.raises(EvonasError, match=r"\(2, 8, 8\), expected \(2, 2\) for two samples of the mean"):
+        check_answers(nn.Sequential(nn.Flatten(0, 2)), data)
+
+
+def test_bounds_that_a_constant_answer_keeps_are_told_for_any_direction(data: SearchData) -> None:
+    section = ObjectiveSection(name="error")
+    (note,) = baseline_notes(data, [ERROR.objective(at_most=5.0)], [section])
+    assert note.startswith("error at_most = 5 does not keep out a network that answers [")
+    assert baseline_notes(data, [ERROR.objective(at_most=1e-3)], [section]) == []
