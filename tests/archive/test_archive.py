@@ -285,7 +285,10 @@ def test_the_file_tells_other_tools_what_it_holds(tmp_path: Path) -> None:
         assert file["populations/spikes"][()].tolist() == [1, 2]
         assert file["populations/spikes_offset"][()].tolist() == [0, 2]
         assert file["populations/row"][()].tolist() == [0]
-        assert dict(zip(file["metrics/name"].asstr(), file["metrics/value"], strict=True)) == {"accuracy": 0.5, "loss": 1.5}
+        assert dict(zip(file["metrics/name"].asstr(), file["metrics/value"], strict=True)) == {
+            "accuracy": 0.5,
+            "loss": 1.5,
+        }
 
 
 def test_closing_without_new_rows_leaves_the_file_alone_and_no_rows_leave_no_file(tmp_path: Path) -> None:
