@@ -84,7 +84,7 @@ class FoundNetwork:
             return make(self.genotype, *self.shapes())
 
     def shapes(self) -> tuple[InputShape, int]:
-        """Return the shape of the data, with the class of its elements, and the outputs of the readout, both as measured.
+        """Return the shape of the data, with the class of its elements, and the outputs of the readout, as measured.
 
         Raises:
             RunFileError: If its counts do not say them.

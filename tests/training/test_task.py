@@ -21,6 +21,7 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError
+from evonas.expected_counts import total_spikes
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.objective import Objective, score
@@ -141,7 +142,7 @@ def test_a_search_trades_a_metric_of_another_task(data: SearchData, tmp_path: Pa
 def test_the_differentiable_search_lowers_the_loss_of_another_task(data: SearchData) -> None:
     settings = {"price": 0.0, "warm_up": 1, "epochs": 1, "proposals": 2, "seed": 3, "context.nodes": 1}
     sizes = {"context.layers": 2, "context.channels": 4, "context.stem.stride": 1, "context.readout.input": "mean"}
-    found = BilevelSearcher(space, data, price=None, training=Training())(
+    found = BilevelSearcher(space, data, price=total_spikes, training=Training())(
         Job(5, "search", Genotype({}), "differentiable", settings={**settings, **sizes})
     )
     assert len(found.proposals) == 2
