@@ -212,7 +212,7 @@ def test_a_training_that_comes_out_differently_is_told_with_both_figures(folder:
     shutil.copytree(folder, place)
     with contextlib.chdir(folder.parent):
         picked = evonas.load(place, trust=True).front()[0]
-        other = replace(picked.measurement, accuracy=0.123)
+        other = replace(picked.measurement, metrics={**picked.measurement.metrics, "accuracy": 0.123})
         changed = replace(picked, row=replace(picked.row, evaluation=replace(picked.row.evaluation, measurement=other)))
         with pytest.raises(EvonasError, match=r"in the archive 0\.1230"):
             changed.train()
