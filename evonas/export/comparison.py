@@ -17,6 +17,7 @@ from evonas.architecture.plan import PlannedConnection
 from evonas.export.folded import NORMALISED, Folded, Neurons, folded, whole_weights
 from evonas.export.nir_graph import DT, cuba_lif, current_scale, node_names
 from evonas.export.nir_interpreter import CLOSE, NirRun, output_name, run_nir
+from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 
 
@@ -207,11 +208,15 @@ def _set_weights(
     found: Any = module
     if edge.operation in NORMALISED:
         found._of_spikes = False  # the compiled convolution of spikes is for float32
-        (found.conv if edge.operation == "conv" else found.linear).weight.copy_(torch.from_numpy(weight))
-        found.norm.running_mean.zero_()
-        found.norm.running_var.fill_(1 - found.norm.eps)
-        found.norm.weight.fill_(1.0)
-        found.norm.bias.copy_(torch.from_numpy(bias))
+        given, norm = torch.from_numpy(weight), found.norm
+        (found.conv if edge.operation == "conv" else found.linear).weight.copy_(given)
+        if isinstance(norm, LoopNorm):  # divides by the length of the weights
+            norm.weight.copy_(torch.linalg.vector_norm(given.flatten(1), dim=1))
+        else:
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+            norm.weight.fill_(1.0)
+        norm.bias.copy_(torch.from_numpy(bias))
     elif edge.operation == "pool":
         found.window.fill_(1 / edge.kernel**2)
         found.gain = float(weight.flat[0]) * edge.kernel**2

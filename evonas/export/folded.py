@@ -13,6 +13,7 @@ from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Shape
+from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 
 
@@ -202,19 +203,15 @@ def whole_weights(
     """
     found, channels = cast(Any, module), edge.out_shape[0]
     if edge.operation == "conv":
-        norm = found.norm
-        gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-        weight = _array(found.conv.weight) * gain[:, None, None, None]
-        return "conv", weight, _array(norm.bias) - _array(norm.running_mean) * gain, edge.groups
+        gain, bias = _factors_and_biases(found.norm)
+        return "conv", _array(found.conv.weight) * gain[:, None, None, None], bias, edge.groups
     if edge.operation in ("pool", "skip"):
         size = edge.kernel if edge.operation == "pool" else 1
         window = np.full((channels, 1, size, size), edge.gain / size**2)
         return "conv", window, np.zeros(channels), channels
     if edge.operation == "dense":
-        norm = found.norm
-        gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-        weight = _array(found.linear.weight) * gain[:, None]
-        return "dense", weight, _array(norm.bias) - _array(norm.running_mean) * gain, 1
+        gain, bias = _factors_and_biases(found.norm)
+        return "dense", _array(found.linear.weight) * gain[:, None], bias, 1
     if edge.operation == "linear":
         positions = edge.in_shape[1] * edge.in_shape[2]
         return "mean", _array(found.linear.weight) * edge.gain / positions, np.zeros(channels), 1
@@ -226,6 +223,14 @@ def whole_weights(
         f"The connection {edge.name} is a {edge.operation} of {edge.element} elements, its windows perhaps cut off at "
         "the border, of which no synapses can be made. Pick a network without it."
     )
+
+
+def _factors_and_biases(norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `(channels,)` factors and biases that a norm comes to once a network is trained."""
+    if isinstance(norm, LoopNorm):
+        return _array(norm.factors())[:, 0, 0], _array(norm.bias)
+    factors = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
+    return factors, _array(norm.bias) - _array(norm.running_mean) * factors
 
 
 def is_or_of_spikes(edge: PlannedConnection) -> bool:

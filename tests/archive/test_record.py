@@ -69,5 +69,6 @@ def test_a_record_of_columns_of_different_lengths_is_rejected() -> None:
 def test_all_fields_of_what_is_measured_are_written_and_those_of_a_job_but_two() -> None:
     assert POPULATION.keys() == {field.name for field in fields(Population)}
     assert CONNECTION.keys() == {field.name for field in fields(Connection)}
-    assert MEASUREMENT.keys() == {field.name for field in fields(Measurement)} - {"activity"}
+    in_groups_of_their_own = {"activity", "metrics", "counts"}
+    assert MEASUREMENT.keys() == {field.name for field in fields(Measurement)} - in_groups_of_their_own
     assert JOB.keys() == {field.name for field in fields(Job)} - {"genotype", "settings"}

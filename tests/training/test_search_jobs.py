@@ -71,7 +71,7 @@ def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(s
 
 def test_frames_as_many_as_time_steps_are_searched_with_one_number_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
     data = digits.read(encoding="rate").for_search(seed=0)
-    few = SearchData(data.train.take(np.arange(16)), data.validation, data.classes)
+    few = SearchData(data.train.take(np.arange(16)), data.validation, data.task)
     search = BilevelSearcher(space, few, price=energy.expected(profile="loihi1_davies"), training=Training())
     seen: list[int] = []
     inputs = Encoded.batch
