@@ -153,6 +153,7 @@ def test_networks_of_many_channels_and_event_frames_are_recorded_as_well():
 
 
 @RECORDED
+@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning")
 def test_a_network_is_exported_to_onnx(network):
     pytest.importorskip("onnx")
     file = io.BytesIO()
