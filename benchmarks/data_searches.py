@@ -5,7 +5,6 @@
 fashion   `fashion-mnist/`, the official idx files, all 60,000 training images, 30 minutes
 nmnist    `nmnist-small.h5`, 1,000 recordings of N-MNIST, 15 minutes
 fsdd      `fsdd.h5`, 2,700 spoken digits, speakers mixed, 15 minutes
-speakers  the same, validated on speakers that no network was trained on, 15 minutes
 
 Each task is the run file of its name in `runs/`, with the time as its budget. Accuracies are those of the validation
 part, at the last rung of the ladder; test parts are not read.
