@@ -56,6 +56,7 @@ class Loop:
         states: dict[str, NeuronState | None] = dict.fromkeys(self._edges)
         steps = {name: given.expand(time_steps, *given.shape[1:]).unbind() for name, given in outside.items()}
         driven = {name: drive.expand(time_steps, *drive.shape[1:]).unbind() for name, drive in drives.items()}
+        read: dict[str, Sequence[Tensor]] = {**steps, **outputs}  # outputs grow while they are read
         nothing = next(iter(outside.values()))
         norms = [norm for edges in self._edges.values() for e in edges for norm in loop_norms(self._operations[e.name])]
         for norm in norms:
@@ -64,7 +65,7 @@ class Loop:
             for name, edges in self._edges.items():
                 current = driven[name][t] if name in driven else None
                 for edge in edges:
-                    back = self._operations[edge.name](_read(edge, t, {**steps, **outputs}, nothing))
+                    back = self._operations[edge.name](_read(edge, t, read, nothing))
                     current = back if current is None else current + back
                 assert current is not None
                 outputs[name].append(self._step(name, current, states, updates, t))
