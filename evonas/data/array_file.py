@@ -10,11 +10,11 @@ import numpy as np
 
 from evonas.data.array_parts import classes_of, read_parts
 from evonas.data.arrays import Arrays
+from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
 from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
-from evonas.data.recordings import first_of_each
 from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown

@@ -58,6 +58,16 @@ def counts(indices: np.ndarray, *, classes: int) -> list[int]:
     return found
 
 
+def first_of_each(labels: np.ndarray, limit: int | None) -> np.ndarray:
+    """Return `limit` positions: of the first of each class, then of the second of each, and so on; all without it."""
+    classes = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    by_class = np.argsort(classes, kind="stable")
+    first = np.searchsorted(classes[by_class], classes)  # where the class of each begins in `by_class`
+    turn = np.empty(len(labels), np.int64)
+    turn[by_class] = np.arange(len(labels))
+    return np.lexsort((classes, turn - first))[:limit]
+
+
 def small_classes(by_class: Sequence[int]) -> list[int]:
     """Return the classes with samples, but far fewer than the median class: a wrong label may have made them."""
     median = float(np.median([count for count in by_class if count]))

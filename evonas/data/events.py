@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
+from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
@@ -14,7 +15,7 @@ from evonas.data.files import path_of, quoted
 from evonas.data.hdf5_arrays import read_hdf5
 from evonas.data.publisher_parts import PARTS, parts_of
 from evonas.data.reader_options import checked_texts
-from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape, first_of_each
+from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape
 from evonas.errors import DataError
 from evonas.options import shown
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from evonas.data.arrays import Arrays
-from evonas.data.class_labels import LISTED, listed
+from evonas.data.class_labels import LISTED, first_of_each, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, entries, opened, path_of, quoted, said
 from evonas.data.image_options import ImageOptions, ImageSettings
@@ -221,8 +221,8 @@ def _is_hidden(name: str) -> bool:
 
 def _first_of_each(files: dict[str, list[Path]], count: int) -> dict[str, list[Path]]:
     """Return `count` files, the first ones of the classes in turn."""
-    turns = sorted((rank, label) for label, some in files.items() for rank in range(len(some)))[:count]
-    taken = Counter(label for _, label in turns)
+    labels = np.repeat(list(files), list(map(len, files.values())))
+    taken = Counter(labels[first_of_each(labels, count)].tolist())
     return {label: some[: taken[label]] for label, some in files.items()}
 
 

@@ -159,16 +159,6 @@ class Part:
         return cls(joined(recordings, shape=shape), labels, classes, sum(one.is_unordered for one in recordings))
 
 
-def first_of_each(labels: np.ndarray, limit: int | None) -> np.ndarray:
-    """Return `limit` positions: of the first of each class, then of the second of each, and so on; all without it."""
-    classes = np.unique(labels, return_inverse=True)[1].reshape(-1)
-    by_class = np.argsort(classes, kind="stable")
-    first = np.searchsorted(classes[by_class], classes)  # where the class of each begins in `by_class`
-    turn = np.empty(len(labels), np.int64)
-    turn[by_class] = np.arange(len(labels))
-    return np.lexsort((classes, turn - first))[:limit]
-
-
 def without_hot_pixels(recordings: Recordings, *, hertz: float) -> Recordings:
     """Return the recordings without the events of hot pixels.
 

@@ -8,13 +8,13 @@ from typing import Unpack
 
 import numpy as np
 
-from evonas.data.class_labels import Label
+from evonas.data.class_labels import Label, first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import EventOptions, FrameOptions
 from evonas.data.files import entries, path_of, quoted
 from evonas.data.hdf5_arrays import read_hdf5
-from evonas.data.recordings import Events, Part, Shape, first_of_each
+from evonas.data.recordings import Events, Part, Shape
 from evonas.errors import DataError
 
 CHANNELS = 700

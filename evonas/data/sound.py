@@ -9,10 +9,10 @@ from typing import Unpack
 
 import numpy as np
 
+from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet, Samples
 from evonas.data.files import LARGEST, path_of, quoted
 from evonas.data.reader_options import said_of
-from evonas.data.recordings import first_of_each
 from evonas.data.sound_files import SoundFile, apart, files_by_folder, files_by_name
 from evonas.data.sound_options import SoundOptions, SoundSettings
 from evonas.data.spectrograms import Spectrograms

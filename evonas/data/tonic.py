@@ -9,11 +9,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import path_of, quoted, said
-from evonas.data.recordings import Events, Part, Shape, first_of_each
+from evonas.data.recordings import Events, Part, Shape
 from evonas.errors import DataError
 from evonas.options import shown
 

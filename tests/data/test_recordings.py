@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evonas.data.class_labels import first_of_each
 from evonas.data.event_frames import EventFrames
 from evonas.data.framing import Framing, Variation
 from evonas.data.recordings import (
     Events,
     Recordings,
     downscaled,
-    first_of_each,
     joined,
     merged,
     without_hot_pixels,
