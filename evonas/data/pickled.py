@@ -10,6 +10,7 @@ import io
 import math
 import pickletools
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,6 +128,12 @@ def read_pickle(data: bytes) -> Any:
         {'labels': [3, 1], 'names': ('a', 'b')}
     """
     machine = _Machine(_MOST_FOR_BYTE * len(data) + _MOST_FOR_ALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pickletools, where a text has an unknown escape
+        return _carried_out(data, machine)
+
+
+def _carried_out(data: bytes, machine: _Machine) -> Any:
     at = 0
     try:
         for operation, argument, position in pickletools.genops(io.BytesIO(data)):

@@ -227,6 +227,10 @@ def test_bytes_that_change_end_in_a_value_or_a_fault(data: st.DataObject) -> Non
     assert not fault or "byte" in fault
 
 
+def test_an_unknown_escape_of_a_text_is_no_warning() -> None:
+    assert read_pickle(rb"S'\u'" + b"\n.") == r"\u"
+
+
 def grown(count: int) -> Iterator[bytes]:
     """Yield pickles of one text that becomes bytes anew `count` times, of arrays of it, and of many empty values."""
     text = b"\x80\x02X" + struct.pack("<I", 2**16) + b"a" * 2**16 + b"q\x00"
