@@ -8,6 +8,7 @@ from pathlib import Path
 from evonas.data.dataset import DataSet, Samples
 from evonas.data.event_frames import EventFrames
 from evonas.data.event_options import EventOptions
+from evonas.data.publisher_parts import data_of_parts
 from evonas.data.reader_options import said_of
 from evonas.data.recordings import Part, Recordings, downscaled, merged, without_hot_pixels
 
@@ -34,15 +35,13 @@ def event_data(
     Raises:
         DataError: If the recordings cannot be split, or labels of the test are unknown.
     """
-    parts = {"train": train, "validation": validation, "test": test}
+    parts = {"train": train, "val": validation, "test": test}
     found = {name: part for name, part in parts.items() if part is not None}
     samples = {name: Samples(_inputs(part.recordings, options), part.labels) for name, part in found.items()}
     given = {name: value for name, value in vars(options).items() if name in ("limit", "validation_part")}
     with said_of(path, given, what="recordings"):
-        return DataSet(
-            samples["train"],
-            official_validation=samples.get("validation"),
-            official_test=samples.get("test"),
+        return data_of_parts(
+            samples,
             validation_part=options.validation_part,
             test_part=options.test_part,
             class_labels=train.classes,

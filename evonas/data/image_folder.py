@@ -21,7 +21,7 @@ from evonas.data.class_labels import LISTED, first_of_each, listed
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, entries, opened, path_of, quoted, said
 from evonas.data.image_options import ImageOptions, ImageSettings
-from evonas.data.publisher_parts import part_folders
+from evonas.data.publisher_parts import data_of_parts, part_folders
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, is_whole, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
@@ -138,10 +138,8 @@ def read(
     with said_of(folder, given):
         samples = {part: _samples(some, target, colours, is_deep) for part, some in pictures.items() if some}
         return settings.applied(
-            DataSet(
-                samples["train"],
-                official_validation=samples.get("val"),
-                official_test=samples.get("test"),
+            data_of_parts(
+                samples,
                 validation_part=validation_part,
                 test_part=test_part,
                 class_labels=tuple(classes),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from evonas.data.dataset import DataSet
 from evonas.data.files import entries, quoted
 from evonas.data.reader_options import checked_texts
+from evonas.data.samples import Samples
 from evonas.errors import DataError
 from evonas.options import shown
 
@@ -82,6 +86,21 @@ def parts_of(split: np.ndarray, *, count: int, what: str) -> np.ndarray:
             at = int(np.flatnonzero(index.reshape(-1) == position)[0])
             raise DataError(f"{what} with {shown(name)} at index {at:,}; {expected}.")
     return np.array([WORDS[name] for name in names.tolist()])[index.reshape(-1)]
+
+
+def data_of_parts(samples: Mapping[str, Samples], **options: Any) -> DataSet:
+    """Return the data set of a publisher's parts, by their names in `PARTS`; only `"train"` has to be there.
+
+    Args:
+        samples: The samples of each part.
+        options: Further arguments of `DataSet`.
+
+    Raises:
+        DataError: If `DataSet` does.
+    """
+    return DataSet(
+        samples["train"], official_validation=samples.get("val"), official_test=samples.get("test"), **options
+    )
 
 
 def _has_folders(folder: Path) -> bool:

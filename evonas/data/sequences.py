@@ -12,6 +12,7 @@ from evonas.data.arrays import Arrays
 from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
+from evonas.data.publisher_parts import data_of_parts
 from evonas.data.reader_options import check_test_part, check_validation_part, checked_limit, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError
@@ -57,12 +58,11 @@ def read(
     chosen = first_of_each(labels, checked_limit(limit, most=len(sequences), what="sequences"))
     kind = elements or _BY_TYPE[sequences.dtype.kind]
     samples = {name: Samples(_inputs(file, part, kind), own) for name, (part, own) in parts.items()}
+    samples["train"] = samples["train"] if limit is None else samples["train"].take(chosen)
     given = {"limit": limit, "validation_part": validation_part, "test_part": test_part}
     with said_of(file, given, what="sequences"):
-        return DataSet(
-            samples["train"] if limit is None else samples["train"].take(chosen),
-            official_validation=samples.get("val"),
-            official_test=samples.get("test"),
+        return data_of_parts(
+            samples,
             validation_part=validation_part,
             test_part=test_part,
             class_labels=classes,

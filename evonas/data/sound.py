@@ -12,6 +12,7 @@ import numpy as np
 from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet, Samples
 from evonas.data.files import LARGEST, path_of, quoted
+from evonas.data.publisher_parts import data_of_parts
 from evonas.data.reader_options import said_of
 from evonas.data.sound_files import SoundFile, apart, files_by_folder, files_by_name
 from evonas.data.sound_options import SoundOptions, SoundSettings
@@ -48,10 +49,8 @@ def read(*, path: str, **options: Unpack[SoundOptions]) -> DataSet:
     expected = "CLASS/….wav" if given.pattern is None else given.pattern
     said = {name: getattr(given, name) for name in ("limit", "validation_part", "test_below")}
     with said_of(folder, said, what="recordings"):
-        return DataSet(
-            parts["train"],
-            official_validation=parts.get("val"),
-            official_test=parts.get("test"),
+        return data_of_parts(
+            parts,
             validation_part=given.validation_part,
             test_part=given.test_part,
             class_labels=tuple(np.unique(labels).tolist()),
