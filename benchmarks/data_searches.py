@@ -27,10 +27,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
+from real_recordings import nmnist_files, spoken_digits
 from run_archive import archive_of
-from scipy.io import wavfile
 from table import Figure, publish
 
 from evonas import Archive
@@ -40,8 +38,6 @@ from evonas.runfile.resolve import resolve
 
 RUNS = Path(__file__).parent.parent / "runs"
 WITHIN = 0.015
-RATE = 8000
-"""Samples a second of the spoken digits."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +66,9 @@ def as_it_is(source: Path, folder: Path) -> Path:
     return source
 
 
-def recordings(source: Path, folder: Path) -> Path:
-    """Return a folder of N-MNIST's own files, five bytes an event, made of the recordings in `source`."""
-    with h5py.File(source) as file:
-        for split, name in (("train", "Train"), ("test", "Test")):
-            offsets, labels = file[f"{split}_off"][:], file[f"{split}_label"][:]
-            t, x, y, p = (file[f"{split}_{key}"][:] for key in "txyp")
-            packed = np.empty((len(t), 5), np.uint8)
-            packed[:, 0], packed[:, 1] = x, y
-            packed[:, 2] = (p.astype(np.uint8) << 7) | (t >> 16).astype(np.uint8)
-            packed[:, 3], packed[:, 4] = t >> 8 & 255, t & 255
-            for index, label in enumerate(labels):
-                place = folder / name / str(label)
-                place.mkdir(parents=True, exist_ok=True)
-                (place / f"{index:05}.bin").write_bytes(packed[offsets[index] : offsets[index + 1]].tobytes())
-    return folder
-
-
-def spoken_digits(source: Path, folder: Path) -> Path:
-    """Return a folder of WAV files named `{digit}_{speaker}_{index}.wav`, made of the recordings in `source`."""
-    with h5py.File(source) as file:
-        offsets, pcm = file["off"][:], file["pcm"][:]
-        names = [str(name) for name in file.attrs["speakers"]]
-        speakers = [names[index] for index in file["speaker"][:]]
-        for index, (digit, speaker, take) in enumerate(zip(file["digit"][:], speakers, file["index"][:], strict=True)):
-            wavfile.write(folder / f"{digit}_{speaker}_{take}.wav", RATE, pcm[offsets[index] : offsets[index + 1]])
-    return folder
-
-
 TASKS = {
     "fashion": Task("fashion_mnist", 30, "fashion-mnist", as_it_is, goal=">= 0.89"),
-    "nmnist": Task("nmnist", 15, "nmnist-small.h5", recordings, goal=">= 0.9"),
+    "nmnist": Task("nmnist", 15, "nmnist-small.h5", nmnist_files, goal=">= 0.9"),
     "fsdd": Task("fsdd", 15, "fsdd.h5", spoken_digits, goal=">= 0.85"),
 }
 

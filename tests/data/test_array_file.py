@@ -12,11 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from array_files import seen_by_a_network, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.data import array_file
-from evonas.data.dataset import DataSet
 from evonas.data.hdf5_arrays import read_hdf5
 from evonas.data.npz import read_npz
 from evonas.errors import DataError
@@ -24,22 +24,6 @@ from evonas.errors import DataError
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (60, 6, 5, 3), dtype=np.uint8)
 LABELS = np.arange(60) % 3
-
-
-def write(file: Path, **arrays: Any) -> Path:
-    if file.suffix == ".npz":
-        np.savez_compressed(file, **arrays)
-    else:
-        with h5py.File(file, "w") as opened:
-            for name, array in arrays.items():
-                is_text = np.asarray(array).dtype.kind == "U"
-                opened.create_dataset(name, data=list(map(str, array)) if is_text else array)
-    return file
-
-
-def seen_by_a_network(data: DataSet) -> np.ndarray:
-    inputs = data.samples.inputs
-    return inputs.batch(np.arange(len(inputs)), time_steps=1, rng=np.random.default_rng(0)).swapaxes(0, 1)
 
 
 def told(file: Path | str, **options: Any) -> str:

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.data import cifar
-from evonas.data.dataset import DataSet
 from evonas.data.pickled import PickleFault, read_pickle
 from evonas.errors import DataError
 
@@ -58,11 +57,6 @@ def hundred(folder: Path, *, is_pickled: bool) -> Path:
             table = np.c_[coarse.astype(np.uint8), fine.astype(np.uint8), images]
             (folder / f"{name}.bin").write_bytes(table.tobytes())
     return folder
-
-
-def seen_by_a_network(data: DataSet) -> np.ndarray:
-    inputs = data.samples.inputs
-    return inputs.batch(np.arange(len(inputs)), time_steps=1, rng=np.random.default_rng(0)).swapaxes(0, 1)
 
 
 def told(folder: Path | str, **options: Any) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import tomli_w
+from array_files import write
 from commands import evonas
 
 from evonas.data.sequences import read
@@ -17,17 +16,6 @@ from evonas.errors import DataError
 RNG = np.random.default_rng(0)
 SPIKES = RNG.random((40, 12, 7)) < 0.3
 LABELS = np.arange(40) % 4
-
-
-def write(file: Path, **arrays: Any) -> Path:
-    if file.suffix == ".npz":
-        np.savez_compressed(file, **arrays)
-    else:
-        with h5py.File(file, "w") as opened:
-            for name, array in arrays.items():
-                is_text = np.asarray(array).dtype.kind == "U"
-                opened.create_dataset(name, data=list(map(str, array)) if is_text else array)
-    return file
 
 
 @pytest.fixture(params=["npz", "h5"])

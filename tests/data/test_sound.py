@@ -7,11 +7,11 @@ import struct
 import warnings
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_recordings import spoken_digits
 from scipy.io import wavfile
 from sounds import tone, tones, wav
 
@@ -339,10 +339,7 @@ def digits(tmp_path_factory) -> DataSet:
     if "EVONAS_DATA" not in os.environ:
         pytest.skip("EVONAS_DATA is not set: the folder with fsdd.h5")
     folder = tmp_path_factory.mktemp("fsdd")
-    with h5py.File(Path(os.environ["EVONAS_DATA"]) / "fsdd.h5") as file:
-        begin, sound, names = file["off"][:], file["pcm"][:], file.attrs["speakers"]
-        for i, (digit, speaker, index) in enumerate(zip(file["digit"], file["speaker"], file["index"], strict=True)):
-            wavfile.write(folder / f"{digit}_{names[speaker]}_{index}.wav", 8000, sound[begin[i] : begin[i + 1]])
+    spoken_digits(Path(os.environ["EVONAS_DATA"]) / "fsdd.h5", folder)
     return read(path=str(folder), pattern=PATTERN, test_below=5)
 
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import event_files
-import h5py
 import numpy as np
 import pytest
 import tomli_w
 from commands import evonas
 from documents import ROOT
+from real_recordings import nmnist_files
+from resolved_runs import assert_right, searched
 
-from evonas.archive.archive import Archive
-from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError
-from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.resolve import resolve
 
 
 def moving(folder: Path, *, samples: int = 40) -> Path:
@@ -45,13 +44,6 @@ def run_file(folder: Path, *, evaluations: int = 4, **data: Any) -> Path:
     path = folder / "run.toml"
     path.write_text(tomli_w.dumps(content))
     return path
-
-
-def searched(run: ResolvedRun, path: Path) -> Archive:
-    archive = Archive(path, run.space, run.objectives, seed=0)
-    with archive:
-        run.search(archive, workers=InlineWorkers(LazyEvaluate(run.make_evaluate())))
-    return archive
 
 
 @pytest.mark.parametrize("options", [{}, {"elements": "binary", "bin_by": "count"}, {"jitter_ms": 0.3, "flip": True}])
@@ -128,10 +120,7 @@ def written_gestures(folder: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "write"), [("nmnist", written_nmnist), ("dvs_gesture", written_gestures)])
 def test_the_run_files_that_ship_are_right(name: str, write: Any, tmp_path: Path) -> None:
-    data = write(tmp_path / "data")
-    done = evonas("run", ROOT / f"runs/{name}.toml", "--dry-run", "--set", f"data.path={data}")
-    assert done.exit_code == 0, done.output
-    assert "The run file is right" in " ".join(done.output.split())
+    assert_right(name, data=write(tmp_path / "data"))
 
 
 @pytest.mark.slow
@@ -139,15 +128,7 @@ def test_the_run_files_that_ship_are_right(name: str, write: Any, tmp_path: Path
 def test_n_mnist_is_learnt_with_different_numbers_of_time_steps(tmp_path: Path) -> None:
     if "EVONAS_DATA" not in os.environ:
         pytest.skip("EVONAS_DATA, the folder of real data, is not set")
-    with h5py.File(Path(os.environ["EVONAS_DATA"]) / "nmnist-small.h5") as file:
-        for part, name in (("train", "Train"), ("test", "Test")):
-            offsets, labels = file[f"{part}_off"][:], file[f"{part}_label"][:]
-            columns = [file[f"{part}_{column}"][:].astype(np.int64) for column in "txyp"]
-            for index, label in enumerate(labels):
-                folder = tmp_path / f"data/{name}/{label}"
-                folder.mkdir(parents=True, exist_ok=True)
-                events: Any = tuple(column[offsets[index] : offsets[index + 1]] for column in columns)
-                (folder / f"{index:05}.bin").write_bytes(event_files.nmnist(events))
+    nmnist_files(Path(os.environ["EVONAS_DATA"]) / "nmnist-small.h5", tmp_path / "data")
     overrides = [f"data.path={tmp_path / 'data'}", "search.evaluations=12", "data.limit=500"]
     run = resolve(ROOT / "runs/nmnist.toml", overrides=overrides)
     archive = searched(run, tmp_path / "archive.h5")

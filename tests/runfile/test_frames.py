@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
+from resolved_runs import searched
 
 from evonas.architecture.plan import PlannedConnection
 from evonas.archive.archive import Archive
 from evonas.data.dataset import DataSet, Samples
 from evonas.engine.job import Job
 from evonas.engine.view import Proposal
-from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError, SpaceError
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.resolve import resolve
 from evonas.runfile.sweep import resolve_sweep
 from evonas.space import Space
 from evonas.training.trainer import Training, TrainingEvaluator
@@ -168,13 +168,6 @@ def test_a_network_with_another_number_of_time_steps_is_not_built() -> None:
     with pytest.raises(SpaceError, match="3 time steps and each sample 5 frames; expected one frame for each"):
         space.build(fitting(3), (FRAMES, 2, 6, 4), 3)
     assert space.build(fitting(FRAMES), (FRAMES, 2, 6, 4), 3).plan.time_steps == FRAMES
-
-
-def searched(run: ResolvedRun, path: Path) -> Archive:
-    archive = Archive(path, run.space, run.objectives, seed=0)
-    with archive:
-        run.search(archive, workers=InlineWorkers(LazyEvaluate(run.make_evaluate())))
-    return archive
 
 
 def test_a_search_trains_the_networks_that_fit_the_frames_and_rejects_the_others(tmp_path: Path) -> None:

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import event_files
-import h5py
 import pytest
 import tomli_w
 from commands import evonas
 from documents import ROOT
-from scipy.io import wavfile
+from real_recordings import spoken_digits
+from resolved_runs import assert_right, searched
 from sounds import tones
 
-from evonas.archive.archive import Archive
-from evonas.engine.workers import InlineWorkers, LazyEvaluate
-from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.runfile.resolve import resolve
 
 PATTERN = "{label}_{speaker}_{index}.wav"
 
@@ -34,13 +32,6 @@ def run_file(folder: Path, **data: Any) -> Path:
     path = folder / "run.toml"
     path.write_text(tomli_w.dumps(content))
     return path
-
-
-def searched(run: ResolvedRun, path: Path) -> Archive:
-    archive = Archive(path, run.space, run.objectives, seed=0)
-    with archive:
-        run.search(archive, workers=InlineWorkers(LazyEvaluate(run.make_evaluate())))
-    return archive
 
 
 @pytest.mark.parametrize("options", [{}, {"coding": "rate"}, {"elements": "graded", "milliseconds": 300}])
@@ -78,10 +69,7 @@ def written_shd(folder: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "write"), [("fsdd", tones), ("shd", written_shd)])
 def test_the_run_files_that_ship_are_right(name: str, write: Any, tmp_path: Path) -> None:
-    data = write(tmp_path / "data")
-    done = evonas("run", ROOT / f"runs/{name}.toml", "--dry-run", "--set", f"data.path={data}")
-    assert done.exit_code == 0, done.output
-    assert "The run file is right" in " ".join(done.output.split())
+    assert_right(name, data=write(tmp_path / "data"))
 
 
 @pytest.mark.slow
@@ -91,10 +79,7 @@ def test_spoken_digits_are_learnt_by_recurrent_networks(tmp_path: Path) -> None:
         pytest.skip("EVONAS_DATA is not set: the folder with fsdd.h5")
     folder = tmp_path / "fsdd"
     folder.mkdir()
-    with h5py.File(Path(os.environ["EVONAS_DATA"]) / "fsdd.h5") as file:
-        begin, sound, names = file["off"][:], file["pcm"][:], file.attrs["speakers"]
-        for i, (digit, speaker, index) in enumerate(zip(file["digit"], file["speaker"], file["index"], strict=True)):
-            wavfile.write(folder / f"{digit}_{names[speaker]}_{index}.wav", 8000, sound[begin[i] : begin[i + 1]])
+    spoken_digits(Path(os.environ["EVONAS_DATA"]) / "fsdd.h5", folder)
     overrides = [f"data.path={folder}", "data.limit=1000", "search.evaluations=8", "ladder.epochs=[2, 6]"]
     run = resolve(ROOT / "runs/fsdd.toml", overrides=overrides)
     archive = searched(run, tmp_path / "archive.h5")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from other_values import another_value
 from recorded import recorded
 from unrolled import check_counts, unrolled
 
@@ -17,7 +18,6 @@ from evonas.chips.fit import check
 from evonas.chips.profile import load
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
-from evonas.variables import Choice, Integer
 from spaces.recurrent import LAYERS, operations, plan, space
 
 torch.set_num_threads(1)
@@ -56,15 +56,6 @@ def answers(genotype: Genotype):
     return logits.detach(), activity, network.operations["layer1/in"].linear.weight.grad
 
 
-def another_value(name: str, value, rng: np.random.Generator):
-    variable = space.variables[name]
-    if isinstance(variable, Choice):
-        return rng.choice([other for other in variable.values if other != value])
-    if isinstance(variable, Integer):
-        return rng.choice([other for other in range(variable.low, variable.high + 1) if other != value])
-    return max((variable.low, variable.high), key=lambda other: abs(other - value))
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_every_active_variable_changes_the_network(seed):
     rng = np.random.default_rng(seed)
@@ -72,7 +63,7 @@ def test_every_active_variable_changes_the_network(seed):
     logits, _, gradient = answers(genotype)
     assert bool(logits.any())
     for name, value in genotype.items():
-        other = space.canonical({**space.fill(genotype, rng), name: another_value(name, value, rng)})
+        other = space.canonical({**space.fill(genotype, rng), name: another_value(space.variables[name], value, rng)})
         assert other != genotype, name
         its_logits, _, its_gradient = answers(other)
         if name.startswith("surrogate"):

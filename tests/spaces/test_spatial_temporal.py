@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from other_values import another_value
 from recorded import recorded
 
 from evonas.architecture.trellis import READOUTS
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
-from evonas.variables import Choice, Integer
 from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
 
 torch.set_num_threads(1)
@@ -50,15 +50,6 @@ def answers(genotype: Genotype) -> tuple[torch.Tensor, Activity, torch.Tensor]:
     return logits.detach(), activity, network.operations["stem/conv"].conv.weight.grad
 
 
-def another_value(name: str, value, rng: np.random.Generator):
-    variable = space.variables[name]
-    if isinstance(variable, Choice):
-        return rng.choice([other for other in variable.values if other != value])
-    if isinstance(variable, Integer):
-        return rng.choice([other for other in range(variable.low, variable.high + 1) if other != value])
-    return max((variable.low, variable.high), key=lambda other: abs(other - value))
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_every_active_variable_changes_the_network_or_not_even_the_genotype(seed):
     rng = np.random.default_rng(seed)
@@ -66,7 +57,7 @@ def test_every_active_variable_changes_the_network_or_not_even_the_genotype(seed
     logits, activity, gradient = answers(genotype)
     assert bool(logits.any())
     for name, value in genotype.items():
-        other = space.canonical({**space.fill(genotype, rng), name: another_value(name, value, rng)})
+        other = space.canonical({**space.fill(genotype, rng), name: another_value(space.variables[name], value, rng)})
         if other == genotype:
             continue
         its_logits, its_activity, its_gradient = answers(other)
