@@ -1,52 +1,77 @@
-"""Settings of a differentiable search, and their form in the settings of its job."""
+"""Search jobs: the methods of searching that workers know, and the settings that each is told.
+
+A method is a row of `METHODS`, the settings of its jobs; the strategy that proposes them; and what does them on a
+worker, which `evonas.runfile.searchers` makes. Nothing else knows which methods there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
+from evonas.engine.effort import Effort
+from evonas.engine.gradient_search import GradientSearch
+from evonas.errors import EvonasError
+from evonas.objective import Objective
+from evonas.space import Space
 from evonas.variables import Scalar
 
-_CONTEXT = "context."
+METHOD = "method"
+"""Setting of a search job that names its method."""
+
+FIRST_METHOD = "gradients"
+"""Method of a search job that names none, as those of the first archives do: seeds are made of all settings."""
 
 
-@dataclass(frozen=True)
-class SearchSettings:
-    """Settings of one differentiable search.
-
-    Attributes:
-        price: Weight of the priced objective in its loss.
-        context: Sizes that are fixed within it, by name of the variable.
-        warm_up: First epochs, in which only weights are trained.
-        epochs: Epochs after these, in which weights and choices are trained in turns.
-        proposals: Networks that it proposes.
-        seed: Tells searches with equal settings apart.
-        target: Cost under the priced objective that it aims at, the middle of a gap of the front; None for none.
-    """
-
-    price: float
-    context: Mapping[str, Scalar]
-    warm_up: int
-    epochs: int
-    proposals: int
-    seed: int = 0
-    target: float | None = None
+class SearchSettings(Protocol):
+    """What a search job is told, by the method that it follows."""
 
     def to_job(self) -> dict[str, Scalar]:
-        """Return the settings of its job."""
-        plain = {name: value for name, value in vars(self).items() if name != "context" and value is not None}
-        return {**plain, **{_CONTEXT + name: size for name, size in self.context.items()}}
+        """Return the settings of its job, `METHOD` among them unless it is the first."""
 
-    @classmethod
-    def of(cls, settings: Mapping[str, Scalar]) -> SearchSettings:
-        """Return the settings that `to_job` put into those of a job."""
-        target = settings.get("target")
-        return cls(
-            price=float(settings["price"]),
-            context={name.removeprefix(_CONTEXT): size for name, size in settings.items() if name.startswith(_CONTEXT)},
-            warm_up=int(settings["warm_up"]),
-            epochs=int(settings["epochs"]),
-            proposals=int(settings["proposals"]),
-            seed=int(settings.get("seed", 0)),
-            target=None if target is None else float(target),
+    def effort(self, samples: int) -> Effort:
+        """Return what the job goes through, given the number of training samples."""
+
+
+@runtime_checkable
+class SearchingStrategy(Protocol):
+    """A strategy that proposes search jobs of a method."""
+
+    method: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Short name, stored with every row."""
+
+    @property
+    def objective(self) -> str | None:
+        """Name of the objective that its search jobs compute on their own, None where they need none."""
+
+    def faults(self, space: Space, objectives: Sequence[Objective] | None) -> list[str]:
+        """Return a sentence for each option that does not fit the space and the objectives of a run, where known."""
+
+
+METHODS: Mapping[str, Callable[[Mapping[str, Scalar]], SearchSettings]] = {
+    "gradients": GradientSearch.of,
+}
+"""Method to what reads the settings of its jobs."""
+
+
+def method_of(settings: Mapping[str, Scalar]) -> str:
+    """Return the method of a search job with these settings."""
+    return str(settings.get(METHOD, FIRST_METHOD))
+
+
+def search_settings(settings: Mapping[str, Scalar]) -> SearchSettings:
+    """Return what the settings of a search job say.
+
+    Raises:
+        EvonasError: If they name a method that there is not.
+    """
+    method = method_of(settings)
+    if method not in METHODS:
+        raise EvonasError(
+            f"There is no method {method!r} of searching, expected one of {', '.join(METHODS)}. Let the strategy set "
+            f"{METHOD!r} to one of these, or predict the costs of its jobs yourself."
         )
+    return METHODS[method](settings)

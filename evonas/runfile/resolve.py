@@ -28,7 +28,7 @@ from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.rejections import ChipConstraint, chip_constraint_of, rejected_by_run
 from evonas.runfile.schema import RunFile
 from evonas.runfile.space_section import Plan, plan_faults, plan_of, space_of, surrogate_faults
-from evonas.runfile.strategy_sections import PricedSearch, members_of, mixed, reference_rows_of, searches_of
+from evonas.runfile.strategy_sections import PlannedSearches, members_of, mixed, reference_rows_of, searches_of
 from evonas.runfile.toml_text import override, read_toml
 from evonas.runfile.workers_section import MakeEvaluator, evaluator_of, workers_faults, workers_notes, workers_of
 from evonas.space import Space
@@ -65,7 +65,7 @@ class ResolvedRun:
     space: Space
     objectives: tuple[Objective, ...]
     strategy: Strategy
-    searches: tuple[PricedSearch, ...]
+    searches: tuple[PlannedSearches, ...]
     ladder: Ladder
     data: HeldData
     training: Training
@@ -123,9 +123,12 @@ class ResolvedRun:
         )
 
     def _evaluator(self) -> Evaluate:
-        prices = {search.strategy: search.price for search in self.searches}
         return evaluator_of(
-            self.space, self.search_data, training=self.training, workers=self.file.workers, prices=prices
+            self.space,
+            self.search_data,
+            training=self.training,
+            workers=self.file.workers,
+            searches={search.strategy: search.told for search in self.searches},
         )
 
     def make_evaluate(self) -> MakeEvaluator:
@@ -136,7 +139,7 @@ class ResolvedRun:
             self.data,
             training=self.training,
             workers=self.file.workers,
-            priced={search.strategy: search.section for search in self.searches},
+            searches={search.strategy: search.told for search in self.searches},
         )
 
     def example(self) -> Genotype:
@@ -202,7 +205,7 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
     faults += [] if frames is None else frames.faults()
     faults += plan_faults(space, plan)
     faults += [] if file is None else workers_faults(file.workers)
-    searches: tuple[PricedSearch, ...] = ()
+    searches: tuple[PlannedSearches, ...] = ()
     if space is not None:
         are_known = file is not None and not objective_faults
         searches, search_faults = searches_of(

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evonas.engine.pareto import REFERENCE_ROWS
+from evonas.engine.search_job import SearchingStrategy
 from evonas.engine.view import Strategy
 from evonas.errors import OptionError, ProfileError
-from evonas.expected_counts import PriceFunction
 from evonas.objective import Objective
-from evonas.runfile.lookup import LookupFault, look_up
+from evonas.runfile.lookup import LookupFault
 from evonas.runfile.schema import ObjectiveSection, StrategySection
+from evonas.runfile.searchers import SearchesOf, price_of
 from evonas.runfile.section_options import make_named
 from evonas.space import Space
-from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.mixture import Mixture
 
 Members = Mapping[int, Strategy]
@@ -61,38 +61,37 @@ def reference_rows_of(members: Members) -> int:
 
 
 @dataclass(frozen=True)
-class PricedSearch:
-    """The search jobs of one strategy, and the objective whose expected value they add to the loss at a price.
+class PlannedSearches:
+    """The search jobs that one strategy of a run may propose.
 
     Attributes:
         index: Number of the section of the strategy.
         strategy: Its name.
-        objective: Name of the objective.
-        section: That of the objective.
-        price: The objective as a function of expected counts.
+        told: What a worker is told of them.
+        objective: Name of the objective that they compute on their own, None where they need none.
+        uncounted: What that leaves out of the objective.
     """
 
     index: int
     strategy: str
-    objective: str
-    section: ObjectiveSection
-    price: PriceFunction
+    told: SearchesOf
+    objective: str | None
+    uncounted: Sequence[str] = ()
 
     @property
     def notes(self) -> list[str]:
-        """A sentence if the price leaves out what the objective counts."""
-        uncounted = getattr(self.price, "uncounted", ())
-        if not uncounted:
+        """A sentence if the searches leave out what the objective counts."""
+        if not self.uncounted:
             return []
         return [
             f"strategies.{self.index}: the searches follow a simpler {self.objective}, which leaves out "
-            f"{' and '.join(uncounted)}; the networks that they find are measured in full."
+            f"{' and '.join(self.uncounted)}; the networks that they find are measured in full."
         ]
 
 
 def searches_of(
     members: Members, space: Space, *, objectives: Sequence[Objective] | None, sections: Sequence[ObjectiveSection]
-) -> tuple[tuple[PricedSearch, ...], list[str]]:
+) -> tuple[tuple[PlannedSearches, ...], list[str]]:
     """Return the search jobs that a run may have, and a sentence for each option that does not fit the run.
 
     Args:
@@ -101,32 +100,26 @@ def searches_of(
         objectives: What the run trades, None where one is wrong: nothing is then checked against them.
         sections: Their sections.
     """
-    searches: list[PricedSearch] = []
+    searches: list[PlannedSearches] = []
     faults: list[str] = []
     for index, member in members.items():
-        if not isinstance(member, Differentiable):
+        if not isinstance(member, SearchingStrategy):
             continue
         faults += [f"strategies.{index}.{fault}" for fault in member.faults(space, objectives)]
+        if member.objective is None:
+            searches.append(PlannedSearches(index, member.name, SearchesOf(member.method, None), None))
+            continue
         names = [objective.name for objective in objectives or ()]
         if member.objective not in names:
             continue
         section = sections[names.index(member.objective)]
         try:
-            searches.append(PricedSearch(index, member.name, member.objective, section, price_of(section)))
+            uncounted = getattr(price_of(section), "uncounted", ())
         except (LookupFault, ProfileError) as error:
             faults.append(
                 f"strategies.{index}.objective: {member.objective!r} has no price for a differentiable search: {error}"
             )
+            continue
+        told = SearchesOf(member.method, section)
+        searches.append(PlannedSearches(index, member.name, told, member.objective, uncounted))
     return tuple(searches), faults
-
-
-def price_of(section: ObjectiveSection) -> PriceFunction:
-    """Return an objective as a function of expected counts, which a differentiable search can follow.
-
-    Raises:
-        LookupFault: If the objective has no such function.
-        ProfileError: If its chip has no coefficients for it.
-    """
-    make = look_up(section.name, folder="objectives", attribute="expected")
-    price: PriceFunction = make(**section.options)
-    return price

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from evonas.data.dataset import SearchData
 from evonas.engine.attempt import Evaluate
 from evonas.engine.search import Workers
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError
-from evonas.expected_counts import PriceFunction
 from evonas.runfile.held_data import HeldData
-from evonas.runfile.schema import ObjectiveSection, RunFile, SearchSection, SpaceSection, WorkersSection
+from evonas.runfile.schema import RunFile, SearchSection, SpaceSection, WorkersSection
+from evonas.runfile.searchers import SearchesOf, SearchTools
 from evonas.runfile.space_section import space_of
-from evonas.runfile.strategy_sections import price_of
 from evonas.space import Space
 from evonas.training.process import keep_freed_memory, sees_gpu
 from evonas.training.training_settings import Training
@@ -85,7 +83,7 @@ def workers_of(
 
 
 def evaluator_of(
-    space: Space, data: SearchData, *, training: Training, workers: WorkersSection, prices: Mapping[str, PriceFunction]
+    space: Space, data: SearchData, *, training: Training, workers: WorkersSection, searches: Mapping[str, SearchesOf]
 ) -> Evaluate:
     """Return what trains and measures the networks of a run in this process, and does the search jobs of strategies.
 
@@ -94,7 +92,7 @@ def evaluator_of(
         data: Training and validation samples.
         training: How networks are trained.
         workers: Says on how many threads, and on which kind of device.
-        prices: What search jobs price, by name of the strategy.
+        searches: The search jobs of strategies, by their names.
     """
     from evonas.training.evaluator import JobEvaluator  # torch, which a command that evaluates nothing does without
     from evonas.training.trainer import TrainingEvaluator
@@ -102,12 +100,8 @@ def evaluator_of(
     device = "cuda" if workers.num_gpus else "cpu"
     threads = max(1, int(workers.num_cpus))
     evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
-    searchers = {}
-    if prices:
-        from evonas.training.bilevel_search import BilevelSearcher
-
-        make = partial(BilevelSearcher, space, data, training=training, threads=threads, device=device)
-        searchers = {name: make(price=price) for name, price in prices.items()}
+    tools = SearchTools(space, data, training, threads=threads, device=device)
+    searchers = {name: tools.searcher(told) for name, told in searches.items()}
     keep_freed_memory()  # this process does nothing else
     return JobEvaluator(evaluator, searchers=searchers)
 
@@ -122,7 +116,7 @@ class MakeEvaluator:
         data: Training and validation samples.
         training: How networks are trained.
         workers: What the worker has.
-        priced: The objectives that search jobs price, by name of the strategy.
+        searches: The search jobs of strategies, by their names.
     """
 
     search: SearchSection
@@ -130,7 +124,7 @@ class MakeEvaluator:
     data: HeldData
     training: Training
     workers: WorkersSection
-    priced: Mapping[str, ObjectiveSection]
+    searches: Mapping[str, SearchesOf]
 
     def __call__(self) -> Evaluate:
         """Return the evaluator.
@@ -142,7 +136,6 @@ class MakeEvaluator:
         if space is None:
             raise RunFileError(faults)
         data = self.data.get()
-        prices = {strategy: price_of(section) for strategy, section in self.priced.items()}
         return evaluator_of(
-            space.on(data.input_shape), data, training=self.training, workers=self.workers, prices=prices
+            space.on(data.input_shape), data, training=self.training, workers=self.workers, searches=self.searches
         )

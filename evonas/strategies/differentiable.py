@@ -6,15 +6,16 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from evonas.engine.evaluation import Outcome
+from evonas.engine.gradient_search import GradientSearch
 from evonas.engine.job import Job
 from evonas.engine.ladder import MOST_EPOCHS
 from evonas.engine.pareto import axes, front
-from evonas.engine.search_job import SearchSettings
+from evonas.engine.search_job import FIRST_METHOD
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError, SpaceError
 from evonas.genotype import Genotype
@@ -87,6 +88,8 @@ class Differentiable:
         ['name: the space has no `relax`, so that it cannot be searched by gradients; use another one']
     """
 
+    method: ClassVar[str] = FIRST_METHOD
+
     objective: str
     prices: Sequence[float] = (0.1, 3.0)
     contexts: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
@@ -144,13 +147,13 @@ class Differentiable:
         settings, parents = self._next_search(view, state, running)
         return Proposal(Genotype({}), self.name, kind="search", settings=settings.to_job(), parents=parents)
 
-    def _next_search(self, view: View, state: _State, running: Sequence[Job]) -> tuple[SearchSettings, tuple[int, ...]]:
+    def _next_search(self, view: View, state: _State, running: Sequence[Job]) -> tuple[GradientSearch, tuple[int, ...]]:
         """Return the settings of the next search, and the slots of the rows between which it aims."""
         rng = view.generator()
         prices = Prices(self.prices[0], self.prices[1], contexts=self._sizes(view.space))
         index = len(state.searches) + len(running)
         jobs = [*(row.job for row in state.searches), *running]
-        targets = [SearchSettings.of(job.settings).target for job in jobs]
+        targets = [GradientSearch.of(job.settings).target for job in jobs]
         gap = widest_gap(self._on_axis(view, _front(view)), [target for target in targets if target is not None])
         target: float | None = None
         parents: tuple[int, ...] = ()
@@ -161,7 +164,7 @@ class Differentiable:
         else:
             target, parents = gap
             aim = prices.between(target, self._landings(view, state), rng=rng)
-        settings = SearchSettings(
+        settings = GradientSearch(
             aim.price,
             aim.context,
             self.warm_up,
@@ -183,7 +186,7 @@ class Differentiable:
         for row in state.searches:
             found = self._on_axis(view, state.children.get(row.job.slot, []))
             if found:
-                settings = SearchSettings.of(row.job.settings)
+                settings = GradientSearch.of(row.job.settings)
                 aim = Aim(settings.price, settings.context)
                 landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
         return landings

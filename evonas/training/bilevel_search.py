@@ -18,8 +18,8 @@ from torch import Tensor
 from evonas.data.dataset import SearchData
 from evonas.data.samples import Samples
 from evonas.engine.evaluation import Result
+from evonas.engine.gradient_search import GradientSearch
 from evonas.engine.job import Job
-from evonas.engine.search_job import SearchSettings
 from evonas.errors import EvonasError, SpaceError
 from evonas.expected_counts import PriceFunction, total_spikes
 from evonas.genotype import Genotype
@@ -76,7 +76,7 @@ class BilevelSearcher:
             TrainingDivergedError: If a loss is no longer a finite number.
             EvonasError: If the settings do not fit the space or the data.
         """
-        given = SearchSettings.of(job.settings)
+        given = GradientSearch.of(job.settings)
         relaxation = Relaxation(
             warm_up=given.warm_up,
             epochs=given.epochs,

@@ -8,29 +8,23 @@ import numpy as np
 
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Cost
-from evonas.engine.search_job import SearchSettings
-from evonas.engine.training_log import TWO_PATHS
+from evonas.engine.search_job import search_settings
 from evonas.engine.view import Proposal
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
 from evonas.space import Space
-from evonas.training.training_settings import Relaxation
 from evonas.variables import Scalar
 
 DRAWN = 16
 """Networks whose mean cost stands for that of the networks that a search draws."""
-
-WEIGHTS_PART = Relaxation.weights_part
-"""Part of the training samples that goes through one epoch of a search, once for weights and once for choices."""
 
 
 class TrainingCost:
     """Predicts costs: `predict(proposal, epochs)` returns a `Cost`.
 
     A sample-step is one time step of one sample that goes through a training step, forward and backward. A network
-    costs `training samples x epochs x time steps` of them, and its dense multiply-accumulates for each sample. Each
-    step of a search costs what networks of its sizes cost that are drawn at random: one for the weights, `TWO_PATHS`
-    for the choices. Searches of surrogate gradients are left out.
+    costs `training samples x epochs x time steps` of them, and its dense multiply-accumulates for each sample. A search
+    job costs what its `Effort` costs networks of its sizes that are drawn at random.
 
     Args:
         space: What is searched.
@@ -44,13 +38,15 @@ class TrainingCost:
         self._frames = data.frames
 
     def __call__(self, proposal: Proposal, epochs: int) -> Cost:
-        """Return the predicted cost of a job; `epochs` are those of an `evaluate` job."""
+        """Return the predicted cost of a job; `epochs` are those of an `evaluate` job.
+
+        Raises:
+            EvonasError: If a search job follows a method that there is not.
+        """
         if proposal.kind == "evaluate":
             return self._of_network(proposal.genotype, samples=self._samples * epochs)
-        search = SearchSettings.of(proposal.settings)
-        steps = search.warm_up + (1 + TWO_PATHS) * search.epochs
-        samples = self._samples * WEIGHTS_PART * steps
-        drawn = [self._of_network(genotype, samples=samples) for genotype in self._networks(search.context)]
+        effort = search_settings(proposal.settings).effort(self._samples)
+        drawn = [self._of_network(one, samples=effort.samples) for one in self._networks(effort.sizes)]
         return Cost(
             sum(cost.operations for cost in drawn) / len(drawn), sum(cost.sample_steps for cost in drawn) / len(drawn)
         )
@@ -61,10 +57,10 @@ class TrainingCost:
             return Cost(sample_steps, sample_steps)
         return Cost(self._space.operations(genotype, self._shape, self._outputs) * samples, sample_steps)
 
-    def _networks(self, context: Mapping[str, Scalar]) -> list[Genotype]:
+    def _networks(self, sizes: Mapping[str, Scalar]) -> list[Genotype]:
         """Return random networks of these sizes, always the same."""
         rng = np.random.default_rng(0)
-        given = {**context, **self._steps()}
+        given = {**sizes, **self._steps()}
         return [self._space.sample(rng, given=given) for _ in range(DRAWN)]
 
     def _steps(self) -> dict[str, Scalar]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from evonas.engine.gradient_search import WEIGHTS_PART
 from evonas.engine.ladder import MOST_EPOCHS
 from evonas.options import Flag, Number, OneOf, OptionRule, OrNone, Whole, settle
 
@@ -124,7 +125,7 @@ class Relaxation:
     logit_rate: float = 0.1
     constant_rate: float = 0.03
     batch_size: int = 32
-    weights_part: float = 0.5
+    weights_part: float = WEIGHTS_PART
     proposals: int = 1
 
     def __post_init__(self) -> None:

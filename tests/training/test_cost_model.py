@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from evonas.data.dataset import Samples, SearchData
+from evonas.engine.gradient_search import WEIGHTS_PART
+from evonas.engine.training_log import TWO_PATHS
 from evonas.engine.view import Proposal
 from evonas.genotype import Genotype
 from evonas.space import Space
 from evonas.tasks.classification import Classification
-from evonas.training.cost_model import TWO_PATHS, WEIGHTS_PART, TrainingCost
+from evonas.training.cost_model import TrainingCost
 from evonas.training.training_settings import Relaxation
 from evonas.variables import Choice, Integer
 

@@ -1,0 +1,96 @@
+"""The searchers of a run: what does the search jobs of each strategy on a worker, by their method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evonas.data.dataset import SearchData
+from evonas.errors import EvonasError
+from evonas.expected_counts import PriceFunction
+from evonas.runfile.lookup import look_up
+from evonas.runfile.schema import ObjectiveSection
+from evonas.space import Space
+from evonas.training.training_settings import Training
+
+if TYPE_CHECKING:
+    from evonas.training.evaluator import Searcher
+
+
+@dataclass(frozen=True)
+class SearchesOf:
+    """The search jobs of a strategy, as a worker is told of them: plain values.
+
+    Attributes:
+        method: Method that they follow.
+        objective: Section of the objective that they compute on their own, None where they need none.
+    """
+
+    method: str
+    objective: ObjectiveSection | None
+
+
+@dataclass(frozen=True)
+class SearchTools:
+    """What a worker has for search jobs.
+
+    Attributes:
+        space: The space that is searched.
+        data: Training samples.
+        training: How networks are trained.
+        threads: Threads of torch.
+        device: Where to compute.
+    """
+
+    space: Space
+    data: SearchData
+    training: Training
+    threads: int
+    device: str
+
+    def searcher(self, searches: SearchesOf) -> Searcher:
+        """Return what does the search jobs of a strategy.
+
+        Raises:
+            LookupFault: If they need what the objective does not define.
+            ProfileError: If the chip of the objective has no coefficients for it.
+            EvonasError: If nothing here does jobs of this method.
+        """
+        if searches.method not in _SEARCHERS:
+            raise EvonasError(
+                f"No worker does search jobs of the method {searches.method!r}, expected one of {', '.join(_SEARCHERS)}"
+            )
+        return _SEARCHERS[searches.method](self, searches.objective)
+
+
+def price_of(section: ObjectiveSection) -> PriceFunction:
+    """Return an objective as a function of expected counts, which a differentiable search can follow.
+
+    Raises:
+        LookupFault: If the objective has no such function.
+        ProfileError: If its chip has no coefficients for it.
+    """
+    make = look_up(section.name, folder="objectives", attribute="expected")
+    price: PriceFunction = make(**section.options)
+    return price
+
+
+def _by_gradients(tools: SearchTools, objective: ObjectiveSection | None) -> Searcher:
+    from evonas.training.bilevel_search import BilevelSearcher
+
+    assert objective is not None
+    return BilevelSearcher(
+        tools.space,
+        tools.data,
+        price=price_of(objective),
+        training=tools.training,
+        threads=tools.threads,
+        device=tools.device,
+    )
+
+
+_SEARCHERS: Mapping[str, Callable[[SearchTools, ObjectiveSection | None], Searcher]] = {
+    "gradients": _by_gradients,
+}
+"""Method to what makes its searcher: a row for each of `evonas.engine.search_job.METHODS`."""
