@@ -31,6 +31,7 @@ from evonas.variables import Choice, Integer, Scalar, Variable
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
+    from evonas.snn.relaxed.mixture import NetworkMixture
     from evonas.snn.relaxed.space import RelaxedSpace
 
 Values = Mapping[str, Scalar]
@@ -53,7 +54,9 @@ def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network
     return Network(plan(genotype, input_shape, classes))
 
 
-def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedSpace:
+def relax(
+    context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None
+) -> RelaxedSpace[NetworkMixture]:
     """Return all networks of the sizes in `context` as one, which the differentiable search can train.
 
     Args:

@@ -25,7 +25,7 @@ from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.network import RelaxedNetwork
 from evonas.snn.relaxed.path_distribution import choosing, most_likely
 from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
-from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
@@ -44,7 +44,7 @@ _WISHES: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width"
 Values = Mapping[str, Scalar]
 
 
-def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedSpace:
+def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedTrellis:
     """Return all networks of the space that have these sizes, as one.
 
     Args:
@@ -68,7 +68,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(sizes, input_shape=input_shape, classes=classes), surrogate=surrogate)
-    return RelaxedSpace(
+    return RelaxedTrellis(
         network=network,
         bounds=Bounds(
             tuple(_bounds(space, *(f"stage{stage}.{name}" for stage in range(LEVELS))) for name in STAGE_CONSTANTS),

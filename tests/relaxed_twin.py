@@ -14,7 +14,7 @@ from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing, most_likely
 from evonas.snn.relaxed.plan import cell_name, edge_name
-from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.variables import Scalar
 from spaces.spatial_temporal_relaxed import STAGE_CONSTANTS, likeliest_cell
 
@@ -26,13 +26,13 @@ def branches_of(genotype: Values) -> dict[str, str]:
     return branches(cell_of(genotype), levels_of(genotype))
 
 
-def take_weights(relaxed: RelaxedSpace, genotype: Values, network: nn.Module) -> None:
+def take_weights(relaxed: RelaxedTrellis, genotype: Values, network: nn.Module) -> None:
     """Copy the weights of the network of a genotype into its branches."""
     for own, branch in branches_of(genotype).items():
         relaxed.network.operations[branch].load_state_dict(network.operations[own].state_dict())  # type: ignore[index, union-attr]
 
 
-def one_hot(relaxed: RelaxedSpace, genotype: Values) -> NetworkMixture:
+def one_hot(relaxed: RelaxedTrellis, genotype: Values) -> NetworkMixture:
     """Return the mixture that is the network of `genotype` alone: probabilities 0 and 1, its constants as they are.
 
     What is inactive in the genotype gets the first option, or a constant of 1.
@@ -114,7 +114,7 @@ def order_of(mixture: NetworkMixture) -> tuple[int, ...]:
     return numbered(reading_the_last(likeliest_cell(mixture)))[1]
 
 
-def weights_of(relaxed: RelaxedSpace, mixture: NetworkMixture) -> dict[str, Tensor]:
+def weights_of(relaxed: RelaxedTrellis, mixture: NetworkMixture) -> dict[str, Tensor]:
     """Return the weights of the network of `discretise(mixture)`, named as there."""
     order = order_of(mixture)
     names = branches(reading_the_last(likeliest_cell(mixture)), most_likely(mixture.moves, levels=LEVELS), order=order)

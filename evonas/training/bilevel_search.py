@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
@@ -23,8 +24,7 @@ from evonas.engine.job import Job
 from evonas.errors import EvonasError, SpaceError
 from evonas.expected_counts import PriceFunction, total_spikes
 from evonas.genotype import Genotype
-from evonas.snn.relaxed.mixture import NetworkMixture
-from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.snn.relaxed.space import M, RelaxedSpace
 from evonas.space import Space
 from evonas.task import Task
 from evonas.training.bilevel_step import BilevelSteps
@@ -166,7 +166,7 @@ def differentiable_search(
     if not 0 <= price < math.inf:
         raise EvonasError(f"The price of a differentiable search must be 0 or more, got {price}.")
     with seeded(seed, device=device):
-        relaxed: RelaxedSpace = space.relax(context, data.input_shape, data.task.outputs)
+        relaxed: RelaxedSpace[Any] = space.relax(context, data.input_shape, data.task.outputs)
         return _Search(
             space,
             relaxed,
@@ -182,13 +182,13 @@ def differentiable_search(
         ).run()
 
 
-class _Search:
+class _Search(Generic[M]):
     """One search: which samples train what, epoch by epoch, and what is decoded in the end."""
 
     def __init__(
         self,
         space: Space,
-        relaxed: RelaxedSpace,
+        relaxed: RelaxedSpace[M],
         samples: Samples,
         *,
         task: Task,
@@ -246,7 +246,7 @@ class _Search:
             )
         return tuple(found)
 
-    def _decoded(self, mixture: NetworkMixture) -> Genotype | None:
+    def _decoded(self, mixture: M) -> Genotype | None:
         """Return the network of a mixture, None where it lies outside what the space was narrowed to."""
         try:
             genotype = self.relaxed.discretise(mixture)

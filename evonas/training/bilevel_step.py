@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,8 @@ from evonas.data.samples import Samples
 from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction
-from evonas.snn.relaxed.expected_counter import ExpectedCounter, is_multiplying_priced
-from evonas.snn.relaxed.logits import Logits
-from evonas.snn.relaxed.mixture import NetworkMixture
-from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.snn.relaxed.expected_counter import is_multiplying_priced
+from evonas.snn.relaxed.space import M, MixtureLogits, RelaxedSpace
 from evonas.task import Task
 from evonas.training.batches import Batches
 from evonas.training.optimizer import optimizer_of, parameter_groups
@@ -25,7 +24,7 @@ REFERENCE_NETWORKS = 8
 """Networks that are drawn for the reference of the price."""
 
 
-class BilevelSteps:
+class BilevelSteps(Generic[M]):
     """A relaxed network in training and its logits, which are trained apart, each with an optimiser of its own.
 
     Args:
@@ -47,7 +46,7 @@ class BilevelSteps:
 
     def __init__(
         self,
-        relaxed: RelaxedSpace,
+        relaxed: RelaxedSpace[M],
         samples: Samples,
         *,
         task: Task,
@@ -66,15 +65,16 @@ class BilevelSteps:
         self._price, self._objective, self._reference = price, objective, 1.0
         self._samples, self._task = Batches(samples, device), task
         self._seed, self._batches = generator.initial_seed(), 0
-        self._network = relaxed.network.to(device).train()
+        self._network = relaxed.network
+        module = cast(nn.Module, self._network).to(device).train()
         self._surrogates = None if search_surrogates is None else search_surrogates(self._network)
         self._steps = 0
         self._sample_steps = 0.0
-        self.logits: Logits = relaxed.logits(generator=generator)
+        self.logits: MixtureLogits[M] = relaxed.logits(generator=generator)
         if not is_multiplying_priced(objective):
             self.logits.leave_out("analog")
-        self._counter = ExpectedCounter(relaxed.network.plan)
-        self._weights_optimizer = optimizer_of(parameter_groups(self._network), training)
+        self._counter = relaxed.network.counter()
+        self._weights_optimizer = optimizer_of(parameter_groups(module), training)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._weights_optimizer, weight_steps)
         groups = [
             {"params": self.logits.choices, "lr": relaxation.logit_rate},
@@ -155,7 +155,7 @@ class BilevelSteps:
         self._count(TWO_PATHS * len(index), mixture)
         return loss.item(), objective.item()
 
-    def _mixture_for_weights(self, temperature: float) -> NetworkMixture:
+    def _mixture_for_weights(self, temperature: float) -> M:
         if self._relaxation.paths == "all":
             return self.logits.mixture(temperature=temperature).detached()
         return self.logits.network(temperature=temperature, generator=self._generator)
@@ -177,10 +177,10 @@ class BilevelSteps:
         """Return the inputs of a batch, a new one unless its number is given, for the longest networks."""
         if batch is None:
             batch = self._batches = self._batches + 1
-        steps = self._network.plan.plan.time_steps
+        steps = self._network.most_time_steps
         return self._samples.inputs(index, time_steps=steps, seed=(self._seed, batch))
 
-    def _count(self, samples: float, mixture: NetworkMixture) -> None:
+    def _count(self, samples: float, mixture: M) -> None:
         self._sample_steps += samples * self._network.time_steps(mixture)
 
 

@@ -54,6 +54,15 @@ class RelaxedNetwork(nn.Module):
         """Give the surrogate gradient of a stage this width."""
         self._surrogates[int(stage)] = replace(self._surrogates[int(stage)], width=width)
 
+    @property
+    def most_time_steps(self) -> int:
+        """Time steps of the longest network: as many as inputs are made for."""
+        return self.plan.plan.time_steps
+
+    def counter(self) -> ExpectedCounter:
+        """Return a counter of what this network does, to hand to `forward`."""
+        return ExpectedCounter(self.plan)
+
     def time_steps(self, mixture: NetworkMixture) -> int:
         """Return the largest number of time steps with probability above 0, for which the network runs."""
         options = zip(self.plan.sizes.time_steps, mixture.time_steps.tolist(), strict=True)
@@ -74,7 +83,7 @@ class RelaxedNetwork(nn.Module):
         longest = self.time_steps(mixture)
         data = data[:longest]
         check_data(data, input_shape=self.plan.plan.input_shape, time_steps=longest)
-        values = factors(mixture, sizes)
+        values = factors(mixture, self.plan)
         run = _Run(self, mixture, self._weights.of(values, data.device), longest, counter)
         if counter is not None:
             run.presences = self._presences.of(values, data.device).values

@@ -60,6 +60,7 @@ class RelaxedPlan:
         weight: Connection to the factors of the weight of its current.
         presence: Connection or population to the factors of the probability that a network of the mixture has it.
         stage: Population to its stage; the readout has none.
+        direct: The sides of cells, such as `"cell2@1/s1"`, that are read without an adapter where the level stays.
     """
 
     sizes: FixedSizes
@@ -67,6 +68,7 @@ class RelaxedPlan:
     weight: Mapping[str, Factors]
     presence: Mapping[str, Factors]
     stage: Mapping[str, int]
+    direct: frozenset[str]
 
 
 def cell_name(layer: int, level: int) -> str:
@@ -88,6 +90,7 @@ class _Builder:
     weight: dict[str, Factors] = field(default_factory=dict)
     presence: dict[str, Factors] = field(default_factory=dict)
     stage: dict[str, int] = field(default_factory=dict)
+    direct: set[str] = field(default_factory=set)
 
     def add(self, name: str, incoming: Sequence[Incoming], *, stage: int, presence: Factors) -> None:
         self.draft.add(name, _NOMINAL, incoming=incoming)
@@ -123,7 +126,7 @@ def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int
     builder.draft.add("readout", Dynamics("readout"), incoming=last)
     builder.presence["readout"] = ()
     plan = _as_of_spikes(builder.draft.finish())
-    return RelaxedPlan(sizes, plan, builder.weight, builder.presence, builder.stage)
+    return RelaxedPlan(sizes, plan, builder.weight, builder.presence, builder.stage, frozenset(builder.direct))
 
 
 def _as_of_spikes(plan: Plan) -> Plan:
@@ -190,6 +193,7 @@ def _add_side(
         if needs_adapter(builder.draft.shape(given.sources)[0], stride=given.stride, channels=channels):
             adapters.append((before, adapter(given, name=f"{name}/conv@{before}", channels=channels)))
         else:
+            builder.direct.add(name)
             ways.append((False, given.sources, (f"{name}/direct",) if layer > back else ()))
     if adapters:
         is_certain = layer <= back  # from the stem, and from nowhere else
@@ -202,8 +206,9 @@ def _add_side(
     return ways
 
 
-def factors(mixture: NetworkMixture, sizes: FixedSizes) -> dict[str, Tensor]:
-    """Return the value of every factor named in the relaxed plan of these sizes."""
+def factors(mixture: NetworkMixture, plan: RelaxedPlan) -> dict[str, Tensor]:
+    """Return the value of every factor named in a relaxed plan."""
+    sizes = plan.sizes
     values: dict[str, Tensor] = {}
     unused = {side: mixture.kinds.new_ones(()) for side in SIDES}
     for node, probabilities in enumerate(mixture.edges):
@@ -218,20 +223,21 @@ def factors(mixture: NetworkMixture, sizes: FixedSizes) -> dict[str, Tensor]:
         values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
         for side, back in SIDES.items():
             if layer > back:  # nearer to the stem there is only one way to read it
-                values.update(_of_side(path.before(layer, back=back), f"cell{layer}@", side, sizes))
+                values.update(_of_side(path.before(layer, back=back), layer, side, plan))
     return values
 
 
-def _of_side(before: Tensor, start: str, side: str, sizes: FixedSizes) -> dict[str, Tensor]:
+def _of_side(before: Tensor, layer: int, side: str, plan: RelaxedPlan) -> dict[str, Tensor]:
     """Return the factors of a side of a layer's cells, from the `(levels before, levels)` probabilities."""
-    is_adapted = needs_adapter(sizes.nodes * sizes.channels, stride=1, channels=sizes.channels)  # alike at all levels
-    same = torch.zeros_like(before.diagonal()) if is_adapted else before.diagonal()
+    levels = range(plan.sizes.levels)
+    names = [f"{cell_name(layer, level)}/{side}" for level in levels]
+    is_direct = torch.tensor([name in plan.direct for name in names])
+    same = torch.where(is_direct, before.diagonal(), 0.0)
     other = before - torch.diag(same)
     adapted = other.sum(0)
     via = other / torch.where(adapted > 0, adapted, torch.ones_like(adapted))
     values: dict[str, Tensor] = {}
-    for level in range(sizes.levels):
-        name = f"{start}{level}/{side}"
+    for level, name in enumerate(names):
         values[f"{name}/direct"], values[f"{name}/adapted"] = same[level], adapted[level]
-        values.update({f"{name}/via{source}": via[source, level] for source in range(sizes.levels)})
+        values.update({f"{name}/via{source}": via[source, level] for source in levels})
     return values

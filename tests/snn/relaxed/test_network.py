@@ -21,7 +21,7 @@ from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
-from evonas.snn.relaxed.space import RelaxedSpace
+from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.variables import Scalar
 from spaces.spatial_temporal import LEVELS, space
 from spaces.spatial_temporal_relaxed import likeliest_cell
@@ -35,7 +35,7 @@ def genotypes(count: int, *, seed: int, **fixed: Scalar) -> list[Genotype]:
     return [space.canonical({**space.fill({}, rng), "channels": 4, **fixed}) for _ in range(count)]
 
 
-def relaxed_for(genotype: Genotype, shape: tuple[int, ...] = SHAPE) -> RelaxedSpace:
+def relaxed_for(genotype: Genotype, shape: tuple[int, ...] = SHAPE) -> RelaxedTrellis:
     return space.relax({name: genotype[name] for name in SIZES if name in genotype}, shape, CLASSES)
 
 
@@ -78,7 +78,7 @@ class Listener:
         pass
 
 
-def populations(relaxed: RelaxedSpace, genotype: Genotype, network: torch.nn.Module) -> dict[str, str]:
+def populations(relaxed: RelaxedTrellis, genotype: Genotype, network: torch.nn.Module) -> dict[str, str]:
     """Each population of the network, and the one of the relaxed network that has the same connections."""
     target = {edge.name: edge.target for edge in relaxed.network.plan.plan.connections}
     branch = branches_of(genotype)
@@ -155,7 +155,7 @@ def test_the_counts_of_one_network_are_those_of_its_activity(seed):
     assert counts.time_steps.item() == activity.time_steps
 
 
-def heard(relaxed: RelaxedSpace) -> list[str]:
+def heard(relaxed: RelaxedTrellis) -> list[str]:
     """Return a list to which each operation adds its name whenever it computes."""
     called: list[str] = []
     for name, operation in relaxed.network.operations.items():
