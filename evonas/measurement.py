@@ -63,11 +63,11 @@ class Connection:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
-        operation: `"conv"`, `"dense"`, `"linear"`, `"flat_linear"`, `"pool"`, `"max_pool"` or `"skip"`.
+        operation: `"conv"`, `"dense"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
-        kernel: Side of the kernel; 1 for `dense`, `linear`, `flat_linear` and `skip`.
+        kernel: Side of the kernel; 1 for `dense`, `linear`, `flat_linear`, `vote` and `skip`.
         stride: Stride of the kernel.
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evonas.architecture.plan import Plan
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Plan
 from evonas.data import digits
 from evonas.snn.network import Network
 from evonas.space import Space
@@ -54,6 +56,20 @@ def drawn(
             torch.manual_seed(found)
             yield settled(space.build(genotype, shape, classes), data, seed=found)
             found += 1
+
+
+def voting(head: str) -> Network:
+    """Return a network on the digits whose answers are votes of 3: of `"neurons"`, or of the weights of a layer."""
+    draft = Draft((1, 8, 8), time_steps=5)
+    neurons = Dynamics("lif_box", tau_mem_ms=2.0, v_th=0.3)
+    draft.add("first", neurons, incoming=[Incoming("first/in", (INPUT,), "conv", channels=4, kernel=3)])
+    answer = Incoming("readout/out", ("first",), head, channels=10, votes=3)
+    if head == "neurons":
+        draft.add("voters", neurons, incoming=[Incoming("voters/in", ("first",), "dense", channels=30)])
+        answer = Incoming("readout/vote", ("voters",), "vote", channels=10)
+    draft.add("readout", Dynamics("readout"), incoming=[answer])
+    torch.manual_seed(0)
+    return Network(draft.finish())
 
 
 def says_nir(plan: Plan) -> bool:

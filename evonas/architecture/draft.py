@@ -37,16 +37,19 @@ class Incoming:
         sources: Populations (or `"input"`) whose outputs are concatenated.
         operation: One of `OPERATIONS`. `"max_pool"` goes into relays alone: a chip adds up what arrives at a neuron,
             so that the largest needs units of its own.
-        channels: Output channels of `conv` and `dense` (classes of `linear` and `flat_linear`); the others keep the
-            number.
+        channels: Output channels of `conv` and `dense` (classes of `linear`, `flat_linear` and `vote`, which takes the
+            mean of as many groups of channels side by side); the others keep the number.
         kernel: Side of the kernel; odd, or for `max_pool` equal to the stride: the windows then lie side by side from
             the first pixel on, the last ones cut off by the border.
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
-        gain: Factor of the current of `conv` and `dense` before training: its norm has it, and it is trained. None is
+        gain: Factor of the current, of `conv` and `dense` before training: their norm has it and is trained. None is
             one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with any time
-            constants begin of order one, as thresholds are; 1 where they do not spike.
+            constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is not
+            trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, and `max_pool` has none.
+        votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`: a vote
+            among outputs without neurons. Behind neurons it is the operation `vote`.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Incoming:
     depthwise: bool = False
     delay: int = 0
     gain: float | None = None
+    votes: int = 1
 
 
 class Draft:
@@ -188,6 +192,7 @@ class Draft:
                 f"time steps, after which nothing arrives, got {edge.delay}."
             )
         in_shape = self.shape(edge.sources)
+        _check_numbers(edge, in_shape)
         channels, height, width = in_shape
         padding = 0 if is_tiled else edge.kernel // 2  # either way each stride begins one more position
         out_shape = (edge.channels or channels, math.ceil(height / edge.stride), math.ceil(width / edge.stride))
@@ -203,23 +208,22 @@ class Draft:
             kernel=edge.kernel,
             stride=edge.stride,
             padding=padding,
-            groups=channels if is_channelwise else 1,
+            groups=edge.channels if edge.operation == "vote" else channels if is_channelwise else 1,
             static=False,  # follows from the whole graph: see `finish`
             gain=self._gain(edge, dynamics, in_shape=in_shape),
             delay=edge.delay,
+            votes=edge.votes,
         )
 
     def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
-        if edge.operation == "flat_linear":
-            return READOUT_GAIN / math.sqrt(in_shape[1] * in_shape[2])
-        if edge.operation == "linear":
-            return READOUT_GAIN
-        is_normalised = edge.operation in ("conv", "dense")
-        if is_normalised and edge.gain is not None:
+        if edge.gain is not None:
             return edge.gain
+        if edge.operation in ("linear", "flat_linear", "vote"):
+            positions = in_shape[1] * in_shape[2] if edge.operation == "flat_linear" else 1
+            return READOUT_GAIN / math.sqrt(positions)
         if not target.is_spiking or edge.operation == "max_pool":
             return 1.0
-        if is_normalised:
+        if edge.operation in ("conv", "dense"):
             return 1 / target.deviation(self.time_steps)
         in_threshold_currents = POOL_GAIN if edge.operation == "pool" else SKIP_GAIN
         return in_threshold_currents * target.threshold_current
@@ -237,6 +241,27 @@ class Draft:
             else:
                 classes.add(self._populations[name].element)
         return next(element for element in ("real", "graded", "binary") if element in classes)
+
+
+def _check_numbers(edge: Incoming, in_shape: Shape) -> None:
+    """Check that an operation can have the votes and the gain that it is given; raise `SpaceError` otherwise."""
+    if edge.gain is not None and edge.operation == "max_pool":
+        raise SpaceError(f"The max_pool {edge.name!r} hands on what is largest, got gain {edge.gain}. Leave it out.")
+    has_rows = edge.operation in ("linear", "flat_linear")
+    if edge.votes < 1 or (edge.votes > 1 and not has_rows):
+        raise SpaceError(
+            f"The votes of the connection {edge.name!r} must be 1 or more, and 1 unless it is linear or flat_linear, "
+            f"got {edge.votes} of {edge.operation!r}. The vote of neurons is the operation 'vote'."
+        )
+    if edge.operation != "vote":
+        return
+    channels, height, width = in_shape
+    if len(edge.sources) != 1 or height * width != 1 or edge.channels < 1 or channels % edge.channels:
+        raise SpaceError(
+            f"The vote {edge.name!r} must read one source with one position and as many channels for each class, got "
+            f"{len(edge.sources)} of {channels} x {height} x {width} for {edge.channels} classes. Connect it to a "
+            "dense layer with a multiple of the classes as channels."
+        )
 
 
 def _checked(population: PlannedPopulation) -> PlannedPopulation:

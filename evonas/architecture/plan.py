@@ -15,9 +15,9 @@ from evonas.measurement import Connection, Population, Shape, is_linear
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "dense", "linear", "flat_linear", "pool", "max_pool", "skip")
-"""What a connection can do: convolve or connect all (and normalise), sum over space into classes, average, take the
-largest, or hand on."""
+OPERATIONS = ("conv", "dense", "linear", "flat_linear", "vote", "pool", "max_pool", "skip")
+"""What a connection can do: convolve or connect all (and normalise), sum over space into classes, average groups of
+channels, average over space, take the largest, or hand on."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class PlannedConnection:
         sources: Populations (or `"input"`) whose outputs are concatenated.
         target: The population that receives the current.
         operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm;
-            `"linear"` (on the mean over space), `"flat_linear"` (on all positions), `"pool"`, `"max_pool"` or
-            `"skip"`.
+            `"linear"` (on the mean over space), `"flat_linear"` (on all positions), `"vote"` (the mean of each group of
+            channels), `"pool"`, `"max_pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -39,9 +39,11 @@ class PlannedConnection:
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
-        gain: Constant factor of the current of `pool`, `skip`, `linear` and `flat_linear`; that of `conv` and
+        gain: Constant factor of the current of `pool`, `skip`, `vote`, `linear` and `flat_linear`; that of `conv` and
             `dense` is trained, and this is where it begins.
         delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
+        votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`. What is
+            stored and computed in the end is their mean.
     """
 
     name: str
@@ -58,6 +60,7 @@ class PlannedConnection:
     static: bool
     gain: float
     delay: int = 0
+    votes: int = 1
 
     @property
     def is_linear(self) -> bool:

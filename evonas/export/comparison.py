@@ -224,4 +224,7 @@ def _set_weights(
         found.gain = float(weight.flat[0])
     elif edge.operation in ("linear", "flat_linear"):
         positions = edge.in_shape[1] * edge.in_shape[2] if edge.operation == "linear" else 1
-        found.linear.weight.copy_(torch.from_numpy(weight * positions / edge.gain))
+        rows = torch.from_numpy(weight * positions / edge.gain)
+        found.linear.weight.copy_(rows.repeat_interleave(edge.votes, dim=0))
+    elif edge.operation == "vote":
+        found.gain = float(weight.flat[0]) * edge.in_shape[0] / edge.out_shape[0]

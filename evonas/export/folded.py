@@ -214,9 +214,12 @@ def whole_weights(
         return "dense", _array(found.linear.weight) * gain[:, None], bias, 1
     if edge.operation == "linear":
         positions = edge.in_shape[1] * edge.in_shape[2]
-        return "mean", _array(found.linear.weight) * edge.gain / positions, np.zeros(channels), 1
+        return "mean", _array(found.weight) * edge.gain / positions, np.zeros(channels), 1
     if edge.operation == "flat_linear":
-        return "dense", _array(found.linear.weight) * edge.gain, np.zeros(channels), 1
+        return "dense", _array(found.weight) * edge.gain, np.zeros(channels), 1
+    if edge.operation == "vote":
+        each = edge.in_shape[0] // channels
+        return "conv", np.full((channels, each, 1, 1), edge.gain / each), np.zeros(channels), channels
     if is_or_of_spikes(edge):
         return "conv", np.ones((channels, 1, edge.kernel, edge.kernel)), np.zeros(channels), channels
     raise EvonasError(

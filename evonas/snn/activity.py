@@ -127,7 +127,7 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
 
     Args:
         planned: The connection.
-        weight: Its weights; with None (`pool`, `max_pool`, `skip`) the whole kernel counts.
+        weight: Its weights; with None (`vote`, `pool`, `max_pool`, `skip`) the whole kernel counts.
     """
     channels, height, width = planned.in_shape
     if planned.is_linear:

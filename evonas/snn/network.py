@@ -103,10 +103,11 @@ class Network(nn.Module):
                 updates = None if recorder is None else recorder.updates(first.name, device=current.device)
                 outputs = [self.neurons[first.name](current, updates=updates)]
             for population, output in zip(part, outputs, strict=True):
-                images[(population.name,)] = output.flatten(0, 1)
+                maps = output.reshape(*output.shape[:2], *population.shape)  # of linear layers they have no positions
+                images[(population.name,)] = maps.flatten(0, 1)
                 if recorder is not None:
-                    recorder.see(population.name, output)
-        return outputs[-1]
+                    recorder.see(population.name, maps)
+        return outputs[-1].flatten(2)
 
     def _current(self, edge: PlannedConnection, images: dict[tuple[str, ...], Tensor], *, batch: int) -> Tensor:
         """Return the `(time, batch, ...)` current of a connection, from all time steps at once."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, max_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, linear, max_pool2d
 
 from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
@@ -136,18 +136,18 @@ class SpatialMeanLinear(nn.Module):
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
-        self.linear = nn.Linear(planned.in_shape[0], planned.out_shape[0], bias=False)
-        self.gain = planned.gain
+        self.linear = nn.Linear(planned.in_shape[0], planned.out_shape[0] * planned.votes, bias=False)
+        self.gain, self.votes = planned.gain, planned.votes
 
     @property
     def weight(self) -> Tensor:
-        """Weights of the linear layer."""
-        return self.linear.weight
+        """Weights of the linear layer, `(classes, c)`, the mean of all votes."""
+        return elected(self.linear.weight, self.votes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, classes)` products."""
         means = images.sum((-2, -1)) / (images.shape[-2] * images.shape[-1])
-        return self.gain * self.linear(means)  # type: ignore[no-any-return]
+        return self.gain * linear(means, self.weight)
 
 
 class DenseNorm(nn.Module):
@@ -174,17 +174,45 @@ class FlatLinear(nn.Module):
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
-        self.linear = nn.Linear(planned.fan_in, planned.out_shape[0], bias=False)
-        self.gain = planned.gain
+        self.linear = nn.Linear(planned.fan_in, planned.out_shape[0] * planned.votes, bias=False)
+        self.gain, self.votes = planned.gain, planned.votes
 
     @property
     def weight(self) -> Tensor:
-        """Weights of the linear layer, `(classes, c * h * w)`, the positions of a channel side by side."""
-        return self.linear.weight
+        """Weights, `(classes, c * h * w)`, the positions of a channel side by side: the mean of all votes."""
+        return elected(self.linear.weight, self.votes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, classes)` products."""
-        return self.gain * self.linear(images.flatten(1))  # type: ignore[no-any-return]
+        return self.gain * linear(images.flatten(1), self.weight)
+
+
+def elected(weight: Tensor, votes: int) -> Tensor:
+    """Return `(classes, inputs)`, the mean of the `votes` rows side by side of each class.
+
+    The mean of linear outputs is the output of their mean weights, so that a vote without neurons costs nothing once
+    the network is trained.
+    """
+    return weight if votes == 1 else weight.unflatten(0, (-1, votes)).mean(1)
+
+
+class Vote(nn.Module):
+    """Mean of each group of channels side by side: `(image, c, 1, 1)` to `(image, classes)`, times the gain.
+
+    Source: the voting layer of Fang et al., Incorporating learnable membrane time constant to enhance learning of
+    spiking neural networks, ICCV 2021.
+    """
+
+    weight = None
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.classes, self.gain = planned.out_shape[0], planned.gain
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the `(image, classes)` means."""
+        means: Tensor = images.flatten(1).unflatten(1, (self.classes, -1)).mean(2)
+        return self.gain * means
 
 
 def make_operation(planned: PlannedConnection) -> nn.Module:
@@ -204,6 +232,7 @@ _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "dense": DenseNorm,
     "linear": SpatialMeanLinear,
     "flat_linear": FlatLinear,
+    "vote": Vote,
     "pool": AveragePool,
     "max_pool": MaxPool,
     "skip": Skip,

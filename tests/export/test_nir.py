@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images, says_nir, settled
+from export_networks import drawn, images, says_nir, settled, voting
 from torch import Tensor
 
 from evonas.architecture.draft import Draft, Incoming
@@ -143,6 +143,13 @@ def test_a_loop_of_one_step_is_equal_in_two_tools(tmp_path: Path) -> None:
     with torch.no_grad():
         network.operations["first/back"].norm.weight.zero_()  # type: ignore[union-attr, operator]
     assert not torch.equal(traced(network, data).logits, alone)  # what comes back matters
+
+
+@pytest.mark.parametrize("head", ["neurons", "linear", "flat_linear"])
+def test_votes_are_equal_in_the_interpreter_and_in_tools(head: str, tmp_path: Path) -> None:
+    data = images(32)
+    tools = check(settled(voting(head), data, seed=0), tmp_path, data, shown=32)
+    assert {"snntorch", "spikingjelly"} & set(TOOLS) <= tools
 
 
 def test_constants_are_written_as_all_tools_read_them(tmp_path: Path) -> None:

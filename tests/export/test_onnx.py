@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images
+from export_networks import drawn, images, settled, voting
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -36,3 +36,10 @@ def test_event_frames_are_one_a_time_step() -> None:
     for network in drawn(2, data, seed=1, wanted=lambda plan: True):
         done = onnx_export(network, data, about={})
         assert done.is_equal, done.lines
+
+
+@pytest.mark.parametrize("head", ["neurons", "linear", "flat_linear"])
+def test_votes_are_those_of_their_models(head: str) -> None:
+    data = images(24)
+    done = onnx_export(settled(voting(head), data, seed=0), data, about={})
+    assert done.is_equal, done.lines

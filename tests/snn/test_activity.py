@@ -63,6 +63,7 @@ LAYERS = {
     "dense": {"operation": "dense", "channels": 7, "size": (3, 2)},
     "linear": {"operation": "linear", "channels": 7, "size": (3, 2)},
     "flat linear": {"operation": "flat_linear", "channels": 7, "size": (3, 2)},
+    "vote": {"operation": "vote", "channels": 3, "size": (1, 1), "in_channels": 12},
 }
 
 
@@ -153,7 +154,8 @@ def inputs_of(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
 def brute_force(edge: Connection, given: torch.Tensor, time_steps: int) -> tuple[int, ...]:
     """Add up the non-zero inputs of every synapse, step by step."""
     plan_like = PlannedConnection(
-        **{name: getattr(edge, name) for name in PlannedConnection.__dataclass_fields__ if name != "gain"}, gain=1.0
+        **{name: getattr(edge, name) for name in PlannedConnection.__dataclass_fields__ if hasattr(edge, name)},
+        gain=1.0,
     )
     given = given.expand(time_steps, *given.shape[1:])
     counts = {
