@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -116,6 +116,16 @@ class SurrogateSearch:
         for stage, width in found.items():
             self._network.set_surrogate_width(stage, width)
         self.trace.append(dict(self._network.surrogate_widths))
+
+    def state(self) -> dict[str, Any]:
+        """Return the widths and what was searched so far, which `take_up` takes."""
+        return {"trace": [dict(widths) for widths in self.trace], "samples": self.samples}
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of another search in the same network."""
+        self.trace, self.samples = [dict(widths) for widths in state["trace"]], float(state["samples"])
+        for stage, width in self.trace[-1].items():
+            self._network.set_surrogate_width(stage, width)
 
     def _better(self, tried: Callable[[], Tensor]) -> dict[str, float]:
         """Return stage to width where a neighbour is better; `tried` returns the losses under the widths now set."""

@@ -23,7 +23,8 @@ from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.tasks.classification import Classification
-from evonas.training.trainer import TrainingEvaluator, learning_rate_schedule
+from evonas.training.fit import learning_rate_schedule, loss_of
+from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
@@ -301,8 +302,9 @@ def test_the_loss_is_of_the_mean_over_time_or_of_each_time_step(data: SearchData
         "of_each_step": torch.stack([entropy(step, labels, label_smoothing=0.1) for step in potentials]).mean(),
     }
     for loss, value in expected.items():
-        measure = evaluator(data, loss=loss, label_smoothing=0.1)
-        torch.testing.assert_close(measure._loss(network, inputs, labels), value)
+        training = Training(loss=loss, label_smoothing=0.1)  # type: ignore[arg-type]
+        found = loss_of(network, inputs, labels, task=data.task, training=training)
+        torch.testing.assert_close(found, value)
     assert expected["of_mean"] != expected["of_each_step"]
 
 
@@ -318,6 +320,6 @@ def test_a_network_without_potentials_has_no_loss_of_each_step(data: SearchData)
         pass
 
     network = Flat(torch.nn.Flatten(), torch.nn.Linear(64, 10))
-    own = TrainingEvaluator(space, data, training=Training(loss="of_each_step"))
+    inputs, labels = torch.rand(1, 4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)
     with pytest.raises(EvonasError, match='The network, a Flat, has no `potentials`.*set training.loss to "of_mean"'):
-        own._loss(network, torch.rand(1, 4, 1, 8, 8), torch.zeros(4, dtype=torch.int64))  # type: ignore[arg-type]
+        loss_of(network, inputs, labels, task=data.task, training=Training(loss="of_each_step"))
