@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +13,16 @@ from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopu
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
 from evonas.snn.operations import Operation
+
+
+class Observer(Protocol):
+    """Sees what a network does on the way: handed to its `forward`."""
+
+    def see(self, name: str, output: Tensor) -> None:
+        """Take note of the `(time, batch, ...)` output of population `name`, or of the data."""
+
+    def updates(self, name: str, *, device: torch.device | None = None) -> Tensor:
+        """Return the `(time,)` int64 counts to which population `name` adds its active updates."""
 
 
 class Recorder:

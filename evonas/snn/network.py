@@ -12,7 +12,7 @@ from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Shape
-from evonas.snn.activity import Recorder, delayed
+from evonas.snn.activity import Observer, Recorder, delayed
 from evonas.snn.kernels.backend import plain_shape
 from evonas.snn.loop import Loop
 from evonas.snn.loop_norm import with_loop_norms
@@ -71,14 +71,14 @@ class Network(nn.Module):
         """Return a recorder of what this network does, to hand to `forward`."""
         return Recorder(self.plan, cast(dict[str, Operation], dict(self.operations.items())))
 
-    def forward(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
+    def forward(self, data: Tensor, recorder: Observer | None = None) -> Tensor:
         """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
 
         Arguments and errors are those of `potentials`.
         """
         return self.potentials(data, recorder).mean(0)
 
-    def potentials(self, data: Tensor, recorder: Recorder | None = None) -> Tensor:
+    def potentials(self, data: Tensor, recorder: Observer | None = None) -> Tensor:
         """Return the `(time, batch, classes)` potentials of the readout.
 
         Args:
@@ -123,7 +123,7 @@ class Network(nn.Module):
         images: dict[tuple[str, ...], Tensor],
         *,
         batch: int,
-        recorder: Recorder | None,
+        recorder: Observer | None,
     ) -> list[Tensor]:
         """Return the `(time, batch, ...)` outputs of populations that read one another, one step after the other.
 
