@@ -27,7 +27,7 @@ class Population:
         state: State variables per neuron: 2 with synaptic current, 1 without, 0 for analog.
         static: Whether its output is the same at all time steps (an analog layer behind a static image).
         spikes: `(time,)` spikes, for analog neurons outputs other than zero (K); a static output is listed at each
-            step.
+            step. 0 for a readout, and for relays that are sums of currents: nothing is sent there.
         updates: `(time,)` neurons with input current or state other than zero (U).
     """
 
@@ -63,11 +63,12 @@ class Connection:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
-        operation: `"conv"`, `"dense"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"` or `"skip"`.
+        operation: `"conv"`, `"dense"`, `"norm"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"` or
+            `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
-        kernel: Side of the kernel; 1 for `dense`, `linear`, `flat_linear`, `vote` and `skip`.
+        kernel: Side of the kernel; 1 for `dense`, `norm`, `linear`, `flat_linear`, `vote` and `skip`.
         stride: Stride of the kernel.
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.

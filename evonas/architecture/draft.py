@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 
 from evonas.architecture.loops import order_of_computation
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection, PlannedPopulation, unknown_operation
+from evonas.architecture.plan import (
+    INPUT,
+    LOOP_NORMS,
+    NORMALISED,
+    OPERATIONS,
+    Plan,
+    PlannedConnection,
+    PlannedPopulation,
+    unknown_operation,
+)
 from evonas.errors import SpaceError
 from evonas.input_shape import InputShape
 from evonas.measurement import Shape, is_linear
@@ -39,17 +48,19 @@ class Incoming:
             so that the largest needs units of its own.
         channels: Output channels of `conv` and `dense` (classes of `linear`, `flat_linear` and `vote`, which takes the
             mean of as many groups of channels side by side); the others keep the number.
-        kernel: Side of the kernel; odd, or for `max_pool` equal to the stride: the windows then lie side by side from
-            the first pixel on, the last ones cut off by the border.
+        kernel: Side of the kernel; odd, or for `pool` and `max_pool` equal to the stride: the windows then lie side by
+            side from the first pixel on, the last ones cut off by the border.
         stride: Stride of the kernel.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
-        gain: Factor of the current, of `conv` and `dense` before training: their norm has it and is trained. None is
-            one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with any time
-            constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is not
-            trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, and `max_pool` has none.
+        gain: Factor of the current, of `conv`, `dense` and `norm` before training: their norm has it and is trained.
+            None is one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with
+            any time constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is
+            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1, and `max_pool` has none.
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`: a vote
             among outputs without neurons. Behind neurons it is the operation `vote`.
+        dropout: Probability with which an element of the input is left out of a sample in training, at all of its time
+            steps; the others are divided by one less it. Evaluation and counting leave nothing out.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Incoming:
     delay: int = 0
     gain: float | None = None
     votes: int = 1
+    dropout: float = 0.0
 
 
 class Draft:
@@ -82,12 +94,16 @@ class Draft:
             channels, height, width)` of frames; an `InputShape` says what the elements are as well. A plan is for as
             many frames as time steps, whatever `time` says; see `check_frames`.
         time_steps: Time steps of each sample.
+        loop_norm: One of `LOOP_NORMS`: what normalises the currents within loops.
 
     Raises:
-        SpaceError: If the shape has neither 3 nor 4 numbers.
+        SpaceError: If the shape has neither 3 nor 4 numbers, or there is no such norm.
     """
 
-    def __init__(self, input_shape: Sequence[int], *, time_steps: int) -> None:
+    def __init__(self, input_shape: Sequence[int], *, time_steps: int, loop_norm: str = "weights") -> None:
+        if loop_norm not in LOOP_NORMS:
+            raise SpaceError(f"The norm of loops must be {' or '.join(LOOP_NORMS)}, got {loop_norm!r}.")
+        self._loop_norm = loop_norm
         shape = InputShape(input_shape)
         self.time_steps = time_steps
         self._input_shape: Shape = shape.image
@@ -100,8 +116,8 @@ class Draft:
         """Add a population that sums the currents of `incoming`, and return its name.
 
         Raises:
-            SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, or
-                a `max_pool` is not the one connection of relays.
+            SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, a
+                `max_pool` is not the one connection of relays, or dropout is no probability below 1.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
@@ -151,7 +167,7 @@ class Draft:
         """Return the plan, its populations in the order in which they compute.
 
         Raises:
-            SpaceError: If connections without a delay form a loop.
+            SpaceError: If connections without a delay form a loop, or a `norm` within a loop has no statistics.
         """
         static = {INPUT: self._is_static_input}
         finished = []
@@ -163,7 +179,14 @@ class Draft:
             )
             static[name] = not one.dynamics.has_memory and all(edge.static for edge in incoming)
             finished.append(replace(one, static=static[name], incoming=incoming))
-        return Plan(self._input_shape, self.time_steps, tuple(finished))
+        plan = Plan(self._input_shape, self.time_steps, tuple(finished), self._loop_norm)
+        norms = [edge.name for edge in plan.connections if edge.operation == "norm" and edge.name in plan.stepped]
+        if norms and self._loop_norm == "weights":
+            raise SpaceError(
+                f"The norm {norms[0]!r} lies within a loop, and has no weights whose length could stand in for the "
+                'statistics of later steps. Let no loop pass it, or give the draft loop_norm="steps".'
+            )
+        return plan
 
     def _order(self) -> list[str]:
         if not self._has_feedback:
@@ -180,11 +203,16 @@ class Draft:
     def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
         if edge.operation not in OPERATIONS:
             raise SpaceError(unknown_operation(edge.operation, name=edge.name))
-        is_tiled = edge.operation == "max_pool" and edge.kernel == edge.stride
+        is_tiled = edge.operation in ("pool", "max_pool") and edge.kernel == edge.stride
         if edge.kernel < 1 or (edge.kernel % 2 == 0 and not is_tiled) or edge.stride < 1:
             raise SpaceError(
                 f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
                 f"more, got kernel {edge.kernel} and stride {edge.stride}."
+            )
+        if not 0 <= edge.dropout < 1:
+            raise SpaceError(
+                f"The dropout of the connection {edge.name!r} must be a probability from 0 to below 1, got "
+                f"{edge.dropout}."
             )
         if not 0 <= edge.delay < self.time_steps:
             raise SpaceError(
@@ -196,7 +224,7 @@ class Draft:
         channels, height, width = in_shape
         padding = 0 if is_tiled else edge.kernel // 2  # either way each stride begins one more position
         out_shape = (edge.channels or channels, math.ceil(height / edge.stride), math.ceil(width / edge.stride))
-        is_channelwise = edge.depthwise or edge.operation in ("pool", "max_pool", "skip")
+        is_channelwise = edge.depthwise or edge.operation in ("norm", "pool", "max_pool", "skip")
         return PlannedConnection(
             name=edge.name,
             sources=edge.sources,
@@ -213,6 +241,7 @@ class Draft:
             gain=self._gain(edge, dynamics, in_shape=in_shape),
             delay=edge.delay,
             votes=edge.votes,
+            dropout=edge.dropout,
         )
 
     def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
@@ -223,7 +252,7 @@ class Draft:
             return READOUT_GAIN / math.sqrt(positions)
         if not target.is_spiking or edge.operation == "max_pool":
             return 1.0
-        if edge.operation in ("conv", "dense"):
+        if edge.operation in NORMALISED:
             return 1 / target.deviation(self.time_steps)
         in_threshold_currents = POOL_GAIN if edge.operation == "pool" else SKIP_GAIN
         return in_threshold_currents * target.threshold_current

@@ -15,9 +15,16 @@ from evonas.measurement import Connection, Population, Shape, is_linear
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "dense", "linear", "flat_linear", "vote", "pool", "max_pool", "skip")
-"""What a connection can do: convolve or connect all (and normalise), sum over space into classes, average groups of
-channels, average over space, take the largest, or hand on."""
+OPERATIONS = ("conv", "dense", "norm", "linear", "flat_linear", "vote", "pool", "max_pool", "skip")
+"""What a connection can do: convolve or connect all (and normalise), normalise alone, sum over space into classes,
+average groups of channels, average over space, take the largest, or hand on."""
+
+NORMALISED = ("conv", "dense", "norm")
+"""The operations with a batch norm, whose factors are folded into weights, and its biases."""
+
+LOOP_NORMS = ("weights", "steps")
+"""What normalises currents within loops, where no step can wait for the statistics of later ones: the length of the
+weights, or the statistics of each time step on its own."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,9 @@ class PlannedConnection:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
         target: The population that receives the current.
-        operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm;
-            `"linear"` (on the mean over space), `"flat_linear"` (on all positions), `"vote"` (the mean of each group of
-            channels), `"pool"`, `"max_pool"` or `"skip"`.
+        operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm; `"norm"`
+            (batch norm of each channel, alone); `"linear"` (on the mean over space), `"flat_linear"` (on all
+            positions), `"vote"` (the mean of each group of channels), `"pool"`, `"max_pool"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -39,11 +46,12 @@ class PlannedConnection:
         padding: Zeros added at each border.
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
-        gain: Constant factor of the current of `pool`, `skip`, `vote`, `linear` and `flat_linear`; that of `conv` and
-            `dense` is trained, and this is where it begins.
+        gain: Constant factor of the current of `pool`, `skip`, `vote`, `linear` and `flat_linear`; that of `conv`,
+            `dense` and `norm` is trained, and this is where it begins.
         delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`. What is
             stored and computed in the end is their mean.
+        dropout: Probability with which an element of the input is left out of a sample in training.
     """
 
     name: str
@@ -61,6 +69,7 @@ class PlannedConnection:
     gain: float
     delay: int = 0
     votes: int = 1
+    dropout: float = 0.0
 
     @property
     def is_linear(self) -> bool:
@@ -76,12 +85,14 @@ class PlannedConnection:
             return self.in_shape[0] * self.out_shape[0]
         if self.operation == "conv":
             return self.out_shape[0] * (self.in_shape[0] // self.groups) * self.kernel**2
+        if self.operation == "norm":
+            return self.out_shape[0]
         return 0
 
     @property
     def biases(self) -> int:
         """Biases after batch norm has been folded in: one an output channel."""
-        return self.out_shape[0] if self.operation in ("conv", "dense") else 0
+        return self.out_shape[0] if self.operation in NORMALISED else 0
 
     @cached_property
     def dense(self) -> int:
@@ -141,6 +152,15 @@ class PlannedPopulation:
         return self.incoming[0].element if is_relay and self.incoming[0].operation in ("max_pool", "skip") else "real"
 
     @property
+    def is_sum(self) -> bool:
+        """Whether it is a sum of currents and no neurons: relays of real numbers, which are no messages of their own.
+
+        The largest of real numbers is not: what decides on it sends it.
+        """
+        is_relay = self.dynamics.kind == "relay" and self.element == "real"
+        return is_relay and all(edge.operation != "max_pool" for edge in self.incoming)
+
+    @property
     def state(self) -> int:
         """State variables of each neuron on a chip, where a relay of spikes is a neuron that one spike fires."""
         return 1 if self.dynamics.kind == "relay" and self.element == "binary" else self.dynamics.state_variables
@@ -162,11 +182,13 @@ class Plan:
         input_shape: `(channels, height, width)` of the data.
         time_steps: Time steps of each sample.
         populations: The layers.
+        loop_norm: One of `LOOP_NORMS`.
     """
 
     input_shape: Shape
     time_steps: int
     populations: tuple[PlannedPopulation, ...]
+    loop_norm: str = "weights"
 
     @property
     def connections(self) -> tuple[PlannedConnection, ...]:

@@ -67,7 +67,7 @@ def _layer(layer: Layer[Any], fit: Mapping[str, Any], findings: Findings) -> Non
         findings.at_most(f"biases of {edge.name}", edge.biases, fit.get("bias_entries"))
         findings.at_most(f"channels into {edge.name}", edge.in_shape[0], fit.get("channels_max"))
         findings.at_most(f"channels of {edge.name}", edge.out_shape[0], fit.get("channels_max"))
-        if edge.groups > 1 and edge.operation in ("conv", "max_pool", "vote"):
+        if edge.groups > 1 and edge.operation in ("conv", "norm", "max_pool", "vote"):
             findings.notes.append(f"{edge.name} takes the room of a convolution of all channels")
     findings.at_most(f"height or width of {layer.name}", max(layer.shape[1:]), fit.get("output_hw_max"))
 

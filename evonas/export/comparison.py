@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from evonas.architecture.neuron import DT_MS
-from evonas.architecture.plan import PlannedConnection
-from evonas.export.folded import NORMALISED, Folded, Neurons, folded, whole_weights
+from evonas.architecture.plan import NORMALISED, PlannedConnection
+from evonas.export.folded import Folded, Neurons, folded, whole_weights
 from evonas.export.nir_graph import DT, cuba_lif, current_scale, node_names
 from evonas.export.nir_interpreter import CLOSE, NirRun, output_name, run_nir
 from evonas.snn.loop_norm import LoopNorm
@@ -209,13 +209,14 @@ def _set_weights(
     if edge.operation in NORMALISED:
         found._of_spikes = False  # the compiled convolution of spikes is for float32
         given, norm = torch.from_numpy(weight), found.norm
-        (found.conv if edge.operation == "conv" else found.linear).weight.copy_(given)
+        if edge.operation != "norm":
+            (found.conv if edge.operation == "conv" else found.linear).weight.copy_(given)
         if isinstance(norm, LoopNorm):  # divides by the length of the weights
             norm.weight.copy_(torch.linalg.vector_norm(given.flatten(1), dim=1))
         else:
             norm.running_mean.zero_()
             norm.running_var.fill_(1 - norm.eps)
-            norm.weight.fill_(1.0)
+            norm.weight.copy_(given.flatten() if edge.operation == "norm" else torch.ones_like(norm.weight))
         norm.bias.copy_(torch.from_numpy(bias))
     elif edge.operation == "pool":
         found.window.fill_(1 / edge.kernel**2)

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from evonas.architecture.neuron import DT_MS
-from evonas.architecture.plan import Plan, PlannedConnection, PlannedPopulation
+from evonas.architecture.plan import NORMALISED, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Shape
 from evonas.snn.loop_norm import LoopNorm
@@ -166,10 +166,6 @@ def _with_bias_at_once(synapses: Sequence[Synapses], *, looped: Collection[str])
     return tuple(replace(one, bias=changed.get(id(one), one.bias)) for one in synapses)
 
 
-NORMALISED = ("conv", "dense")
-"""The operations with a batch norm, whose bias is folded."""
-
-
 def _synapses(network: Network, edge: PlannedConnection) -> Iterator[Synapses]:
     kind, weight, bias, groups = whole_weights(network.operations[edge.name], edge)
     shapes = {one.name: one.shape for one in network.plan.populations}
@@ -205,7 +201,10 @@ def whole_weights(
     if edge.operation == "conv":
         gain, bias = _factors_and_biases(found.norm)
         return "conv", _array(found.conv.weight) * gain[:, None, None, None], bias, edge.groups
-    if edge.operation in ("pool", "skip"):
+    if edge.operation == "norm":
+        gain, bias = _factors_and_biases(found.norm)
+        return "conv", gain[:, None, None, None], bias, channels
+    if edge.operation == "skip" or (edge.operation == "pool" and has_whole_windows(edge)):
         size = edge.kernel if edge.operation == "pool" else 1
         window = np.full((channels, 1, size, size), edge.gain / size**2)
         return "conv", window, np.zeros(channels), channels
@@ -238,8 +237,12 @@ def _factors_and_biases(norm: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def is_or_of_spikes(edge: PlannedConnection) -> bool:
     """Return whether a connection is the maximum of whole windows of spikes, which neurons can say."""
-    is_whole = edge.padding > 0 or not any((side - edge.kernel) % edge.stride for side in edge.in_shape[1:])
-    return edge.operation == "max_pool" and edge.element == "binary" and is_whole
+    return edge.operation == "max_pool" and edge.element == "binary" and has_whole_windows(edge)
+
+
+def has_whole_windows(edge: PlannedConnection) -> bool:
+    """Return whether the border cuts no window of a pool off, as convolutions of other tools need it."""
+    return edge.padding > 0 or not any((side - edge.kernel) % edge.stride for side in edge.in_shape[1:])
 
 
 def _array(tensor: Any) -> np.ndarray:

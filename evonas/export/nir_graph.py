@@ -26,7 +26,7 @@ import numpy as np
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import Plan
 from evonas.errors import EvonasError
-from evonas.export.folded import Folded, Neurons, Synapses, is_or_of_spikes
+from evonas.export.folded import Folded, Neurons, Synapses, has_whole_windows, is_or_of_spikes
 from evonas.measurement import Shape
 
 DT = 1e-4
@@ -219,6 +219,12 @@ def refusals(plan: Plan) -> list[str]:
         sentences.append(
             f"maxima ({', '.join(pools)}) of elements other than spikes, or of windows cut off at the border: NIR has "
             "no such pool; expected a network without"
+        )
+    means = [edge.name for edge in plan.connections if edge.operation == "pool" and not has_whole_windows(edge)]
+    if means:
+        sentences.append(
+            f"means ({', '.join(means)}) of windows cut off at the border: NIR has no such pool; expected a height and "
+            "a width that the windows divide"
         )
     return sentences
 

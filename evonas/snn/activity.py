@@ -79,9 +79,9 @@ class Recorder:
 
     def _population(self, planned: PlannedPopulation) -> Population:
         by_step = self._nonzero[planned.name].flatten(1).sum(1).tolist()
-        is_readout = planned.dynamics.kind == "readout"
+        is_silent = planned.dynamics.kind == "readout" or planned.is_sum
         return planned.counted(
-            spikes=self._at_each_step([0] if is_readout else by_step),
+            spikes=self._at_each_step([0] if is_silent else by_step),
             updates=tuple(self._updates[planned.name].tolist()),
         )
 

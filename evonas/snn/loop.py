@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.plan import PlannedConnection, PlannedPopulation
 from evonas.snn.kernels.scan import NeuronState
-from evonas.snn.loop_norm import loop_norms
+from evonas.snn.loop_norm import LoopNorm, StepNorm, norms_of
 from evonas.snn.neurons import Neuron
 
 
@@ -41,6 +41,7 @@ class Loop:
         outside: Mapping[str, Tensor],
         *,
         time_steps: int,
+        masks: Mapping[str, Tensor],
         updates: Mapping[str, Tensor],
     ) -> list[Tensor]:
         """Return the `(time, batch, ...)` outputs of each population.
@@ -50,6 +51,7 @@ class Loop:
             outside: `(time, batch, ...)` outputs of populations outside of the loop, the data among them; time 1 is
                 static.
             time_steps: Time steps of each sample.
+            masks: `(batch, c, h, w)` factors of the inputs of connections, the same at each step; those of dropout.
             updates: `(time,)` int64 counts, to which active updates are added, by population; may be empty.
         """
         outputs: dict[str, list[Tensor]] = {name: [] for name in self._edges}
@@ -58,14 +60,19 @@ class Loop:
         driven = {name: drive.expand(time_steps, *drive.shape[1:]).unbind() for name, drive in drives.items()}
         read: dict[str, Sequence[Tensor]] = {**steps, **outputs}  # outputs grow while they are read
         nothing = next(iter(outside.values()))
-        norms = [norm for edges in self._edges.values() for e in edges for norm in loop_norms(self._operations[e.name])]
+        within = [edge for edges in self._edges.values() for edge in edges]
+        norms = [norm for edge in within for norm in norms_of(self._operations[edge.name], LoopNorm)]
+        step_norms = {edge.name: norms_of(self._operations[edge.name], StepNorm) for edge in within}
         for norm in norms:
             norm.open()
         for t in range(time_steps):
             for name, edges in self._edges.items():
                 current = driven[name][t] if name in driven else None
                 for edge in edges:
-                    back = self._operations[edge.name](_read(edge, t, read, nothing))
+                    given = _read(edge, t, read, nothing)
+                    for step_norm in step_norms[edge.name]:
+                        step_norm.has_input = t >= edge.delay
+                    back = self._operations[edge.name](given * masks[edge.name] if edge.name in masks else given)
                     current = back if current is None else current + back
                 assert current is not None
                 outputs[name].append(self._step(name, current, states, updates, t))

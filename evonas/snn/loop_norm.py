@@ -1,11 +1,12 @@
-"""Norm within a loop, where a time step cannot wait for the statistics of later ones: that of the weights."""
+"""Norms within a loop, where a time step cannot wait for the statistics of later ones."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from evonas.snn.operations import Operation
 
@@ -16,9 +17,10 @@ SPIKING = 0.15
 class LoopNorm(nn.Module):
     """Weight norm in the place of a batch norm: each channel is divided by the length of its weights, and scaled.
 
-    Statistics of each step on its own would not be those of the evaluation, and those of all steps are not known within
-    the first; running ones lag behind, which training does not survive. The length of the weights needs none:
-    training and evaluation do the same, step by step or at once, and the norm can be folded into the weights.
+    Statistics of each step on its own are not those of the evaluation (`StepNorm` has them), and those of all steps are
+    not known within the first; running ones lag behind, which training does not survive. The length of the weights
+    needs none: training and evaluation do the same, step by step or at once, and the norm can be folded into the
+    weights.
 
     Source: Salimans and Kingma, Weight normalization (NeurIPS 2016).
 
@@ -60,15 +62,53 @@ class LoopNorm(nn.Module):
         return {**self.__dict__, "_factors": None}
 
 
-def with_loop_norms(operation: nn.Module) -> nn.Module:
-    """Return an operation that was just made, its batch norms replaced by those of loops."""
+class StepNorm(nn.BatchNorm2d):
+    """Batch norm of each time step on its own: training takes the statistics of the step, evaluation those of all.
+
+    The running statistics are a mean over the steps: their momentum is that of a batch norm over the number of steps,
+    where the released code of SNASNet has the whole at each step, so that the last steps count most. Until the delay of
+    its connection has passed it reads nothing but zeros; these are no statistics, and meet the running ones.
+
+    Source: the batch norm of a network that is stepped as a whole, as in SNASNet (Kim et al., ECCV 2022).
+
+    Args:
+        replaced: The batch norm, whose factors and biases are taken over.
+        time_steps: Time steps of each sample.
+    """
+
+    def __init__(self, replaced: nn.BatchNorm2d, *, time_steps: int) -> None:
+        assert replaced.momentum is not None
+        super().__init__(replaced.num_features, eps=replaced.eps, momentum=replaced.momentum / time_steps)
+        self.load_state_dict(replaced.state_dict())
+        self.has_input = True
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Return the `(batch, c, h, w)` current, normalised."""
+        if self.has_input:
+            return super().forward(current)
+        return batch_norm(current, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
+def with_loop_norms(operation: nn.Module, loop_norm: str, *, time_steps: int) -> nn.Module:
+    """Return an operation that was just made, its batch norms replaced by those of loops.
+
+    Args:
+        operation: The operation.
+        loop_norm: One of `LOOP_NORMS`.
+        time_steps: Time steps of each sample.
+    """
     for parent in list(operation.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, LoopNorm(operation, child))  # type: ignore[arg-type]
+                is_of_steps = loop_norm == "steps"
+                made = StepNorm(child, time_steps=time_steps) if is_of_steps else LoopNorm(operation, child)  # type: ignore[arg-type]
+                setattr(parent, name, made)
     return operation
 
 
-def loop_norms(operation: nn.Module) -> list[LoopNorm]:
-    """Return the norms of an operation that are those of loops."""
-    return [module for module in operation.modules() if isinstance(module, LoopNorm)]
+N = TypeVar("N", bound=nn.Module)
+
+
+def norms_of(operation: nn.Module, kind: type[N]) -> list[N]:
+    """Return the norms of a kind within an operation."""
+    return [module for module in operation.modules() if isinstance(module, kind)]

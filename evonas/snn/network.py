@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
@@ -23,7 +24,8 @@ from evonas.snn.operations import Operation, make_operation
 class Network(nn.Module):
     """A spiking network, time first: `(time, batch, c, h, w)` data to `(batch, classes)` logits.
 
-    Its weights are drawn from torch's global generator when it is made; nothing in it is random after that.
+    Its weights are drawn from torch's global generator when it is made, and so is what dropout leaves out in training;
+    nothing else in it is random.
 
     Args:
         plan: What it consists of.
@@ -34,7 +36,7 @@ class Network(nn.Module):
         self.plan = plan
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.connections})
         for name in plan.stepped:
-            self.operations[name] = with_loop_norms(self.operations[name])
+            self.operations[name] = with_loop_norms(self.operations[name], plan.loop_norm, time_steps=plan.time_steps)
         self.neurons = nn.ModuleDict(
             {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )
@@ -90,6 +92,7 @@ class Network(nn.Module):
         """
         check_data(data, input_shape=self.plan.input_shape, time_steps=self.plan.time_steps)
         batch = data.shape[1]
+        masks = self._masks(data) if self.training and recorder is None else {}
         images: dict[tuple[str, ...], Tensor] = {(INPUT,): data.flatten(0, 1)}
         if recorder is not None:
             recorder.see(INPUT, data)
@@ -97,9 +100,9 @@ class Network(nn.Module):
         for part in self.plan.parts:
             first = part[0]
             if any(edge.name in self.plan.stepped for edge in first.incoming):
-                outputs = self._loop(part, images, batch=batch, recorder=recorder)
+                outputs = self._loop(part, images, batch=batch, masks=masks, recorder=recorder)
             else:
-                current = summed(self._current(edge, images, batch=batch) for edge in first.incoming)
+                current = summed(self._current(edge, images, batch=batch, masks=masks) for edge in first.incoming)
                 updates = None if recorder is None else recorder.updates(first.name, device=current.device)
                 outputs = [self.neurons[first.name](current, updates=updates)]
             for population, output in zip(part, outputs, strict=True):
@@ -109,11 +112,28 @@ class Network(nn.Module):
                     recorder.see(population.name, maps)
         return outputs[-1].flatten(2)
 
-    def _current(self, edge: PlannedConnection, images: dict[tuple[str, ...], Tensor], *, batch: int) -> Tensor:
+    def _masks(self, data: Tensor) -> dict[str, Tensor]:
+        """Return, for each connection with dropout, the `(batch, c, h, w)` factors of its input: 0, or more than 1."""
+        return {
+            edge.name: dropout(data.new_ones(data.shape[1], *edge.in_shape), edge.dropout)
+            for edge in self.plan.connections
+            if edge.dropout
+        }
+
+    def _current(
+        self,
+        edge: PlannedConnection,
+        images: dict[tuple[str, ...], Tensor],
+        *,
+        batch: int,
+        masks: Mapping[str, Tensor],
+    ) -> Tensor:
         """Return the `(time, batch, ...)` current of a connection, from all time steps at once."""
         given = joined(images, edge.sources)
         if edge.delay:
             given = delayed(given.unflatten(0, (-1, batch)), edge.delay, self.plan.time_steps).flatten(0, 1)
+        if edge.name in masks:
+            given = (given.unflatten(0, (-1, batch)) * masks[edge.name]).flatten(0, 1)
         current: Tensor = self.operations[edge.name](given).unflatten(0, (-1, batch))
         return current
 
@@ -123,6 +143,7 @@ class Network(nn.Module):
         images: dict[tuple[str, ...], Tensor],
         *,
         batch: int,
+        masks: Mapping[str, Tensor],
         recorder: Observer | None,
     ) -> list[Tensor]:
         """Return the `(time, batch, ...)` outputs of populations that read one another, one step after the other.
@@ -133,13 +154,14 @@ class Network(nn.Module):
         for population in part:
             outside = [edge for edge in population.incoming if edge.name not in self.plan.stepped]
             if outside:
-                drives[population.name] = summed(self._current(edge, images, batch=batch) for edge in outside)
+                currents = (self._current(edge, images, batch=batch, masks=masks) for edge in outside)
+                drives[population.name] = summed(currents)
             if recorder is not None:
                 updates[population.name] = recorder.updates(population.name, device=images[(INPUT,)].device)
             for edge in population.incoming:
                 read.update({n: images[(n,)].unflatten(0, (-1, batch)) for n in edge.sources if (n,) in images})
         loop = Loop(part, within=self.plan.stepped, operations=self.operations, neurons=self.neurons)
-        return loop.run(drives, read, time_steps=self.plan.time_steps, updates=updates)
+        return loop.run(drives, read, time_steps=self.plan.time_steps, masks=masks, updates=updates)
 
 
 def check_data(data: Tensor, *, input_shape: Shape, time_steps: int) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, linear, max_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, linear, max_pool2d, pad
 
 from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
@@ -73,14 +73,35 @@ class ConvNorm(nn.Module):
         return self.norm(sums.contiguous()).contiguous(memory_format=torch.channels_last)  # type: ignore[no-any-return]
 
 
+class Norm(nn.Module):
+    """Batch norm of each channel by itself, `(image, c, h, w)`: in front of neurons, of a current or of spikes."""
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(planned.out_shape[0])
+        nn.init.constant_(self.norm.weight, planned.gain)
+
+    @property
+    def weight(self) -> Tensor:
+        """The trained factors of the channels, as a depthwise convolution of `(channels, 1, 1, 1)` weights."""
+        return self.norm.weight[:, None, None, None]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the images, normalised."""
+        return self.norm(images)  # type: ignore[no-any-return]
+
+
 class AveragePool(nn.Module):
-    """Mean over a square window, times the gain; padded zeros count, so each spike has the same weight."""
+    """Mean over a square window, times the gain; zeros beyond the border count, so each spike has the same weight."""
 
     weight = None
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
         self.kernel, self.stride, self.padding = planned.kernel, planned.stride, planned.padding
+        sides = zip(planned.out_shape[1:], planned.in_shape[1:], strict=True)
+        missing = [(out - 1) * self.stride + self.kernel - 2 * self.padding - side for out, side in sides]
+        self.beyond = [max(pixels, 0) for pixels in missing]  # rows and columns of windows that the border cuts off
         window = torch.full((planned.out_shape[0], 1, self.kernel, self.kernel), 1 / self.kernel**2)
         self.window: Tensor
         self.register_buffer("window", window.to(memory_format=torch.channels_last), persistent=False)
@@ -88,6 +109,8 @@ class AveragePool(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, c, h, w)` means."""
+        if any(self.beyond):
+            images = pad(images, (0, self.beyond[1], 0, self.beyond[0]))
         if not images.is_cpu:
             return self.gain * avg_pool2d(images, self.kernel, self.stride, self.padding, count_include_pad=True)
         # on a CPU a convolution takes a third of the time
@@ -230,6 +253,7 @@ def make_operation(planned: PlannedConnection) -> nn.Module:
 _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "conv": ConvNorm,
     "dense": DenseNorm,
+    "norm": Norm,
     "linear": SpatialMeanLinear,
     "flat_linear": FlatLinear,
     "vote": Vote,
