@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.current_cell import add_current_cell, cell_of_code
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
@@ -68,6 +69,21 @@ def voting(head: str) -> Network:
         draft.add("voters", neurons, incoming=[Incoming("voters/in", ("first",), "dense", channels=30)])
         answer = Incoming("readout/vote", ("voters",), "vote", channels=10)
     draft.add("readout", Dynamics("readout"), incoming=[answer])
+    torch.manual_seed(0)
+    return Network(draft.finish())
+
+
+def summing(code: str = "0303 0010 2002 0400", *, loop_norm: str = "weights") -> Network:
+    """Return a network on the digits whose nodes are sums of currents, with a norm and means of tiled windows."""
+    draft = Draft((1, 8, 8), time_steps=5, loop_norm=loop_norm)
+    neurons = Dynamics("lif_box", tau_mem_ms=4 / 3, v_th=1.0)
+    entry = Incoming("stem/in", (INPUT,), "conv", channels=4, kernel=3, gain=1.0)
+    last = add_current_cell(draft, cell_of_code(code), entry, name="cell", dynamics=neurons)
+    draft.add("normed", neurons, incoming=[Incoming("normed/in", (last,), "norm", gain=1.0)])
+    draft.add("means", Dynamics("relay"), incoming=[Incoming("means/in", ("normed",), "pool", kernel=2, stride=2)])
+    draft.add("hidden", neurons, incoming=[Incoming("hidden/in", ("means",), "flat_linear", channels=30, gain=6.0)])
+    answer = Incoming("readout/out", ("hidden",), "flat_linear", channels=10, votes=3)
+    draft.add("readout", Dynamics("readout", tau_mem_ms=1.0), incoming=[answer])
     torch.manual_seed(0)
     return Network(draft.finish())
 

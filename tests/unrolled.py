@@ -6,7 +6,7 @@ import itertools
 
 import torch
 from torch import nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from evonas.architecture.plan import INPUT, PlannedConnection
 from evonas.measurement import Activity, Connection
@@ -30,9 +30,11 @@ def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
                 read = torch.cat([outputs[name][at] for name in edge.sources], 1) if at >= 0 else zeros
                 current = _by_hand(network.operations[edge.name], read, edge)
                 total = current if total is None else total + current
-            neuron = network.neurons[population.name]
-            if population.dynamics.kind == "analog":
-                outputs[population.name].append(torch.relu(total))
+            neuron, kind = network.neurons[population.name], population.dynamics.kind
+            if kind != "readout":
+                total = total.reshape(len(total), *population.shape)
+            if kind in ("analog", "relay"):
+                outputs[population.name].append(torch.relu(total) if kind == "analog" else total)
                 continue
             parameters = neuron.norse_parameters()
             state = states.get(population.name) or _at_rest(total, parameters)
@@ -44,13 +46,25 @@ def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
 def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection) -> torch.Tensor:
     if edge.operation == "skip":
         return edge.gain * images
+    if edge.operation == "pool":
+        window = images.new_full((edge.in_shape[0], 1, edge.kernel, edge.kernel), edge.gain / edge.kernel**2)
+        if not edge.padding:  # windows side by side, the last ones cut off
+            below, beside = (
+                out * edge.stride - side for out, side in zip(edge.out_shape[1:], edge.in_shape[1:], strict=True)
+            )
+            images = pad(images, (0, beside, 0, below))
+        return conv2d(images, window, stride=edge.stride, padding=edge.padding, groups=edge.in_shape[0])
     if edge.operation == "linear":
-        return edge.gain * images.mean((2, 3)) @ operation.linear.weight.T
+        return edge.gain * images.mean((2, 3)) @ operation.weight.T
+    if edge.operation == "flat_linear":
+        return edge.gain * images.flatten(1) @ operation.weight.T
     norm = operation.norm
     if edge.operation == "dense":
         current = (images.flatten(1) @ operation.linear.weight.T)[..., None, None]
+    elif edge.operation == "norm":
+        current = images
     else:
-        current = conv2d(images, operation.conv.weight, padding=edge.padding)
+        current = conv2d(images, operation.conv.weight, stride=edge.stride, padding=edge.padding)
     if isinstance(norm, LoopNorm):
         length = operation.weight.flatten(1).pow(2).sum(1).sqrt()[:, None, None]
         return current / length * norm.weight[:, None, None] + norm.bias[:, None, None]
@@ -61,8 +75,9 @@ def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection
 def check_counts(network: Network, data: torch.Tensor, activity: Activity) -> None:
     """Check spikes, inputs and events of a network against every synapse, at the steps at which events arrive."""
     outputs, steps = unrolled(network, data), network.plan.time_steps
-    for population in activity.populations[:-1]:
-        assert population.spikes == tuple(int((step != 0).sum()) for step in outputs[population.name]), population.name
+    for planned, population in zip(network.plan.populations[:-1], activity.populations[:-1], strict=True):
+        sent = tuple(0 if planned.is_sum else int((step != 0).sum()) for step in outputs[population.name])
+        assert population.spikes == sent, population.name
     for edge in activity.connections:
         read = torch.cat([outputs[name] for name in edge.sources], dim=2)
         expected, inputs = [0] * steps, [0] * steps
@@ -84,6 +99,12 @@ def _targets(edge: Connection, y: int, x: int) -> int:
     if edge.is_linear:
         return edge.out_shape[0]
     _, height, width = edge.out_shape
-    reach = range(-(edge.kernel // 2), edge.kernel // 2 + 1)
-    places = sum(0 <= y + dy < height and 0 <= x + dx < width for dy, dx in itertools.product(reach, reach))
+    beyond = itertools.product(range(edge.kernel), repeat=2)
+    corners = [(y + edge.padding - dy, x + edge.padding - dx) for dy, dx in beyond]
+    places = sum(
+        not (row % edge.stride or column % edge.stride)
+        and 0 <= row // edge.stride < height
+        and 0 <= column // edge.stride < width
+        for row, column in corners
+    )
     return places * (1 if edge.groups > 1 else edge.out_shape[0])

@@ -10,7 +10,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images, says_nir, settled, voting
+from export_networks import drawn, images, says_nir, settled, summing, voting
 from torch import Tensor
 
 from evonas.architecture.draft import Draft, Incoming
@@ -20,7 +20,7 @@ from evonas.errors import EvonasError, RunFileError
 from evonas.export.check import nir_export
 from evonas.export.comparison import Comparison, compared, deployed, traced, traced_file
 from evonas.export.folded import folded
-from evonas.export.nir_graph import DT, is_chain, nir_graph, read, readout_weights, to_bytes
+from evonas.export.nir_graph import DT, is_chain, nir_graph, read, readout_weights, refusals, to_bytes
 from evonas.export.nir_interpreter import output_name, run_nir
 from evonas.export.targets import TARGETS, run_in
 from evonas.snn.network import Network
@@ -150,6 +150,29 @@ def test_votes_are_equal_in_the_interpreter_and_in_tools(head: str, tmp_path: Pa
     data = images(32)
     tools = check(settled(voting(head), data, seed=0), tmp_path, data, shown=32)
     assert {"snntorch", "spikingjelly"} & set(TOOLS) <= tools
+
+
+@pytest.mark.parametrize("loop_norm", ["weights", "steps"])
+@pytest.mark.parametrize("code", ["0303 0010 2002 0400", "0104 0030 0001 0000"])
+def test_sums_of_currents_and_norms_are_equal_in_the_interpreter(code: str, loop_norm: str, tmp_path: Path) -> None:
+    data = images(24)
+    network = settled(summing(code, loop_norm=loop_norm), data, seed=0)
+    exact, _ = of_file(network, written(network, tmp_path), data)
+    assert exact.is_equal, exact
+    assert 0.02 < rate(network, data) < 0.9
+
+
+def test_means_of_windows_that_the_border_cuts_off_are_refused_by_name() -> None:
+    draft = Draft((1, 5, 4), time_steps=2)
+    draft.add("means", Dynamics("relay"), incoming=[Incoming("cut", ("input",), "pool", kernel=2, stride=2)])
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", ("means",), "linear", channels=2)])
+    plan = draft.finish()
+    assert refusals(plan) == [
+        "means (cut) of windows cut off at the border: NIR has no such pool; expected a height and a width that the "
+        "windows divide"
+    ]
+    with pytest.raises(EvonasError, match="The connection cut is a pool of real elements.*no synapses can be made"):
+        folded(Network(plan))
 
 
 def test_constants_are_written_as_all_tools_read_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images, settled, voting
+from export_networks import drawn, images, settled, summing, voting
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -42,4 +42,10 @@ def test_event_frames_are_one_a_time_step() -> None:
 def test_votes_are_those_of_their_models(head: str) -> None:
     data = images(24)
     done = onnx_export(settled(voting(head), data, seed=0), data, about={})
+    assert done.is_equal, done.lines
+
+
+def test_sums_of_currents_are_those_of_their_models() -> None:
+    data = images(24)
+    done = onnx_export(settled(summing(), data, seed=0), data, about={})
     assert done.is_equal, done.lines

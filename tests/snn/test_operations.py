@@ -111,7 +111,7 @@ def test_currents_of_what_is_static_are_added_at_each_time_step():
     assert torch.equal(summed(iter([one])), one)
 
 
-_CHANNELS = {"pool": 0, "max_pool": 0, "skip": 0, "vote": 2}
+_CHANNELS = {"norm": 0, "pool": 0, "max_pool": 0, "skip": 0, "vote": 2}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -138,7 +138,7 @@ def test_an_operation_of_ones_own_is_counted_by_the_weights_that_it_says_it_has(
 
 @pytest.mark.parametrize("operation", ["conv2d", "Skip", "identity", "", "maxpool", None])
 def test_an_unknown_operation_is_refused_by_plans_and_by_networks(operation):
-    known = r"The operation of the connection 'edge' must be one of conv, dense, linear, flat_linear, vote, pool, max_pool, skip, got"
+    known = rf"The operation of the connection 'edge' must be one of {', '.join(OPERATIONS)}, got"
     with pytest.raises(SpaceError, match=known):
         planned(operation)
     with pytest.raises(SpaceError, match=known):
