@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from evonas.data.arrays import Arrays
-from evonas.data.class_labels import LISTED, Label, coded, counts, labels_in, listed, small_classes
+from evonas.data.class_labels import Label
 from evonas.data.objects import Items, samples_of
 from evonas.data.samples import Samples
 from evonas.data.split import split_off
+from evonas.data.targets import ClassTargets, Targets, TaskTargets, announced_notes, class_targets
 from evonas.errors import DataError
 from evonas.input_shape import Element, InputShape
 from evonas.options import shown
 from evonas.task import Task
-from evonas.tasks.classification import Classification
 
 __all__ = ["DataSet", "Samples", "SearchData"]
 
@@ -79,7 +77,8 @@ class SearchData:
 class DataSet:
     """A whole data set. A search is given its `for_search` only; `test` is for the final training.
 
-    The labels that occur stand for the classes 0 to n - 1, in ascending order, whatever numbers or texts they are.
+    The labels that occur stand for the classes 0 to n - 1, in ascending order, whatever numbers or texts they are. With
+    a `task` they are its targets, `(samples, ...)` numbers, which what varies the inputs leaves as they are.
 
     Attributes:
         samples: The samples that are split here.
@@ -92,6 +91,7 @@ class DataSet:
             `samples` are a part of a larger set.
         notes: What the reader has to say about the data: sentences for people.
         normalise: Whether each channel gets mean 0 and deviation 1, those of the training part.
+        task: What is learnt, if it is no classification.
 
     Raises:
         DataError: If samples are not what they should be, there are fewer than two classes or more than `classes`,
@@ -107,34 +107,32 @@ class DataSet:
     class_labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     normalise: bool = False
+    task: Task | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", _checked(self.samples, what="The samples"))
+        object.__setattr__(self, "samples", self._checked(self.samples, what="The samples"))
         self._check_parts()
         if self.normalise and not isinstance(self.samples.inputs, Arrays):
             raise DataError("normalise is for images and frames in arrays; these samples are read another way.")
         if len(self.samples) < 2:
             raise DataError(f"{len(self.samples)} samples are too few to split into training and validation.")
-        occurring = labels_in(self.samples.labels)
-        if len(occurring) < 2:
-            raise DataError(
-                f"All {len(self.samples):,} labels are {listed(occurring)}, so that there is nothing to tell apart; "
-                "expected two classes or more."
-            )
-        labels = tuple(self.class_labels) or occurring
-        object.__setattr__(self, "notes", (*self.notes, *_class_count_notes(self.classes, labels)))
-        object.__setattr__(self, "class_labels", labels)
-        object.__setattr__(self, "classes", len(labels))
+        if self.task is None:
+            labels = class_targets(self.samples.labels, known=self.class_labels).labels
+            object.__setattr__(self, "notes", (*self.notes, *announced_notes(self.classes, labels)))
+            object.__setattr__(self, "class_labels", labels)
+            object.__setattr__(self, "classes", len(labels))
+        elif self.classes or self.class_labels:
+            raise DataError("classes and class_labels are of a classification; leave them out beside another task.")
         if self.official_test is not None:
             object.__setattr__(self, "official_test", self._apart(self.official_test, what="test"))
         if self.official_validation is not None:
             object.__setattr__(self, "official_validation", self._apart(self.official_validation, what="validation"))
-        _ = self._test_indices, self._validation_indices  # raises where a label is not known
+        _ = self._test_targets, self._validation_targets  # raises where a label is not known
         train, validation = self._train_and_validation(0)  # the sizes are the same for any seed
         if not len(train) or not (len(validation) or self.official_validation is not None):
+            of_classes = f" of {self.classes} classes" if self.task is None else ""
             raise DataError(
-                f"{len(self.samples)} samples of {self.classes} classes are too few to split into training and "
-                "validation."
+                f"{len(self.samples)} samples{of_classes} are too few to split into training and validation."
             )
 
     def _apart(self, samples: Samples, *, what: str) -> Samples:
@@ -143,7 +141,7 @@ class DataSet:
         Raises:
             DataError: If they are not like the others.
         """
-        samples = _checked(samples, what=f"The {what} samples")
+        samples = self._checked(samples, what=f"The {what} samples")
         shape, own = self.samples.inputs.shape, samples.inputs.shape
         if shape != own:
             raise DataError(
@@ -203,8 +201,8 @@ class DataSet:
         official = self._official_validation
         measured = (self._part(validation) if official is None else official).measured()
         parts = self._normalised(self._part(train), seed=seed), self._normalised(measured, seed=seed)
-        task = Classification(self.classes, self.class_labels)
-        return SearchData(*parts, task, (*self.notes, *self._remarks(*parts)))
+        remarks = self._meaning.remarks(self._targets, *(part.labels for part in parts))
+        return SearchData(*parts, self._meaning.task, (*self.notes, *remarks))
 
     def test(self, *, seed: int = 0) -> Samples:
         """Return the test samples: to be read once, after the final training, by no search.
@@ -213,8 +211,8 @@ class DataSet:
         """
         if self.official_test is None:
             return self._normalised(self._part(self._test_split[0]).measured(), seed=seed)
-        assert self._test_indices is not None
-        test = Samples(self.official_test.inputs.measured(), self._test_indices)
+        assert self._test_targets is not None
+        test = Samples(self.official_test.inputs.measured(), self._test_targets)
         return self._normalised(test, seed=seed)
 
     def _normalised(self, part: Samples, *, seed: int) -> Samples:
@@ -227,61 +225,72 @@ class DataSet:
 
     def _train_and_validation(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the training and of the validation samples."""
-        free, by_class = self._test_split[1], self._by_class
         seeds = (seed, _VALIDATION_SEED)
         part = 0.0 if self.official_validation is not None else self.validation_part
-        validation, train = split_off(free, self._indices, part=part, by_class=by_class, seed=seeds)
+        validation, train = split_off(self._test_split[1], self._strata, part=part, seed=seeds)
         return train, validation
 
     def _part(self, index: np.ndarray) -> Samples:
-        return Samples(self.samples.inputs.take(index), self._indices[index])
+        return Samples(self.samples.inputs.take(index), self._targets[index])
 
     @cached_property
-    def _indices(self) -> np.ndarray:
-        return coded(self.samples.labels, self.class_labels, what="The samples")
+    def _meaning(self) -> Targets:
+        return ClassTargets(self.class_labels) if self.task is None else TaskTargets(self.task)
 
     @cached_property
-    def _test_indices(self) -> np.ndarray | None:
+    def _targets(self) -> np.ndarray:
+        return self._meaning.of(self.samples.labels, what="The samples")
+
+    @cached_property
+    def _test_targets(self) -> np.ndarray | None:
         if self.official_test is None:
             return None
-        return coded(self.official_test.labels, self.class_labels, what="The test samples")
+        return self._meaning.of(self.official_test.labels, what="The test samples")
 
     @cached_property
-    def _validation_indices(self) -> np.ndarray | None:
+    def _validation_targets(self) -> np.ndarray | None:
         if self.official_validation is None:
             return None
-        return coded(self.official_validation.labels, self.class_labels, what="The validation samples")
+        return self._meaning.of(self.official_validation.labels, what="The validation samples")
 
     @property
     def _official_validation(self) -> Samples | None:
-        if self.official_validation is None or self._validation_indices is None:
+        if self.official_validation is None or self._validation_targets is None:
             return None
-        return Samples(self.official_validation.inputs, self._validation_indices)
+        return Samples(self.official_validation.inputs, self._validation_targets)
 
     @cached_property
-    def _by_class(self) -> list[int]:
-        return counts(self._indices, classes=self.classes)
+    def _strata(self) -> np.ndarray:
+        return self._meaning.strata(self._targets)
 
     @cached_property
     def _test_split(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the test samples and of all others."""
-        every = np.arange(len(self.samples))
         part = 0.0 if self.official_test is not None else self.test_part
-        return split_off(every, self._indices, part=part, by_class=self._by_class, seed=(_TEST_SEED,))
+        return split_off(np.arange(len(self.samples)), self._strata, part=part, seed=(_TEST_SEED,))
 
-    def _remarks(self, train: Samples, validation: Samples) -> Iterator[str]:
-        """Yield a sentence for each kind of class with too few samples."""
-        in_train, in_validation = (counts(part.labels, classes=self.classes) for part in (train, validation))
-        rows = list(zip(self.class_labels, self._by_class, in_train, in_validation, strict=True))
-        if untrained := [label for label, _, count, _ in rows if not count]:
-            yield f"Classes without training samples, which no network can learn: {listed(untrained)}."
-        if small := [f"{shown(rows[index][0])} ({rows[index][1]:,})" for index in small_classes(self._by_class)]:
-            yield (
-                f"Classes with far fewer samples than the others: {', '.join(small[:LISTED])}. Each is an output of "
-                "every network; if it is a wrong label, mend or leave out its samples."
+    def _checked(self, samples: Samples, *, what: str) -> Samples:
+        """Return samples with arrays of labels, one for each of the inputs.
+
+        Raises:
+            DataError: If they are something else.
+        """
+        if not isinstance(samples, Samples):
+            raise DataError(f"{what} are a {type(samples).__name__}, expected Samples(inputs, labels).")
+        try:
+            labels = np.asarray(samples.labels)
+        except (TypeError, ValueError) as error:  # lists of different lengths
+            raise DataError(f"The labels of {what.lower()} are no array ({error}); expected one a sample.") from error
+        if not labels.size:
+            raise DataError(f"{what} are none: 0 labels; expected one or more.")
+        if isinstance(samples.inputs, Arrays):
+            samples.inputs.check(what=what)
+        if (labels.shape if self.task is None else labels.shape[:1]) != (len(samples.inputs),):
+            raise DataError(
+                f"{what} are {len(samples.inputs):,}, their labels have the shape {labels.shape}; expected one label a "
+                "sample, and samples first, then time."
             )
-        if unseen := [label for label, count, _, measured in rows if count and not measured]:
-            yield f"Classes with too few samples to have any for validation, which nothing measures: {listed(unseen)}."
+        return Samples(samples.inputs, labels)
 
     def _check_parts(self) -> None:
         parts = {"validation_part": self.validation_part, "test_part": self.test_part}
@@ -296,47 +305,3 @@ class DataSet:
                 f"validation_part = {self.validation_part} and test_part = {self.test_part} leave no training or no "
                 "validation data; expected parts above 0 that add up to less than 1."
             )
-
-
-def _class_count_notes(classes: int, labels: Sequence[Label]) -> Iterator[str]:
-    """Yield a sentence if more classes are announced than there are labels.
-
-    Raises:
-        DataError: If fewer are announced.
-    """
-    if not isinstance(classes, int) or isinstance(classes, bool) or (classes != 0 and classes < len(labels)):
-        raise DataError(
-            f"classes = {shown(classes)}, but the labels {listed(labels)} are {len(labels)} classes; give the right "
-            "number or leave it out."
-        )
-    if classes > len(labels):
-        known = set(labels)
-        first = list(islice((number for number in range(classes) if number not in known), LISTED))
-        yield (
-            f"{classes:,} classes are announced, but {len(labels)} labels occur, each of which is an output of every "
-            f"network; nothing is labelled {listed(first)}{' and so on' if len(first) == LISTED else ''}."
-        )
-
-
-def _checked(samples: Samples, *, what: str) -> Samples:
-    """Return samples with arrays of labels, one for each of the inputs.
-
-    Raises:
-        DataError: If they are something else.
-    """
-    if not isinstance(samples, Samples):
-        raise DataError(f"{what} are a {type(samples).__name__}, expected Samples(inputs, labels).")
-    try:
-        labels = np.asarray(samples.labels)
-    except (TypeError, ValueError) as error:  # lists of different lengths
-        raise DataError(f"The labels of {what.lower()} are no array ({error}); expected one a sample.") from error
-    if not labels.size:
-        raise DataError(f"{what} are none: 0 labels; expected one or more.")
-    if isinstance(samples.inputs, Arrays):
-        samples.inputs.check(what=what)
-    if labels.shape != (len(samples.inputs),):
-        raise DataError(
-            f"{what} are {len(samples.inputs):,}, their labels have the shape {labels.shape}; expected one label a "
-            "sample, and samples first, then time."
-        )
-    return Samples(samples.inputs, labels)

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from evonas.archive.archive import Archive
-from evonas.data.dataset import SearchData
+from evonas.data.dataset import DataSet, SearchData
 from evonas.data.samples import Samples
 from evonas.engine.budget import Budget
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
-from evonas.errors import EvonasError
+from evonas.errors import DataError, EvonasError
 from evonas.expected_counts import total_spikes
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
@@ -87,12 +87,16 @@ class Errors:
 
 
 @pytest.fixture(scope="module")
-def data() -> SearchData:
+def samples() -> Samples:
     rng = np.random.default_rng(5)
     brightness = rng.random((160, 2), np.float32)
     images = np.repeat(brightness, 4, axis=1).reshape(160, 1, 1, 8, 1) * rng.random((160, 1, 1, 8, 8), np.float32) * 2
-    targets = images.reshape(160, 2, 32).mean(axis=2)
-    return SearchData(Samples(images[:120], targets[:120]), Samples(images[120:], targets[120:]), MeanOfPixels())
+    return Samples(images, images.reshape(160, 2, 32).mean(axis=2))
+
+
+@pytest.fixture(scope="module")
+def data(samples: Samples) -> SearchData:
+    return DataSet(samples, task=MeanOfPixels(), validation_part=0.25, test_part=0.125).for_search()
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,35 @@ def genotype() -> Genotype:
     rng = np.random.default_rng(0)
     drawn = (space.sample(rng) for _ in range(10_000))
     return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
+
+
+def test_a_data_set_of_another_task_is_split_with_its_targets_as_they_are(samples: Samples) -> None:
+    whole = DataSet(samples, task=MeanOfPixels(), validation_part=0.25, test_part=0.125)
+    parts = [whole.for_search().train, whole.for_search().validation, whole.test()]
+    assert [len(part) for part in parts] == [100, 40, 20]
+    for part in parts:
+        images = part.inputs.batch(np.arange(len(part)), time_steps=1, rng=np.random.default_rng(0))
+        np.testing.assert_allclose(images.reshape(-1, 2, 32).mean(axis=2), part.labels, rtol=1e-5)
+    every = np.concatenate([part.labels for part in parts])
+    np.testing.assert_array_equal(np.unique(every, axis=0), np.unique(samples.labels, axis=0))
+    apart = DataSet(samples.take(np.arange(100)), official_test=samples.take(np.arange(100, 160)), task=MeanOfPixels())
+    np.testing.assert_array_equal(apart.test().labels, samples.labels[100:])
+    assert apart.for_search().task == MeanOfPixels()
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "message"),
+    [
+        (np.full(160, "dark"), {}, "The samples have targets of <U4; expected numbers"),
+        (np.zeros((80, 2)), {}, r"The samples are 160, their labels have the shape \(80, 2\)"),
+        (np.zeros((160, 2)), {"classes": 2}, "classes and class_labels are of a classification; leave them out"),
+    ],
+)
+def test_wrong_targets_of_another_task_are_told(
+    samples: Samples, targets: np.ndarray, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        DataSet(Samples(samples.inputs, targets), task=MeanOfPixels(), **options)
 
 
 @pytest.mark.parametrize("loss", ["of_mean", "of_each_step"])
