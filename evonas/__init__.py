@@ -32,6 +32,7 @@ from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
+from evonas.strategies.zero_shot import ZeroShot
 from evonas.variables import Choice, Integer
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ __all__ = [
     "Rule",
     "SimulatedWorkers",
     "Space",
+    "ZeroShot",
     "load",
     "search",
 ]

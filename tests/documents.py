@@ -54,6 +54,9 @@ SHORTER_SEARCHES = {
 }
 """Options of each strategy `differentiable`."""
 
+SMALLER_POOLS = {"pool": "12", "part": "6"}
+"""Options of each strategy `zero_shot`."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -132,6 +135,8 @@ def shortened(words: list[str]) -> list[str]:
     for number, strategy in enumerate(file["strategies"]):
         if strategy["name"] == "differentiable":
             less |= {f"strategies.{number}.{key}": value for key, value in SHORTER_SEARCHES.items()}
+        if strategy["name"] == "zero_shot":
+            less |= {f"strategies.{number}.{key}": value for key, value in SMALLER_POOLS.items()}
     if "search.evaluations=200" in words:  # more than before, so that it goes on from there
         less["search.evaluations"] = "10"
     if any(word.startswith("search.seed=") for word in words):  # another seed is what is shown

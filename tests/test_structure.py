@@ -38,8 +38,8 @@ WINGS = {
     "snn": VALUES | {"architecture"},
     "scores": VALUES | {"architecture", "snn"},
     "chips": VALUES | {"architecture"},
-    "training": VALUES | {"architecture", "snn", "data", "engine"},
-    "runfile": VALUES | {"engine", "strategies", "training", "chips", "data"},
+    "training": VALUES | {"architecture", "snn", "scores", "data", "engine"},
+    "runfile": VALUES | {"engine", "strategies", "training", "scores", "chips", "data"},
     "report": VALUES
     | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},
     "export": VALUES | {"architecture", "snn", "engine", "archive.atomic_file", "runfile", "report", "cli"},
@@ -53,7 +53,7 @@ WINGS = {
 
 DOORS = {
     "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py"},
-    "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py",
+    "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/proxy_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py",
              "evonas/data/hdf5_child.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},

@@ -9,6 +9,8 @@
     /measurement/…           one entry a measured row; `row` is its slot
     /populations/…           one entry a layer of neurons; `row` is its slot
     /connections/…           one entry a connection; `row` is its slot
+    /proxy_scores/…          one entry a network scored without training; `row` is the slot of the search job; not
+                             there where none is
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import numpy as np
 from evonas.archive.contents import Stored, Values, check_reference, checked_values
 from evonas.archive.hdf5_table import read_table, write_table
 from evonas.archive.measured_columns import MeasuredColumns, write_measurements
+from evonas.archive.proxy_table import read_proxy_scores, write_proxy_scores
 from evonas.archive.record import (
     EVALUATION,
     JOB,
@@ -41,6 +44,7 @@ from evonas.archive.run_header import Header
 from evonas.archive.sealed_file import FORMAT_VERSION, damage_named, open_sealed, write_sealed
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
+from evonas.engine.proxy_score import ProxyScore
 from evonas.errors import ArchiveError
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
@@ -86,7 +90,7 @@ def read_archive(path: Path) -> Stored:
         header = Header.from_json(run, path=path)
         measurements = MeasuredColumns(file, path).by_slot()
         rows = {name: column.part() for name, column in read_table(file["rows"], _ROWS).items()}
-        evaluations = _evaluations(rows, measurements)
+        evaluations = _evaluations(rows, measurements, read_proxy_scores(file, parse=_genotypes))
         values = _read_values(file["objectives"], header, slots=rows["slot"], unpriced=rows["unpriced"])
         return Stored(header, tuple(references), evaluations, values)
 
@@ -168,6 +172,7 @@ def _write_evaluations(file: h5py.File, stored: Stored) -> None:
     write_measurements(
         file, [(row.job.slot, row.measurement) for row in evaluations if isinstance(row.measurement, Measurement)]
     )
+    write_proxy_scores(file, [(row.job.slot, one) for row in evaluations for one in row.proxy_scores])
 
 
 def _own_measurement(evaluation: Evaluation) -> str:
@@ -182,13 +187,19 @@ def _unpriced(names: Sequence[str], values: Values) -> str:
     return json.dumps(reasons) if reasons else ""
 
 
-def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measurement]) -> list[Evaluation]:
+def _evaluations(
+    rows: Mapping[str, list[Any]],
+    measurements: Mapping[int, Measurement],
+    proxies: Mapping[int, tuple[ProxyScore, ...]],
+) -> list[Evaluation]:
     """Return the evaluations in the columns; raise ValueError for anything that evonas does not write."""
     slots = rows["slot"]
     if any(one >= other for one, other in pairwise(slots)):
         raise ValueError("a slot has two rows, or they are not in the order of slots")
     if not measurements.keys() <= {*slots}:
         raise ValueError("a measurement belongs to no row")
+    if not proxies.keys() <= {*slots}:
+        raise ValueError("a score belongs to no row")
     for combination in set(zip(rows["kind"], rows["outcome"], strict=True)):
         check_job(0, kind=combination[0], outcome=combination[1])
     for name, type_ in {**JOB, **EVALUATION}.items():
@@ -211,6 +222,7 @@ def _evaluations(rows: Mapping[str, list[Any]], measurements: Mapping[int, Measu
             **dict(zip(EVALUATION, evaluation, strict=True)),
             measurement=own[text] if (text := rows["own_measurement"][i]) else measurements.get(slots[i]),
             proposals=proposals[rows["proposals"][i]],
+            proxy_scores=proxies.get(slots[i], ()),
             trained=trained.get(rows["trained"][i]),
         )
         for i, (job, evaluation) in enumerate(zip(job_columns, evaluation_columns, strict=True))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job, Kind
 from evonas.engine.plain import as_stored, plain_json
+from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.training_log import Trained
-from evonas.errors import ArchiveError
+from evonas.errors import ArchiveError, EvonasError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population, Shape
 from evonas.space import Scalar
@@ -51,6 +52,8 @@ def to_record(evaluation: Evaluation) -> dict[str, Any]:
     record["outcome"] = evaluation.outcome.name
     record.update({name: getattr(evaluation, name) for name in EVALUATION})
     record["proposals"] = [dict(genotype) for genotype in evaluation.proposals]
+    if evaluation.proxy_scores:
+        record["proxy_scores"] = [one.to_json() for one in evaluation.proxy_scores]
     record["trained"] = None if evaluation.trained is None else evaluation.trained.to_json()
     if isinstance(measurement, Measurement):
         record["measurement"] = {name: getattr(measurement, name) for name in MEASUREMENT}
@@ -89,6 +92,7 @@ def from_record(record: Any, *, load: Callable[[], Activity]) -> Evaluation:
         **{name: checked_number(_of(record, name, type_), name) for name, type_ in EVALUATION.items()},
         measurement=own if measured is None else _measurement(measured, load=load),
         proposals=tuple(genotype_of(values) for values in _of(record, "proposals", list)),
+        proxy_scores=tuple(map(proxy_score_of, _of(record, "proxy_scores", list))) if "proxy_scores" in record else (),
         trained=None if record.get("trained") is None else trained_of(record["trained"]),
     )
 
@@ -138,6 +142,19 @@ def trained_of(data: Any) -> Trained:
     return Trained.from_json(data)
 
 
+def proxy_score_of(data: Any) -> ProxyScore:
+    """Return a network with its score; raise ValueError if `data` is not one."""
+    names = {field.name for field in fields(ProxyScore)}
+    if not isinstance(data, dict) or {*data} != names:
+        raise ValueError(f"a proxy score is {data!r:.60}, expected {', '.join(sorted(names))}")
+    value, cost = (None if data[name] is None else _of(data, name, float) for name in ("value", "cost"))
+    score, message = (_of(data, name, str) for name in ("score", "message"))
+    try:
+        return ProxyScore(genotype_of(data["genotype"]), score, value, cost=cost, message=message)
+    except EvonasError as error:
+        raise ValueError(str(error)) from None
+
+
 def as_read_back(evaluation: Evaluation) -> Evaluation:
     """Return the evaluation as it will be read back, so that a resumed search sees what the first one saw.
 
@@ -167,6 +184,7 @@ def as_read_back(evaluation: Evaluation) -> Evaluation:
         return replace(
             evaluation,
             job=_plain_job(job),
+            proxy_scores=tuple(replace(one, message=_plain_text(one.message)) for one in evaluation.proxy_scores),
             trained=None if evaluation.trained is None else trained_of(plain_json(evaluation.trained.to_json())),
             message=_plain_text(evaluation.message),
             host=_plain_text(evaluation.host),

@@ -14,6 +14,7 @@ from evonas.engine import pareto
 from evonas.engine.description import described_objective
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.pareto import Reference
+from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.view import Row
 from evonas.errors import ArchiveError, EvonasError, UnpriceableError
 from evonas.objective import Objective, judged
@@ -87,6 +88,14 @@ class Results:
         if self._in_order is None:
             self._in_order = tuple(self._row(slot) for slot in sorted(self._evaluations))
         return self._in_order
+
+    @property
+    def proxy_scores(self) -> tuple[ProxyScore, ...]:
+        """Every score that a network got without training, in the order of the jobs that found them.
+
+        A network of a pool that was trained as well has its key among the rows.
+        """
+        return tuple(one for row in self.evaluations for one in row.proxy_scores)
 
     @property
     def reference(self) -> Reference | None:

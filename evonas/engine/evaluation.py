@@ -9,6 +9,7 @@ from typing import Any
 
 from evonas.engine.job import Job
 from evonas.engine.plain import as_stored
+from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.training_log import Trained
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
@@ -45,11 +46,13 @@ class Result:
     Attributes:
         measurement: Of a network: a `Measurement` or a JSON object.
         proposals: Genotypes that a `search` job proposes.
+        proxy_scores: Networks that it has scored without training.
         trained: Effort of the training, None where it was not counted.
     """
 
     measurement: Measurement | Mapping[str, Any] | None = None
     proposals: tuple[Genotype, ...] = ()
+    proxy_scores: tuple[ProxyScore, ...] = ()
     trained: Trained | None = None
 
     @classmethod
@@ -61,6 +64,10 @@ class Result:
             ValueError: If it contains itself.
         """
         whole = result if type(result) is Result else None  # an Evaluation is a row, made here and nowhere else
+        if whole is not None and not all(isinstance(one, ProxyScore) for one in whole.proxy_scores):
+            raise TypeError(
+                f"evaluate returned proxy_scores {whole.proxy_scores!r:.60}, expected a tuple of ProxyScore"
+            )
         if kind == "search":
             proposals = result if whole is None else whole.proposals
             if not isinstance(proposals, Sequence) or not all(isinstance(one, Genotype) for one in proposals):
@@ -87,6 +94,7 @@ class Evaluation(Result):
         message: What happened, for people; empty on success. Cut to `MESSAGE_LIMIT` characters, which it then says.
         measurement: As in `Result`; None on failure.
         proposals: As in `Result`.
+        proxy_scores: As in `Result`.
         trained: As in `Result`.
         seconds: Wall-clock seconds on the worker.
         host: Name of the machine.

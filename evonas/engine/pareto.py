@@ -121,6 +121,21 @@ def hypervolume(costs: ArrayLike, *, objectives: Sequence[Objective], reference:
     return float(HV(ref_point=np.ones(scaled.shape[1])).do(scaled))
 
 
+def spread_first(costs: ArrayLike) -> list[int]:
+    """Return the indices of `(points, objectives)` costs by non-dominated rank, within a rank by crowding distance.
+
+    As `order` does it for feasible rows; equal ones keep their order.
+    """
+    points = _matrix(costs)
+    if not len(points):
+        return []
+    ordered: list[int] = []
+    for members in NonDominatedSorting().do(points):
+        distances = _CROWDING.do(points[members])
+        ordered += [int(members[i]) for i in sorted(range(len(members)), key=lambda i: -distances[i])]
+    return ordered
+
+
 def nondominated(costs: ArrayLike) -> np.ndarray:
     """Return the indices of the `(points, objectives)` costs that no other point dominates."""
     points = _matrix(costs)

@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from evonas.engine.effort import Effort
 from evonas.engine.gradient_search import GradientSearch
+from evonas.engine.score_search import METHOD_OF_SCORES, ScoreSearch
 from evonas.errors import EvonasError
 from evonas.objective import Objective
 from evonas.space import Space
@@ -52,7 +53,8 @@ class SearchingStrategy(Protocol):
 
 
 METHODS: Mapping[str, Callable[[Mapping[str, Scalar]], SearchSettings]] = {
-    "gradients": GradientSearch.of,
+    FIRST_METHOD: GradientSearch.of,
+    METHOD_OF_SCORES: ScoreSearch.of,
 }
 """Method to what reads the settings of its jobs."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evonas.archive.archive import Archive
 from evonas.archive.results import Results
+from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.view import Row
 from evonas.errors import RunFileError
 from evonas.objective import Objective
@@ -42,6 +43,11 @@ class Run:
     def rows(self) -> tuple[Row, ...]:
         """Every row, in slot order: rejected and failed ones as well."""
         return self.results.rows
+
+    @property
+    def proxy_scores(self) -> tuple[ProxyScore, ...]:
+        """Every score that a network got without training, of pools that were scored; empty where none was."""
+        return self.results.proxy_scores
 
     def front(self) -> FrontOfNetworks:
         """Return the front: its networks in slot order, as a sequence, a data frame, JSON, or a table in a notebook."""

@@ -124,5 +124,7 @@ def _outcome(row: Row) -> str:
         return f"infeasible: {row.score.reason}"
     if row.job.kind == "search":
         settings = ", ".join(f"{name.removeprefix('context.')} {value}" for name, value in row.job.settings.items())
+        if scored := row.evaluation.proxy_scores:
+            return f"{len(scored)} networks scored ({settings})"
         return f"{len(row.evaluation.proposals)} networks proposed ({settings})"
     return "measured"

@@ -193,6 +193,14 @@ KINDS = {
     "objective": Kind("an Objective", Objective, lambda value: isinstance(value, Objective)),
     "expected": Kind("a function of counts", FunctionType, callable, is_annotated=False),
     "read": Kind("a DataSet", DataSet, lambda value: isinstance(value, DataSet)),
+    "score": Kind(
+        "a function of a network and samples",
+        FunctionType,
+        lambda value: callable(value) and not isinstance(value, type),
+        is_made=False,
+        may_be_ready=True,
+        is_annotated=False,
+    ),
     "strategy": Kind("a Strategy", Strategy, _is_strategy, may_be_ready=True),
 }
 """Kinds by the attribute that a file of the kind has to define."""

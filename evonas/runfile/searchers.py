@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evonas.data.dataset import SearchData
-from evonas.errors import EvonasError
+from evonas.errors import EvonasError, ProfileError
 from evonas.expected_counts import PriceFunction
-from evonas.runfile.lookup import look_up
+from evonas.runfile.counted_objective import counted_objective_of
+from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.schema import ObjectiveSection
 from evonas.space import Space
 from evonas.training.training_settings import Training
 
 if TYPE_CHECKING:
+    from evonas.scores.untrained import UntrainedScore
     from evonas.training.evaluator import Searcher
 
 
@@ -76,6 +78,16 @@ def price_of(section: ObjectiveSection) -> PriceFunction:
     return price
 
 
+def score_of(name: str) -> UntrainedScore:
+    """Return the score of a name.
+
+    Raises:
+        LookupFault: If there is none.
+    """
+    score: UntrainedScore = look_up(name, folder="evonas.scores", attribute="score")
+    return score
+
+
 def _by_gradients(tools: SearchTools, objective: ObjectiveSection | None) -> Searcher:
     from evonas.training.bilevel_search import BilevelSearcher
 
@@ -90,7 +102,66 @@ def _by_gradients(tools: SearchTools, objective: ObjectiveSection | None) -> Sea
     )
 
 
+def _by_scores(tools: SearchTools, objective: ObjectiveSection | None) -> Searcher:
+    from evonas.training.score_searcher import ScoreSearcher
+
+    return ScoreSearcher(
+        tools.space,
+        tools.data,
+        find=score_of,
+        objective=None if objective is None else counted_objective_of(objective),
+        threads=tools.threads,
+        device=tools.device,
+    )
+
+
 _SEARCHERS: Mapping[str, Callable[[SearchTools, ObjectiveSection | None], Searcher]] = {
     "gradients": _by_gradients,
+    "scores": _by_scores,
 }
 """Method to what makes its searcher: a row for each of `evonas.engine.search_job.METHODS`."""
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What the jobs of a method need of an objective.
+
+    Attributes:
+        option: Option of the strategy that names it.
+        noun: What it has to have.
+        check: Returns what the search leaves out of it; raises where it has not what it needs.
+    """
+
+    option: str
+    noun: str
+    check: Callable[[ObjectiveSection], Sequence[str]]
+
+
+def _left_out_of_price(section: ObjectiveSection) -> Sequence[str]:
+    left_out: Sequence[str] = getattr(price_of(section), "uncounted", ())
+    return left_out
+
+
+def _left_out_of_count(section: ObjectiveSection) -> Sequence[str]:
+    counted_objective_of(section)
+    return ()
+
+
+_USES: Mapping[str, _Use] = {
+    "gradients": _Use("objective", "price for a differentiable search", _left_out_of_price),
+    "scores": _Use("against", "value without training", _left_out_of_count),
+}
+"""Method to what it needs of an objective, for the methods that compute one."""
+
+
+def left_out(method: str, section: ObjectiveSection, *, name: str) -> Sequence[str]:
+    """Return what the search jobs of a method leave out of the objective that they compute on their own.
+
+    Raises:
+        LookupFault: If they cannot compute it; the sentence begins with the option that names it.
+    """
+    use = _USES[method]
+    try:
+        return use.check(section)
+    except (LookupFault, ProfileError) as error:
+        raise LookupFault(f"{use.option}: {name!r} has no {use.noun}: {error}") from error

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from evonas.engine.pareto import REFERENCE_ROWS
 from evonas.engine.search_job import SearchingStrategy
 from evonas.engine.view import Strategy
-from evonas.errors import OptionError, ProfileError
+from evonas.errors import OptionError
 from evonas.objective import Objective
+from evonas.options import shown
 from evonas.runfile.lookup import LookupFault
 from evonas.runfile.schema import ObjectiveSection, StrategySection
-from evonas.runfile.searchers import SearchesOf, price_of
+from evonas.runfile.searchers import SearchesOf, left_out, score_of
 from evonas.runfile.section_options import make_named
 from evonas.space import Space
 from evonas.strategies.mixture import Mixture
+from evonas.strategies.zero_shot import ZeroShot
 
 Members = Mapping[int, Strategy]
 """Strategies by the number of their section."""
@@ -106,6 +108,7 @@ def searches_of(
         if not isinstance(member, SearchingStrategy):
             continue
         faults += [f"strategies.{index}.{fault}" for fault in member.faults(space, objectives)]
+        faults += [f"strategies.{index}.{fault}" for fault in _score_faults(member)]
         if member.objective is None:
             searches.append(PlannedSearches(index, member.name, SearchesOf(member.method, None), None))
             continue
@@ -114,12 +117,21 @@ def searches_of(
             continue
         section = sections[names.index(member.objective)]
         try:
-            uncounted = getattr(price_of(section), "uncounted", ())
-        except (LookupFault, ProfileError) as error:
-            faults.append(
-                f"strategies.{index}.objective: {member.objective!r} has no price for a differentiable search: {error}"
-            )
+            uncounted = left_out(member.method, section, name=member.objective)
+        except LookupFault as fault:
+            faults.append(f"strategies.{index}.{fault}")
             continue
         told = SearchesOf(member.method, section)
         searches.append(PlannedSearches(index, member.name, told, member.objective, uncounted))
     return tuple(searches), faults
+
+
+def _score_faults(member: Strategy) -> list[str]:
+    """Return a sentence where a strategy names a score that there is not."""
+    if not isinstance(member, ZeroShot):
+        return []
+    try:
+        score_of(member.score)
+    except LookupFault as fault:
+        return [f"score: {fault}, got {shown(member.score)}"]
+    return []

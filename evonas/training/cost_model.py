@@ -60,15 +60,16 @@ class TrainingCost:
     def _networks(self, sizes: Mapping[str, Scalar]) -> list[Genotype]:
         """Return random networks of these sizes, always the same."""
         rng = np.random.default_rng(0)
-        given = {**sizes, **self._steps()}
+        given = {**sizes, **steps_of_frames(self._space, self._frames)}
         return [self._space.sample(rng, given=given) for _ in range(DRAWN)]
 
-    def _steps(self) -> dict[str, Scalar]:
-        """Return the number of time steps that networks have to have: one for each frame of the data."""
-        variable = self._space.variables.get("time_steps")
-        if self._frames is None or variable is None:
-            return {}
-        try:
-            return {"time_steps": variable.canonical(self._frames)}
-        except SpaceError:  # there is no such network, so whatever is proposed ends at once
-            return {}
+
+def steps_of_frames(space: Space, frames: int | None) -> dict[str, Scalar]:
+    """Return the number of time steps that networks have to have: one for each frame of the data."""
+    variable = space.variables.get("time_steps")
+    if frames is None or variable is None:
+        return {}
+    try:
+        return {"time_steps": variable.canonical(frames)}
+    except SpaceError:  # there is no such network, so whatever is proposed ends at once
+        return {}

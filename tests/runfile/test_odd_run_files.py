@@ -24,6 +24,7 @@ from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch
+from evonas.strategies.zero_shot import ZeroShot
 from evonas.training.training_settings import Relaxation, Training
 
 RIGHT: dict[str, Any] = {
@@ -210,6 +211,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
         lambda **options: Differentiable(**{"objective": "rate", **options}),
         ("objective", "prices", "contexts", "first", "searches", "warm_up", "epochs", "proposals", "name"),
     ),
+    "zero_shot": (ZeroShot, ("score", "pool", "part", "proposals", "batch_size", "against", "name")),
     "mixture": (
         lambda share: Mixture([(RandomSearch(), share), (Evolution(pop_size=4), 1.0)]), ("share",)
     ),

@@ -1,0 +1,154 @@
+"""The searcher that scores networks without training: draws its part of a pool, builds each network, and scores it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evonas.data.dataset import SearchData
+from evonas.engine.evaluation import Result
+from evonas.engine.job import Job
+from evonas.engine.proxy_score import ProxyScore
+from evonas.engine.score_search import NOTHING, OPERATIONS, ScoreSearch
+from evonas.engine.training_log import Trained
+from evonas.errors import EvonasError
+from evonas.genotype import Genotype
+from evonas.measurement import Measurement
+from evonas.objective import Objective
+from evonas.scores.untrained import UntrainedScore
+from evonas.snn.network import Network
+from evonas.space import Space
+from evonas.training.batches import Batches
+from evonas.training.cost_model import steps_of_frames
+from evonas.training.process import seeded, torch_threads
+
+_OF_POOL, _OF_SAMPLES = 0x706F6F6C, 0x73616D70
+"""Tell the draws of the pool and of the samples apart from others with the same seed."""
+
+
+class ScoreSearcher:
+    """Does search jobs: `searcher(job)` returns its part of the pool, each network with its score.
+
+    All depends on the run's seed and the settings of the job alone, on one kind of device with one number of threads.
+    A network starts from the weights with which its training would begin, and all networks see the same training
+    samples; validation samples are not read.
+
+    Args:
+        space: A space with `build`.
+        data: Training samples.
+        find: Returns the score of a name.
+        objective: What scores may be traded against besides operations.
+        threads: Threads of torch while it works.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        data: SearchData,
+        *,
+        find: Callable[[str], UntrainedScore],
+        objective: Objective | None,
+        threads: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        self._space = space
+        self._data = data
+        self._find = find
+        self._objective = objective
+        self._threads = threads
+        self._device = torch.device(device)
+
+    @cached_property
+    def _samples(self) -> Batches:
+        return Batches(self._data.train, self._device)
+
+    def __call__(self, job: Job) -> Result:
+        """Return the scores of the networks of `job`, each different network once.
+
+        Raises:
+            EvonasError: If the space has no `build`.
+            SpaceError: If it has no networks for the data.
+        """
+        told = ScoreSearch.of(job.settings)
+        score = self._find(told.score)
+        order = np.random.default_rng([job.seed, _OF_SAMPLES]).permutation(len(self._samples))
+        index = torch.from_numpy(order[: told.batch_size])
+        networks = {one.key: one for one in self._drawn(told, seed=job.seed)}
+        with torch_threads(self._threads):
+            scored = [self._scored(one, told, score, index=index, seed=job.seed) for one in networks.values()]
+        steps = sum(int(one.get("time_steps", self._data.frames or 1)) for one in networks.values())
+        return Result(proxy_scores=tuple(scored), trained=Trained(float(steps * len(index))))
+
+    def _drawn(self, told: ScoreSearch, *, seed: int) -> list[Genotype]:
+        """Return the networks of a part of the pool, each from a generator of its own."""
+        given = steps_of_frames(self._space, self._data.frames)
+        places = range(told.first, told.first + told.networks)
+        return [
+            self._space.sample(np.random.default_rng([seed, _OF_POOL, place]), given=given or None) for place in places
+        ]
+
+    def _scored(
+        self, genotype: Genotype, told: ScoreSearch, score: UntrainedScore, *, index: Tensor, seed: int
+    ) -> ProxyScore:
+        """Return a network with its score, or why it has none: one bad network must not take the others with it."""
+        unscored = ProxyScore(genotype, told.score, None)
+        try:
+            with seeded(int(genotype.key, 16) ^ seed, device=self._device):
+                network = self._built(genotype)
+                steps = network.plan.time_steps
+                inputs = self._samples.inputs(index, time_steps=steps, seed=(seed, _OF_SAMPLES))
+                cost = self._cost(genotype, network, inputs, against=told.against)
+                value = float(score(network, inputs))
+        except Exception as error:  # a space, a score or an objective of a user's own may raise anything
+            why = str(error) if isinstance(error, EvonasError) else f"{type(error).__name__}: {error}"
+            return replace(unscored, message=f"{why:.300}")
+        if not math.isfinite(value):
+            return replace(unscored, cost=cost, message=f"The score is {value}, which is no finite number.")
+        return replace(unscored, value=value, cost=cost)
+
+    def _built(self, genotype: Genotype) -> Network:
+        if self._space.build is None:
+            raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
+        network: Network = self._space.build(genotype, self._data.input_shape, self._data.task.outputs)
+        return network.to(self._device).train()
+
+    def _cost(self, genotype: Genotype, network: Network, inputs: Tensor, *, against: str) -> float | None:
+        """Return what the score is traded against, None for nothing.
+
+        Raises:
+            EvonasError: If there is no finite number.
+        """
+        if against == NOTHING:
+            return None
+        if against == OPERATIONS:
+            assert self._space.operations is not None
+            return float(self._space.operations(genotype, self._data.input_shape, self._data.task.outputs))
+        assert self._objective is not None
+        cost = float(self._objective.score(self._counted(network, inputs)))
+        if not math.isfinite(cost):
+            raise EvonasError(f"The {against} is {cost}, which is no finite number.")
+        return cost
+
+    @torch.no_grad()
+    def _counted(self, network: Network, inputs: Tensor) -> Measurement:
+        """Return what the untrained network does with these samples, its batch norms on their own statistics."""
+        recorder = network.recorder()
+        network(inputs, recorder)
+        activity = recorder.activity()
+        if self._data.seconds is not None:
+            activity = replace(activity, step_seconds=self._data.seconds / activity.time_steps)
+        return Measurement(
+            metrics={},
+            samples=activity.samples,
+            parameters=sum(one.numel() for one in network.parameters() if one.requires_grad),
+            time_steps=activity.time_steps,
+            silent=activity.is_silent,
+            activity=activity,
+        )
