@@ -31,7 +31,6 @@ from peak_memory import spent_by
 from table import Figure, publish
 
 from evonas import Archive, Objective
-from evonas.architecture.neuron import SPIKING
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.archive.contents import Stored
 from evonas.archive.hdf5_file import write_archive
@@ -50,6 +49,7 @@ from evonas.runfile.resolve import resolve
 from objectives import energy, fit, latency
 from spaces.spatial_temporal import LEVELS, plan, space
 
+KINDS = ("lif", "lif_box", "integrate_and_fire")
 SAMPLES = 359
 ROWS = 10_000
 FRONT_ROWS = 20_000
@@ -70,7 +70,7 @@ def genotypes(count: int, rng: np.random.Generator) -> list[Genotype]:
     found: dict[Genotype, None] = {}
     while len(found) < count:
         values = space.fill({}, rng)
-        kinds = {f"stage{stage}.kind": SPIKING[rng.integers(len(SPIKING))] for stage in range(LEVELS)}
+        kinds = {f"stage{stage}.kind": KINDS[rng.integers(len(KINDS))] for stage in range(LEVELS)}
         found[space.canonical({**values, **kinds})] = None
     return list(found)
 

@@ -22,7 +22,8 @@ class Population:
 
     Attributes:
         name: Unique in its network.
-        kind: `"lif"`, `"lif_box"`, `"integrate_and_fire"`, `"analog"`, `"relay"` or `"readout"`.
+        kind: `"lif"`, `"lif_box"`, `"integrate_and_fire"`, `"alif"`, `"analog"`, `"relay"` or
+            `"readout"`.
         shape: `(channels, height, width)`.
         state: State variables per neuron: 2 with synaptic current, 1 without, 0 for analog.
         static: Whether its output is the same at all time steps (an analog layer behind a static image).

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evonas.architecture.draft import Draft, Incoming
-from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
+from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan, check_frames
 from evonas.real_variables import LogReal, Real
 from evonas.space import Rule, Space
@@ -31,6 +31,8 @@ Values = Mapping[str, Scalar]
 
 LAYERS = 3
 """Most layers before the readout."""
+
+KINDS = ("lif", "lif_box", "integrate_and_fire")
 
 READS = ("last", "all")
 """What the readout reads: the last layer, or all of them side by side."""
@@ -103,7 +105,7 @@ def _variables() -> dict[str, Variable]:
         variables[f"{layer}.delay"] = Integer(0, _DELAYS)
         variables[f"{layer}.recurrence"] = Choice(("none", "dense"))
         variables[f"{layer}.recurrence_delay"] = Integer(1, _DELAYS)
-        variables[f"{layer}.kind"] = Choice(SPIKING)
+        variables[f"{layer}.kind"] = Choice(KINDS)
         variables[f"{layer}.tau_mem"] = LogReal(*_TAUS_MS)
         variables[f"{layer}.tau_syn"] = LogReal(*_TAUS_MS)
         variables[f"{layer}.v_th"] = Real(0.25, 1.5, 0.05)

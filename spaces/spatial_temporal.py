@@ -154,7 +154,7 @@ def _variables() -> dict[str, Variable]:
     variables["channels"] = Choice((4, 6, 8, 12, 16, 24))
     variables["stem.stride"] = Choice((4, 2, 1))
     for stage in range(LEVELS):
-        variables[f"stage{stage}.kind"] = Choice((*SPIKING, "analog"))
+        variables[f"stage{stage}.kind"] = Choice(("lif", "lif_box", "integrate_and_fire", "analog"))
         variables[f"stage{stage}.tau_mem"] = LogReal(1.0, 5.0)
         variables[f"stage{stage}.tau_syn"] = LogReal(1.0, 5.0)
         variables[f"stage{stage}.v_th"] = Real(0.25, 1.5, 0.05)

@@ -90,4 +90,6 @@ def summing(code: str = "0303 0010 2002 0400", *, loop_norm: str = "weights") ->
 
 def says_nir(plan: Plan) -> bool:
     """Return whether NIR can say what a plan consists of."""
-    return not any(one.dynamics.kind == "analog" or one.dynamics.reset == "subtract" for one in plan.populations)
+    return not any(
+        one.dynamics.kind in ("alif", "analog") or one.dynamics.reset == "subtract" for one in plan.populations
+    )

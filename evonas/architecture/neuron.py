@@ -11,12 +11,13 @@ from evonas.errors import SpaceError
 DT_MS = 1.0
 """Length of a time step in ms."""
 
-Kind = Literal["lif", "lif_box", "integrate_and_fire", "analog", "relay", "readout"]
+Kind = Literal["lif", "lif_box", "integrate_and_fire", "alif", "analog", "relay", "readout"]
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "lif": ("tau_mem_ms", "tau_syn_ms", "v_th"),
     "lif_box": ("tau_mem_ms", "v_th"),
     "integrate_and_fire": ("v_th",),
+    "alif": ("tau_mem_ms", "v_th", "tau_adapt_ms", "beta"),
     "analog": (),
     "relay": (),
     "readout": ("tau_mem_ms",),
@@ -24,11 +25,11 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Kind of neuron to the constants that it depends on."""
 
 STATE_VARIABLES: dict[str, int] = {
-    "lif": 2, "lif_box": 1, "integrate_and_fire": 1, "analog": 0, "relay": 0, "readout": 1
+    "lif": 2, "lif_box": 1, "integrate_and_fire": 1, "alif": 2, "analog": 0, "relay": 0, "readout": 1
 }  # fmt: skip
-"""Kind of neuron to its state variables: membrane potential, and for `lif` the synaptic current."""
+"""Kind of neuron to its state variables: membrane potential, for `lif` synaptic current, for `alif` adaptation."""
 
-SPIKING = ("lif", "lif_box", "integrate_and_fire")
+SPIKING = ("lif", "lif_box", "integrate_and_fire", "alif")
 """The kinds whose outputs are spikes."""
 
 SURROGATES = ("super", "triangle", "tanh", "circ", "heavi_erfc", "dspike")
@@ -66,12 +67,15 @@ class Dynamics:
     """Dynamics of a neuron. Constants that its kind does not depend on (`PARAMETERS`) are ignored.
 
     Attributes:
-        kind: `"lif"` (with synaptic current), `"lif_box"` (without), `"integrate_and_fire"`, `"analog"` (rectified
-            linear, no state), `"relay"` (no neuron: sends the current that it receives, in the same time step) or
-            `"readout"` (leaky integrator whose output is its membrane potential).
+        kind: `"lif"` (with synaptic current), `"lif_box"` (without), `"integrate_and_fire"`, `"alif"` (`lif_box` with a
+            threshold that each spike raises), `"analog"` (rectified linear, no state), `"relay"` (no neuron: sends the
+            current that it receives, in the same time step) or `"readout"` (leaky integrator whose output is its
+            membrane potential).
         tau_mem_ms: Time constant of the membrane, at least the time step of 1 ms (explicit Euler).
         tau_syn_ms: Time constant of the synaptic current, at least the time step of 1 ms.
         v_th: Threshold: the neuron fires when its membrane potential is strictly above.
+        tau_adapt_ms: Time constant with which the threshold of `alif` returns, at least the time step of 1 ms.
+        beta: What a spike adds to the threshold of `alif`, in units of the membrane potential; 0 makes it `lif_box`.
         reset: `"value"` or, for `lif_box` only, `"subtract"`.
         surrogate: The gradient of the spike.
 
@@ -83,13 +87,15 @@ class Dynamics:
     tau_mem_ms: float = 2.0
     tau_syn_ms: float = 2.0
     v_th: float = 1.0
+    tau_adapt_ms: float = 2.0
+    beta: float = 0.1
     reset: str = "value"
     surrogate: Surrogate = field(default_factory=Surrogate)
 
     def __post_init__(self) -> None:
         if self.kind not in PARAMETERS:
             raise SpaceError(f"The kind of a neuron must be one of {', '.join(PARAMETERS)}, got {self.kind!r}.")
-        for name in ("tau_mem_ms", "tau_syn_ms"):
+        for name in ("tau_mem_ms", "tau_syn_ms", "tau_adapt_ms"):
             if not DT_MS <= getattr(self, name) < float("inf"):
                 raise SpaceError(
                     f"{name} must be at least the time step of {DT_MS:g} ms, got {getattr(self, name)}: "
@@ -97,6 +103,8 @@ class Dynamics:
                 )
         if not 0 < self.v_th < float("inf"):
             raise SpaceError(f"v_th must be a positive number, got {self.v_th}.")
+        if not 0 <= self.beta < float("inf"):
+            raise SpaceError(f"beta must be 0 or a positive number, got {self.beta}.")
         if self.reset not in RESETS:
             raise SpaceError(f"The reset must be one of {', '.join(RESETS)}, got {self.reset!r}.")
         if self.reset == "subtract" and self.kind != "lif_box":
@@ -120,8 +128,8 @@ class Dynamics:
     def deviation(self, time_steps: int) -> float:
         """Return the standard deviation of the potential after so many steps of white currents of deviation 1.
 
-        Resets are left out. Currents divided by it bring neurons of any kind and time constants near their thresholds
-        about equally often. Analog neurons and relays have that of the current, 1.
+        Resets and adaptation, which follow spikes, are left out. Currents divided by it bring neurons of any kind and
+        time constants near their thresholds about equally often. Analog neurons and relays have that of the current, 1.
 
         Example:
             >>> Dynamics("integrate_and_fire").deviation(16)

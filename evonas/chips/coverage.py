@@ -57,6 +57,8 @@ def gaps(profile: Profile, assumed: Deployment, *, part: str = "dynamic") -> dic
             left_out[name] = f"{_TEXTS[name]} (ignored by the convention of the profile)"
         if "add" in profile.energy:
             left_out["add"] = "bias additions (ignored by the convention of the profile)"
+        if "mul" in profile.energy:
+            left_out["mul"] = "decays of adaptive thresholds (ignored by the convention of the profile)"
     if assumed.reset == "not-counted":
         left_out["reset"] = "reset before a sample (" + (
             "counted on request)" if "reset" in profile.energy else f"{missing}reset)"

@@ -213,7 +213,8 @@ def _work(deployed: DeployedNetwork, prices: Mapping[str, Coefficient]) -> Work:
     if "add" in prices:
         for layer in deployed.topology.layers:  # a bias that is no part of the weights is added at every step
             if layer.state and any(edge.biases for edge in layer.all_edges):
-                counts[layer.name]["add"] = deployed.activity.time_steps * layer.neurons
+                biases = deployed.activity.time_steps * layer.neurons
+                counts[layer.name]["add"] = counts[layer.name].get("add", 0.0) + biases
     stored = accesses(deployed, counts) if profile.memory else {}
     chips = deployed.placement.chips if "reset" in prices else 1
     return Work(counts, {"step": 1 if is_dense else deployed.activity.time_steps, "reset": chips}, stored)

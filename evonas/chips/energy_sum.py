@@ -20,7 +20,7 @@ MILLI = 1e-3
 
 _STATIC = ("static_chip", "active_core", "board_idle", "clk_mw_per_mhz")
 
-UNUSED = ("offchip_spike", "mul", "synop_sparse", "synop_learn")
+UNUSED = ("offchip_spike", "synop_sparse", "synop_learn")
 """Coefficients that no estimate uses: nothing learns on the chip, and all layers are on one."""
 
 
@@ -70,7 +70,7 @@ def priced(profile: Profile, assumed: Deployment) -> dict[str, Coefficient]:
     """Return the coefficients that counts are multiplied with: all but those that another one includes."""
     left_out = set(UNUSED)
     if profile.rules.get("neuron_update_ops") == "ignored":
-        left_out |= {"acc_neuron", "upd_neuron", "add"}
+        left_out |= {"acc_neuron", "upd_neuron", "add", "mul"}
     if assumed.reset == "not-counted":
         left_out.add("reset")
     return {name: price for name, price in profile.energy.items() if name not in left_out and price.inside is None}

@@ -10,21 +10,11 @@ from typing import Any
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import at
 from evonas.chips.deployment import Deployment
+from evonas.chips.neuron_models import MODELS, models_for
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile
 from evonas.chips.time_models import PoolCounts, pool_cycles
 from evonas.chips.topology import Layer, Topology, is_graded_maximum, recurrent_edges
-
-MODELS: Mapping[str, tuple[str, ...]] = {
-    "lif": ("cuba-lif", "cuba-lif-bitshift", "custom"),
-    "lif_box": ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom"),
-    "relay": ("if", "lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "lif-linear-leak", "custom"),
-    "integrate_and_fire": ("if", "lif", "cuba-lif", "lif-linear-leak", "custom"),
-}
-"""For each kind of spiking neuron the models of chips that can implement it, more general ones included.
-
-A relay of spikes fires at one spike and is then reset to zero, so that whatever leaks has nothing to leak.
-"""
 
 _LEAKY = ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom")
 _SYNAPSE_BYTES = 4  # a synapse of a software neuron, in the rows of shared memory
@@ -118,9 +108,9 @@ def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) 
                 findings.unchecked.append(f"how {where} integrates without spikes (the chip has {', '.join(models)})")
         elif kind == "analog":
             findings.impossible(f"analog neurons, and the chip spikes: {where}")
-        elif not set(MODELS.get(kind, ())) & set(models):
+        elif not (able := models_for(kind, fit)):
             findings.impossible(f"{kind} neurons, and the chip has {', '.join(models)}: {where}")
-        elif kind != "relay" and all("bitshift" in model for model in set(MODELS[kind]) & set(models)):
+        elif kind != "relay" and all("bitshift" in model for model in able):
             findings.notes.append(f"time constants of {where} are rounded to powers of two")
     resets = fit.get("reset")
     unknown = {layer.reset for layer in shapes.layers if layer.kind in MODELS}

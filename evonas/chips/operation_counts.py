@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
+from evonas.chips.neuron_models import models_for
 from evonas.chips.profile import Profile
 from evonas.chips.topology import is_graded_maximum, is_static_input, size
 from evonas.errors import UnpriceableError
@@ -39,6 +42,7 @@ def operations(deployed: DeployedNetwork) -> Operations:
     rule = profile.rules["counts"]
     if rule == "dense":
         return _dense(activity, profile)
+    _check_adaptive(activity, profile)
     layers = _neurons(activity, assumed)
     unpriced: dict[str, list[str]] = {}
     for edge in activity.connections:
@@ -63,8 +67,10 @@ def check_possible(activity: Activity, profile: Profile) -> None:
     """Check that the chip can do what the network needs, whatever it costs.
 
     Raises:
-        UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do.
+        UnpriceableError: If it needs multiply-accumulates that neither the chip nor a host can do, or thresholds that
+            adapt on a chip whose neurons have none.
     """
+    _check_adaptive(activity, profile, of="time")
     if "mac" not in profile.energy:
         real = [
             edge.name
@@ -73,6 +79,29 @@ def check_possible(activity: Activity, profile: Profile) -> None:
         ]
         if real:
             raise UnpriceableError(_unpriced("mac", real, profile))
+
+
+def _check_adaptive(activity: Activity, profile: Profile, *, of: Literal["energy", "time"] = "energy") -> None:
+    """Raise `UnpriceableError` for thresholds that adapt where no neuron does, or where their work has no price.
+
+    A price of neuron updates is that of neurons with a fixed threshold. Adaptation takes more than that: at every step
+    it decays (a multiplication) and is added to the threshold, and each spike adds to it.
+    """
+    names = [population.name for population in activity.populations if population.kind == "alif"]
+    if not names or profile.rules["counts"] == "dense":
+        return
+    if models_for("alif", profile.fit) == set():
+        raise UnpriceableError(
+            f"{profile.id} has neurons of {', '.join(profile.fit['neuron_models'])}, and none whose threshold adapts, "
+            f"as those of {', '.join(names)} do (kind alif). Choose another kind of neuron, or another chip."
+        )
+    prices = profile.energy if of == "energy" else profile.time
+    is_ignored = of == "energy" and profile.rules.get("neuron_update_ops") == "ignored"
+    if "acc_neuron" in prices and not is_ignored and not (of == "energy" and {"mul", "add"} <= prices.keys()):
+        raise UnpriceableError(
+            f"{profile.id} has {of}.acc_neuron for neurons with a fixed threshold, and none for thresholds that adapt, "
+            f"as those of {', '.join(names)} do (kind alif). Choose another kind of neuron, or another profile."
+        )
 
 
 def _neurons(activity: Activity, assumed: Deployment) -> Operations:
@@ -84,6 +113,9 @@ def _neurons(activity: Activity, assumed: Deployment) -> Operations:
         if population.state:
             counts["acc_neuron"] = activity.time_steps * population.neurons
             counts["upd_neuron"] = sum(population.updates) / activity.samples
+        if population.kind == "alif":
+            counts["mul"] = activity.time_steps * population.neurons
+            counts["add"] = counts["mul"] + sum(population.spikes) / activity.samples
     return layers
 
 

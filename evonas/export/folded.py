@@ -74,6 +74,8 @@ class Neurons:
         mem: What the membrane loses in a time step: the time step over the time constant; 0 for `integrate_and_fire`.
         syn: The same of the synaptic current; 1 where there is none.
         threshold: It fires above this.
+        adapt: What the adaptation loses in a time step; 1 where there is none.
+        beta: What one unit of adaptation, a spike, adds to the threshold; 0 where there is none.
         incoming: Its synapses.
     """
 
@@ -81,6 +83,8 @@ class Neurons:
     mem: float
     syn: float
     threshold: float
+    adapt: float
+    beta: float
     incoming: tuple[Synapses, ...]
 
     @property
@@ -144,8 +148,9 @@ def _neurons(network: Network, planned: PlannedPopulation) -> Neurons:
     mem = part("tau_mem_ms") if "tau_mem_ms" in constants else 0.0
     syn = part("tau_syn_ms") if "tau_syn_ms" in constants else 1.0
     if any(is_or_of_spikes(edge) for edge in planned.incoming):
-        return Neurons(planned, 1.0, 1.0, 0.5, incoming)
-    return Neurons(planned, mem, syn, constants.get("v_th", 0.0), incoming)
+        return Neurons(planned, 1.0, 1.0, 0.5, 1.0, 0.0, incoming)
+    adapt = part("tau_adapt_ms") if "tau_adapt_ms" in constants else 1.0
+    return Neurons(planned, mem, syn, constants.get("v_th", 0.0), adapt, constants.get("beta", 0.0), incoming)
 
 
 def _with_bias_at_once(synapses: Sequence[Synapses], *, looped: Collection[str]) -> tuple[Synapses, ...]:

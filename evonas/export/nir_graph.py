@@ -214,6 +214,12 @@ def refusals(plan: Plan) -> list[str]:
             f"reset by subtraction ({', '.join(subtract)}): NIR knows the reset to a value alone; expected reset "
             "'value', or --to onnx, which takes it"
         )
+    adaptive = [one.name for one in plan.populations if one.dynamics.kind == "alif"]
+    if adaptive:
+        sentences.append(
+            f"thresholds that adapt ({', '.join(adaptive)}, of kind alif): NIR has fixed ones alone; expected another "
+            "kind of neuron, or --to onnx, which takes them"
+        )
     pools = [edge.name for edge in plan.connections if edge.operation == "max_pool" and not is_or_of_spikes(edge)]
     if pools:
         sentences.append(

@@ -94,28 +94,33 @@ class _Model:
         if neurons.kind == "analog":
             return self._node("Relu", current)
         if neurons.kind == "relay":
-            return self._fired(current, neurons.threshold) if neurons.fires else current
-        v, i = states.get(neurons.name, ("", ""))
+            return self._fired(current, self._number(neurons.threshold)) if neurons.fires else current
+        v, other = states.get(neurons.name, ("", ""))  # the other is the synaptic current, or the adaptation
         if neurons.kind == "lif":
-            current = self._sum([current, i]) if i else current
-            i = self._node("Mul", current, self._number(1 - neurons.syn))
+            current = self._sum([current, other]) if other else current
+            other = self._node("Mul", current, self._number(1 - neurons.syn))
         gain = neurons.mem if neurons.mem else 1.0
         driven = self._node("Mul", current, self._number(gain))
         kept = self._node("Mul", v, self._number(1 - neurons.mem)) if v else ""
         v = self._sum([kept, driven]) if v else driven
         if neurons.kind == "readout":
-            states[neurons.name] = v, i
+            states[neurons.name] = v, other
             return v
-        spikes = self._fired(v, neurons.threshold)
+        threshold = self._number(neurons.threshold)
+        if neurons.kind == "alif" and other:
+            threshold = self._sum([threshold, self._node("Mul", other, self._number(neurons.beta))])
+        spikes = self._fired(v, threshold)
+        if neurons.kind == "alif":
+            other = self._sum([self._node("Mul", other, self._number(1 - neurons.adapt)), spikes]) if other else spikes
         if neurons.planned.dynamics.reset == "subtract":
             after = self._node("Sub", v, self._node("Mul", spikes, self._number(neurons.threshold)))
         else:
             after = self._node("Mul", v, self._node("Sub", self._number(1.0), spikes))
-        states[neurons.name] = after, i
+        states[neurons.name] = after, other
         return spikes
 
-    def _fired(self, potential: str, threshold: float) -> str:
-        return self._node("Cast", self._node("Greater", potential, self._number(threshold)), to=TensorProto.FLOAT)
+    def _fired(self, potential: str, threshold: str) -> str:
+        return self._node("Cast", self._node("Greater", potential, threshold), to=TensorProto.FLOAT)
 
     def _sum(self, parts: list[str]) -> str:
         return parts[0] if len(parts) == 1 else self._node("Sum", *parts)

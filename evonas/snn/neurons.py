@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.neuron import DT_MS, PARAMETERS, Dynamics
 from evonas.errors import SpaceError
+from evonas.snn.kernels.adaptive_step import AdaptiveParameters
 from evonas.snn.kernels.backend import is_traced
 from evonas.snn.kernels.fused_scan import Constants, StepRule
 from evonas.snn.kernels.scan import NeuronParameters, NeuronState, read, scan, scan_step
@@ -24,7 +25,7 @@ from evonas.snn.kernels.scan import NeuronParameters, NeuronState, read, scan, s
 class Neuron(nn.Module):
     """Neurons with the same dynamics: `(time, batch, ...)` currents to `(time, batch, ...)` outputs.
 
-    The constants that the kind depends on (`tau_mem_ms`, `tau_syn_ms`, `v_th`) are parameters of the module, so they
+    The constants that the kind depends on (such as `tau_mem_ms` and `v_th`) are parameters of the module, so they
     move, save and load with it. They are trained only after `make_trainable`.
 
     Args:
@@ -154,4 +155,14 @@ def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> Neu
     if kind == "lif_box":
         reset = reset_subtract if dynamics.reset == "subtract" else reset_value
         return LIFBoxParameters(tau_mem_inv=rates["tau_mem_ms"], v_leak=zero, reset_method=reset, **spiking)
+    if kind == "alif":
+        return AdaptiveParameters(
+            tau_mem_inv=rates["tau_mem_ms"],
+            tau_adapt_inv=rates["tau_adapt_ms"],
+            v_leak=zero,
+            v_th=constants["v_th"],
+            v_reset=zero,
+            beta=constants["beta"],
+            method=surrogate,
+        )
     return LIFParameters(tau_syn_inv=rates["tau_syn_ms"], tau_mem_inv=rates["tau_mem_ms"], v_leak=zero, **spiking)

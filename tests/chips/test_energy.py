@@ -17,11 +17,13 @@ from relaxed_twin import one_hot, take_weights
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
+from evonas.chips import latency
 from evonas.chips.band import Band
+from evonas.chips.coverage import has_energy
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy import EnergyEstimate, compose, estimate, joules
 from evonas.chips.energy_sum import Work
-from evonas.chips.profile import SHIPPED, Coefficient, Profile, load
+from evonas.chips.profile import SHIPPED, Coefficient, Profile, load, names
 from evonas.errors import OptionError, ProfileError, UnpriceableError
 from evonas.expected_counts import ExpectedCounts
 from evonas.measurement import Activity, Measurement
@@ -522,3 +524,32 @@ def test_the_largest_of_graded_events_costs_arithmetic_and_has_no_price_on_a_chi
     for name in ("loihi1_davies", "truenorth28"):
         with pytest.raises(UnpriceableError, match=r"has no price for multiply-accumulates .* which pool would need"):
             joules(counts, load(name))
+
+
+def adaptive() -> Activity:
+    """Return the small network with thresholds that adapt in its hidden layer."""
+    activity = small()
+    return replace(activity, populations=(replace(activity.populations[0], kind="alif"), activity.populations[1]))
+
+
+def test_an_adaptive_threshold_costs_a_decay_and_an_addition_a_step_and_an_addition_a_spike() -> None:
+    chip = load("sram45_int8")
+    plain, result = estimate(small(), chip), estimate(adaptive(), chip)
+    more = {name: band.nominal - plain.terms.get(name, Band(0, 0, 0)).nominal for name, band in result.terms.items()}
+    assert more.pop("mul") == pytest.approx(5 * 2 * 0.2e-12)
+    assert more.pop("add") == pytest.approx((5 * 2 + 50 / 10) * 0.05e-12)
+    assert not any(more.values())
+    assert joules(adaptive(), ARITH) == joules(small(), ARITH)  # it ignores updates of neurons
+
+
+@pytest.mark.parametrize("name", names(folder=SHIPPED))
+def test_each_chip_prices_adaptive_thresholds_or_refuses_them_by_name(name: str) -> None:
+    chip = load(name)
+    if name in ("arith45_fp32", "sram45_int8", "seneca22", "gpu_degnan", "spinnaker1"):
+        assert estimate(adaptive(), chip).dynamic.nominal >= estimate(small(), chip).dynamic.nominal
+    elif has_energy(chip):
+        with pytest.raises(UnpriceableError, match="as those of hidden do \\(kind alif\\)"):
+            estimate(adaptive(), chip)
+    if latency.has_time(chip) and name not in ("spinnaker1", "gpu_degnan"):
+        with pytest.raises(UnpriceableError, match="kind alif"):
+            latency.seconds(adaptive(), chip)

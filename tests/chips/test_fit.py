@@ -314,6 +314,14 @@ def test_spinnaker_keeps_synapses_in_shared_memory_and_real_time_is_unchecked() 
         assert word in found
 
 
+def test_thresholds_that_adapt_need_a_chip_that_is_programmed() -> None:
+    network = chain(dynamics=Dynamics("alif"))
+    for name in ("loihi1_davies", "loihi1_sanafe", "odin28", "speck2f", "truenorth28", "xylo_a2"):
+        assert any(text.startswith("alif neurons, and the chip has") for text in check(network, load(name)).violations)
+    for name in ("loihi2", "spinnaker1", "spinnaker2"):
+        assert not any("alif" in text for text in check(network, load(name)).violations)
+
+
 def test_what_a_profile_does_not_tell_is_unchecked() -> None:
     assert check(chain(), load("arith45_fp32")).unchecked == ("everything (the profile has no [fit])",)
     result = check(chain(), load("loihi2"))

@@ -74,7 +74,7 @@ def counted_one_by_one(per: str, profile: Profile) -> float:
         return 2.0 * (12 + 40 + 8 + 2)
     if per == "active neuron and time step":
         return sum(sum(part.updates) for part in activity.populations) / samples
-    if per == "bias addition":
+    if per == "addition of a bias or to a threshold":
         return 2.0 * 40
     if per == "time step":
         return 2.0
@@ -101,7 +101,7 @@ SUMMED = [
     for name in names(folder=SHIPPED)
     if load(name).rules["counts"] == "exact"
     for term in priced(load(name), SPREAD)
-    if term not in ("mac", "synop_conv")
+    if term not in ("mac", "mul", "synop_conv")
 ]
 
 

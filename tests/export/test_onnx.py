@@ -10,9 +10,14 @@ from export_networks import drawn, images, settled, summing, voting
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT
 from evonas.export.check import onnx_export
 from evonas.export.folded import folded
+from evonas.export.nir_graph import refusals
 from evonas.export.onnx_model import logits_of, onnx_model
+from evonas.snn.network import Network
 
 
 def test_logits_of_random_networks_are_those_of_their_models_for_any_number_of_samples() -> None:
@@ -49,3 +54,22 @@ def test_sums_of_currents_are_those_of_their_models() -> None:
     data = images(24)
     done = onnx_export(settled(summing(), data, seed=0), data, about={})
     assert done.is_equal, done.lines
+
+
+def test_thresholds_that_adapt_are_those_of_the_network_and_nir_refuses_them_by_name() -> None:
+    data = images(16)
+    draft = Draft(tuple(data.shape[2:]), time_steps=6)
+    neurons = Dynamics("alif", tau_mem_ms=1.5, v_th=0.4, tau_adapt_ms=4.0, beta=0.3)
+    draft.add("hidden", neurons, incoming=[Incoming("conv", (INPUT,), "conv", channels=6, kernel=3)])
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", ("hidden",), "flat_linear", channels=10)])
+    torch.manual_seed(0)
+    network = settled(Network(draft.finish()), data, seed=0)
+    done = onnx_export(network, data, about={})
+    assert done.is_equal, done.lines
+    logits = network(data)
+    torch.nn.init.zeros_(network.neurons["hidden"].beta)
+    assert not torch.allclose(network(data), logits)
+    assert refusals(network.plan) == [
+        "thresholds that adapt (hidden, of kind alif): NIR has fixed ones alone; expected another kind of neuron, or "
+        "--to onnx, which takes them"
+    ]

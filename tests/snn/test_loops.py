@@ -23,7 +23,7 @@ from evonas.snn.network import Network
 from evonas.snn.operations import make_operation
 
 TIME_STEPS = 5
-SPIKING = ("lif", "lif_box", "integrate_and_fire")
+SPIKING = ("lif", "lif_box", "integrate_and_fire", "alif")
 
 
 def feedback_plan(kind: str = "lif_box", *, back: int = 1, time_steps: int = TIME_STEPS, static: bool = False) -> Plan:

@@ -148,6 +148,7 @@ def test_a_current_of_another_number_of_steps_is_refused():
         ("lif", {"tau_mem_ms", "tau_syn_ms", "v_th"}),
         ("lif_box", {"tau_mem_ms", "v_th"}),
         ("integrate_and_fire", {"v_th"}),
+        ("alif", {"tau_mem_ms", "v_th", "tau_adapt_ms", "beta"}),
         ("readout", {"tau_mem_ms"}),
     ],
 )
@@ -159,6 +160,15 @@ def test_constants_are_real_parameters_in_ms_trained_on_request(kind, names):
     cell(torch.full((6, 2, 3), 1.3)).mean().backward()
     assert all(value.grad is not None and bool(value.grad.abs() > 0) for value in cell.parameters())
     assert cell.double().norse_parameters()[0].dtype == torch.float64
+
+
+def test_an_adaptive_neuron_without_a_strength_is_a_box():
+    current = 2 * torch.randn(6, 3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    boxed, adaptive = (Dynamics(kind, tau_mem_ms=2.5, v_th=0.7, beta=0.0) for kind in ("lif_box", "alif"))
+    expected = Neuron(boxed, time_steps=6)(current)
+    assert torch.equal(Neuron(adaptive, time_steps=6)(current), expected)
+    raised = Neuron(Dynamics("alif", tau_mem_ms=2.5, v_th=0.7, beta=0.5, tau_adapt_ms=5.0), time_steps=6)(current)
+    assert 0 < raised.sum() < expected.sum()
 
 
 def test_a_neuron_trains_only_what_it_depends_on():
@@ -193,6 +203,9 @@ def test_a_trained_time_constant_below_the_time_step_acts_as_the_time_step():
         {"kind": "lif", "v_th": 0.0},
         {"kind": "lif", "reset": "subtract"},
         {"kind": "lif_box", "reset": "soft"},
+        {"kind": "alif", "reset": "subtract"},
+        {"kind": "alif", "beta": -0.1},
+        {"kind": "alif", "tau_adapt_ms": 0.5},
     ],
 )
 def test_impossible_dynamics_are_refused(wrong):

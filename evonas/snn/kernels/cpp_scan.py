@@ -18,7 +18,7 @@ from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
 
-KINDS = ("lif", "box", "box_subtract", "integrate", "readout")
+KINDS = ("lif", "box", "box_subtract", "integrate", "readout", "adaptive")
 
 WORTH_THREADS = 32768
 """Neuron updates (or elements) from which on all of torch's threads are used: with fewer, waking them takes longer
@@ -38,12 +38,12 @@ class _Arguments(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("kind", "surrogate", "time", "neurons", "threads")),
         *((name, ctypes.c_int64) for name in ("current_stride", "gradient_stride", "in_gradient_stride")),
         *((name, ctypes.c_double) for name in ("width", "temperature", "leak", "reset")),
-        *((name, _Constant) for name in ("mem", "syn", "threshold")),
-        *((name, _Pointer) for name in ("current", "potential", "synaptic", "end_potential", "end_synaptic")),
+        *((name, _Constant) for name in ("mem", "syn", "threshold", "adapt", "beta")),
+        *((name, _Pointer) for name in ("current", *State._fields)),
+        *((f"end_{name}", _Pointer) for name in State._fields),
         *((name, _Pointer) for name in ("outputs", "membranes", "gradient")),
-        *((name, _Pointer) for name in ("end_potential_gradient", "end_synaptic_gradient")),
-        *((name, _Pointer) for name in ("in_gradient", "potential_gradient", "synaptic_gradient")),
-        *((name, _Pointer) for name in ("mem_gradient", "syn_gradient", "threshold_gradient", "updates")),
+        *((f"end_{name}_gradient", _Pointer) for name in State._fields),
+        *((name, _Pointer) for name in ("in_gradient", *(f"{name}_gradient" for name in Needs._fields), "updates")),
     )
 
 
@@ -165,9 +165,10 @@ class CompiledScan:
             arguments.membranes = membranes.data_ptr()
         if updates is not None:
             arguments.updates = updates.data_ptr()
-        end = State(None, None)
+        end = State()
         if ends:
-            end = State(layout.empty(current), layout.empty(current) if rule.kind == "lif" else None)
+            has = (True, rule.kind == "lif", rule.kind == "adaptive")
+            end = State(*(layout.empty(current) if is_part else None for is_part in has))
             _point_to(arguments, end, "end_{}", layout, kept)
         self._functions[current.dtype](ctypes.byref(arguments), 0)
         return Scanned(outputs, membranes, end)
@@ -197,7 +198,7 @@ class CompiledScan:
         if current is not None:
             kept.append(layout.steps(current))
             arguments.current, arguments.current_stride = kept[-1].data_ptr(), _stride(kept[-1])
-            _point_to(arguments, start, "{}", layout, kept)
+        _point_to(arguments, start, "{}", layout, kept)
         _point_to(arguments, end, "end_{}_gradient", layout, kept)
         g_current = layout.empty(gradient, 1 if static else time_steps)
         arguments.in_gradient = g_current.data_ptr()
@@ -233,6 +234,8 @@ def _arguments(
         mem=layout.constant(constants.mem, kept),
         syn=layout.constant(constants.syn, kept),
         threshold=layout.constant(constants.threshold, kept),
+        adapt=layout.constant(constants.adapt, kept),
+        beta=layout.constant(constants.beta, kept),
     )
 
 

@@ -17,7 +17,7 @@ class StepRule:
     """The part of a neuron's step that all neurons of a population share and that is never trained.
 
     Attributes:
-        kind: `"lif"`, `"box"` (value reset), `"box_subtract"`, `"integrate"` or `"readout"`.
+        kind: `"lif"`, `"box"` (value reset), `"box_subtract"`, `"integrate"`, `"readout"` or `"adaptive"`.
         surrogate: The gradient of the spike; the readout, which has none, ignores it.
         leak: Potential to which the membrane decays.
         reset: Potential after a spike.
@@ -37,18 +37,28 @@ class Constants:
         mem: Time step over membrane time constant; None where the kind has none, as below.
         syn: Minus time step over synaptic time constant.
         threshold: The neuron fires strictly above.
+        adapt: Minus time step over the time constant of the adaptation.
+        beta: What one unit of adaptation adds to the threshold.
     """
 
-    mem: Tensor | None
-    syn: Tensor | None
-    threshold: Tensor | None
+    mem: Tensor | None = None
+    syn: Tensor | None = None
+    threshold: Tensor | None = None
+    adapt: Tensor | None = None
+    beta: Tensor | None = None
+
+    @property
+    def all(self) -> tuple[Tensor | None, ...]:
+        """All of them, in the order of `Needs` and `Gradients`."""
+        return self.mem, self.syn, self.threshold, self.adapt, self.beta
 
 
 class State(NamedTuple):
     """`(batch, ...)` state before the first step or behind the last one; None is at rest, and as a gradient zero."""
 
-    potential: Tensor | None
-    synaptic: Tensor | None
+    potential: Tensor | None = None
+    synaptic: Tensor | None = None
+    adaptation: Tensor | None = None
 
 
 class Scanned(NamedTuple):
@@ -70,9 +80,17 @@ class Needs(NamedTuple):
 
     potential: bool
     synaptic: bool
+    adaptation: bool
     mem: bool
     syn: bool
     threshold: bool
+    adapt: bool
+    beta: bool
+
+    @property
+    def constants(self) -> bool:
+        """Whether the gradient of any constant is needed."""
+        return any(self[3:])
 
 
 class Gradients(NamedTuple):
@@ -81,9 +99,12 @@ class Gradients(NamedTuple):
     current: Tensor
     potential: Tensor | None
     synaptic: Tensor | None
+    adaptation: Tensor | None
     mem: Tensor | None
     syn: Tensor | None
     threshold: Tensor | None
+    adapt: Tensor | None
+    beta: Tensor | None
 
 
 class FusedScan(Protocol):
@@ -159,7 +180,7 @@ def run(
 
     Gradients flow to current, start and constants; active updates are added to `updates`.
     """
-    given = (current, *start, constants.mem, constants.syn, constants.threshold)
+    given = (current, *start, *constants.all)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given):
         outputs, *end = _FusedScanFunction.apply(fused, rule, time_steps, ends, updates, *given)
         return outputs, State(*end)
@@ -172,8 +193,8 @@ def run(
 class _FusedScanFunction(torch.autograd.Function):
     """A fused scan whose backward pass is derived by hand.
 
-    Only the potentials before the reset are kept: spikes and resets follow from them. The current is kept, without a
-    copy, where constants are trained.
+    Only the potentials before the reset are kept: spikes, resets and adaptations follow from them. The current is kept,
+    without a copy, where constants are trained.
     """
 
     @staticmethod
@@ -186,13 +207,14 @@ class _FusedScanFunction(torch.autograd.Function):
         updates: Tensor | None,
         *given: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
-        current, potential, synaptic, *numbers = given
+        current, potential, synaptic, adaptation, *numbers = given
         assert current is not None
+        start = State(potential, synaptic, adaptation)
         outputs, membranes, end = fused.forward(
             rule,
             Constants(*numbers),
             current,
-            start=State(potential, synaptic),
+            start=start,
             time_steps=time_steps,
             keep=True,
             ends=ends,
@@ -200,10 +222,10 @@ class _FusedScanFunction(torch.autograd.Function):
         )
         ctx.fused, ctx.rule, ctx.static = fused, rule, current.shape[0] == 1
         ctx.needs = Needs(*ctx.needs_input_grad[6:])
-        trains = rule.kind != "integrate" and any((ctx.needs.mem, ctx.needs.syn, ctx.needs.threshold))
+        trains = rule.kind != "integrate" and ctx.needs.constants
         if rule.kind == "readout" and not trains:
             membranes = None  # a linear filter: its gradient does not depend on the potentials
-        ctx.save_for_backward(current if trains else None, membranes, potential, synaptic, *numbers)
+        ctx.save_for_backward(current if trains else None, membranes, *start, *numbers)
         ctx.set_materialize_grads(False)
         ctx.outputs = outputs.shape
         return outputs, *end
@@ -211,7 +233,7 @@ class _FusedScanFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-        current, membranes, potential, synaptic, *numbers = ctx.saved_tensors
+        current, membranes, potential, synaptic, adaptation, *numbers = ctx.saved_tensors
         constants = Constants(*numbers)
         gradient, *of_end = grad_outputs
         if gradient is None:  # the state alone goes on, or nothing
@@ -225,16 +247,16 @@ class _FusedScanFunction(torch.autograd.Function):
             current,
             membranes,
             gradient,
-            start=State(potential, synaptic),
+            start=State(potential, synaptic, adaptation),
             static=ctx.static,
             needs=ctx.needs,
             end=State(*of_end),
         )
         summed = [
             None if value is None else _summed_to(value, tensor)
-            for value, tensor in zip(gradients[3:], numbers, strict=True)
+            for value, tensor in zip(gradients[4:], numbers, strict=True)
         ]
-        return (None, None, None, None, None, gradients.current, gradients.potential, gradients.synaptic, *summed)
+        return (None, None, None, None, None, *gradients[:4], *summed)
 
 
 def _summed_to(gradient: Tensor, constant: Tensor) -> Tensor:

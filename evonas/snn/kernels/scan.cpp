@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t BLOCK = 1024;  // neurons at most; their states and constants about fill a level 1 cache
 constexpr int64_t SHORT_BLOCK = 128, SHORT_TIME = 8;  // few time steps are read side by side, in few streams
 
-enum Kind : int64_t { LIF, BOX_VALUE, BOX_SUBTRACT, INTEGRATE, READOUT };
+enum Kind : int64_t { LIF, BOX_VALUE, BOX_SUBTRACT, INTEGRATE, READOUT, ADAPTIVE };
 enum Surrogate : int64_t { SUPER, TRIANGLE, TANH, CIRC, HEAVI_ERFC, DSPIKE };
 
 // A constant of the neurons: the value of neuron n is values[(n / inner) % size].
@@ -47,22 +47,30 @@ struct Scan {
   Constant mem;        // dt / tau_mem
   Constant syn;        // -dt / tau_syn
   Constant threshold;
+  Constant adapt;      // -dt / tau_adapt
+  Constant beta;       // what one unit of adaptation adds to the threshold
   const void* current;
   const void* potential;   // at the start, or null: at rest
   const void* synaptic;    // the same
+  const void* adaptation;  // the same
   void* end_potential;     // behind the last step, or null: not needed
   void* end_synaptic;      // the same
+  void* end_adaptation;    // the same
   void* outputs;
   void* membranes;         // potentials before the reset, or null: not needed
   const void* gradient;
   const void* end_potential_gradient;  // of the state behind the last step, or null: zero
   const void* end_synaptic_gradient;   // the same
+  const void* end_adaptation_gradient; // the same
   void* in_gradient;
   void* potential_gradient;  // this and those below: null where not needed
   void* synaptic_gradient;
+  void* adaptation_gradient;
   void* mem_gradient;        // of each neuron, summed over time
   void* syn_gradient;
   void* threshold_gradient;
+  void* adapt_gradient;
+  void* beta_gradient;
   int64_t* updates;  // of each time step: neurons with current or state other than zero are added; null: not needed
 };
 
@@ -202,15 +210,37 @@ T after_reset(T membrane, T threshold, T reset) {
 
 template <typename T>
 struct Scratch {
-  T mem[BLOCK], syn[BLOCK], threshold[BLOCK], v[BLOCK], i[BLOCK], slope[BLOCK];
-  T mem_sum[BLOCK], syn_sum[BLOCK], threshold_sum[BLOCK];
+  T mem[BLOCK], syn[BLOCK], threshold[BLOCK], adapt[BLOCK], beta[BLOCK];
+  T v[BLOCK], i[BLOCK], adaptation[BLOCK], slope[BLOCK];
+  T mem_sum[BLOCK], syn_sum[BLOCK], threshold_sum[BLOCK], adapt_sum[BLOCK], beta_sum[BLOCK];
 };
+
+template <typename T>
+void spread_all(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s) {
+  spread(scan.mem, first, count, s.mem);
+  spread(scan.syn, first, count, s.syn);
+  spread(scan.threshold, first, count, s.threshold);
+  spread(scan.adapt, first, count, s.adapt);
+  spread(scan.beta, first, count, s.beta);
+}
+
+// Moves the adaptations `a` over a time step with these membranes, and writes the thresholds of the step to `now`.
+template <typename T>
+void adapt(int64_t count, const T* __restrict membrane, const Scratch<T>& s, T* __restrict a, T* __restrict now) {
+#pragma GCC ivdep
+  for (int64_t k = 0; k < count; ++k) {
+    now[k] = s.threshold[k] + s.beta[k] * a[k];
+    const T spike = membrane[k] - now[k] > T(0) ? T(1) : T(0);
+    a[k] = (a[k] + s.adapt[k] * a[k]) + spike;
+  }
+}
 
 template <typename T, int64_t KIND, bool KEEP>
 void forward_step(
     int64_t count, const T* __restrict x, Scratch<T>& s, T leak, T reset, T* __restrict out, T* __restrict membranes) {
-  T *__restrict v = s.v, *__restrict i = s.i;
+  T *__restrict v = s.v, *__restrict i = s.i, *__restrict w = s.adaptation;
   const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict th = s.threshold;
+  const T *__restrict c = s.adapt, *__restrict beta = s.beta;
 #pragma GCC ivdep
   for (int64_t k = 0; k < count; ++k) {
     T membrane;
@@ -230,8 +260,11 @@ void forward_step(
       out[k] = membrane;
       v[k] = membrane;
     } else {
-      out[k] = membrane - th[k] > T(0) ? T(1) : T(0);
-      v[k] = after_reset<T, KIND>(membrane, th[k], reset);
+      const T now = KIND == ADAPTIVE ? th[k] + beta[k] * w[k] : th[k];
+      const T spike = membrane - now > T(0) ? T(1) : T(0);
+      out[k] = spike;
+      v[k] = after_reset<T, KIND>(membrane, now, reset);
+      if constexpr (KIND == ADAPTIVE) w[k] = (w[k] + c[k] * w[k]) + spike;
     }
   }
 }
@@ -243,6 +276,7 @@ int64_t active(int64_t count, const T* __restrict x, const Scratch<T>& s) {
   for (int64_t k = 0; k < count; ++k) {
     bool is_active = (x[k] != T(0)) | (s.v[k] != T(0));
     if constexpr (KIND == LIF) is_active |= s.i[k] != T(0);
+    if constexpr (KIND == ADAPTIVE) is_active |= s.adaptation[k] != T(0);
     total += is_active;
   }
   return total;
@@ -250,11 +284,10 @@ int64_t active(int64_t count, const T* __restrict x, const Scratch<T>& s) {
 
 template <typename T, int64_t KIND, bool KEEP>
 void forward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s, std::vector<int64_t>& updates) {
-  spread(scan.mem, first, count, s.mem);
-  spread(scan.syn, first, count, s.syn);
-  spread(scan.threshold, first, count, s.threshold);
+  spread_all(scan, first, count, s);
   start(scan.potential, first, count, s.v);
   if (KIND == LIF) start(scan.synaptic, first, count, s.i);
+  if (KIND == ADAPTIVE) start(scan.adaptation, first, count, s.adaptation);
   const T* current = static_cast<const T*>(scan.current) + first;
   T* out = static_cast<T*>(scan.outputs) + first;
   T* membranes = KEEP ? static_cast<T*>(scan.membranes) + first : nullptr;
@@ -266,17 +299,20 @@ void forward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s
   }
   store(scan.end_potential, first, count, s.v);
   store(scan.end_synaptic, first, count, s.i);
+  store(scan.end_adaptation, first, count, s.adaptation);
 }
 
 // CONSTANTS: gradients of time constants or thresholds are needed; those of time constants (the integrator has none)
 // take the current and the potentials before the step.
 template <typename T, int64_t KIND, bool CONSTANTS>
 void backward_step(
-    int64_t count, Scratch<T>& s, T leak, T reset, const T* __restrict membrane, const T* __restrict before,
-    const T* __restrict x, const T* __restrict gradient, T* out, bool add) {
-  T *__restrict gv = s.v, *__restrict gi = s.i;
+    int64_t count, Scratch<T>& s, T leak, T reset, const T* __restrict membrane, const T* __restrict th,
+    const T* __restrict before, const T* __restrict adaptation, const T* __restrict x, const T* __restrict gradient,
+    T* out, bool add) {
+  T *__restrict gv = s.v, *__restrict gi = s.i, *__restrict gw = s.adaptation;
   T *slope = s.slope, *target = add ? slope : out;
-  const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict th = s.threshold;
+  const T *__restrict a = s.mem, *__restrict b = s.syn, *__restrict c = s.adapt, *__restrict beta = s.beta;
+  T *__restrict adapt_sum = s.adapt_sum, *__restrict beta_sum = s.beta_sum;
   T *__restrict mem_sum = s.mem_sum, *__restrict syn_sum = s.syn_sum, *__restrict th_sum = s.threshold_sum;
 #pragma GCC ivdep
   for (int64_t k = 0; k < count; ++k) {
@@ -286,9 +322,15 @@ void backward_step(
     } else {
       const T spike = membrane[k] - th[k] > T(0) ? T(1) : T(0);
       const T jump = KIND == BOX_SUBTRACT ? (membrane[k] - th[k]) - membrane[k] : reset - membrane[k];
-      const T through = (gradient[k] + gv[k] * jump) * slope[k];
+      T of_spike = gradient[k] + gv[k] * jump;
+      if constexpr (KIND == ADAPTIVE) of_spike += gw[k];
+      const T through = of_spike * slope[k];
       g = through + (KIND == BOX_SUBTRACT ? gv[k] : gv[k] * (T(1) - spike));
       if constexpr (CONSTANTS) th_sum[k] -= KIND == BOX_SUBTRACT ? through + gv[k] * spike : through;
+      if constexpr (KIND == ADAPTIVE) {
+        if constexpr (CONSTANTS) adapt_sum[k] += gw[k] * adaptation[k], beta_sum[k] -= through * adaptation[k];
+        gw[k] = (gw[k] + c[k] * gw[k]) - beta[k] * through;
+      }
     }
     T gx;
     if constexpr (KIND == INTEGRATE) {
@@ -316,9 +358,7 @@ void backward_step(
 
 template <typename T, int64_t KIND, bool CONSTANTS>
 void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& s, std::vector<T>& history) {
-  spread(scan.mem, first, count, s.mem);
-  spread(scan.syn, first, count, s.syn);
-  spread(scan.threshold, first, count, s.threshold);
+  spread_all(scan, first, count, s);
   const T leak = T(scan.leak), reset = T(scan.reset);
   const T* current = static_cast<const T*>(scan.current) + first;
   const T* membranes = static_cast<const T*>(scan.membranes) + first;
@@ -336,33 +376,49 @@ void backward_block(const Scan& scan, int64_t first, int64_t count, Scratch<T>& 
       }
     }
   }
+  if (KIND == ADAPTIVE) {  // recompute the adaptations before each step, and the thresholds of each step behind them
+    history.resize(2 * scan.time * BLOCK);
+    start(scan.adaptation, first, count, s.adaptation);
+    for (int64_t t = 0; t < scan.time; ++t) {
+      T* before = history.data() + t * BLOCK;
+      std::memcpy(before, s.adaptation, count * sizeof(T));
+      adapt(count, membranes + t * scan.neurons, s, s.adaptation, before + scan.time * BLOCK);
+    }
+  }
   start(scan.end_potential_gradient, first, count, s.v);
   start(scan.end_synaptic_gradient, first, count, s.i);
-  for (T* sums : {s.mem_sum, s.syn_sum, s.threshold_sum}) std::fill_n(sums, count, T(0));
+  if (KIND == ADAPTIVE) start(scan.end_adaptation_gradient, first, count, s.adaptation);
+  for (T* sums : {s.mem_sum, s.syn_sum, s.threshold_sum, s.adapt_sum, s.beta_sum}) std::fill_n(sums, count, T(0));
   T before[BLOCK];
   for (int64_t t = scan.time - 1; t >= 0; --t) {
     const T* membrane = membranes + t * scan.neurons;
     const T* x = nullptr;
+    const T* adaptation = KIND == ADAPTIVE ? history.data() + t * BLOCK : nullptr;
+    const T* threshold = KIND == ADAPTIVE ? adaptation + scan.time * BLOCK : s.threshold;
     if constexpr (CONSTANTS && KIND != INTEGRATE) {
       x = KIND == LIF ? history.data() + t * BLOCK : current + t * scan.current_stride;
       if (t == 0) {
         start(scan.potential, first, count, before);
       } else {
         const T* last = membrane - scan.neurons;
-        for (int64_t k = 0; k < count; ++k) before[k] = after_reset<T, KIND>(last[k], s.threshold[k], reset);
+        const T* then = KIND == ADAPTIVE ? threshold - BLOCK : threshold;
+        for (int64_t k = 0; k < count; ++k) before[k] = after_reset<T, KIND>(last[k], then[k], reset);
       }
     }
-    if (KIND != READOUT) derivative(scan, count, membrane, s.threshold, s.slope);
+    if (KIND != READOUT) derivative(scan, count, membrane, threshold, s.slope);
     const bool add = scan.in_gradient_stride == 0 && t != scan.time - 1;
     backward_step<T, KIND, CONSTANTS>(
-        count, s, leak, reset, membrane, before, x, gradient + t * scan.gradient_stride,
+        count, s, leak, reset, membrane, threshold, before, adaptation, x, gradient + t * scan.gradient_stride,
         out + t * scan.in_gradient_stride, add);
   }
   store(scan.potential_gradient, first, count, s.v);
   store(scan.synaptic_gradient, first, count, s.i);
+  store(scan.adaptation_gradient, first, count, s.adaptation);
   store(scan.mem_gradient, first, count, s.mem_sum);
   store(scan.syn_gradient, first, count, s.syn_sum);
   store(scan.threshold_gradient, first, count, s.threshold_sum);
+  store(scan.adapt_gradient, first, count, s.adapt_sum);
+  store(scan.beta_gradient, first, count, s.beta_sum);
 }
 
 template <typename T, int64_t KIND>
@@ -400,6 +456,7 @@ void run_kind(const Scan& scan, bool backward) {
     case BOX_VALUE: return run<T, BOX_VALUE>(scan, backward);
     case BOX_SUBTRACT: return run<T, BOX_SUBTRACT>(scan, backward);
     case INTEGRATE: return run<T, INTEGRATE>(scan, backward);
+    case ADAPTIVE: return run<T, ADAPTIVE>(scan, backward);
     default: return run<T, READOUT>(scan, backward);
   }
 }

@@ -14,25 +14,27 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import Tensor
 
 from evonas.architecture.neuron import DT_MS, Surrogate
+from evonas.snn.kernels.adaptive_step import AdaptiveParameters, AdaptiveState, adaptive_step
 from evonas.snn.kernels.backend import backend, is_traced, plain_shape
 from evonas.snn.kernels.cpp_scan import compiled_scan
 from evonas.snn.kernels.fused_scan import Constants, FusedScan, State, StepRule, run
 from evonas.snn.kernels.surrogates import with_surrogates
 from evonas.snn.kernels.torch_scan import TorchScan, active
 
-NeuronParameters: TypeAlias = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters
-"""Norse's parameters: their type says which neuron it is, and `method` holds our `Surrogate`."""
+NeuronParameters: TypeAlias = LIFParameters | LIFBoxParameters | IAFParameters | LIBoxParameters | AdaptiveParameters
+"""Parameters in Norse's form: their type says which neuron it is, and `method` holds our `Surrogate`."""
 
 DT_SECONDS = DT_MS / 1000
 
-NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState
-"""Norse's states: the potential `v` and, for `lif`, the synaptic current `i`."""
+NeuronState: TypeAlias = LIFFeedForwardState | LIFBoxFeedForwardState | IAFFeedForwardState | LIBoxState | AdaptiveState
+"""Norse's states: the potential `v`, for `lif` the synaptic current `i`, and for `alif` the adaptation `a`."""
 
 _STEPS: dict[type, Callable[..., tuple[Tensor, Sequence[Tensor]]]] = {
     LIFParameters: with_surrogates(lif_feed_forward_step),
     LIFBoxParameters: with_surrogates(lif_box_feed_forward_step),
     IAFParameters: with_surrogates(iaf_feed_forward_step),
     LIBoxParameters: li_box_feed_forward_step,
+    AdaptiveParameters: adaptive_step,
 }
 
 
@@ -112,12 +114,12 @@ def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
         if not _is_plain(parameters.v_leak):
             return None
         rule = StepRule("readout", Surrogate(), float(parameters.v_leak), 0.0)
-        return rule, Constants(DT_SECONDS * parameters.tau_mem_inv, None, None)
+        return rule, Constants(DT_SECONDS * parameters.tau_mem_inv)
     if not isinstance(parameters.method, Surrogate) or not _is_plain(parameters.v_reset):
         return None
     surrogate, reset = parameters.method, float(parameters.v_reset)
     if isinstance(parameters, IAFParameters):
-        return StepRule("integrate", surrogate, 0.0, reset), Constants(None, None, parameters.v_th)
+        return StepRule("integrate", surrogate, 0.0, reset), Constants(threshold=parameters.v_th)
     if not _is_plain(parameters.v_leak):
         return None
     leak, mem = float(parameters.v_leak), DT_SECONDS * parameters.tau_mem_inv
@@ -125,6 +127,10 @@ def read(parameters: NeuronParameters) -> tuple[StepRule, Constants] | None:
         return StepRule("lif", surrogate, leak, reset), Constants(
             mem, -DT_SECONDS * parameters.tau_syn_inv, parameters.v_th
         )
+    if isinstance(parameters, AdaptiveParameters):
+        adapt = -DT_SECONDS * parameters.tau_adapt_inv
+        constants = Constants(mem, threshold=parameters.v_th, adapt=adapt, beta=parameters.beta)
+        return StepRule("adaptive", surrogate, leak, reset), constants
     kind = {reset_value: "box", reset_subtract: "box_subtract"}.get(parameters.reset_method)
     return None if kind is None else (StepRule(kind, surrogate, leak, reset), Constants(mem, None, parameters.v_th))
 
@@ -161,11 +167,14 @@ def _looped(
 
 def _at_rest(current: Tensor, parameters: NeuronParameters) -> NeuronState:
     rest = torch.zeros_like(current)
-    return _state_of(parameters, rest, rest) if isinstance(parameters, LIFParameters) else _state_of(parameters, rest)
+    has_two = isinstance(parameters, LIFParameters | AdaptiveParameters)
+    return _state_of(parameters, rest, rest) if has_two else _state_of(parameters, rest)
 
 
 def _state_of(parameters: NeuronParameters, *values: Tensor) -> NeuronState:
-    """Return Norse's state of neurons with these parameters: the potential and, for `lif`, the synaptic current."""
+    """Return the state of neurons with these parameters, its values in the order of `NeuronState`."""
+    if isinstance(parameters, AdaptiveParameters):
+        return AdaptiveState(*values)
     if isinstance(parameters, LIFParameters):
         return LIFFeedForwardState(*values)
     if isinstance(parameters, LIFBoxParameters):
@@ -176,12 +185,16 @@ def _state_of(parameters: NeuronParameters, *values: Tensor) -> NeuronState:
 
 
 def _start(state: NeuronState | None) -> State:
-    return State(None, None) if state is None else State(state[0], state[1] if len(state) > 1 else None)
+    if state is None:
+        return State()
+    if isinstance(state, AdaptiveState):
+        return State(state.v, adaptation=state.a)
+    return State(*state)
 
 
 def _promoted(current: Tensor, constants: Constants, start: State) -> tuple[Tensor, Constants, State]:
     """Return all in the dtype, and the current in the shape, of the outputs of Norse's steps."""
-    tensors = [t for t in (constants.mem, constants.syn, constants.threshold, *start) if t is not None]
+    tensors = [t for t in (*constants.all, *start) if t is not None]
     if all(t.ndim == 0 and t.dtype == current.dtype and t.device == current.device for t in tensors):
         return current, constants, start  # the usual case, and fast
     shape = torch.broadcast_shapes(current.shape[1:], *(t.shape for t in tensors))
@@ -195,11 +208,7 @@ def _promoted(current: Tensor, constants: Constants, start: State) -> tuple[Tens
     def same(tensor: Tensor | None) -> Tensor | None:
         return tensor if tensor is None else tensor.to(device=current.device, dtype=dtype)
 
-    return (
-        current,
-        Constants(same(constants.mem), same(constants.syn), same(constants.threshold)),
-        State(same(start.potential), same(start.synaptic)),
-    )
+    return current, Constants(*map(same, constants.all)), State(*map(same, start))
 
 
 def _is_looped(current: Tensor) -> bool:

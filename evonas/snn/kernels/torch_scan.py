@@ -32,12 +32,11 @@ class TorchScan:
         outputs = torch.empty_like(current, memory_format=torch.contiguous_format)
         membranes = torch.empty_like(outputs) if keep and rule.kind != "readout" else None
         rest = torch.zeros((), dtype=current.dtype, device=current.device)
-        mem, syn, threshold = _numbers(constants, rest)
-        v = rest if start.potential is None else start.potential
-        i = rest if start.synaptic is None else start.synaptic
+        mem, syn, threshold, adapt, beta = _numbers(constants, rest)
+        v, i, a = (rest if values is None else values for values in start)
         for t, x in enumerate(current):
             if updates is not None:
-                updates[t] += active(x, (v, i))
+                updates[t] += active(x, (v, i, a))
             if rule.kind == "lif":
                 jumped = i + x
                 membrane = v + mem * ((rule.leak - v) + jumped)
@@ -53,9 +52,14 @@ class TorchScan:
             if rule.kind == "readout":
                 outputs[t] = v = membrane
             else:
-                torch.gt(membrane - threshold, 0, out=outputs[t])
+                now = threshold + beta * a if rule.kind == "adaptive" else threshold
+                torch.gt(membrane - now, 0, out=outputs[t])
                 v = _after_reset(rule, membrane, outputs[t], threshold)
-        end = State(v.clone(), i if rule.kind == "lif" else None) if ends else State(None, None)
+                if rule.kind == "adaptive":
+                    a = a + adapt * a + outputs[t]
+        end = State()
+        if ends:
+            end = State(v.clone(), i if rule.kind == "lif" else None, a if rule.kind == "adaptive" else None)
         return Scanned(outputs, outputs if rule.kind == "readout" else membranes, end)
 
     def backward(
@@ -73,8 +77,12 @@ class TorchScan:
     ) -> Gradients:
         """Return the gradients that are needed."""
         zero = gradient.new_zeros(())
-        mem, syn, threshold = _numbers(constants, zero)
+        mem, syn, threshold, adapt, beta = _numbers(constants, zero)
         is_subtracted, is_readout = rule.kind == "box_subtract", rule.kind == "readout"
+        is_adaptive, adaptations = rule.kind == "adaptive", None
+        if is_adaptive:
+            adaptations = _adaptations(constants, membranes, start)
+            threshold = threshold + beta * adaptations  # of each time step
         spikes = jump = slope = zero
         through, stay = gradient, zero + 1
         if not is_readout:
@@ -87,25 +95,35 @@ class TorchScan:
         stay = stay.expand(gradient.shape)
         of_membranes = torch.empty_like(gradient, memory_format=torch.contiguous_format)
         of_currents = torch.empty_like(of_membranes) if rule.kind == "lif" else of_membranes
-        later = torch.empty_like(of_membranes) if needs.threshold else None  # of the potentials after the reset
+        later = torch.empty_like(of_membranes) if needs.threshold and not is_adaptive else None  # of v after the reset
         later_synaptic = torch.empty_like(of_membranes) if needs.syn else None  # of the decayed synaptic currents
-        v = zero if end.potential is None else end.potential
-        i = zero if end.synaptic is None else end.synaptic
+        later_adaptation = torch.empty_like(of_membranes) if is_adaptive else None  # of the adaptations behind the step
+        of_thresholds = torch.empty_like(of_membranes) if is_adaptive else None
+        v, i, a = (zero if values is None else values for values in end)
         for t in reversed(range(len(gradient))):
             if later is not None:
                 later[t] = v
             if later_synaptic is not None:
                 later_synaptic[t] = i
             g = torch.add(through[t], v * stay[t], out=of_membranes[t])
+            if later_adaptation is not None and of_thresholds is not None:
+                later_adaptation[t] = a
+                g += a * slope[t]
+                torch.neg(through[t] + (v * jump[t] + a) * slope[t], out=of_thresholds[t])
+                a = a + adapt * a + beta * of_thresholds[t]
             driven = mem * g
             v = g if rule.kind == "integrate" else g - driven
             if rule.kind == "lif":
                 i = torch.add(driven, i + syn * i, out=of_currents[t])
         in_gradient = of_currents if rule.kind in ("lif", "integrate") else mem * of_membranes
-        g_mem = g_syn = g_threshold = None
+        g_mem = g_syn = g_threshold = g_adapt = g_beta = None
         if later is not None:
             total = (gradient + later * jump) * slope
             g_threshold = -(total + later * spikes if is_subtracted else total).sum(0)
+        if of_thresholds is not None and later_adaptation is not None and adaptations is not None:
+            g_threshold = of_thresholds.sum(0) if needs.threshold else None
+            g_adapt = (later_adaptation * adaptations).sum(0) if needs.adapt else None
+            g_beta = (of_thresholds * adaptations).sum(0) if needs.beta else None
         if current is not None:
             x = current.expand(gradient.shape)
             x = _synaptic_currents(syn, x, start) if rule.kind == "lif" else x
@@ -117,9 +135,12 @@ class TorchScan:
             current=in_gradient.sum(0, keepdim=True) if static else in_gradient,
             potential=v if needs.potential else None,
             synaptic=i if needs.synaptic else None,
+            adaptation=a if needs.adaptation else None,
             mem=g_mem,
             syn=g_syn,
             threshold=g_threshold,
+            adapt=g_adapt,
+            beta=g_beta,
         )
 
 
@@ -146,6 +167,17 @@ def _synaptic_currents(syn: Tensor, current: Tensor, start: State) -> Tensor:
     return jumped
 
 
+def _adaptations(constants: Constants, membranes: Tensor, start: State) -> Tensor:
+    """Return the `(time, batch, ...)` adaptations at the beginning of each time step."""
+    _, _, threshold, adapt, beta = _numbers(constants, membranes.new_zeros(()))
+    before = torch.empty_like(membranes, memory_format=torch.contiguous_format)
+    a = membranes.new_zeros(()) if start.adaptation is None else start.adaptation
+    for t, membrane in enumerate(membranes):
+        before[t] = a
+        a = a + adapt * a + (membrane - (threshold + beta * a) > 0).to(a.dtype)
+    return before
+
+
 def _before(rule: StepRule, threshold: Tensor, membranes: Tensor, spikes: Tensor, start: State) -> Tensor:
     """Return the potentials at the beginning of each time step."""
     first = torch.zeros_like(membranes[:1]) if start.potential is None else start.potential[None]
@@ -153,11 +185,6 @@ def _before(rule: StepRule, threshold: Tensor, membranes: Tensor, spikes: Tensor
     return torch.cat([first, after[:-1]])
 
 
-def _numbers(constants: Constants, missing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the constants, with `missing` where this kind of neuron has no such constant."""
-    mem, syn, threshold = constants.mem, constants.syn, constants.threshold
-    return (
-        missing if mem is None else mem,
-        missing if syn is None else syn,
-        missing if threshold is None else threshold,
-    )
+def _numbers(constants: Constants, missing: Tensor) -> tuple[Tensor, ...]:
+    """Return the constants in the order of `Constants.all`, with `missing` where this kind of neuron has none."""
+    return tuple(missing if constant is None else constant for constant in constants.all)

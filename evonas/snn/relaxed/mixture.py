@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from evonas.architecture.neuron import SPIKING
-
-KINDS = (*SPIKING, "analog")
-"""The kinds of neurons, in the order of `NetworkMixture.kinds`."""
+KINDS = ("lif", "lif_box", "integrate_and_fire", "analog")
+"""The kinds of neurons that can be mixed, in the order of `NetworkMixture.kinds`."""
 
 CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th")
 """The constants of a stage, in the order of `NetworkMixture.constants`."""

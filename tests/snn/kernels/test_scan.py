@@ -15,19 +15,22 @@ from norse.torch.functional.iaf import IAFFeedForwardState, IAFParameters
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters, LIBoxState
 from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters
+from norse.torch.functional.lsnn import LSNNFeedForwardState, LSNNParameters, lsnn_feed_forward_step
 from norse.torch.functional.reset import reset_subtract, reset_value
 
 from evonas.architecture.neuron import SURROGATES, Surrogate
 from evonas.errors import OptionError
 from evonas.snn.kernels import compiler, event_convolution
 from evonas.snn.kernels import scan as scan_module
+from evonas.snn.kernels.adaptive_step import AdaptiveParameters, AdaptiveState
 from evonas.snn.kernels.backend import use_backend
 from evonas.snn.kernels.cpp_scan import compiled_scan
 from evonas.snn.kernels.scan import NeuronParameters, NeuronState, looped_scan, scan, scan_step
 
-NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "readout")
+NEURONS = ("lif", "lif_box", "lif_box subtract", "integrate_and_fire", "alif", "readout")
 WAYS = ("fastest", "torch")
 LAYOUTS = ("plain", "channels last", "every second", "static", "expanded")
+CONSTANTS = ("mem", "syn", "threshold", "adapt", "beta")
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
@@ -72,6 +75,8 @@ class Leaves:
             "every second": lambda: uniform((2 * case.time, *shape[:-1], 2 * shape[-1]), -2, 4),
         }.get(case.layout, lambda: uniform((1, *shape), -2, 4))()
         self.weights = uniform((case.time, *shape), -1, 1).detach()
+        self.adapt, self.beta = uniform(of_constant, 150, 1000), uniform(of_constant, 0.0, 0.6)
+        self.adaptation = uniform(shape, 0, 1.5)
         self.starts, self.case = case.starts, case
 
     @property
@@ -94,6 +99,8 @@ class Leaves:
                 return LIFFeedForwardState(self.potential, self.synaptic)
             case "integrate_and_fire":
                 return IAFFeedForwardState(self.potential)
+            case "alif":
+                return AdaptiveState(self.potential, self.adaptation)
             case "readout":
                 return LIBoxState(self.potential)
         return LIFBoxFeedForwardState(self.potential)
@@ -106,13 +113,15 @@ class Leaves:
                 return LIFParameters(self.syn, self.mem, zero, self.threshold, zero, method, 1.0)
             case "integrate_and_fire":
                 return IAFParameters(self.threshold, zero, method, 1.0)
+            case "alif":
+                return AdaptiveParameters(self.mem, self.adapt, zero, self.threshold, zero, self.beta, method)
             case "readout":
                 return LIBoxParameters(self.mem, zero)
         reset = reset_subtract if "subtract" in self.case.neuron else reset_value
         return LIFBoxParameters(self.mem, zero, self.threshold, zero, method, 1.0, reset)
 
     def named(self) -> dict[str, torch.Tensor]:
-        names = ("current", "mem", "syn", "threshold", "potential", "synaptic")
+        names = ("current", "potential", "synaptic", "adaptation", *CONSTANTS)
         return {name: getattr(self, name) for name in names}
 
 
@@ -131,9 +140,7 @@ def assert_same(case: Case, way: str) -> torch.Tensor:
             continue
         assert got is not None, name
         assert got.shape == leaf.grad.shape, name
-        size = (
-            _contributions(case, name, sizes) if name in ("mem", "syn", "threshold") else leaf.grad.abs().clamp(min=1)
-        )
+        size = _contributions(case, name, sizes) if name in CONSTANTS else leaf.grad.abs().clamp(min=1)
         assert float(((got - leaf.grad).abs() / size).max()) < TOLERANCE[case.dtype], name
     return output
 
@@ -173,6 +180,68 @@ def test_a_gradient_of_the_state_alone_reaches_the_current(way):
         _, state = scan_step(leaves.seen[0], leaves.parameters)
     (state.v.sum() + state.i.sum()).backward()
     assert leaves.current.grad[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("way", [*WAYS, "looped"])
+def test_three_steps_of_an_adaptive_neuron_are_those_computed_by_hand(way):
+    """v_th 0.3, beta 0.07, half of the potential and a third of the adaptation left in a step, currents I of the paper:
+
+    u 0.32 > 0.3, spike, a 1; u 0.36 < 0.37, a 1/3; u 0.18 + 0.15 = 0.33 > 0.3233, spike, a 1/9 + 1; u 0.37 < 0.3778.
+    """
+    numbers = [torch.tensor(value, dtype=torch.float64) for value in (500.0, 2000 / 3, 0.0, 0.3, 0.0, 0.07)]
+    currents = torch.tensor([0.32, 0.36, 0.15, 0.37], dtype=torch.float64)[:, None] / 0.5
+    with use_backend(way):
+        assert scan(currents, AdaptiveParameters(*numbers, Surrogate())).flatten().tolist() == [1, 0, 1, 0]
+        plain = LIFBoxParameters(numbers[0], numbers[2], numbers[3], numbers[4], Surrogate(), 1.0)
+        assert scan(currents, plain).flatten().tolist() == [1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("way", [*WAYS, "looped"])
+def test_an_adaptive_neuron_fires_as_norses_lsnn_with_its_current_a_step_late(way):
+    """LSNN with a synaptic current of one time step reads it a step late; its spike decays before it counts first."""
+    leaves = Leaves(Case("alif", Surrogate(), time=40, dtype=torch.float64))
+    p, dt = leaves.parameters, 0.001
+    norses = LSNNParameters(
+        tau_syn_inv=torch.tensor(1 / dt),
+        tau_mem_inv=p.tau_mem_inv,
+        tau_adapt_inv=p.tau_adapt_inv,
+        v_leak=p.v_leak,
+        v_th=p.v_th,
+        v_reset=p.v_reset,
+        beta=p.beta / (1 - dt * p.tau_adapt_inv),
+        method="super",
+    )
+    zero = torch.zeros_like(leaves.seen[0])
+    state, expected = LSNNFeedForwardState(zero, zero, p.v_th.expand_as(zero)), []
+    for current in (*leaves.seen, zero):
+        spikes, state = lsnn_feed_forward_step(current, state, norses, dt)
+        expected.append(spikes)
+    with use_backend(way):
+        output = scan(leaves.seen, p)
+    assert torch.equal(output, torch.stack(expected[1:]))
+    assert 0.05 < float(output.detach().mean()) < 0.95
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gradients_of_adaptive_neurons_are_those_of_a_plain_loop_in_formulas(way):
+    """The paper's formulas written out, with the surrogate as a straight-through term."""
+    leaves, mine = (Leaves(Case("alif", Surrogate("triangle", 1.5), "plain", "by channel", True, 7, dtype=torch.float64))
+                    for _ in range(2))  # fmt: skip
+    with use_backend(way):
+        (scan(leaves.seen, leaves.parameters, initial=leaves.initial) * leaves.weights).sum().backward()
+    u, a, loss = mine.potential, mine.adaptation, 0.0
+    for current, weight in zip(mine.seen, mine.weights, strict=True):
+        decay = 1 - 0.001 * mine.mem
+        u = decay * u + 0.001 * mine.mem * current
+        above = u - (mine.threshold + mine.beta * a)
+        slope = torch.relu(1 - above.detach().abs() / 1.5) / 1.5
+        spikes = (above > 0).double() + slope * (above - above.detach())
+        u, a = (1 - spikes) * u, (1 - 0.001 * mine.adapt) * a + spikes
+        loss = loss + (spikes * weight).sum()
+    loss.backward()
+    for name in ("current", "potential", "adaptation", "mem", "threshold", "adapt", "beta"):
+        torch.testing.assert_close(leaves.named()[name].grad, mine.named()[name].grad, rtol=1e-9, atol=1e-12)
+        assert mine.named()[name].grad.any(), name
 
 
 def _contributions(case: Case, name: str, leaves: Leaves) -> torch.Tensor:
@@ -222,6 +291,7 @@ def test_active_updates_are_those_that_the_loop_counts(neuron, layout, way):
             leaves.current *= torch.rand(leaves.current.shape) < 0.1
             leaves.potential *= leaves.potential > 1
             leaves.synaptic *= leaves.synaptic > 1
+            leaves.adaptation *= leaves.adaptation > 1.3
         ours, norses = torch.full((2, 5), 7)
         with use_backend(way), torch.set_grad_enabled(gradients):
             scan(leaves.seen, leaves.parameters, time_steps=5, initial=leaves.initial, updates=ours)
