@@ -54,11 +54,11 @@ def score(network: Network, inputs: Tensor) -> float:
 
 @torch.no_grad()
 def _settle_norms(network: Network, inputs: Tensor) -> None:
-    """Let batch norms keep the statistics of these samples."""
+    """Let batch norms keep the statistics of these samples: those of all steps, or the mean over the steps."""
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            norm.momentum = 1.0
-    network.train()(inputs)
+            norm.momentum = None  # the mean of all that was seen since it was made, which is nothing
+    network.train()(inputs, network.recorder())  # recorded, so that dropout leaves nothing out
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ def _flow(network: Network, weights: dict[str, Tensor], *, device: torch.device)
 
 def _carried(network: Network, edge: PlannedConnection, read: Tensor, weights: dict[str, Tensor]) -> Tensor:
     """Return what a connection makes of `(1, c, h, w)` values with the absolute values of its weights."""
+    if edge.operation == "norm":
+        return read
     weight = weights.get(edge.name)
     if weight is None:
         carried: Tensor = network.operations[edge.name](read)

@@ -168,6 +168,28 @@ def test_the_flow_goes_round_a_loop_once_a_step() -> None:
     )
 
 
+def test_norms_are_left_out_of_the_flow() -> None:
+    draft = Draft((1, 1, 1), time_steps=2)
+    draft.add("sum", Dynamics("relay"), incoming=[Incoming("in", (INPUT,), "conv", channels=1)])
+    draft.add("hidden", Dynamics("lif"), incoming=[Incoming("norm", ("sum",), "norm")])
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", ("hidden",), "flat_linear", channels=1)])
+    network = Network(draft.finish())
+    with torch.no_grad():
+        network.operations["in"].conv.weight.fill_(2.0)
+        network.operations["out"].weight.fill_(-5.0)
+    gain = network.plan.connections[-1].gain
+    assert synaptic_flow.score(network, torch.zeros(1, 1, 1, 1, 1)) == pytest.approx(math.log(gain * 2 * 10))
+
+
+def test_the_norms_of_a_new_network_take_the_statistics_of_the_samples() -> None:
+    genotype = space.sample(np.random.default_rng(3), given={"time_steps": 3})
+    network = space.build(genotype, (1, 8, 8), 10)
+    lyapunov.score(network, torch.rand(1, 6, 1, 8, 8))
+    norms = [one for one in network.modules() if isinstance(one, torch.nn.BatchNorm2d)]
+    assert norms
+    assert all((one.running_var != 1).all() for one in norms)
+
+
 @pytest.mark.parametrize(
     "score", [sparsity_aware_hamming.score, hamming.score, lyapunov.score, synaptic_flow.score, parameters.score]
 )
