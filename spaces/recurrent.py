@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evonas.architecture.draft import Draft, Incoming
-from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SURROGATES, Dynamics, Surrogate
+from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan, check_frames
 from evonas.real_variables import LogReal, Real
 from evonas.space import Rule, Space
@@ -112,7 +112,7 @@ def _variables() -> dict[str, Variable]:
         variables[f"{layer}.reset"] = Choice(RESETS)
     variables["readout.input"] = Choice(READS)
     variables["readout.tau_mem"] = LogReal(*_TAUS_MS)
-    variables["surrogate"] = Choice(SURROGATES)
+    variables["surrogate"] = Choice(SEARCHED_SURROGATES)
     variables["surrogate_width"] = LogReal(0.25, 4.0)
     return variables
 

@@ -22,7 +22,7 @@ from evonas.architecture.cell_form import (
     numbered,
     reading_the_last,
 )
-from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SPIKING, SURROGATES, Dynamics, Surrogate
+from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, SPIKING, Dynamics, Surrogate
 from evonas.architecture.plan import Plan, check_frames
 from evonas.architecture.trellis import READOUTS, Trellis, plan_trellis
 from evonas.real_variables import LogReal, Real
@@ -159,7 +159,7 @@ def _variables() -> dict[str, Variable]:
         variables[f"stage{stage}.tau_syn"] = LogReal(1.0, 5.0)
         variables[f"stage{stage}.v_th"] = Real(0.25, 1.5, 0.05)
         variables[f"stage{stage}.reset"] = Choice(RESETS)
-    variables["surrogate"] = Choice(SURROGATES)
+    variables["surrogate"] = Choice(SEARCHED_SURROGATES)
     variables["surrogate_width"] = LogReal(0.25, 4.0)
     variables["time_steps"] = Integer(2, 8)
     variables["readout.input"] = Choice(tuple(READOUTS))

@@ -71,7 +71,7 @@ def canonical(cell: CurrentCell) -> CurrentCell:
     if cell[1][2] != "zero" or cell[2][1] != "zero":
         return cell
     order = (0, 2, 1, 3)
-    return max(cell, tuple(tuple(cell[i][j] for j in order) for i in order))
+    return min(cell, tuple(tuple(cell[i][j] for j in order) for i in order))
 
 
 def has_looped_convolution(cell: CurrentCell) -> bool:

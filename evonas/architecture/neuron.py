@@ -32,8 +32,11 @@ STATE_VARIABLES: dict[str, int] = {
 SPIKING = ("lif", "lif_box", "integrate_and_fire", "alif")
 """The kinds whose outputs are spikes."""
 
-SURROGATES = ("super", "triangle", "tanh", "circ", "heavi_erfc", "dspike")
-"""The methods of surrogate gradients: those of Norse, and Dspike."""
+SEARCHED_SURROGATES = ("super", "triangle", "tanh", "circ", "heavi_erfc", "dspike")
+"""The methods of surrogate gradients among which spaces with neurons of their own choose: Norse's, and Dspike."""
+
+SURROGATES = (*SEARCHED_SURROGATES, "atan")
+"""All methods: the arctangent's is that of published networks, with width 1 the one of slope 2 there."""
 
 RESETS = ("value", "subtract")
 """The reset of the membrane after a spike: to zero, or by subtraction of the threshold."""

@@ -90,6 +90,14 @@ def test_dspike_has_unit_area_and_ends_at_half_its_width():
     assert float(x.grad[x.abs() < 1].min()) > 0
 
 
+def test_the_arctangent_has_its_peak_at_the_threshold_and_unit_area():
+    x = torch.linspace(-4000, 4000, 800001, dtype=torch.float64, requires_grad=True)
+    spike(x, Surrogate("atan", 2.0)).sum().backward()
+    assert math.isclose(float(x.grad.max()), 0.5)
+    torch.testing.assert_close(x.grad, 0.5 / (1 + (math.pi * x.detach() / 2) ** 2))
+    assert math.isclose(float(torch.trapezoid(x.grad, x.detach())), 1.0, rel_tol=1e-3)
+
+
 @pytest.mark.parametrize("method", SURROGATES)
 def test_every_surrogate_fires_strictly_above_the_threshold(method):
     x = torch.tensor([-1.0, -1e-6, -0.0, 0.0, 1e-30, 1e-6, 1.0])

@@ -18,7 +18,7 @@ constexpr int64_t BLOCK = 1024;  // neurons at most; their states and constants 
 constexpr int64_t SHORT_BLOCK = 128, SHORT_TIME = 8;  // few time steps are read side by side, in few streams
 
 enum Kind : int64_t { LIF, BOX_VALUE, BOX_SUBTRACT, INTEGRATE, READOUT, ADAPTIVE };
-enum Surrogate : int64_t { SUPER, TRIANGLE, TANH, CIRC, HEAVI_ERFC, DSPIKE };
+enum Surrogate : int64_t { SUPER, TRIANGLE, TANH, CIRC, HEAVI_ERFC, DSPIKE, ATAN };
 
 // A constant of the neurons: the value of neuron n is values[(n / inner) % size].
 struct Constant {
@@ -151,6 +151,13 @@ void derivative(const Scan& scan, int64_t count, const T* membrane, const T* thr
     case HEAVI_ERFC: {
       const T height = T(2 / double(std::sqrt(3.14159265358979323846f)));  // Norse's root of pi has single precision
       return each(count, membrane, threshold, width, out, [=](T x) { return height * exponential(-(x * x)); });
+    }
+    case ATAN: {
+      const T pi = T(3.141592653589793238);
+      return each(count, membrane, threshold, width, out, [=](T x) {
+        const T s = pi * x;
+        return one / (one + s * s);
+      });
     }
     default: {
       const T b = T(scan.temperature), height = T(scan.temperature / (2 * std::tanh(scan.temperature / 2)));

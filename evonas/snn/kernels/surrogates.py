@@ -48,6 +48,32 @@ class Dspike(torch.autograd.Function):
         return gradient
 
 
+class ArcTangent(torch.autograd.Function):
+    """`(...)` spikes in {0, 1}; backward, the derivative of an arctangent, a bump of unit area with wide tails.
+
+    Source: Fang et al., Incorporating learnable membrane time constant to enhance learning of spiking neural networks
+    (ICCV 2021), its surrogate of slope 2.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return 1 where `x` is strictly positive, else 0."""
+        ctx.save_for_backward(x)
+        spikes: Tensor = heaviside(x)
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        """Return 1 / (1 + (pi x)^2) times the incoming gradient."""
+        (x,) = ctx.saved_tensors
+        gradient: Tensor = grad_outputs[0] / (1 + (math.pi * x).square())
+        return gradient
+
+
+OWN = {"dspike": Dspike, "atan": ArcTangent}
+"""The methods that Norse does not have."""
+
+
 def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
     """Return `(...)` spikes in {0, 1}: 1 where `x`, membrane potential minus threshold, is strictly positive.
 
@@ -64,8 +90,8 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
     if is_traced():
         return _traced_spike(x, surrogate)
     scaled = x if surrogate.width == 1 else x / surrogate.width
-    is_dspike = surrogate.method == "dspike"
-    spikes: Tensor = Dspike.apply(scaled) if is_dspike else threshold(scaled, surrogate.method, 1.0)
+    own = OWN.get(surrogate.method)
+    spikes: Tensor = threshold(scaled, surrogate.method, 1.0) if own is None else own.apply(scaled)
     return spikes
 
 
@@ -95,6 +121,8 @@ def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
             bump = (1 + x.square()).pow(-1.5)
         case "heavi_erfc":
             bump = 2 / ROOT_OF_PI * torch.exp(-x.square())
+        case "atan":
+            bump = 1 / (1 + (math.pi * x).square())
         case _:
             b = DSPIKE_TEMPERATURE
             bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
