@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -77,14 +77,18 @@ class ScoreSearcher:
             SpaceError: If it has no networks for the data.
         """
         told = ScoreSearch.of(job.settings)
+        networks = list({one.key: one for one in self._drawn(told, seed=job.seed)}.values())
+        steps = sum(int(one.get("time_steps", self._data.frames or 1)) for one in networks)
+        samples = min(told.batch_size, len(self._samples))
+        return Result(proxy_scores=self.scored(networks, told, seed=job.seed), trained=Trained(float(steps * samples)))
+
+    def scored(self, networks: Sequence[Genotype], told: ScoreSearch, *, seed: int) -> tuple[ProxyScore, ...]:
+        """Return given networks with their scores, as a run with this seed would score them."""
         score = self._find(told.score)
-        order = np.random.default_rng([job.seed, _OF_SAMPLES]).permutation(len(self._samples))
+        order = np.random.default_rng([seed, _OF_SAMPLES]).permutation(len(self._samples))
         index = torch.from_numpy(order[: told.batch_size])
-        networks = {one.key: one for one in self._drawn(told, seed=job.seed)}
         with torch_threads(self._threads):
-            scored = [self._scored(one, told, score, index=index, seed=job.seed) for one in networks.values()]
-        steps = sum(int(one.get("time_steps", self._data.frames or 1)) for one in networks.values())
-        return Result(proxy_scores=tuple(scored), trained=Trained(float(steps * len(index))))
+            return tuple(self._scored(one, told, score, index=index, seed=seed) for one in networks)
 
     def _drawn(self, told: ScoreSearch, *, seed: int) -> list[Genotype]:
         """Return the networks of a part of the pool, each from a generator of its own."""
