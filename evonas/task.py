@@ -153,3 +153,12 @@ class Task(Protocol):
     def constant(self, targets: Any) -> Constant | None:
         """Return the best constant answer to the `(samples, ...)` targets, an array; None where it is not known."""
         ...
+
+
+@runtime_checkable
+class RateTask(Protocol):
+    """A task whose answers may be rates, 1 for what is right and 0 for all else."""
+
+    def squared_error(self, answers: Any, targets: Any, *, label_smoothing: float = 0.0) -> Any:
+        """Return the mean squared error of `(batch, *answer_shape)` answers, a scalar."""
+        ...

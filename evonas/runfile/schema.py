@@ -165,7 +165,8 @@ class TrainingSection(_Section):
     warm_up: float = Field(default=Training.warm_up, ge=0, le=WARM_UP.high, allow_inf_nan=False, strict=True)
     """Part of the schedule in which the learning rate rises in a line from 0; the cosine fills the rest."""
     loss: Loss = Training.loss
-    """Cross entropy of the mean over time of the readout's potentials, or the mean of those of each time step."""
+    """Cross entropy of the mean over time of the readout's potentials, or the mean of those of each time step; or
+    the squared error of that mean against 1 for the class and 0 for the others, for networks that answer with rates."""
     label_smoothing: float = Field(
         default=Training.label_smoothing, ge=0, le=LABEL_SMOOTHING.high, allow_inf_nan=False, strict=True
     )

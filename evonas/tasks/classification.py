@@ -78,6 +78,19 @@ class Classification:
 
         return cross_entropy(answers, targets, label_smoothing=label_smoothing)
 
+    def squared_error(self, answers: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Return the mean squared error of `(batch, classes)` rates against 1 for the class and 0 for the others.
+
+        Args:
+            answers: The rates.
+            targets: `(batch,)` classes.
+            label_smoothing: Part of a label that is spread evenly over all classes.
+        """
+        from torch.nn.functional import mse_loss, one_hot
+
+        wanted = one_hot(targets, self.outputs).to(answers.dtype)
+        return mse_loss(answers, (1 - label_smoothing) * wanted + label_smoothing / self.outputs)
+
     def losses(self, answers: Tensor, targets: Tensor) -> Tensor:
         """Return the `(batch,)` cross entropies of `(batch, classes)` logits in nats."""
         from torch.nn.functional import cross_entropy

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.snn.network import Network
-from evonas.task import Task
+from evonas.task import RateTask, Task
 from evonas.training.batches import Batches
 from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
 from evonas.training.surrogate_search import SurrogateSearch, samples_from
@@ -180,9 +180,17 @@ def loss_of(network: Any, inputs: Tensor, targets: Tensor, *, task: Task, traini
         training: Which loss, and how labels are smoothed.
 
     Raises:
-        EvonasError: If the loss of each time step is asked for and the network does not answer at each.
+        EvonasError: If the loss of each time step is asked for and the network does not answer at each, or squared
+            errors are and the task has none.
     """
     smoothing = training.label_smoothing
+    if training.loss == "squared_error":
+        if not isinstance(task, RateTask):
+            raise EvonasError(
+                f'loss = "squared_error" is for classes, and the task is {task.summary}. Set it to "of_mean".'
+            )
+        of_rates: Tensor = task.squared_error(network(inputs), targets, label_smoothing=smoothing)
+        return of_rates
     if training.loss == "of_mean":
         of_mean: Tensor = task.loss(network(inputs), targets, label_smoothing=smoothing)
         return of_mean

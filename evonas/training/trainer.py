@@ -16,6 +16,7 @@ from evonas.errors import EvonasError
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
+from evonas.task import RateTask
 from evonas.training.batches import Batches
 from evonas.training.fit import Fit
 from evonas.training.measuring import MEASURING_SEED, measured
@@ -39,7 +40,7 @@ class TrainingEvaluator:
 
     Raises:
         EvonasError: If the space has no `build`, or does not say which widths may be searched where they are, or if
-            labels are to be smoothed that are no classes.
+            labels are to be smoothed, or answers compared with rates, that are no classes.
     """
 
     def __init__(
@@ -51,6 +52,10 @@ class TrainingEvaluator:
             raise EvonasError(
                 f"label_smoothing = {training.label_smoothing:g} is for classes, and the task is {data.task.summary}. "
                 "Leave it out."
+            )
+        if training.loss == "squared_error" and not isinstance(data.task, RateTask):
+            raise EvonasError(
+                f'loss = "squared_error" is for classes, and the task is {data.task.summary}. Set it to "of_mean".'
             )
         self._search = surrogate_search_of(space, training)
         self._threads = threads

@@ -26,7 +26,7 @@ STEPS = Whole(1, 10**9)
 
 Paths = Literal["drawn", "all"]
 
-Loss = Literal["of_mean", "of_each_step"]
+Loss = Literal["of_mean", "of_each_step", "squared_error"]
 
 _TRAINING_RULES: dict[str, OptionRule] = {
     "epochs": Whole(1, MOST_EPOCHS),
@@ -70,7 +70,8 @@ class Training:
         warm_up: Part of the schedule in which the learning rate rises in a line from 0; the cosine fills the rest.
         loss: `"of_mean"`: cross entropy of the mean over time of the readout's potentials; `"of_each_step"`: mean over
             time of the cross entropy of each step's potentials. Source: TET (Deng et al., ICLR 2022), without its
-            second term.
+            second term. `"squared_error"`: of the mean over time against 1 for the class and 0 for the others, for
+            networks whose answers are rates (Fang et al., ICCV 2021; AutoSNN).
         label_smoothing: Part of a label that is spread evenly over all classes while training.
         train_neurons: Whether time constants and thresholds are trained too.
         search_surrogates_every: Training steps between two searches of the widths of surrogate gradients, stage by

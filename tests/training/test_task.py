@@ -32,6 +32,7 @@ from evonas.strategies.evolution import Evolution
 from evonas.task import Constant, Metric, Task
 from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import BilevelSearcher
+from evonas.training.fit import loss_of
 from evonas.training.trainer import TrainingEvaluator, check_answers
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space
@@ -196,3 +197,15 @@ def test_bounds_that_a_constant_answer_keeps_are_told_for_any_direction(data: Se
     (note,) = baseline_notes(data, [ERROR.objective(at_most=5.0)], [section])
     assert note.startswith("error at_most = 5 does not keep out a network that answers [")
     assert baseline_notes(data, [ERROR.objective(at_most=1e-3)], [section]) == []
+
+
+def test_squared_errors_of_rates_are_for_classes(data: SearchData, genotype: Genotype) -> None:
+    with pytest.raises(
+        EvonasError, match='loss = "squared_error" is for classes, and the task is .* Set it to "of_mean"'
+    ):
+        TrainingEvaluator(space, data, training=Training(loss="squared_error"))
+    assert space.build is not None
+    network = space.build(genotype, data.input_shape, data.task.outputs)
+    with pytest.raises(EvonasError, match='loss = "squared_error" is for classes'):
+        loss_of(network, torch.rand(1, 2, 1, 8, 8), torch.rand(2, 2), task=data.task,
+                training=Training(loss="squared_error"))  # fmt: skip

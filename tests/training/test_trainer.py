@@ -300,15 +300,18 @@ def test_the_loss_is_of_the_mean_over_time_or_of_each_time_step(data: SearchData
     expected = {
         "of_mean": entropy(potentials.mean(0), labels, label_smoothing=0.1),
         "of_each_step": torch.stack([entropy(step, labels, label_smoothing=0.1) for step in potentials]).mean(),
+        "squared_error": (potentials.mean(0) - 0.9 * torch.eye(10)[labels] - 0.01).square().mean(),
     }
     for loss, value in expected.items():
         training = Training(loss=loss, label_smoothing=0.1)  # type: ignore[arg-type]
         found = loss_of(network, inputs, labels, task=data.task, training=training)
         torch.testing.assert_close(found, value)
-    assert expected["of_mean"] != expected["of_each_step"]
+    assert len({value.item() for value in expected.values()}) == 3
 
 
-@pytest.mark.parametrize("recipe", [{"warm_up": 0.5}, {"loss": "of_each_step"}, {"label_smoothing": 0.1}])
+@pytest.mark.parametrize(
+    "recipe", [{"warm_up": 0.5}, {"loss": "of_each_step"}, {"loss": "squared_error"}, {"label_smoothing": 0.1}]
+)
 def test_each_part_of_the_recipe_changes_the_training(
     data: SearchData, genotype: Genotype, recipe: dict[str, object]
 ) -> None:
