@@ -4,9 +4,12 @@
 
 Two cells of three layers behind a stem, as many operations in both networks: in one a skip and a 3x3 convolution of
 each cell lead back with a delay of one time step, so that the cell is computed step after step; in the other the same
-two lead on. 5 time steps, batch 64, processor seconds of forward and backward pass, both in turns, medians.
+two lead on. The same for the cell that SNASNet publishes for CIFAR-10, two of whose six convolutions lead back, in its
+whole network, with both norms of loops. 5 time steps, batch 64, processor seconds of forward and backward pass, all in
+turns, medians.
 
-    feedback_CHANNELS_SIDE   the step with feedback over that without
+    feedback_CHANNELS_SIDE       the step with feedback over that without
+    snasnet_NORM_CHANNELS_SIDE   the same of SNASNet's network, its loops normalised by their weights or by steps
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from table import Figure, publish
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import LOOP_NORMS
 from evonas.snn.network import Network
+from spaces.snasnet import assignment_of, build
 
 SIZES = ((16, 16), (32, 16), (64, 8))
 """Channels, and height and width."""
@@ -33,26 +38,38 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     figures = []
     for channels, side in SIZES[: 1 if options.quick else None]:
-        ratio = measured(channels, side, repeats=5 if options.quick else 15)
-        figures.append(Figure(f"feedback_{channels}_{side}", ratio, "x the time of a feed-forward step", "<= 2"))
+        compared = {"feedback": [network(channels, side, has_feedback=has_feedback) for has_feedback in (False, True)]}
+        compared |= {f"snasnet_{norm}": snasnet(channels, side, loop_norm=norm) for norm in LOOP_NORMS}
+        for name, (plain, looped) in compared.items():
+            ratio = measured(plain, looped, side=side, repeats=5 if options.quick else 15)
+            unit = "x the time of a feed-forward step"
+            figures.append(Figure(f"{name}_{channels}_{side}", ratio, unit, "<= 2"))
     publish(figures, title="Feedback", file=options.json)
 
 
-def measured(channels: int, side: int, *, repeats: int) -> float:
+def measured(plain: Network, looped: Network, *, side: int, repeats: int) -> float:
     """Return how many times as long a step with feedback takes."""
-    torch.manual_seed(0)
-    networks = [network(channels, side, has_feedback=has_feedback) for has_feedback in (False, True)]
     data = torch.rand(1, 64, 3, side, side)
     spent: tuple[list[float], list[float]] = ([], [])
     for _ in range(2 + repeats):
-        for one, seconds in zip(networks, spent, strict=True):
+        for one, seconds in zip((plain, looped), spent, strict=True):
             begin = time.process_time()
             one(data).square().sum().backward()
             seconds.append(time.process_time() - begin)
     forward, back = (median(seconds[2:]) for seconds in spent)
     return back / forward
+
+
+def snasnet(channels: int, side: int, *, loop_norm: str) -> tuple[Network, Network]:
+    """Return SNASNet's network with the edges of a published cell all leading forward, and as they are."""
+    sizes = {"channels": channels, "hidden": 1024, "stem.stride": 1, "time_steps": 5, "loop_norm": loop_norm}
+    published = assignment_of("0303 0030 2002 0200")
+    forward = {name: "forward" if name.endswith("direction") else value for name, value in published.items()}
+    plain, looped = (build({**cell, **sizes}, (3, side, side), 10) for cell in (forward, published))
+    return plain, looped
 
 
 def network(channels: int, side: int, *, has_feedback: bool) -> Network:
