@@ -26,6 +26,7 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import LOOP_NORMS
 from evonas.snn.network import Network
+from evonas.variables import Scalar
 from spaces.snasnet import assignment_of, build
 
 SIZES = ((16, 16), (32, 16), (64, 8))
@@ -41,7 +42,8 @@ def main() -> None:
     torch.manual_seed(0)
     figures = []
     for channels, side in SIZES[: 1 if options.quick else None]:
-        compared = {"feedback": [network(channels, side, has_feedback=has_feedback) for has_feedback in (False, True)]}
+        plain, looped = (network(channels, side, has_feedback=has_feedback) for has_feedback in (False, True))
+        compared = {"feedback": (plain, looped)}
         compared |= {f"snasnet_{norm}": snasnet(channels, side, loop_norm=norm) for norm in LOOP_NORMS}
         for name, (plain, looped) in compared.items():
             ratio = measured(plain, looped, side=side, repeats=5 if options.quick else 15)
@@ -65,10 +67,18 @@ def measured(plain: Network, looped: Network, *, side: int, repeats: int) -> flo
 
 def snasnet(channels: int, side: int, *, loop_norm: str) -> tuple[Network, Network]:
     """Return SNASNet's network with the edges of a published cell all leading forward, and as they are."""
-    sizes = {"channels": channels, "hidden": 1024, "stem.stride": 1, "time_steps": 5, "loop_norm": loop_norm}
+    sizes: dict[str, Scalar] = {
+        "channels": channels,
+        "hidden": 1024,
+        "stem.stride": 1,
+        "time_steps": 5,
+        "loop_norm": loop_norm,
+    }
     published = assignment_of("0303 0030 2002 0200")
-    forward = {name: "forward" if name.endswith("direction") else value for name, value in published.items()}
-    plain, looped = (build({**cell, **sizes}, (3, side, side), 10) for cell in (forward, published))
+    forward: dict[str, Scalar] = {
+        name: "forward" if name.endswith("direction") else value for name, value in published.items()
+    }
+    plain, looped = (build({**sizes, **cell}, (3, side, side), 10) for cell in (forward, published))
     return plain, looped
 
 
