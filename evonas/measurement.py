@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 from evonas.errors import EvonasError
 
@@ -14,6 +14,27 @@ Shape = tuple[int, int, int]
 def is_linear(operation: str) -> bool:
     """Return whether each input element of a connection reaches each of its outputs."""
     return operation in ("dense", "linear", "flat_linear")
+
+
+class Resized(Protocol):
+    """What `repeats` asks of a connection."""
+
+    @property
+    def operation(self) -> str:
+        """What it does."""
+
+    @property
+    def in_shape(self) -> Shape:
+        """`(channels, height, width)` of its input."""
+
+    @property
+    def out_shape(self) -> Shape:
+        """`(channels, height, width)` of its output."""
+
+
+def repeats(edge: Resized) -> int:
+    """Return how often a connection repeats each row and column of its input: 1 unless a `resize` enlarges."""
+    return max(1, edge.out_shape[1] // edge.in_shape[1]) if edge.operation == "resize" else 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +85,8 @@ class Connection:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
-        operation: `"conv"`, `"dense"`, `"norm"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"` or
-            `"skip"`.
+        operation: `"conv"`, `"dense"`, `"norm"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"`,
+            `"resize"` or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.

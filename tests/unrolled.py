@@ -46,6 +46,12 @@ def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
 def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection) -> torch.Tensor:
     if edge.operation == "skip":
         return edge.gain * images
+    if edge.operation == "resize":
+        rows, columns = (
+            torch.arange(out) * side // out if edge.repeats > 1 else torch.arange(out) * edge.stride
+            for side, out in zip(edge.in_shape[1:], edge.out_shape[1:], strict=True)
+        )
+        return images[:, :, rows][:, :, :, columns]
     if edge.operation == "pool":
         window = images.new_full((edge.in_shape[0], 1, edge.kernel, edge.kernel), edge.gain / edge.kernel**2)
         if not edge.padding:  # windows side by side, the last ones cut off
@@ -99,6 +105,11 @@ def _targets(edge: Connection, y: int, x: int) -> int:
     if edge.is_linear:
         return edge.out_shape[0]
     _, height, width = edge.out_shape
+    if edge.operation == "resize" and height > edge.in_shape[1]:
+        return sum(
+            i * edge.in_shape[1] // height == y and j * edge.in_shape[2] // width == x
+            for i, j in itertools.product(range(height), range(width))
+        )
     beyond = itertools.product(range(edge.kernel), repeat=2)
     corners = [(y + edge.padding - dy, x + edge.padding - dx) for dy, dx in beyond]
     places = sum(

@@ -12,6 +12,7 @@ from evonas.architecture.plan import (
     INPUT,
     LOOP_NORMS,
     NORMALISED,
+    OF_RELAYS,
     OPERATIONS,
     Plan,
     PlannedConnection,
@@ -45,18 +46,19 @@ class Incoming:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
         operation: One of `OPERATIONS`. `"max_pool"` goes into relays alone: a chip adds up what arrives at a neuron,
-            so that the largest needs units of its own.
+            so that the largest needs units of its own; so does `"resize"`, whose outputs are inputs.
         channels: Output channels of `conv` and `dense` (classes of `linear`, `flat_linear` and `vote`, which takes the
             mean of as many groups of channels side by side); the others keep the number.
         kernel: Side of the kernel; odd, or for `pool` and `max_pool` equal to the stride: the windows then lie side by
             side from the first pixel on, the last ones cut off by the border.
-        stride: Stride of the kernel.
+        stride: Stride of the kernel; `resize` picks one of so many rows and columns, from the first on.
+        repeats: How often `resize` repeats each row and column.
         depthwise: Whether each channel is connected with itself only.
         delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
         gain: Factor of the current, of `conv`, `dense` and `norm` before training: their norm has it and is trained.
             None is one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with
             any time constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is
-            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1, and `max_pool` has none.
+            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1; `OF_RELAYS` have none.
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`: a vote
             among outputs without neurons. Behind neurons it is the operation `vote`.
         dropout: Probability with which an element of the input is left out of a sample in training, at all of its time
@@ -69,6 +71,7 @@ class Incoming:
     channels: int = 0
     kernel: int = 1
     stride: int = 1
+    repeats: int = 1
     depthwise: bool = False
     delay: int = 0
     gain: float | None = None
@@ -117,7 +120,7 @@ class Draft:
 
         Raises:
             SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, a
-                `max_pool` is not the one connection of relays, or dropout is no probability below 1.
+                `max_pool` or `resize` is not the one connection of relays, or dropout is no probability below 1.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
@@ -223,8 +226,9 @@ class Draft:
         _check_numbers(edge, in_shape)
         channels, height, width = in_shape
         padding = 0 if is_tiled else edge.kernel // 2  # either way each stride begins one more position
-        out_shape = (edge.channels or channels, math.ceil(height / edge.stride), math.ceil(width / edge.stride))
-        is_channelwise = edge.depthwise or edge.operation in ("norm", "pool", "max_pool", "skip")
+        sides = [math.ceil(side / edge.stride) * edge.repeats for side in (height, width)]
+        out_shape = (edge.channels or channels, sides[0], sides[1])
+        is_channelwise = edge.depthwise or edge.operation in ("norm", "pool", "skip", *OF_RELAYS)
         return PlannedConnection(
             name=edge.name,
             sources=edge.sources,
@@ -250,7 +254,7 @@ class Draft:
         if edge.operation in ("linear", "flat_linear", "vote"):
             positions = in_shape[1] * in_shape[2] if edge.operation == "flat_linear" else 1
             return READOUT_GAIN / math.sqrt(positions)
-        if not target.is_spiking or edge.operation == "max_pool":
+        if not target.is_spiking:
             return 1.0
         if edge.operation in NORMALISED:
             return 1 / target.deviation(self.time_steps)
@@ -273,9 +277,17 @@ class Draft:
 
 
 def _check_numbers(edge: Incoming, in_shape: Shape) -> None:
-    """Check that an operation can have the votes and the gain that it is given; raise `SpaceError` otherwise."""
-    if edge.gain is not None and edge.operation == "max_pool":
-        raise SpaceError(f"The max_pool {edge.name!r} hands on what is largest, got gain {edge.gain}. Leave it out.")
+    """Check that an operation can have the votes, gain and repeats that it is given; raise `SpaceError` otherwise."""
+    if edge.gain is not None and edge.operation in OF_RELAYS:
+        raise SpaceError(
+            f"The {edge.operation} {edge.name!r} hands on elements as they are, got gain {edge.gain}. Leave it out."
+        )
+    is_resize = edge.operation == "resize"
+    if edge.repeats < 1 or (edge.repeats > 1 and (edge.stride > 1 or not is_resize)) or (is_resize and edge.kernel > 1):
+        raise SpaceError(
+            f"A resize has a kernel of 1 and either a stride or repeats, and nothing else repeats, got {edge.name!r}, "
+            f"a {edge.operation} with kernel {edge.kernel}, stride {edge.stride} and repeats {edge.repeats}."
+        )
     has_rows = edge.operation in ("linear", "flat_linear")
     if edge.votes < 1 or (edge.votes > 1 and not has_rows):
         raise SpaceError(
@@ -294,12 +306,12 @@ def _check_numbers(edge: Incoming, in_shape: Shape) -> None:
 
 
 def _checked(population: PlannedPopulation) -> PlannedPopulation:
-    """Return the population; raise `SpaceError` where a `max_pool` is not the one connection of relays."""
-    pooling = [edge.name for edge in population.incoming if edge.operation == "max_pool"]
+    """Return the population; raise `SpaceError` where one of `OF_RELAYS` is not the one connection of relays."""
+    pooling = [edge for edge in population.incoming if edge.operation in OF_RELAYS]
     if pooling and (population.dynamics.kind != "relay" or len(population.incoming) > 1):
         raise SpaceError(
-            f"The max_pool {pooling[0]!r} must be the one connection into a population of kind 'relay', got "
-            f"{len(population.incoming)} into {population.name!r} of kind {population.dynamics.kind!r}. Add the "
-            f"relays, and let {population.name!r} read them."
+            f"The {pooling[0].operation} {pooling[0].name!r} must be the one connection into a population of kind "
+            f"'relay', got {len(population.incoming)} into {population.name!r} of kind {population.dynamics.kind!r}. "
+            f"Add the relays, and let {population.name!r} read them."
         )
     return population

@@ -10,14 +10,20 @@ from evonas.architecture.loops import strongly_connected
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
 from evonas.input_shape import InputShape
-from evonas.measurement import Connection, Population, Shape, is_linear
+from evonas.measurement import Connection, Population, Shape, is_linear, repeats
 
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "dense", "norm", "linear", "flat_linear", "vote", "pool", "max_pool", "skip")
+OPERATIONS = ("conv", "dense", "norm", "linear", "flat_linear", "vote", "pool", "max_pool", "resize", "skip")
 """What a connection can do: convolve or connect all (and normalise), normalise alone, sum over space into classes,
-average groups of channels, average over space, take the largest, or hand on."""
+average groups of channels, average over space, take the largest, pick or repeat, or hand on."""
+
+HANDING_ON = ("max_pool", "resize", "skip")
+"""The operations whose results are elements that they read."""
+
+OF_RELAYS = ("max_pool", "resize")
+"""The operations that go into relays alone: no sum of currents can say them."""
 
 NORMALISED = ("conv", "dense", "norm")
 """The operations with a batch norm, whose factors are folded into weights, and its biases."""
@@ -37,7 +43,8 @@ class PlannedConnection:
         target: The population that receives the current.
         operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm; `"norm"`
             (batch norm of each channel, alone); `"linear"` (on the mean over space), `"flat_linear"` (on all
-            positions), `"vote"` (the mean of each group of channels), `"pool"`, `"max_pool"` or `"skip"`.
+            positions), `"vote"` (the mean of each group of channels), `"pool"`, `"max_pool"`, `"resize"` (picks or
+            repeats elements) or `"skip"`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -75,6 +82,11 @@ class PlannedConnection:
     def is_linear(self) -> bool:
         """Whether each input element reaches each output."""
         return is_linear(self.operation)
+
+    @property
+    def repeats(self) -> int:
+        """How often each row and column is repeated: 1 unless a `resize` enlarges."""
+        return repeats(self)
 
     @property
     def weights(self) -> int:
@@ -121,6 +133,8 @@ class PlannedConnection:
 
     def _taps(self, axis: int) -> list[int]:
         """Return, for each output position along `axis`, the kernel elements that fall on the input."""
+        if self.operation == "resize":
+            return [1] * self.out_shape[axis]
         starts = (self.stride * position - self.padding for position in range(self.out_shape[axis]))
         return [min(start + self.kernel, self.in_shape[axis]) - max(start, 0) for start in starts]
 
@@ -145,11 +159,11 @@ class PlannedPopulation:
 
     @property
     def element(self) -> str:
-        """Class of the outputs, `"binary"`, `"graded"` or `"real"`: relays hand on that of one pool or skip."""
+        """Class of the outputs, `"binary"`, `"graded"` or `"real"`: relays hand on that of one `HANDING_ON`."""
         if self.dynamics.is_spiking:
             return "binary"
         is_relay = self.dynamics.kind == "relay" and len(self.incoming) == 1
-        return self.incoming[0].element if is_relay and self.incoming[0].operation in ("max_pool", "skip") else "real"
+        return self.incoming[0].element if is_relay and self.incoming[0].operation in HANDING_ON else "real"
 
     @property
     def is_sum(self) -> bool:

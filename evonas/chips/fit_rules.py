@@ -14,7 +14,7 @@ from evonas.chips.neuron_models import MODELS, models_for
 from evonas.chips.placement import place
 from evonas.chips.profile import Profile
 from evonas.chips.time_models import PoolCounts, pool_cycles
-from evonas.chips.topology import Layer, Topology, is_graded_maximum, recurrent_edges
+from evonas.chips.topology import Layer, Topology, is_graded_maximum, reach, recurrent_edges
 
 _LEAKY = ("lif", "cuba-lif", "lif-bitshift", "cuba-lif-bitshift", "custom")
 _SYNAPSE_BYTES = 4  # a synapse of a software neuron, in the rows of shared memory
@@ -194,13 +194,12 @@ def _blocks(layer: Layer[Any], *, axons: int, outputs: int) -> tuple[int, int]:
     if not spatial or height * width == 1:
         return best
     covers = []
-    windows = [(edge.in_shape, edge.in_shape[0] // edge.groups, edge.stride, edge.kernel) for edge in spatial]
     apart = max([edge.groups for edge in spatial])  # a depthwise patch shares no inputs among its channels
     for side in range(1, max(height, width) + 1):
         inputs = 0
-        for (_, high, wide), depth, stride, kernel in windows:
-            reach = (side - 1) * stride + kernel
-            inputs += depth * min(high, reach) * min(wide, reach)
+        for edge in spatial:
+            depth, (_, high, wide) = edge.in_shape[0] // edge.groups, edge.in_shape
+            inputs += depth * min(high, reach(edge, side)) * min(wide, reach(edge, side))
         if inputs > axons and side > 1:
             break
         patches = math.ceil(height / side) * math.ceil(width / side)

@@ -15,6 +15,7 @@ from evonas.chips.deployment import Deployment
 from evonas.chips.fit_rules import Findings
 from evonas.chips.profile import Profile
 from evonas.chips.topology import Edge, Layer, Topology
+from evonas.measurement import repeats
 
 _KIBI = 1024
 
@@ -58,6 +59,8 @@ def _layer(layer: Layer[Any], fit: Mapping[str, Any], findings: Findings) -> Non
             findings.impossible(f"{edge.name} pools {edge.kernel} wide in steps of {edge.stride}")
         elif not edge.is_linear and edge.stride not in fit.get("stride", (edge.stride,)):
             findings.impossible(f"{edge.name} has stride {edge.stride}, and there are {fit['stride']}")
+        elif repeats(edge) > 1:
+            findings.impossible(f"{edge.name} repeats what it reads, and a core has no kernel that does")
         if INPUT in edge.sources and "input_hw_max" in fit:
             findings.at_most(
                 f"height or width of the input of {edge.name}", max(edge.in_shape[1:]), fit["input_hw_max"]
@@ -67,7 +70,7 @@ def _layer(layer: Layer[Any], fit: Mapping[str, Any], findings: Findings) -> Non
         findings.at_most(f"biases of {edge.name}", edge.biases, fit.get("bias_entries"))
         findings.at_most(f"channels into {edge.name}", edge.in_shape[0], fit.get("channels_max"))
         findings.at_most(f"channels of {edge.name}", edge.out_shape[0], fit.get("channels_max"))
-        if edge.groups > 1 and edge.operation in ("conv", "norm", "max_pool", "vote"):
+        if edge.groups > 1 and edge.operation in ("conv", "norm", "max_pool", "resize", "vote"):
             findings.notes.append(f"{edge.name} takes the room of a convolution of all channels")
     findings.at_most(f"height or width of {layer.name}", max(layer.shape[1:]), fit.get("output_hw_max"))
 

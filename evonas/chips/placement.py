@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from evonas.chips.deployment import ASSUMED, Deployment
 from evonas.chips.profile import Profile
-from evonas.chips.topology import Edge, Layer, Topology, recurrent_sources
+from evonas.chips.topology import Edge, Layer, Topology, reach, recurrent_sources
+from evonas.measurement import repeats
 
 _HOPS = 2.0
 _ROUNDS = 8  # of placing loops: the cores that read a layer follow from the cores of layers before it
@@ -253,8 +254,8 @@ def _most_rows(layer: Layer[Any], sizes: Mapping[str, int], limit: float) -> flo
     for edge in layer.edges:
         inputs = sum([sizes[name] for name in edge.sources])
         if not edge.is_linear and edge.groups == 1 and inputs > limit:
-            reach = edge.in_shape[1] * limit / inputs
-            most = min(most, (reach - edge.kernel) / edge.stride + 2)  # 1, and 1 against rounding
+            most_read = edge.in_shape[1] * limit / inputs
+            most = min(most, (most_read - edge.kernel) / edge.stride + 2)  # 1, and 1 against rounding
     return most
 
 
@@ -276,8 +277,7 @@ def _axons(layer: Layer[Any], sizes: Mapping[str, int], *, cores: int, rows: int
         share = 1.0
         if is_strip and not edge.is_linear:
             height = edge.in_shape[1]
-            reach = (rows - 1) * edge.stride + edge.kernel
-            share = reach / height if reach < height else 1.0
+            share = min(1.0, reach(edge, rows) / height)
         if edge.groups > 1 and cores > 1:
             share *= math.ceil(edge.groups / cores) / edge.groups
         for name in edge.sources:
@@ -296,7 +296,8 @@ def _copies(layer: Layer[Any], per_strip: int, strips: int) -> dict[str, int]:
     for edge in layer.edges:
         reached = 1 if per_strip == 1 else _channel_copies(edge, per_strip)
         if strips > 1 and not edge.is_linear:
-            reached *= min(strips, 1 + math.ceil((edge.kernel - 1) / (rows * edge.stride)))
+            further = repeats(edge) - 1 or (edge.kernel - 1) / edge.stride  # rows that a row reaches beside its own
+            reached *= min(strips, 1 + math.ceil(further / rows))
         for name in edge.sources:
             if reached > copies.get(name, 0):
                 copies[name] = reached

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
-from evonas.measurement import Activity, Connection, Shape
+from evonas.measurement import Activity, Connection, Shape, repeats
 
 Network = Activity | Plan
 """A measured network, or one that is only planned: both have shapes, fan-in and weights."""
@@ -79,6 +79,12 @@ class Topology(Generic[E_co]):
 def size(shape: Shape) -> int:
     """Return the number of elements."""
     return math.prod(shape)
+
+
+def reach(edge: Edge, rows: int) -> int:
+    """Return how many rows of its input so many rows of an edge's output read at most, wherever they begin."""
+    times = repeats(edge)
+    return math.ceil((rows - 1) / times) + 1 if times > 1 else (rows - 1) * edge.stride + edge.kernel
 
 
 def is_static_input(edge: Edge) -> bool:

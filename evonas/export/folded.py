@@ -99,7 +99,7 @@ class Neurons:
 
     @property
     def fires(self) -> bool:
-        """Whether it decides on spikes; relays of the maximum of spikes do as well, as neurons without memory."""
+        """Whether it decides on spikes; relays of the maximum or a pick of spikes do as well, without memory."""
         return self.planned.dynamics.is_spiking or any(is_or_of_spikes(edge) for edge in self.planned.incoming)
 
 
@@ -228,7 +228,7 @@ def whole_weights(
         return "conv", np.ones((channels, 1, edge.kernel, edge.kernel)), np.zeros(channels), channels
     raise EvonasError(
         f"The connection {edge.name} is a {edge.operation} of {edge.element} elements, its windows perhaps cut off at "
-        "the border, of which no synapses can be made. Pick a network without it."
+        "the border or its elements repeated, of which no synapses can be made. Pick a network without it."
     )
 
 
@@ -241,8 +241,9 @@ def _factors_and_biases(norm: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_or_of_spikes(edge: PlannedConnection) -> bool:
-    """Return whether a connection is the maximum of whole windows of spikes, which neurons can say."""
-    return edge.operation == "max_pool" and edge.element == "binary" and has_whole_windows(edge)
+    """Return whether a connection hands spikes on so that neurons can say it: the maximum of whole windows, a pick."""
+    is_picking = edge.operation == "resize" and edge.repeats == 1
+    return edge.element == "binary" and (is_picking or (edge.operation == "max_pool" and has_whole_windows(edge)))
 
 
 def has_whole_windows(edge: PlannedConnection) -> bool:

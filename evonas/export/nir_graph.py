@@ -220,6 +220,12 @@ def refusals(plan: Plan) -> list[str]:
             f"thresholds that adapt ({', '.join(adaptive)}, of kind alif): NIR has fixed ones alone; expected another "
             "kind of neuron, or --to onnx, which takes them"
         )
+    resized = [edge.name for edge in plan.connections if edge.operation == "resize" and not is_or_of_spikes(edge)]
+    if resized:
+        sentences.append(
+            f"resizing ({', '.join(resized)}) that repeats elements, or picks others than spikes: NIR cannot say it; "
+            "expected a network without"
+        )
     pools = [edge.name for edge in plan.connections if edge.operation == "max_pool" and not is_or_of_spikes(edge)]
     if pools:
         sentences.append(

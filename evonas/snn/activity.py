@@ -138,7 +138,7 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
 
     Args:
         planned: The connection.
-        weight: Its weights; with None (`vote`, `pool`, `max_pool`, `skip`) the whole kernel counts.
+        weight: Its weights; with None (`vote`, `pool`, `max_pool`, `resize`, `skip`) the whole kernel counts.
     """
     channels, height, width = planned.in_shape
     if planned.is_linear:
@@ -147,6 +147,8 @@ def fan_out(planned: PlannedConnection, *, weight: Tensor | None = None) -> Tens
         reached = torch.count_nonzero(weight, dim=0)
         shared = planned.operation == "linear"
         return reached[:, None, None].expand(planned.in_shape) if shared else reached.reshape(planned.in_shape)
+    if planned.repeats > 1:
+        return torch.full(planned.in_shape, planned.repeats**2)
     if weight is None:
         shape = (planned.out_shape[0], channels // planned.groups, planned.kernel, planned.kernel)
         weight = torch.ones(shape)

@@ -136,6 +136,26 @@ class MaxPool(nn.Module):
         return max_pool2d(images, self.kernel, self.stride, self.padding, ceil_mode=not self.padding)
 
 
+class Resize(nn.Module):
+    """Nearest elements: one of so many rows and columns, from the first on, or each of them several times.
+
+    Where the stride divides height and width, it is nearest interpolation. The gradient of an element is the sum of
+    those of its copies, and 0 where it was not picked.
+    """
+
+    weight = None
+
+    def __init__(self, planned: PlannedConnection) -> None:
+        super().__init__()
+        self.stride, self.repeats = planned.stride, planned.repeats
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the `(image, c, h, w)` elements."""
+        if self.repeats == 1:
+            return images[..., :: self.stride, :: self.stride]
+        return images.repeat_interleave(self.repeats, -2).repeat_interleave(self.repeats, -1)
+
+
 class Skip(nn.Module):
     """The images themselves, times the gain."""
 
@@ -259,5 +279,6 @@ _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "vote": Vote,
     "pool": AveragePool,
     "max_pool": MaxPool,
+    "resize": Resize,
     "skip": Skip,
 }

@@ -13,7 +13,7 @@ from torch import nn
 from evonas.architecture.cell import Edge
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, PlannedConnection
+from evonas.architecture.plan import INPUT, OF_RELAYS, PlannedConnection
 from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection
@@ -23,7 +23,7 @@ from evonas.snn.network import Network
 
 def planned(**given) -> PlannedConnection:
     draft = Draft((given.pop("in_channels", 4), *given.pop("size", (8, 8))), time_steps=2)
-    kind = "relay" if given["operation"] == "max_pool" else "lif_box"
+    kind = "relay" if given["operation"] in OF_RELAYS else "lif_box"
     draft.add("target", Dynamics(kind), incoming=[Incoming("edge", (INPUT,), **given)])
     return draft.finish().connections[0]
 
@@ -36,6 +36,10 @@ def every_synapse(edge: PlannedConnection, weight: torch.Tensor | None):
         for (c, y, x), o in itertools.product(sources, range(edge.out_shape[0])):
             if weight is None or weight[o, c if edge.operation == "linear" else (c * height + y) * width + x] != 0:
                 yield (c, y, x), (o, 0, 0)
+        return
+    if edge.repeats > 1:
+        for c, oy, ox in itertools.product(*map(range, edge.out_shape)):
+            yield (c, oy // edge.repeats, ox // edge.repeats), (c, oy, ox)
         return
     in_group, out_group = channels // edge.groups, edge.out_shape[0] // edge.groups
     for o, oy, ox in itertools.product(*map(range, edge.out_shape)):
@@ -62,6 +66,8 @@ LAYERS = {
     "max pool stride 2 on 5x4": {"operation": "max_pool", "kernel": 3, "stride": 2, "size": (5, 4)},
     "max pool 2x2 on 7x4": {"operation": "max_pool", "kernel": 2, "stride": 2, "size": (7, 4)},
     "max pool 4x4 on 1x6": {"operation": "max_pool", "kernel": 4, "stride": 4, "size": (1, 6)},
+    "resize to a third of 7x4": {"operation": "resize", "stride": 3, "size": (7, 4)},
+    "resize to the double of 3x2": {"operation": "resize", "repeats": 2, "size": (3, 2)},
     "skip": {"operation": "skip"},
     "dense": {"operation": "dense", "channels": 7, "size": (3, 2)},
     "linear": {"operation": "linear", "channels": 7, "size": (3, 2)},

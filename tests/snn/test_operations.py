@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, OPERATIONS, Plan, PlannedConnection
+from evonas.architecture.plan import INPUT, OF_RELAYS, OPERATIONS, Plan, PlannedConnection
 from evonas.errors import SpaceError
 from evonas.snn.network import Network, summed
 from evonas.snn.operations import make_operation
@@ -19,7 +19,7 @@ from evonas.snn.operations import make_operation
 
 def plan_of(*incoming: Incoming, size: tuple[int, int] = (6, 5), kind: str = "lif_box") -> Plan:
     draft = Draft((4, *size), time_steps=2)
-    kind = "relay" if any(edge.operation == "max_pool" for edge in incoming) else kind
+    kind = "relay" if any(edge.operation in OF_RELAYS for edge in incoming) else kind
     draft.add("target", Dynamics(kind, v_th=0.5), incoming=incoming)  # type: ignore[arg-type]
     draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", ("target",), "linear", channels=3)])
     return draft.finish()
@@ -111,13 +111,14 @@ def test_currents_of_what_is_static_are_added_at_each_time_step():
     assert torch.equal(summed(iter([one])), one)
 
 
-_CHANNELS = {"norm": 0, "pool": 0, "max_pool": 0, "skip": 0, "vote": 2}
+_CHANNELS = {"norm": 0, "pool": 0, "max_pool": 0, "resize": 0, "skip": 0, "vote": 2}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_says_which_weights_it_has(operation):
     size = (1, 1) if operation == "vote" else (6, 5)
     incoming = Incoming("edge", (INPUT,), operation, channels=_CHANNELS.get(operation, 7), kernel=3)
+    incoming = replace(incoming, kernel=1) if operation == "resize" else incoming
     edge = plan_of(incoming, size=size).connections[0]
     weight = make_operation(edge).weight
     assert (0 if weight is None else weight.numel()) == edge.weights
