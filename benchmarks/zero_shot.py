@@ -134,7 +134,7 @@ def main() -> None:
         networks, epochs, path = 8, 1, path.with_name("quick.h5")
     data = digits.read().for_search(seed=SEED)
     rows = trained(data, path, networks=networks, epochs=epochs, count=options.workers)
-    accuracies = np.array([row.evaluation.measurement.accuracy for row in rows])
+    accuracies = np.array([row.score.values[0] for row in rows if row.score is not None])
     figures: list[Figure] = []
     for name in SCORES:
         values, seconds = scored(data, rows, name)

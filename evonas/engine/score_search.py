@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from evonas.engine.effort import Effort
 from evonas.variables import Scalar
@@ -17,6 +18,9 @@ NOTHING = "nothing"
 """What they are traded against where the highest score alone counts."""
 
 
+_ONLY = "only."
+
+
 @dataclass(frozen=True)
 class ScoreSearch:
     """Settings of one job: a part of a pool of random networks.
@@ -27,6 +31,7 @@ class ScoreSearch:
         networks: Networks from there on.
         batch_size: Training samples on which they are scored, the same for all.
         against: `OPERATIONS`, `NOTHING`, or the name of an objective that needs no training.
+        only: Variables that are drawn from some of their values only, and these.
     """
 
     score: str
@@ -34,10 +39,13 @@ class ScoreSearch:
     networks: int
     batch_size: int
     against: str
+    only: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
 
     def to_job(self) -> dict[str, Scalar]:
         """Return the settings of its job."""
-        return {"method": METHOD_OF_SCORES, **vars(self)}
+        plain = {name: value for name, value in vars(self).items() if name != "only"}
+        lists = {_ONLY + name: json.dumps(list(values)) for name, values in self.only.items()}
+        return {"method": METHOD_OF_SCORES, **plain, **lists}
 
     def effort(self, samples: int) -> Effort:
         """Return what its job goes through: the batch once for each network, as if it were trained on it."""
@@ -52,4 +60,9 @@ class ScoreSearch:
             networks=int(settings["networks"]),
             batch_size=int(settings["batch_size"]),
             against=str(settings["against"]),
+            only={
+                name.removeprefix(_ONLY): tuple(json.loads(str(values)))
+                for name, values in settings.items()
+                if name.startswith(_ONLY)
+            },
         )

@@ -12,16 +12,19 @@ from evonas.engine.pareto import spread_first
 from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.score_search import METHOD_OF_SCORES, NOTHING, OPERATIONS, ScoreSearch
 from evonas.engine.view import Proposal, Row, View
+from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.options import NAME, OptionRule, Whole, settle, shown
 from evonas.space import Space
+from evonas.strategies.pruning import Kept, pruned
 
 MOST_NETWORKS = 10_000_000
 
 _RULES: dict[str, OptionRule] = {
     "score": NAME,
     "pool": Whole(1, MOST_NETWORKS),
+    "rounds": Whole(1, 1000),
     "part": Whole(1, MOST_NETWORKS),
     "proposals": Whole(1, MOST_NETWORKS),
     "batch_size": Whole(2, 1_000_000),
@@ -39,11 +42,14 @@ class ZeroShot:
     Then the next pool is drawn. The score of every network is kept with the row of its search job.
 
     Source: SNASNet (Kim et al., ECCV 2022), which scores 5,000 networks and trains the one with the highest score
-    (`against = "nothing"`, `proposals = 1`). Departure: what is proposed lies along a front.
+    (`against = "nothing"`, `proposals = 1`). Departure: what is proposed lies along a front. With `rounds`, pools are
+    drawn from fewer and fewer choices, as in LightSNN (2025); see `evonas.strategies.pruning`.
 
     Attributes:
         score: Name of a score, a file of `evonas/scores/`, or `package.module:function`.
         pool: Networks that are drawn and scored before any is proposed.
+        rounds: Parts of a pool, after each of which every choice of the space loses the value without which scores are
+            highest: one less than the values of the largest choice leaves one of each in the end. 1 draws all alike.
         part: Networks of one search job: what a worker that is lost has to do again.
         proposals: Networks of a pool that are evaluated.
         batch_size: Training samples on which networks are scored.
@@ -65,6 +71,7 @@ class ZeroShot:
 
     score: str = "sparsity_aware_hamming"
     pool: int = 5000
+    rounds: int = 1
     part: int = 100
     proposals: int = 32
     batch_size: int = 64
@@ -73,6 +80,8 @@ class ZeroShot:
 
     def __post_init__(self) -> None:
         settle(self, _RULES)
+        if self.rounds > self.pool:
+            raise OptionError([f"rounds: got {self.rounds}, expected at most pool = {self.pool}"])
 
     @property
     def objective(self) -> str | None:
@@ -101,38 +110,56 @@ class ZeroShot:
             genotype, slot = found
             return Proposal(genotype, self.name, parents=(slot,))
         begun = len(state.searches) + sum(_is_part(job, self.name) for job in view.open.values())
-        if begun and begun % self.parts == 0 and state.has_to_wait(view, begun):
+        parts = self.parts()
+        part = parts[begun % len(parts)]
+        if part.begins_round and begun and state.has_to_wait(view, begun):
             return None
-        return self._part(begun)
-
-    @property
-    def parts(self) -> int:
-        """Search jobs of a pool."""
-        return math.ceil(self.pool / self.part)
-
-    def _part(self, index: int) -> Proposal:
-        """Return the search job that scores the `index`-th part of all pools."""
-        pool, part = divmod(index, self.parts)
-        first = part * self.part
         told = ScoreSearch(
             self.score,
-            first=pool * self.pool + first,
-            networks=min(self.part, self.pool - first),
+            first=begun // len(parts) * self.pool + part.first,
+            networks=part.networks,
             batch_size=self.batch_size,
             against=self.against,
+            only=state.kept,
         )
         return Proposal(Genotype({}), self.name, kind="search", settings=told.to_job())
+
+    def parts(self) -> list[_Part]:
+        """Return the search jobs of a pool, in their order."""
+        found = []
+        for index in range(self.rounds):
+            begin, end = index * self.pool // self.rounds, (index + 1) * self.pool // self.rounds
+            for first in range(begin, end, self.part):
+                found.append(_Part(first, min(self.part, end - first), first == begin, first + self.part >= end))
+        return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A search job of a pool: how many networks from which one on, and whether it is first and last of its round."""
+
+    first: int
+    networks: int
+    begins_round: bool
+    ends_round: bool
 
 
 class _State:
     """State derived from a view: a fold over its rows, so that it does not depend on when it was made.
 
-    A pool begins only when all parts of the one before are seen, so that parts are counted pool by pool.
+    A round begins only when all parts of the one before are seen, so that parts are counted round by round.
+
+    Attributes:
+        searches: Rows of search jobs.
+        kept: What is left of the choices of the space, within the last pool.
     """
 
     def __init__(self, options: ZeroShot) -> None:
         self.searches: list[Row] = []
+        self.kept: Kept = {}
         self._options = options
+        self._parts = options.parts()
+        self._round: list[Row] = []
         self._folded = 0
         self._pool_of: dict[int, int] = {}
         self._best_first: list[tuple[Genotype, int]] = []
@@ -143,13 +170,22 @@ class _State:
         for row in view.rows[self._folded :]:
             self._folded += 1
             if _is_part(row.job, self._options.name):
-                self._pool_of[row.job.slot] = len(self.searches) // self._options.parts
-                self.searches.append(row)
-                if len(self.searches) % self._options.parts == 0:
-                    self._best_first = self._ordered(view)
-                    self._evaluated.append(0)
+                self._fold_part(row, view)
             elif self._is_child(row.job) and not row.is_rejected:
                 self._evaluated[self._pool_of[row.job.parents[0]]] += 1
+
+    def _fold_part(self, row: Row, view: View) -> None:
+        pool, part = divmod(len(self.searches), len(self._parts))
+        self._pool_of[row.job.slot] = pool
+        self.searches.append(row)
+        self._round.append(row)
+        if part == len(self._parts) - 1:
+            self._best_first = self._ordered(view)
+            self._evaluated.append(0)
+            self.kept, self._round = {}, []
+        elif self._parts[part].ends_round:
+            scored = [one for each in self._round for one in each.evaluation.proxy_scores]
+            self.kept, self._round = pruned(self.kept, scored, view.space.variables), []
 
     def next_found(self, view: View) -> tuple[Genotype, int] | None:
         """Return the next network of the last pool that is not known yet, and the slot of its search job."""
@@ -160,11 +196,12 @@ class _State:
         return self._best_first[0] if self._best_first else None
 
     def has_to_wait(self, view: View, begun: int) -> bool:
-        """Return whether a pool is still being scored, or nothing of the last one could be evaluated.
+        """Return whether a round is still being scored, or nothing of the last pool could be evaluated.
 
-        To be called when `begun` search jobs are whole pools, and there is no next network.
+        To be called when `begun` search jobs are whole rounds, and there is no next network.
         """
-        return begun > len(self.searches) or not self._proposed(view)
+        is_pool = begun % len(self._parts) == 0
+        return begun > len(self.searches) or (is_pool and not self._proposed(view))
 
     def _proposed(self, view: View) -> int:
         """Return the networks of the last pool that were proposed and not rejected."""
@@ -178,7 +215,7 @@ class _State:
 
     def _ordered(self, view: View) -> list[tuple[Genotype, int]]:
         """Return the networks of the last pool, the best first, with the slots of their search jobs."""
-        last = sorted(self.searches[-self._options.parts :], key=lambda row: row.job.slot)
+        last = sorted(self.searches[-len(self._parts) :], key=lambda row: row.job.slot)
         against = self._options.against
         usable: dict[str, tuple[ProxyScore, int]] = {}
         for row in last:

@@ -92,11 +92,13 @@ class ScoreSearcher:
 
     def _drawn(self, told: ScoreSearch, *, seed: int) -> list[Genotype]:
         """Return the networks of a part of the pool, each from a generator of its own."""
-        given = steps_of_frames(self._space, self._data.frames)
-        places = range(told.first, told.first + told.networks)
-        return [
-            self._space.sample(np.random.default_rng([seed, _OF_POOL, place]), given=given or None) for place in places
-        ]
+        frames = steps_of_frames(self._space, self._data.frames)
+        networks = []
+        for place in range(told.first, told.first + told.networks):
+            rng = np.random.default_rng([seed, _OF_POOL, place])
+            drawn = {name: values[int(rng.integers(len(values)))] for name, values in told.only.items()}
+            networks.append(self._space.sample(rng, given={**drawn, **frames}))
+        return networks
 
     def _scored(
         self, genotype: Genotype, told: ScoreSearch, score: UntrainedScore, *, index: Tensor, seed: int

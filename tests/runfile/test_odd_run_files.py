@@ -211,7 +211,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
         lambda **options: Differentiable(**{"objective": "rate", **options}),
         ("objective", "prices", "contexts", "first", "searches", "warm_up", "epochs", "proposals", "name"),
     ),
-    "zero_shot": (ZeroShot, ("score", "pool", "part", "proposals", "batch_size", "against", "name")),
+    "zero_shot": (ZeroShot, ("score", "pool", "rounds", "part", "proposals", "batch_size", "against", "name")),
     "mixture": (
         lambda share: Mixture([(RandomSearch(), share), (Evolution(pop_size=4), 1.0)]), ("share",)
     ),

@@ -65,6 +65,13 @@ def test_a_pool_is_the_same_however_it_is_parted() -> None:
     assert all(one.value is not None and not one.message for one in whole)
 
 
+def test_what_is_left_of_a_choice_is_what_is_drawn() -> None:
+    only = {"stage0.kind": ("analog",), "stage1.kind": ("lif", "lif_box")}
+    networks = [one.genotype for one in found(replace(TOLD, networks=12, only=only))]
+    assert {one["stage0.kind"] for one in networks} == {"analog"}
+    assert {one.get("stage1.kind", "lif") for one in networks} == {"lif", "lif_box"}
+
+
 def test_another_seed_draws_other_networks_and_the_slot_has_no_effect() -> None:
     first, again, other = (
         searcher()(job(slot=slot, seed=seed)).proxy_scores for slot, seed in ((0, 5), (9, 5), (0, 6))
