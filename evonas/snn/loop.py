@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.plan import PlannedConnection, PlannedPopulation
 from evonas.snn.kernels.scan import NeuronState
-from evonas.snn.loop_norm import LoopNorm, StepNorm, norms_of
+from evonas.snn.loop_norm import loop_norms
 from evonas.snn.neurons import Neuron
 
 
@@ -60,23 +61,21 @@ class Loop:
         driven = {name: drive.expand(time_steps, *drive.shape[1:]).unbind() for name, drive in drives.items()}
         read: dict[str, Sequence[Tensor]] = {**steps, **outputs}  # outputs grow while they are read
         nothing = next(iter(outside.values()))
-        within = [edge for edges in self._edges.values() for edge in edges]
-        norms = [norm for edge in within for norm in norms_of(self._operations[edge.name], LoopNorm)]
-        step_norms = {edge.name: norms_of(self._operations[edge.name], StepNorm) for edge in within}
-        for norm in norms:
+        norms = {edge.name: loop_norms(self._operations[edge.name]) for edges in self._edges.values() for edge in edges}
+        for norm in chain(*norms.values()):
             norm.open()
         for t in range(time_steps):
             for name, edges in self._edges.items():
                 current = driven[name][t] if name in driven else None
                 for edge in edges:
                     given = _read(edge, t, read, nothing)
-                    for step_norm in step_norms[edge.name]:
-                        step_norm.has_input = t >= edge.delay
+                    for norm in norms[edge.name]:
+                        norm.has_input = t >= edge.delay
                     back = self._operations[edge.name](given * masks[edge.name] if edge.name in masks else given)
                     current = back if current is None else current + back
                 assert current is not None
                 outputs[name].append(self._step(name, current, states, updates, t))
-        for norm in norms:
+        for norm in chain(*norms.values()):
             norm.close()
         return [torch.stack(steps) for steps in outputs.values()]
 

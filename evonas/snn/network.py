@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.plan = plan
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.connections})
         for name in plan.stepped:
-            self.operations[name] = with_loop_norms(self.operations[name], plan.loop_norm, time_steps=plan.time_steps)
+            self.operations[name] = with_loop_norms(self.operations[name], plan.loop_norm)
         self.neurons = nn.ModuleDict(
             {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
         )

@@ -201,7 +201,7 @@ def test_norms_of_a_loop_begin_with_the_deviation_of_a_batch_norm():
     torch.manual_seed(0)
     planned = feedback_plan().connections
     edge = replace(next(one for one in planned if one.name == "b/conv"), in_shape=(40, 9, 9), out_shape=(50, 9, 9))
-    operation = with_loop_norms(make_operation(edge), "weights", time_steps=TIME_STEPS)
+    operation = with_loop_norms(make_operation(edge), "weights")
     spikes = (torch.rand(30, 40, 9, 9) < 0.15).float()
     currents = operation(spikes)[:, :, 1:-1, 1:-1].detach()
     deviations = currents.std((0, 2, 3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from itertools import pairwise
 
 import pytest
@@ -205,25 +207,38 @@ def test_a_norm_within_a_loop_needs_the_statistics_of_steps() -> None:
         looped("batch")
 
 
-def test_norms_of_steps_take_the_statistics_of_each_step_and_keep_those_of_all() -> None:
+@pytest.mark.parametrize("momentum", [0.25, None])
+def test_norms_of_steps_take_the_statistics_of_each_step_and_keep_their_mean_once_a_batch(momentum) -> None:
     torch.manual_seed(0)
-    norm = StepNorm(nn.BatchNorm2d(2), time_steps=2)
+    norm = StepNorm(nn.BatchNorm2d(2))
+    norm.momentum = momentum
     steps = [torch.randn(16, 2, 3, 3) * scale + scale for scale in (1.0, 3.0)]
-    for step in steps:
-        torch.testing.assert_close(norm(step), nn.BatchNorm2d(2)(step))
-    norm.has_input = False
-    before = norm.running_mean.clone()
-    norm(torch.zeros(16, 2, 3, 3))
-    assert torch.equal(norm.running_mean, before)  # what is zero before anything has arrived is no statistic
-    norm.has_input = True
-    for _ in range(200):
+    for _ in range(2):
+        norm.open()
+        norm.has_input = False
+        torch.testing.assert_close(norm(torch.ones(4, 2, 1, 1)), copy.deepcopy(norm).eval()(torch.ones(4, 2, 1, 1)))
+        norm.has_input = True
         for step in steps:
-            norm(step)
+            torch.testing.assert_close(norm(step), nn.BatchNorm2d(2)(step))
+        norm.close()
+    kept = 0.75**2 if momentum else 0.0
     mean = torch.stack([step.mean((0, 2, 3)) for step in steps]).mean(0)
-    torch.testing.assert_close(norm.running_mean, mean, atol=0.1, rtol=0)
+    variance = torch.stack([step.var((0, 2, 3)) for step in steps]).mean(0)
+    torch.testing.assert_close(norm.running_mean, (1 - kept) * mean)
+    torch.testing.assert_close(norm.running_var, (1 - kept) * variance + kept)
+    norm.eval().open()
+    norm(steps[0])
+    norm.close()
+    assert int(norm.num_batches_tracked) == 2
+
+
+def test_norms_of_steps_stand_within_loops_alone() -> None:
     network = network_of(summing(loop_norm="steps"))
     norms = {name for name, one in network.operations.items() if isinstance(getattr(one, "norm", None), StepNorm)}
     assert norms == {"cell/edge31", "cell/edge12"}
+    copied = pickle.loads(pickle.dumps(network))
+    data = torch.rand(1, 3, 1, 6, 5)
+    assert torch.equal(copied(data), network(data))
 
 
 @pytest.mark.parametrize("name", known())
