@@ -60,7 +60,7 @@ class SearchProgress:
         self._began = self._line_at = time.monotonic()
         self._summarised_at, self._summary_seconds = -float("inf"), 0.0
         self._summary = ""
-        self._seen = self._failed = self._rejected = 0
+        self._seen = self._failed = self._rejected = self._scored = 0
         self._kinds: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -101,6 +101,7 @@ class SearchProgress:
             self._rejected += row.is_rejected
             self._seen += is_evaluation
             self._failed += row.is_failure
+            self._scored += len(row.evaluation.proxy_scores)
             if self._is_replayed(row.job.slot):
                 self._line_at = time.monotonic()
                 if self._bar.live.is_started:
@@ -139,6 +140,7 @@ class SearchProgress:
 
     def _state(self) -> str:
         parts = [self._summary] if self._summary else []
+        parts += [f"{self._scored:,} scored untrained"] if self._scored else []
         parts.append(f"{self._failed} failed")
         parts += [f"{self._rejected} rejected"] if self._rejected else []
         return ", ".join(parts)

@@ -12,6 +12,7 @@ from evonas.cli import progress as progress_module
 from evonas.cli.progress import SearchProgress
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
+from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.view import Row
 from evonas.genotype import Genotype
 
@@ -48,6 +49,18 @@ def test_a_search_job_is_no_step_forward() -> None:
     for seen in (found, row(1, Outcome.MEASURED), found, found):
         progress(seen)
     assert [line.partition(",")[0] for line in said] == ["1/2 evaluations"]
+
+
+def test_networks_that_were_scored_without_training_are_counted() -> None:
+    said: list[str] = []
+    progress = SearchProgress(
+        1, summary=str, log=said.append, console=Console(file=io.StringIO(), force_terminal=False)
+    )
+    scores = tuple(ProxyScore(Genotype({"a": number}), "hamming", 1.0) for number in range(1200))
+    part = Evaluation(Job(0, "search", Genotype({}), "toy"), Outcome.MEASURED, proxy_scores=scores)
+    for seen in (Row(part, None, None), row(1, Outcome.MEASURED)):
+        progress(seen)
+    assert said[0].startswith("1/1 evaluations, 1,200 scored untrained, 0 failed")
 
 
 def test_rows_that_were_there_before_are_counted_without_a_word() -> None:

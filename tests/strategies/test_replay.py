@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from searching import search_mixed
+from searching import score_mixed, search_mixed
 from toys import ListMemory, measure, mixed_space, reject_deep
 
 from evonas.engine.budget import Budget
@@ -25,6 +25,7 @@ from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.multi_target import Target, Targets
 from evonas.strategies.random import RandomSearch
+from evonas.strategies.zero_shot import ZeroShot
 
 ERROR = Objective("error", lambda m: m["error"], log=True)
 RATE = Objective("rate", lambda m: m["rate"], log=True, at_most=5.0)
@@ -32,6 +33,7 @@ LADDER = Ladder((1, 3))
 
 EVOLUTION = Evolution(pop_size=6, screen=12)
 DIFFERENTIABLE = Differentiable("rate", contexts={"layers": [1, 3]}, first=2)
+ZERO_SHOT = ZeroShot(pool=12, part=5, proposals=4)
 TARGETS = [Target(f"at most {most:g}", (ERROR, replace(RATE, at_most=most))) for most in (0.5, 2.0, 1e-9)]
 
 STRATEGIES: dict[str, Strategy] = {
@@ -39,6 +41,8 @@ STRATEGIES: dict[str, Strategy] = {
     "evolution": EVOLUTION,
     "NSGA-II alone": Evolution(pop_size=6, screen=1),
     "differentiable": Mixture([(DIFFERENTIABLE, 1.0), (RandomSearch(), 0.01)]),
+    "zero-shot": Mixture([(ZERO_SHOT, 3.0), (RandomSearch(), 1.0)]),
+    "zero-shot, pruned": Mixture([(replace(ZERO_SHOT, rounds=2), 1.0), (EVOLUTION, 1.0)], shares="success"),
     "fixed shares": Mixture([(EVOLUTION, 2.0), (DIFFERENTIABLE, 1.0), (RandomSearch(), 1.0)]),
     "earned shares": Mixture([(EVOLUTION, 2.0), (DIFFERENTIABLE, 1.0), (RandomSearch(), 1.0)], shares="success"),
     "several targets": Targets(TARGETS, EVOLUTION),
@@ -50,6 +54,8 @@ STRATEGIES: dict[str, Strategy] = {
 
 def work(job: Job) -> Mapping[str, Any] | Any:
     """Return zeros, ties and values that no log has; fail in several ways; else measure. All jobs cost the same."""
+    if job.kind == "search" and "score" in job.settings:
+        return score_mixed(job)
     if job.kind == "search":
         if int(job.settings["seed"]) == 1:
             raise MemoryError("16 GiB")
