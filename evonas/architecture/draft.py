@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from evonas.architecture.incoming import Incoming, check_numbers
 from evonas.architecture.loops import order_of_computation
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import (
@@ -36,47 +37,6 @@ end before the logits are of order one. A flat readout has it over the square ro
 it is the mean, and with more a step of Adam changes more weights of a logit. Measured as the
 standard deviation of logits over images after ten steps, the median of 8 random networks on digits of 8 x 8 and of 3 on
 digits enlarged to 32 x 32: 1.2 and 1.1, where those of the mean have 0.5 and 0.1."""
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A connection to be added: its sources and operation; shapes are derived.
-
-    Attributes:
-        name: Unique in its network.
-        sources: Populations (or `"input"`) whose outputs are concatenated.
-        operation: One of `OPERATIONS`. `"max_pool"` goes into relays alone: a chip adds up what arrives at a neuron,
-            so that the largest needs units of its own; so does `"resize"`, whose outputs are inputs.
-        channels: Output channels of `conv` and `dense` (classes of `linear`, `flat_linear` and `vote`, which takes the
-            mean of as many groups of channels side by side); the others keep the number.
-        kernel: Side of the kernel; odd, or for `pool` and `max_pool` equal to the stride: the windows then lie side by
-            side from the first pixel on, the last ones cut off by the border.
-        stride: Stride of the kernel; `resize` picks one of so many rows and columns, from the first on.
-        repeats: How often `resize` repeats each row and column.
-        depthwise: Whether each channel is connected with itself only.
-        delay: Time steps ago at which the sources are read; before the first step of a sample they are zero.
-        gain: Factor of the current, of `conv`, `dense` and `norm` before training: their norm has it and is trained.
-            None is one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with
-            any time constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is
-            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1; `OF_RELAYS` have none.
-        votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`: a vote
-            among outputs without neurons. Behind neurons it is the operation `vote`.
-        dropout: Probability with which an element of the input is left out of a sample in training, at all of its time
-            steps; the others are divided by one less it. Evaluation and counting leave nothing out.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    operation: str
-    channels: int = 0
-    kernel: int = 1
-    stride: int = 1
-    repeats: int = 1
-    depthwise: bool = False
-    delay: int = 0
-    gain: float | None = None
-    votes: int = 1
-    dropout: float = 0.0
 
 
 class Draft:
@@ -183,12 +143,7 @@ class Draft:
             static[name] = not one.dynamics.has_memory and all(edge.static for edge in incoming)
             finished.append(replace(one, static=static[name], incoming=incoming))
         plan = Plan(self._input_shape, self.time_steps, tuple(finished), self._loop_norm)
-        norms = [edge.name for edge in plan.connections if edge.operation == "norm" and edge.name in plan.stepped]
-        if norms and self._loop_norm == "weights":
-            raise SpaceError(
-                f"The norm {norms[0]!r} lies within a loop, and has no weights whose length could stand in for the "
-                'statistics of later steps. Let no loop pass it, or give the draft loop_norm="steps".'
-            )
+        _check_loops(plan)
         return plan
 
     def _order(self) -> list[str]:
@@ -223,7 +178,7 @@ class Draft:
                 f"time steps, after which nothing arrives, got {edge.delay}."
             )
         in_shape = self.shape(edge.sources)
-        _check_numbers(edge, in_shape)
+        check_numbers(edge, in_shape, target=dynamics)
         channels, height, width = in_shape
         padding = 0 if is_tiled else edge.kernel // 2  # either way each stride begins one more position
         sides = [math.ceil(side / edge.stride) * edge.repeats for side in (height, width)]
@@ -246,6 +201,7 @@ class Draft:
             delay=edge.delay,
             votes=edge.votes,
             dropout=edge.dropout,
+            temperature=edge.temperature,
         )
 
     def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
@@ -276,35 +232,6 @@ class Draft:
         return next(element for element in ("real", "graded", "binary") if element in classes)
 
 
-def _check_numbers(edge: Incoming, in_shape: Shape) -> None:
-    """Check that an operation can have the votes, gain and repeats that it is given; raise `SpaceError` otherwise."""
-    if edge.gain is not None and edge.operation in OF_RELAYS:
-        raise SpaceError(
-            f"The {edge.operation} {edge.name!r} hands on elements as they are, got gain {edge.gain}. Leave it out."
-        )
-    is_resize = edge.operation == "resize"
-    if edge.repeats < 1 or (edge.repeats > 1 and (edge.stride > 1 or not is_resize)) or (is_resize and edge.kernel > 1):
-        raise SpaceError(
-            f"A resize has a kernel of 1 and either a stride or repeats, and nothing else repeats, got {edge.name!r}, "
-            f"a {edge.operation} with kernel {edge.kernel}, stride {edge.stride} and repeats {edge.repeats}."
-        )
-    has_rows = edge.operation in ("linear", "flat_linear")
-    if edge.votes < 1 or (edge.votes > 1 and not has_rows):
-        raise SpaceError(
-            f"The votes of the connection {edge.name!r} must be 1 or more, and 1 unless it is linear or flat_linear, "
-            f"got {edge.votes} of {edge.operation!r}. The vote of neurons is the operation 'vote'."
-        )
-    if edge.operation != "vote":
-        return
-    channels, height, width = in_shape
-    if len(edge.sources) != 1 or height * width != 1 or edge.channels < 1 or channels % edge.channels:
-        raise SpaceError(
-            f"The vote {edge.name!r} must read one source with one position and as many channels for each class, got "
-            f"{len(edge.sources)} of {channels} x {height} x {width} for {edge.channels} classes. Connect it to a "
-            "dense layer with a multiple of the classes as channels."
-        )
-
-
 def _checked(population: PlannedPopulation) -> PlannedPopulation:
     """Return the population; raise `SpaceError` where one of `OF_RELAYS` is not the one connection of relays."""
     pooling = [edge for edge in population.incoming if edge.operation in OF_RELAYS]
@@ -315,3 +242,20 @@ def _checked(population: PlannedPopulation) -> PlannedPopulation:
             f"Add the relays, and let {population.name!r} read them."
         )
     return population
+
+
+def _check_loops(plan: Plan) -> None:
+    """Check that loops can be computed step by step; raise `SpaceError` otherwise."""
+    norms = [edge.name for edge in plan.connections if edge.operation == "norm" and edge.name in plan.stepped]
+    if norms and plan.loop_norm == "weights":
+        raise SpaceError(
+            f"The norm {norms[0]!r} lies within a loop, and has no weights whose length could stand in for the "
+            'statistics of later steps. Let no loop pass it, or give the draft loop_norm="steps".'
+        )
+    looped = {edge.target for edge in plan.connections if edge.name in plan.stepped}
+    warm = [edge.name for edge in plan.connections if edge.temperature is not None and edge.target in looped]
+    if warm:
+        raise SpaceError(
+            f"{warm[0]!r} has a temperature of its own and leads into a loop, where each step hands on one gradient. "
+            "Let no loop pass its target, or leave the temperature out."
+        )

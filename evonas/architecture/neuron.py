@@ -50,19 +50,24 @@ class Surrogate:
         method: One of `SURROGATES`.
         width: Scale on the axis of the membrane potential: the gradient at `v` is that of width 1 at
             `v_th + (v - v_th) / width`, divided by `width`. Dspike is zero beyond `width / 2`, triangle beyond `width`.
+        temperature: Of Dspike alone, b: from a rectangle (towards 0) to a peak at the threshold (large), in units of
+            the width. The area stays 1.
 
     Raises:
-        SpaceError: If the method is unknown or the width is not positive.
+        SpaceError: If the method is unknown, or the width or the temperature is not positive.
     """
 
     method: str = "super"
     width: float = 1.0
+    temperature: float = 4.0
 
     def __post_init__(self) -> None:
         if self.method not in SURROGATES:
             raise SpaceError(f"The surrogate must be one of {', '.join(SURROGATES)}, got {self.method!r}.")
         if not 0 < self.width < float("inf"):
             raise SpaceError(f"The width of a surrogate must be a positive number, got {self.width}.")
+        if not 0 < self.temperature < float("inf"):
+            raise SpaceError(f"The temperature of a surrogate must be a positive number, got {self.temperature}.")
 
 
 @dataclass(frozen=True)

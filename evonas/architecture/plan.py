@@ -59,6 +59,7 @@ class PlannedConnection:
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`. What is
             stored and computed in the end is their mean.
         dropout: Probability with which an element of the input is left out of a sample in training.
+        temperature: Of Dspike, in the gradient that reaches this connection; None is that of its target.
     """
 
     name: str
@@ -77,6 +78,7 @@ class PlannedConnection:
     delay: int = 0
     votes: int = 1
     dropout: float = 0.0
+    temperature: float | None = None
 
     @property
     def is_linear(self) -> bool:

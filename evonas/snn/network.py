@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -17,7 +17,7 @@ from evonas.snn.activity import Observer, Recorder, delayed
 from evonas.snn.kernels.backend import plain_shape
 from evonas.snn.loop import Loop
 from evonas.snn.loop_norm import with_loop_norms
-from evonas.snn.neurons import Neuron
+from evonas.snn.neurons import Neuron, by_temperature, summed
 from evonas.snn.operations import Operation, make_operation
 
 
@@ -102,9 +102,11 @@ class Network(nn.Module):
             if any(edge.name in self.plan.stepped for edge in first.incoming):
                 outputs = self._loop(part, images, batch=batch, masks=masks, recorder=recorder)
             else:
-                current = summed(self._current(edge, images, batch=batch, masks=masks) for edge in first.incoming)
-                updates = None if recorder is None else recorder.updates(first.name, device=current.device)
-                outputs = [self.neurons[first.name](current, updates=updates)]
+                currents = by_temperature(
+                    (edge.temperature, self._current(edge, images, batch=batch, masks=masks)) for edge in first.incoming
+                )
+                updates = None if recorder is None else recorder.updates(first.name, device=data.device)
+                outputs = [cast(Neuron, self.neurons[first.name]).fire(currents, updates=updates)]
             for population, output in zip(part, outputs, strict=True):
                 maps = output.reshape(*output.shape[:2], *population.shape)  # of linear layers they have no positions
                 images[(population.name,)] = maps.flatten(0, 1)
@@ -188,14 +190,6 @@ def check_data(data: Tensor, *, input_shape: Shape, time_steps: int) -> None:
     if len(shape) == 5 and shape[2:] == input_shape and shape[1] in (1, time_steps):
         raise ValueError(f"{expected} These seem to come batch first: hand over `data.transpose(0, 1)`.")
     raise ValueError(expected)
-
-
-def summed(currents: Iterable[Tensor]) -> Tensor:
-    """Return the sum of `(time, batch, ...)` currents; those of time 1 are the same at each time step."""
-    first, *others = currents
-    for other in others:
-        first = first + other
-    return first
 
 
 def joined(images: dict[tuple[str, ...], Tensor], names: tuple[str, ...]) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from norse.torch.functional.iaf import IAFParameters
@@ -20,6 +20,9 @@ from evonas.snn.kernels.adaptive_step import AdaptiveParameters
 from evonas.snn.kernels.backend import is_traced
 from evonas.snn.kernels.fused_scan import Constants, StepRule
 from evonas.snn.kernels.scan import NeuronParameters, NeuronState, read, scan, scan_step
+
+_Read: TypeAlias = tuple[NeuronParameters, tuple[StepRule, Constants] | None]
+"""Norse's parameters and what `read` makes of them."""
 
 
 class Neuron(nn.Module):
@@ -38,7 +41,7 @@ class Neuron(nn.Module):
         super().__init__()
         self.dynamics = dynamics
         self.time_steps = time_steps
-        self._last: tuple[tuple[object, ...], tuple[NeuronParameters, tuple[StepRule, Constants] | None]] | None = None
+        self._last: dict[float | None, tuple[tuple[object, ...], _Read]] = {}
         shape = () if channels is None else (channels, 1, 1)
         for name in PARAMETERS[dynamics.kind]:
             value = torch.full(shape, float(getattr(dynamics, name)))
@@ -63,15 +66,16 @@ class Neuron(nn.Module):
             SpaceError: If it is not positive.
         """
         self.dynamics = replace(self.dynamics, surrogate=replace(self.dynamics.surrogate, width=width))
-        self._last = None
+        self._last = {}
 
-    def forward(self, current: Tensor, *, updates: Tensor | None = None) -> Tensor:
+    def forward(self, current: Tensor, *, updates: Tensor | None = None, temperature: float | None = None) -> Tensor:
         """Return `(time, batch, ...)` spikes in {0, 1}, potentials (readout), rates (analog) or the currents (relay).
 
         Args:
             current: `(time, batch, ...)`; time 1 is a static current. Analog neurons and relays keep it static.
             updates: `(time,)` int64 counts, to which the number of neurons with non-zero current or state before each
                 step is added. Static neurons add the same to each.
+            temperature: Of Dspike, in place of that of the neurons.
 
         Raises:
             ValueError: If the current has another number of time steps.
@@ -80,8 +84,33 @@ class Neuron(nn.Module):
             if updates is not None:
                 updates += torch.count_nonzero(current.flatten(1), dim=1)
             return torch.relu(current) if self.dynamics.kind == "analog" else current
-        parameters, known = self._parameters_and_rule()
+        return self._scan(current, self._parameters_and_rule(temperature), updates=updates)
+
+    def _scan(self, current: Tensor, given: _Read, *, updates: Tensor | None) -> Tensor:
+        parameters, known = given
         return scan(current, parameters, time_steps=self.time_steps, updates=updates, known=known)
+
+    def fire(self, currents: Mapping[float | None, Tensor], *, updates: Tensor | None = None) -> Tensor:
+        """Return the `(time, batch, ...)` outputs on a sum of currents whose gradients have temperatures of their own.
+
+        The outputs are those of `forward` on the sum. The gradient of each current is the one that it would get if the
+        surrogate of these neurons had its temperature, at all time steps and also where it passes the reset. That of
+        trained constants has the first temperature.
+
+        Args:
+            currents: Temperature of Dspike, None for that of the neurons, to `(time, batch, ...)` currents.
+            updates: As for `forward`.
+        """
+        total, first = summed(currents.values()), next(iter(currents))
+        if len(currents) == 1 or not (torch.is_grad_enabled() and total.requires_grad):
+            fired: Tensor = self(total, updates=updates, temperature=first)
+            return fired
+        apart = []
+        for temperature, current in currents.items():
+            seen = total.detach() + (current - current.detach())  # the sum, with the gradient of this part
+            given = self._parameters_and_rule(temperature, is_fixed=temperature != first)
+            apart.append(self._scan(seen, given, updates=updates if temperature == first else None))
+        return summed([apart[0], *(sent - sent.detach() for sent in apart[1:])])
 
     def step(
         self, current: Tensor, *, state: NeuronState | None = None, updates: Tensor | None = None
@@ -98,25 +127,36 @@ class Neuron(nn.Module):
         parameters, known = self._parameters_and_rule()
         return scan_step(current, parameters, state=state, updates=updates, known=known)
 
-    def _parameters_and_rule(self) -> tuple[NeuronParameters, tuple[StepRule, Constants] | None]:
+    def _parameters_and_rule(self, temperature: float | None = None, *, is_fixed: bool = False) -> _Read:
         """Return Norse's parameters and what `read` makes of them, cached while the constants stay the same.
 
-        Without the cache, reading them would take as long as all time steps of a small population.
+        With a temperature, Dspike has it; if `is_fixed`, no gradient reaches the constants. Without the cache, reading
+        them would take as long as all time steps of a small population.
         """
         constants = list(self.parameters())
         if is_traced() or any(
             constant.requires_grad or constant.numel() > 1 or constant.device.type != "cpu" for constant in constants
         ):
-            return self.norse_parameters(), None
+            return self._with(temperature, is_fixed=is_fixed), None
         values = (constants[0].dtype, *(constant.item() for constant in constants))
-        if self._last is None or self._last[0] != values:
-            parameters = self.norse_parameters()
-            self._last = values, (parameters, read(parameters))
-        return self._last[1]
+        last = self._last.get(temperature)
+        if last is None or last[0] != values:
+            parameters = self._with(temperature)
+            last = self._last[temperature] = values, (parameters, read(parameters))
+        return last[1]
+
+    def _with(self, temperature: float | None, *, is_fixed: bool = False) -> NeuronParameters:
+        dynamics = self.dynamics
+        if temperature is not None:
+            dynamics = replace(dynamics, surrogate=replace(dynamics.surrogate, temperature=temperature))
+        constants = dict(self.named_parameters())
+        return norse_parameters(
+            dynamics, {name: value.detach() for name, value in constants.items()} if is_fixed else constants
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to save or copy, without the cache: Norse's parameters cannot be pickled."""
-        return {**self.__dict__, "_last": None}
+        return {**self.__dict__, "_last": {}}
 
     def norse_parameters(self) -> NeuronParameters:
         """Return Norse's parameter tuple: rates in 1/s, and our `Surrogate` as the method.
@@ -124,11 +164,27 @@ class Neuron(nn.Module):
         Raises:
             SpaceError: If they are analog or relays, which Norse does not step.
         """
-        return norse_parameters(self.dynamics, dict(self.named_parameters()))
+        return self._with(None)
 
     def extra_repr(self) -> str:
         """Return kind and time steps, for people."""
         return f"{self.dynamics.kind}, time_steps={self.time_steps}"
+
+
+def summed(currents: Iterable[Tensor]) -> Tensor:
+    """Return the sum of `(time, batch, ...)` currents; those of time 1 are the same at each time step."""
+    first, *others = currents
+    for other in others:
+        first = first + other
+    return first
+
+
+def by_temperature(currents: Iterable[tuple[float | None, Tensor]]) -> dict[float | None, Tensor]:
+    """Return temperature to the sum of its currents, in the order in which temperatures come first."""
+    alike: dict[float | None, list[Tensor]] = {}
+    for temperature, current in currents:
+        alike.setdefault(temperature, []).append(current)
+    return {temperature: summed(parts) for temperature, parts in alike.items()}
 
 
 def norse_parameters(dynamics: Dynamics, constants: Mapping[str, Tensor]) -> NeuronParameters:

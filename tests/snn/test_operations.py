@@ -13,7 +13,8 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, OF_RELAYS, OPERATIONS, Plan, PlannedConnection
 from evonas.errors import SpaceError
-from evonas.snn.network import Network, summed
+from evonas.snn.network import Network
+from evonas.snn.neurons import summed
 from evonas.snn.operations import make_operation
 
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from evonas.architecture.neuron import SURROGATES
 from evonas.snn.kernels.compiler import load_if_possible
 from evonas.snn.kernels.fused_scan import Constants, Gradients, Needs, Scanned, State, StepRule
-from evonas.snn.kernels.surrogates import DSPIKE_TEMPERATURE
 
 SOURCE = Path(__file__).with_name("scan.cpp")
 
@@ -228,7 +227,7 @@ def _arguments(
         neurons=neurons,
         threads=torch.get_num_threads() if time_steps * neurons >= WORTH_THREADS else 1,
         width=rule.surrogate.width,
-        temperature=DSPIKE_TEMPERATURE,
+        temperature=rule.surrogate.temperature,
         leak=rule.leak,
         reset=rule.reset,
         mem=layout.constant(constants.mem, kept),

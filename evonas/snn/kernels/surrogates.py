@@ -16,10 +16,6 @@ from evonas.architecture.neuron import Surrogate
 from evonas.errors import EvonasError
 from evonas.snn.kernels.backend import is_traced
 
-DSPIKE_TEMPERATURE = 4.0
-"""Steepness of Dspike in units of its width; the searched `width` scales the axis on top of it."""
-
-
 ROOT_OF_PI = float(torch.tensor(math.pi, dtype=torch.float32).sqrt())
 """In single precision, as in Norse, also among numbers in double precision."""
 
@@ -28,24 +24,24 @@ class Dspike(torch.autograd.Function):
     """`(...)` spikes in {0, 1}; backward, a bump of unit area on |x| < 0.5.
 
     Source: Li et al., Differentiable Spike (NeurIPS 2021), the derivative of its Dspike function. There the temperature
-    is adapted during training; here it is fixed and the width is the free parameter.
+    b is adapted during training; here it is a constant, and the width is what training can search.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, temperature: float) -> Tensor:
         """Return 1 where `x` is strictly positive, else 0."""
         ctx.save_for_backward(x)
+        ctx.temperature = temperature
         spikes: Tensor = heaviside(x)
         return spikes
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
         """Return b / cosh(b x)^2 / (2 tanh(b / 2)) times the incoming gradient, 0 beyond |x| = 0.5."""
         (x,) = ctx.saved_tensors
-        b = DSPIKE_TEMPERATURE
+        b = ctx.temperature
         bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2))  # 1 - tanh^2 would cancel
-        gradient: Tensor = grad_outputs[0] * bump * (x.abs() < 0.5)
-        return gradient
+        return grad_outputs[0] * bump * (x.abs() < 0.5), None
 
 
 class ArcTangent(torch.autograd.Function):
@@ -70,10 +66,6 @@ class ArcTangent(torch.autograd.Function):
         return gradient
 
 
-OWN = {"dspike": Dspike, "atan": ArcTangent}
-"""The methods that Norse does not have."""
-
-
 def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
     """Return `(...)` spikes in {0, 1}: 1 where `x`, membrane potential minus threshold, is strictly positive.
 
@@ -90,8 +82,14 @@ def spike(x: Tensor, surrogate: Surrogate, alpha: object = None) -> Tensor:
     if is_traced():
         return _traced_spike(x, surrogate)
     scaled = x if surrogate.width == 1 else x / surrogate.width
-    own = OWN.get(surrogate.method)
-    spikes: Tensor = threshold(scaled, surrogate.method, 1.0) if own is None else own.apply(scaled)
+    spikes: Tensor
+    match surrogate.method:
+        case "dspike":
+            spikes = Dspike.apply(scaled, surrogate.temperature)
+        case "atan":
+            spikes = ArcTangent.apply(scaled)
+        case norses:
+            spikes = threshold(scaled, norses, 1.0)
     return spikes
 
 
@@ -124,7 +122,7 @@ def derivative(above: Tensor, surrogate: Surrogate) -> Tensor:
         case "atan":
             bump = 1 / (1 + (math.pi * x).square())
         case _:
-            b = DSPIKE_TEMPERATURE
+            b = surrogate.temperature
             bump = b / torch.cosh(b * x).square() / (2 * math.tanh(b / 2)) * (x.abs() < 0.5)
     return bump / surrogate.width
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, PlannedPopulation
 from evonas.snn.kernels.scan import scan
-from evonas.snn.network import check_data, joined, summed
-from evonas.snn.neurons import norse_parameters
+from evonas.snn.network import check_data, joined
+from evonas.snn.neurons import norse_parameters, summed
 from evonas.snn.operations import make_operation
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.mixture import NetworkMixture
