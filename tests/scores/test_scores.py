@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 
@@ -188,6 +189,29 @@ def test_the_norms_of_a_new_network_take_the_statistics_of_the_samples() -> None
     norms = [one for one in network.modules() if isinstance(one, torch.nn.BatchNorm2d)]
     assert norms
     assert all((one.running_var != 1).all() for one in norms)
+
+
+SMALL = {"snasnet": {"channels": [8], "hidden": [128]}, "autosnn": {"channels": [16]}, "recurrent": {}}
+"""What is left of each space here, to be quick."""
+
+
+@pytest.mark.parametrize("score", [sparsity_aware_hamming.score, hamming.score, lyapunov.score, synaptic_flow.score])
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_of_every_space_have_scores(name: str, score: Callable[..., float]) -> None:
+    whole = importlib.import_module(f"spaces.{name}").space
+    small = whole.narrowed({key: values for key, values in SMALL[name].items() if key in whole.variables})
+    for seed in range(2):
+        genotype = small.sample(np.random.default_rng(seed))
+        torch.manual_seed(seed)
+        network = small.build(genotype, (1, 8, 8), 10)
+        assert math.isfinite(score(network, torch.rand(1, 8, 1, 8, 8)))
+
+
+def test_adaptation_is_a_part_of_the_state() -> None:
+    # potentials keep half of a change, adaptation nine tenths: a random direction turns into the slower one
+    slow = Dynamics("alif", tau_mem_ms=2.0, tau_adapt_ms=10.0, v_th=1e6, beta=1.0, surrogate=NEAR)
+    score = lyapunov.score(copying(200, hidden=slow), frames(*[0 * BITS] * 200))
+    assert score == pytest.approx(math.log(0.9), abs=0.03)
 
 
 @pytest.mark.parametrize(
