@@ -32,8 +32,10 @@ from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
-from spaces.spatial_temporal import space as joint_space
+from spaces.spatial_temporal import space as whole
 from spaces.spatial_temporal import trellis_of
+
+joint_space = whole.without(["adaptive", "feedback"])  # what was measured
 
 MOST_OPERATIONS = 3e6
 CHOICES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -38,6 +38,8 @@ RUN = """
 [search]
 space = "spatial_temporal"
 evaluations = 4
+[space]
+without = ["adaptive", "feedback"]
 [[objectives]]
 name = "accuracy"
 [[objectives]]

@@ -34,7 +34,9 @@ from evonas.data.samples import Samples
 from evonas.training.batches import Batches
 from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
 from evonas.training.training_settings import Training
-from spaces.spatial_temporal import space
+from spaces.spatial_temporal import space as joint
+
+space = joint.without(["adaptive", "feedback"])  # what was measured
 
 BATCH, STEPS, NETWORKS, WARM_UP = 32, 4, 8, 3
 KINDS: Mapping[str, Mapping[str, Any]] = {

@@ -55,6 +55,9 @@ evaluations = 1_000_000
 seconds = {seconds}
 seed = {seed}
 
+[space]
+without = ["adaptive", "feedback"]
+
 [data]
 name = "images"
 path = {path}

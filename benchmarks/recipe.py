@@ -29,7 +29,9 @@ from evonas.data.dataset import Samples, SearchData
 from evonas.genotype import Genotype
 from evonas.tasks.classification import Classification
 from evonas.training.training_settings import Training
-from spaces.spatial_temporal import space
+from spaces.spatial_temporal import space as joint
+
+space = joint.without(["adaptive", "feedback"])  # what was measured
 
 MOST_OPERATIONS = 3e6
 FRAMES = 4

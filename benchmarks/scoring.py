@@ -47,9 +47,11 @@ from evonas.genotype import Genotype
 from evonas.measurement import Activity, Connection, Measurement, Population
 from evonas.runfile.resolve import resolve
 from objectives import energy, fit, latency
-from spaces.spatial_temporal import LEVELS, plan, space
+from spaces.spatial_temporal import LEVELS, plan
+from spaces.spatial_temporal import space as joint
 
 KINDS = ("lif", "lif_box", "integrate_and_fire")
+space = joint.without(["adaptive", "feedback"])  # what was measured
 SAMPLES = 359
 ROWS = 10_000
 FRONT_ROWS = 20_000

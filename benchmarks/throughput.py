@@ -47,7 +47,9 @@ from evonas.snn.neurons import Neuron
 from evonas.training.process import keep_freed_memory
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
-from spaces.spatial_temporal import space
+from spaces.spatial_temporal import space as joint
+
+space = joint.without(["adaptive", "feedback"])  # what was measured
 
 SIDES: Mapping[str, Callable[[Load], nn.Module | None]] = {
     "evonas": evonas_network,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -17,16 +15,13 @@ import numpy as np
 
 from evonas.errors import OptionError, OutsideError, SpaceError
 from evonas.genotype import Genotype
+from evonas.narrowing import Optional, narrowed, without
 from evonas.options import shown
 from evonas.real_variables import LogReal, Real
 from evonas.variables import Scalar, Variable
 
 TRIES = 10_000
 """Assignments that are drawn at most until one lies within a narrowed space."""
-
-WILDCARDS = frozenset("*?[")
-"""Characters that make a name a pattern."""
-
 
 Assignment = dict[str, Scalar]
 
@@ -83,6 +78,8 @@ class Space:
             sample over all time steps, from the genotype alone: the unit of predicted cost.
         plan: `plan(genotype, input_shape, classes)` returns what the network consists of, without building it: enough
             to check whether it fits on a chip.
+        optional: Names of what the space can do without, each with the variables, or patterns, that go with it, and
+            for each None, or the values that go. What the genotype then does not say is left out of the network.
         surrogate_width: Name of the `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
             training searches widths: they stay within its range.
 
@@ -108,6 +105,7 @@ class Space:
         sizes: Sequence[str] = (),
         operations: Callable[..., float] | None = None,
         plan: Callable[..., Any] | None = None,
+        optional: Optional | None = None,
         surrogate_width: str | None = None,
     ) -> None:
         self.variables = dict(variables)
@@ -129,6 +127,7 @@ class Space:
         self.plan = plan
         self.arrange = arrange
         self.alike = alike
+        self.optional = dict(optional or {})
         self._input_shape: tuple[int, ...] | None = None
         self._narrowed: frozenset[str] = frozenset()
         self._surrogate_width = surrogate_width
@@ -235,32 +234,26 @@ class Space:
         Raises:
             OptionError: If the space has no such name or value, or no genotype is left; a sentence for each fault.
         """
-        variables, faults = dict(self.variables), []
-        for pattern, values in only.items():
-            names = [pattern] if pattern in variables else []
-            if not names and WILDCARDS & set(pattern):
-                names = [name for name in variables if fnmatchcase(name, pattern)]
-            if not names:
-                faults.append(f"{pattern}: {self._no_such(pattern)}")
-            wrong: dict[str, list[str]] = {}
-            for name in names:
-                narrow = getattr(variables[name], "narrowed", None)
-                if narrow is None:
-                    kind = type(variables[name]).__name__
-                    wrong.setdefault(f"a variable of the kind {kind} cannot be narrowed", []).append(name)
-                    continue
-                try:
-                    variables[name] = narrow(values)
-                except SpaceError as error:
-                    wrong.setdefault(str(error), []).append(name)
-            faults += [
-                f"{pattern}: {fault}" + (f" (for {', '.join(of)})" if of != [pattern] else "")
-                for fault, of in wrong.items()
-            ]
-        if faults:
-            raise OptionError(faults)
+        return self._with(narrowed(self.variables, only))
+
+    def without(self, names: Iterable[str]) -> Space:
+        """Return the space without some of what is `optional` in it: as if it had never had that.
+
+        Raises:
+            OptionError: If it cannot do without one of them; a sentence for each fault.
+        """
+        names = tuple(names)
+        left = without(self.variables, names, optional=self.optional)
+        space = self._with(left)
+        space._narrowed = self._narrowed
+        space.optional = {name: goes for name, goes in self.optional.items() if name not in names}
+        rules = [(tuple(name for name in rule.names if name in left), rule.when) for rule in self.rules]
+        space.rules = tuple(Rule(remaining, when) for remaining, when in rules if remaining)
+        return space
+
+    def _with(self, variables: Mapping[str, Variable]) -> Space:
         space = copy.copy(self)
-        space.variables = variables
+        space.variables = dict(variables)
         space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
         space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
         space._relaxing_itself()
@@ -269,11 +262,6 @@ class Space:
         except SpaceError as error:
             raise OptionError([f": {error}"]) from None
         return space
-
-    def _no_such(self, pattern: str) -> str:
-        near = difflib.get_close_matches(pattern, self.variables, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.variables)}"
-        return f"the space has no such variable; {hint}"
 
     def genotype(self, values: Mapping[str, Any]) -> Genotype:
         """Return the genotype that holds exactly `values`, the active variables (for instance read from a file).

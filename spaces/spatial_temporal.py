@@ -2,6 +2,8 @@
 
 Source: the spatial part follows SpikeDHS (Che et al., NeurIPS 2022), the temporal part the idea of STS (Che et al.,
 arXiv 2410.18580) of neurons that differ in kind and time constants; the ranges are chosen for few time steps of 1 ms.
+Adaptive thresholds are those of the stem of SpikingEDN (see `evonas.snn.kernels.adaptive_step`), feedback within a cell
+follows the backward edges of SNASNet (Kim et al., ECCV 2022), with weights and to all nodes. Both are `optional`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
     from evonas.snn.relaxed.space import RelaxedSpace
 
 Values = Mapping[str, Scalar]
+
+CONSTANTS = ("tau_mem", "tau_syn", "v_th", "tau_adapt", "beta")
+"""The constants of the neurons of a stage."""
+
+FEEDBACK = ("none", "first", "last", "all")
+"""The cells of the path whose nodes read all nodes of their cell one time step ago."""
 
 
 def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
@@ -91,13 +99,21 @@ def trellis_of(genotype: Values) -> Trellis:
         time_steps=int(genotype["time_steps"]),
         stem_stride=int(genotype["stem.stride"]),
         readout_input=str(genotype["readout.input"]),
+        feedback=_fed_back(genotype, str(genotype.get("feedback", "none"))),
     )
+
+
+def _fed_back(values: Values, feedback: str) -> frozenset[int]:
+    """Return the places of the cells with feedback: analog neurons have none, what they read stays static."""
+    levels = levels_of(values)
+    places = {"none": (), "first": (0,), "last": (len(levels) - 1,), "all": range(len(levels))}[feedback]
+    return frozenset(place for place in places if values[f"stage{levels[place]}.kind"] != "analog")
 
 
 def _dynamics(values: Values, stage: int) -> Dynamics:
     constants = {
         f"{name}_ms" if name.startswith("tau") else name: float(values[f"stage{stage}.{name}"])
-        for name in ("tau_mem", "tau_syn", "v_th")
+        for name in CONSTANTS
         if f"stage{stage}.{name}" in values
     }
     surrogate = Surrogate()
@@ -114,7 +130,7 @@ def arrange(values: Assignment) -> Assignment:
     from two sources: the second of one source moves on to the next younger one, or from the youngest to s0. Where no
     node lives, one 3x3 convolution of the last cell does. A cell that reads only the cell before the last would leave
     every second cell without a reader, so it reads the last one. Nodes and edges come in the first of all orders that
-    are possible. A move down from the last level is a stay.
+    are possible. A move down from the last level is a stay. Feedback has the first name of those of the same cells.
     """
     arranged = dict(values)
     cell = numbered(reading_the_last(living(cell_of(values))))[0]
@@ -128,6 +144,9 @@ def arrange(values: Assignment) -> Assignment:
     for layer, reached in enumerate(levels_of(values), start=1):
         arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
         level = reached
+    if "feedback" in values:
+        places = _fed_back(arranged, str(values["feedback"]))
+        arranged["feedback"] = next(name for name in FEEDBACK if _fed_back(arranged, name) == places)
     return arranged
 
 
@@ -154,11 +173,14 @@ def _variables() -> dict[str, Variable]:
     variables["channels"] = Choice((4, 6, 8, 12, 16, 24))
     variables["stem.stride"] = Choice((4, 2, 1))
     for stage in range(LEVELS):
-        variables[f"stage{stage}.kind"] = Choice(("lif", "lif_box", "integrate_and_fire", "analog"))
+        variables[f"stage{stage}.kind"] = Choice((*SPIKING, "analog"))
         variables[f"stage{stage}.tau_mem"] = LogReal(1.0, 5.0)
         variables[f"stage{stage}.tau_syn"] = LogReal(1.0, 5.0)
         variables[f"stage{stage}.v_th"] = Real(0.25, 1.5, 0.05)
+        variables[f"stage{stage}.tau_adapt"] = LogReal(1.0, 5.0)
+        variables[f"stage{stage}.beta"] = Real(0.05, 0.5, 0.05)
         variables[f"stage{stage}.reset"] = Choice(RESETS)
+    variables["feedback"] = Choice(FEEDBACK)
     variables["surrogate"] = Choice(SEARCHED_SURROGATES)
     variables["surrogate_width"] = LogReal(0.25, 4.0)
     variables["time_steps"] = Integer(2, 8)
@@ -177,7 +199,7 @@ def _rules() -> tuple[Rule, ...]:
         rules.append(Rule(parts, partial(_has_node, node=node)))
     for stage in range(LEVELS):
         rules.append(Rule((f"stage{stage}.kind",), partial(_reaches, stage=stage)))
-        for constant in ("tau_mem", "tau_syn", "v_th"):
+        for constant in CONSTANTS:
             rules.append(Rule((f"stage{stage}.{constant}",), partial(_depends, stage=stage, constant=constant)))
         rules.append(Rule((f"stage{stage}.reset",), partial(_remembers, stage=stage)))
     for layer in range(1, LAYERS + 1):
@@ -226,5 +248,9 @@ space = Space(
     sizes=("nodes", "layers", "channels", "stem.stride", "readout.input"),
     operations=operations,
     plan=plan,
+    optional={
+        "adaptive": {"stage*.kind": ("alif",), "stage*.tau_adapt": None, "stage*.beta": None},
+        "feedback": {"feedback": None},
+    },
     surrogate_width="surrogate_width",
 )

@@ -1,4 +1,7 @@
-"""The joint space made differentiable: which variable is which logit, and back."""
+"""The joint space made differentiable: which variable is which logit, and back.
+
+Thresholds that adapt and feedback are not relaxed: networks that are found have neither.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +57,9 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         classes: Number of classes.
 
     Raises:
-        SpaceError: If a size is missing, or something else is given.
+        SpaceError: If a size is missing, something else is given, or the space has only what is not relaxed.
     """
+    _check_relaxable(space)
     given = _checked(context, space)
     sizes = FixedSizes(
         nodes=int(given["nodes"]),
@@ -93,6 +97,23 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
     if faults:
         raise SpaceError(f"The context of a differentiable search is wrong: {'; '.join(faults)}.")
     return given
+
+
+def _check_relaxable(space: Space) -> None:
+    """Raise `SpaceError` where every network of a space has what is not relaxed."""
+    kinds = [space.variables[f"stage{stage}.kind"] for stage in range(LEVELS)]
+    for stage, kind in enumerate(kinds):
+        if isinstance(kind, Choice) and not set(kind.values) & set(KINDS):
+            raise SpaceError(
+                f"The neurons of stage {stage} are {', '.join(map(str, kind.values))}, and a search by gradients takes "
+                f"{', '.join(KINDS)}. Allow one of these, or choose another strategy."
+            )
+    feedback = space.variables.get("feedback")
+    if isinstance(feedback, Choice) and "none" not in feedback.values:
+        raise SpaceError(
+            f"Each network has feedback ({', '.join(map(str, feedback.values))}), of which a search by gradients knows "
+            'nothing. Allow "none", or choose another strategy.'
+        )
 
 
 def _nearest(variable: Variable, wish: Scalar) -> Scalar:
@@ -193,9 +214,12 @@ def likeliest_cell(mixture: NetworkMixture) -> Cell:
 
 
 def _somewhere(space: Space) -> Assignment:
-    """Return placeholder values for absent nodes and layers."""
-    return {
-        name: "none" if name.endswith(".op") and "none" in variable.values else variable.values[0]
-        for name, variable in space.variables.items()
-        if isinstance(variable, Choice)
-    }
+    """Return placeholder values for absent nodes and layers, and `"none"` for what is not relaxed."""
+    somewhere: Assignment = {}
+    for name, variable in space.variables.items():
+        if isinstance(variable, Choice):
+            is_absent = "none" in variable.values and (name.endswith(".op") or name == "feedback")
+            somewhere[name] = "none" if is_absent else variable.values[0]
+        elif isinstance(variable, Real | LogReal):
+            somewhere[name] = variable.low
+    return somewhere

@@ -90,6 +90,8 @@ def summing(code: str = "0303 0010 2002 0400", *, loop_norm: str = "weights") ->
 
 def says_nir(plan: Plan) -> bool:
     """Return whether NIR can say what a plan consists of."""
-    return not any(
-        one.dynamics.kind in ("alif", "analog") or one.dynamics.reset == "subtract" for one in plan.populations
+    loops_of_several = any(edge.delay and len(edge.sources) > 1 for edge in plan.connections)
+    neurons = [one.dynamics for one in plan.populations]
+    return not loops_of_several and not any(
+        one.kind in ("alif", "analog") or one.reset == "subtract" for one in neurons
     )

@@ -19,6 +19,7 @@ VALUES = {
     "variables",
     "real_variables",
     "genotype",
+    "narrowing",
     "input_shape",
     "space",
     "objective",

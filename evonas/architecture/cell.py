@@ -9,6 +9,9 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
 
+FEEDBACK_GAIN = 0.5
+"""Factor of what a node reads of its own cell one step ago, in that of its other currents."""
+
 OPERATIONS = ("conv3", "conv5", "separable", "pool", "skip")
 """The operations of an edge; all keep height, width and channels."""
 
@@ -52,6 +55,7 @@ def add_cell(
     channels: int,
     dynamics: Dynamics,
     is_pooled: bool = False,
+    is_fed_back: bool = False,
 ) -> tuple[str, ...]:
     """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
 
@@ -68,6 +72,7 @@ def add_cell(
         channels: Channels of each node.
         dynamics: Dynamics of its neurons.
         is_pooled: Whether adapters pool, and have no stride.
+        is_fed_back: Whether each node reads all nodes of the cell one time step ago, by a convolution of kernel 1.
     """
     known: dict[str, tuple[str, ...]] = {}
     used = {edge.source for edges in cell for edge in edges}
@@ -86,6 +91,9 @@ def add_cell(
         ]
         known[f"n{index}"] = (draft.add(node, dynamics, incoming=incoming),)
         nodes.append(node)
+    for node in nodes if is_fed_back else ():
+        gain = FEEDBACK_GAIN / dynamics.deviation(draft.time_steps)
+        draft.connect(node, Incoming(f"{node}/back", tuple(nodes), "conv", channels=channels, delay=1, gain=gain))
     return tuple(nodes)
 
 

@@ -35,6 +35,7 @@ class Trellis:
         down: One of `DOWNSAMPLING`: how a cell comes to a resolution below that of its inputs.
         readout_hidden: Neurons of a layer between all positions of the last cell and the readout, with the dynamics of
             the last cell; 0 where there is none.
+        feedback: Places along the path, from 0, of cells whose nodes read all nodes of their cell one time step ago.
 
     Raises:
         SpaceError: If levels fall, a reached level has no stage, there are fewer than 2 time steps, or the readout has
@@ -51,6 +52,7 @@ class Trellis:
     stem_down: str = "stride"
     down: str = "stride"
     readout_hidden: int = 0
+    feedback: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if list(self.levels) != sorted(self.levels) or not self.levels or self.levels[0] < 0:
@@ -64,6 +66,8 @@ class Trellis:
                 raise SpaceError(f"{name} must be {' or '.join(DOWNSAMPLING)}, got {getattr(self, name)!r}.")
         if self.readout_hidden < 0:
             raise SpaceError(f"A hidden layer has 0 neurons or more, got {self.readout_hidden}.")
+        if not self.feedback <= set(range(len(self.levels))):
+            raise SpaceError(f"There are {len(self.levels)} cells, got feedback in those at {sorted(self.feedback)}.")
         if self.time_steps < 2:
             raise SpaceError(f"A spiking network needs at least 2 time steps, got {self.time_steps}.")
 
@@ -109,6 +113,7 @@ def plan_trellis(trellis: Trellis, cell: Cell, *, input_shape: Sequence[int], cl
             channels=trellis.channels * 2**level,
             dynamics=trellis.stages[level],
             is_pooled=trellis.down == "max_pool",
+            is_fed_back=index in trellis.feedback,
         )
         before, last = last, (nodes, level)
     readout = Dynamics("readout", tau_mem_ms=trellis.readout_tau_mem_ms)

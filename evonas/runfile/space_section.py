@@ -44,7 +44,11 @@ def space_of(
     if narrowing is None:
         return space, []
     try:
-        return space.narrowed(narrowing.only), []
+        space = space.without(narrowing.without) if narrowing.without else space
+    except OptionError as error:
+        return None, [f"space.without: {fault.removeprefix(': ')}" for fault in error.faults]
+    try:
+        return (space.narrowed(narrowing.only) if narrowing.only else space), []
     except OptionError as error:
         return None, [f"space.only.{fault}" if fault[:1] != ":" else f"space.only{fault}" for fault in error.faults]
 

@@ -25,6 +25,7 @@ from evonas.export.nir_interpreter import output_name, run_nir
 from evonas.export.targets import TARGETS, run_in
 from evonas.snn.network import Network
 from spaces.recurrent import space as recurrent
+from spaces.spatial_temporal import space as joint
 
 TOOLS = [name for name in ("snntorch", "spikingjelly", "norse") if importlib.util.find_spec(name)]
 
@@ -120,6 +121,21 @@ def drawn_recurrent(count: int, data: Tensor, wanted: object) -> list[Network]:
             torch.manual_seed(len(found))
             found.append(settled(recurrent.build(genotype, shape, 5), data, seed=len(found)))
     return found
+
+
+def test_loops_with_several_entries_are_refused_and_those_of_one_node_are_said() -> None:
+    rng = np.random.default_rng(3)
+    for nodes, first in (
+        (1, ""),
+        (2, "loops with several entries (cell1/node0/back, cell1/node1/back, cell2/node0/back"),
+    ):
+        given = {"nodes": nodes, "layers": 2, "feedback": "all"}
+        kinds = {f"stage{stage}.kind": "lif" for stage in range(3)}
+        edges = {f"node{node}.{letter}.{part}": value for node in range(2) for letter in "ab"
+                 for part, value in (("from", "s1" if letter == "a" else "s0"), ("op", "conv3"))}  # fmt: skip
+        plan = joint.plan(joint.canonical({**joint.fill({}, rng), **given, **kinds, **edges}), (1, 8, 8), 10)  # type: ignore[misc]
+        assert "; ".join(refusals(plan)).startswith(first)
+        assert bool(refusals(plan)) == bool(first)
 
 
 def loop() -> Network:

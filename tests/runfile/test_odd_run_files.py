@@ -139,6 +139,11 @@ def test_a_text_that_nobody_means_is_told_and_not_read_further(tmp_path: Path, l
         (("space.only.time_steps=[2,9]",), "space.only.time_steps: expected a whole number from 2 to 8, got 9"),
         (("space.only.stage*.kind=[]",), "space.only.stage*.kind: expected a list of one or more"),
         (("space.only=3",), "space.only"),
+        (('space.without=["atention"]',), "space.without: the space has nothing of this name that it can do without"),
+        (
+            ('space.without=["feedback"]', 'space.only={feedback=["none"]}'),
+            "space.only.feedback: the space has no such",
+        ),
         (("space.olny.x=[1]",), "space.olny: unknown key"),
     ],
 )

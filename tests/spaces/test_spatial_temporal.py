@@ -10,8 +10,11 @@ import pytest
 import torch
 from other_values import another_value
 from recorded import recorded
+from unrolled import check_counts
 
 from evonas.architecture.trellis import READOUTS
+from evonas.engine.description import described_space
+from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
 from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
@@ -194,6 +197,77 @@ def test_only_what_is_reached_is_active():
     assert ("stage0.reset" in fast, "stage0.reset" in slow) == (False, True)
 
 
+def test_neurons_whose_threshold_adapts_have_its_constants_alone():
+    stay = {f"layer{layer}.move": "stay" for layer in range(1, 5)}
+    genotype = space.canonical(everything(layers=3, **stay, **{"stage0.kind": "alif"}))
+    names = {name.removeprefix("stage0.") for name in genotype if name.startswith("stage")}
+    assert names == {"kind", "tau_mem", "v_th", "tau_adapt", "beta"}
+
+
+@pytest.mark.parametrize(
+    ("moves", "kinds", "names"),
+    [
+        ("stay stay stay", "lif", {"none": "none", "first": "first", "last": "last", "all": "all"}),
+        ("stay stay down", "lif analog", {"none": "none", "first": "first", "last": "none", "all": "all"}),
+        ("stay down down", "lif analog lif", {"first": "first", "last": "last", "all": "all"}),
+        ("stay down down", "lif analog analog", {"first": "first", "last": "none", "all": "first"}),
+        ("down stay stay", "lif analog", {"none": "none", "first": "none", "last": "none", "all": "none"}),
+        ("down stay down", "lif analog lif", {"first": "none", "last": "last", "all": "last"}),
+    ],
+)
+def test_feedback_of_the_same_cells_is_one_genotype_and_analog_cells_have_none(moves, kinds, names):
+    given = {f"layer{layer}.move": move for layer, move in enumerate(moves.split(), start=1)}
+    given |= {f"stage{stage}.kind": kind for stage, kind in enumerate(kinds.split())}
+    for feedback, name in names.items():
+        genotype = space.canonical(everything(layers=3, feedback=feedback, **given))
+        assert genotype["feedback"] == name
+        backs = {edge.target for edge in plan(genotype, SHAPE, CLASSES).connections if edge.delay}
+        cells = {"none": [], "first": [1], "last": [3], "all": [1, 2, 3]}[feedback]
+        spiking = [cell for cell in cells if kinds.split()[moves.split()[:cell].count("down")] != "analog"]
+        assert backs == {f"cell{cell}/node0" for cell in spiking}
+
+
+def with_the_new(genotype: Genotype, rng: np.random.Generator, **given) -> Genotype:
+    """The genotype with feedback or adaptive thresholds, in a form that the brute-force counter knows."""
+    ops = {
+        f"node{node}.{letter}.op": str(rng.choice(["conv3", "conv5", "skip"]))
+        for node in range(NODES)
+        for letter in EDGES
+    }
+    plain = {"stem.stride": 1, "readout.input": "mean", **{f"layer{layer}.move": "stay" for layer in range(1, 5)}}
+    return space.canonical({**space.fill(genotype, rng), **ops, **plain, **given})
+
+
+@pytest.mark.parametrize("kind", ["alif", "lif", "integrate_and_fire"])
+@pytest.mark.parametrize("feedback", ["none", "first", "last", "all"])
+def test_counts_with_feedback_and_adaptive_thresholds_are_those_of_every_synapse(kind, feedback):
+    rng = np.random.default_rng(15)
+    for genotype in genotypes(3, seed=16, channels=4, nodes=2, time_steps=4, layers=2):
+        network = with_statistics(with_the_new(genotype, rng, feedback=feedback, **{"stage0.kind": kind}))
+        assert bool(network.plan.stepped) == (feedback != "none")
+        data = torch.rand(1, 2, *SHAPE, generator=torch.Generator().manual_seed(4))
+        with torch.no_grad():
+            _, activity = recorded(network, data)
+            check_counts(network, data, activity)
+
+
+def test_without_the_optional_the_space_is_as_if_it_had_never_had_it():
+    plain = space.without(["adaptive", "feedback"])
+    assert not [name for name in plain.variables if name.split(".")[-1] in ("tau_adapt", "beta", "feedback")]
+    assert "alif" not in plain.variables["stage2.kind"].values
+    assert not plain.optional
+    assert plain.variables.keys() >= {name for rule in plain.rules for name in rule.names}
+    rng = np.random.default_rng(0)
+    for genotype in (plain.sample(rng) for _ in range(100)):
+        assert plain.genotype(dict(genotype)) == genotype
+        assert plan(genotype, SHAPE, CLASSES) == plan(space.genotype({**genotype, "feedback": "none"}), SHAPE, CLASSES)
+    assert described_space(plain) != described_space(space.without(["feedback"])) != described_space(space)
+    with pytest.raises(OptionError, match="it can do without adaptive, feedback, got 'atention'"):
+        space.without(["atention"])
+    with pytest.raises(OptionError, match="it can do without adaptive, got 'feedback'"):
+        space.without(["feedback"]).without(["feedback"])
+
+
 def test_arranging_changes_no_argument():
     values = assignments(1, seed=9)[0]
     before = dict(values)
@@ -238,7 +312,7 @@ def test_what_is_counted_as_synaptic_events_is_binary():
         for edge in network.plan.connections:
             binary = bool(((seen[edge.name] == 0) | (seen[edge.name] == 1)).all())
             assert binary or edge.element == "real"
-            assert edge.static == (seen[edge.name].shape[0] == 4)
+            assert edge.static == (seen[edge.name].shape[0] == 4 and edge.name not in network.plan.stepped)
 
 
 def test_a_network_is_random_only_while_it_is_made():

@@ -32,7 +32,9 @@ RELAXED = {
 def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
     rng = np.random.default_rng(seed)
     default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4, "stem.stride": 2, "readout.input": "flat"}
-    genotype = space.canonical({**space.fill({}, rng), **default})
+    relaxable = space.without(["adaptive", "feedback"])
+    found = relaxable.canonical({**relaxable.fill({}, rng), **default})
+    genotype = space.genotype({**found, "feedback": "none"})
     relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
     assert relaxed.discretise(one_hot(relaxed, genotype)) == genotype
 
@@ -60,6 +62,19 @@ def test_logits_of_any_kind_are_read_as_a_genotype_of_their_best_options(seed, s
             if genotype[f"node0.{letter}.op"] != "none"
         }
         assert edges == chosen or "s1" not in {source for source, _ in chosen}
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"stage1.kind": ["alif"]}, "The neurons of stage 1 are alif, and a search by gradients takes lif, lif_box"),
+        ({"feedback": ["first", "last"]}, r"Each network has feedback \(first, last\)"),
+    ],
+)
+def test_what_is_not_relaxed_is_refused_where_there_is_nothing_else(only, message):
+    sizes = {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 2, "readout.input": "flat"}
+    with pytest.raises(SpaceError, match=message):
+        space.narrowed(only).relax(sizes, SHAPE, CLASSES)
 
 
 def test_constants_are_rounded_to_the_resolution_of_the_space():

@@ -23,9 +23,11 @@ from evonas.snn.relaxed.neurons import Output, mixed
 from evonas.snn.relaxed.path_distribution import most_likely
 from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.variables import Scalar
-from spaces.spatial_temporal import LEVELS, space
+from spaces.spatial_temporal import LEVELS
+from spaces.spatial_temporal import space as joint
 from spaces.spatial_temporal_relaxed import likeliest_cell
 
+space = joint.without(["adaptive", "feedback"])  # what is not relaxed
 SHAPE, CLASSES = (2, 8, 8), 5
 SIZES = ("nodes", "layers", "channels", "stem.stride", "readout.input", "surrogate", "surrogate_width")
 
