@@ -45,6 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "zero-shot, pruned": Mixture([(replace(ZERO_SHOT, rounds=2), 1.0), (EVOLUTION, 1.0)], shares="success"),
     "fixed shares": Mixture([(EVOLUTION, 2.0), (DIFFERENTIABLE, 1.0), (RandomSearch(), 1.0)]),
     "earned shares": Mixture([(EVOLUTION, 2.0), (DIFFERENTIABLE, 1.0), (RandomSearch(), 1.0)], shares="success"),
+    "several targets, zero-shot": Targets(TARGETS, Mixture([(ZERO_SHOT, 3.0), (RandomSearch(), 1.0)])),
     "several targets": Targets(TARGETS, EVOLUTION),
     "several targets, earned shares": Targets(
         TARGETS, Mixture([(EVOLUTION, 1.0), (RandomSearch(), 1.0)], shares="success")
