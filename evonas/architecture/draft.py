@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evonas.architecture.gate import is_gate, planned_gate
 from evonas.architecture.incoming import Incoming, check_numbers
 from evonas.architecture.loops import order_of_computation
 from evonas.architecture.neuron import Dynamics
@@ -18,6 +19,7 @@ from evonas.architecture.plan import (
     Plan,
     PlannedConnection,
     PlannedPopulation,
+    check_gates,
     unknown_operation,
 )
 from evonas.errors import SpaceError
@@ -144,6 +146,7 @@ class Draft:
             finished.append(replace(one, static=static[name], incoming=incoming))
         plan = Plan(self._input_shape, self.time_steps, tuple(finished), self._loop_norm)
         _check_loops(plan)
+        check_gates(plan)
         return plan
 
     def _order(self) -> list[str]:
@@ -184,7 +187,7 @@ class Draft:
         sides = [math.ceil(side / edge.stride) * edge.repeats for side in (height, width)]
         out_shape = (edge.channels or channels, sides[0], sides[1])
         is_channelwise = edge.depthwise or edge.operation in ("norm", "pool", "skip", *OF_RELAYS)
-        return PlannedConnection(
+        planned = PlannedConnection(
             name=edge.name,
             sources=edge.sources,
             target=target,
@@ -203,6 +206,18 @@ class Draft:
             dropout=edge.dropout,
             temperature=edge.temperature,
         )
+        return self._gated(planned, edge) if is_gate(edge.operation) else planned
+
+    def _gated(self, planned: PlannedConnection, edge: Incoming) -> PlannedConnection:
+        """Return a connection with the gate that its operation stands for."""
+        gate = planned_gate(
+            edge.operation,
+            shape=planned.in_shape,
+            time_steps=self.time_steps,
+            kernel=edge.kernel,
+            reduction=edge.reduction,
+        )
+        return replace(planned, kernel=gate.kernel, padding=gate.kernel // 2, gate=gate)
 
     def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
         if edge.gain is not None:

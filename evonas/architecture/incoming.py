@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from evonas.architecture.gate import is_gate
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import OF_RELAYS
 from evonas.errors import SpaceError
@@ -18,11 +19,12 @@ class Incoming:
         name: Unique in its network.
         sources: Populations (or `"input"`) whose outputs are concatenated.
         operation: One of `OPERATIONS`. `"max_pool"` goes into relays alone: a chip adds up what arrives at a neuron,
-            so that the largest needs units of its own; so does `"resize"`, whose outputs are inputs.
+            so that the largest needs units of its own; so does `"resize"`, whose outputs are inputs, and so do gates,
+            whose outputs are products.
         channels: Output channels of `conv` and `dense` (classes of `linear`, `flat_linear` and `vote`, which takes the
             mean of as many groups of channels side by side); the others keep the number.
         kernel: Side of the kernel; odd, or for `pool` and `max_pool` equal to the stride: the windows then lie side by
-            side from the first pixel on, the last ones cut off by the border.
+            side from the first pixel on, the last ones cut off by the border. A gate with 1 has that of its paper.
         stride: Stride of the kernel; `resize` picks one of so many rows and columns, from the first on.
         repeats: How often `resize` repeats each row and column.
         depthwise: Whether each channel is connected with itself only.
@@ -37,6 +39,7 @@ class Incoming:
             steps; the others are divided by one less it. Evaluation and counting leave nothing out.
         temperature: Of Dspike, for this connection alone: the gradient that reaches it is the one that neurons of this
             temperature would hand to it. None is the temperature of its target.
+        reduction: Channels or time steps for each hidden unit of a gate that has some.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Incoming:
     votes: int = 1
     dropout: float = 0.0
     temperature: float | None = None
+    reduction: int = 4
 
 
 def check_numbers(edge: Incoming, in_shape: Shape, *, target: Dynamics) -> None:
@@ -61,6 +65,11 @@ def check_numbers(edge: Incoming, in_shape: Shape, *, target: Dynamics) -> None:
     if edge.gain is not None and edge.operation in OF_RELAYS:
         raise SpaceError(
             f"The {edge.operation} {edge.name!r} hands on elements as they are, got gain {edge.gain}. Leave it out."
+        )
+    if is_gate(edge.operation) and (edge.channels or edge.stride != 1):
+        raise SpaceError(
+            f"The gate {edge.name!r} keeps channels, height and width, got channels {edge.channels} and stride "
+            f"{edge.stride}. Leave them out."
         )
     is_resize = edge.operation == "resize"
     if edge.repeats < 1 or (edge.repeats > 1 and (edge.stride > 1 or not is_resize)) or (is_resize and edge.kernel > 1):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from evonas.architecture.gate import GATES, KEEPING, Gate, is_temporal
 from evonas.architecture.loops import strongly_connected
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
@@ -15,14 +16,15 @@ from evonas.measurement import Connection, Population, Shape, is_linear, repeats
 INPUT = "input"
 """Name of the data among the sources of a connection."""
 
-OPERATIONS = ("conv", "dense", "norm", "linear", "flat_linear", "vote", "pool", "max_pool", "resize", "skip")
+OPERATIONS = ("conv", "dense", "norm", "linear", "flat_linear", "vote", "pool", "max_pool", "resize", "skip", *GATES)
 """What a connection can do: convolve or connect all (and normalise), normalise alone, sum over space into classes,
-average groups of channels, average over space, take the largest, pick or repeat, or hand on."""
+average groups of channels, average over space, take the largest, pick or repeat, hand on, or multiply by a gate of
+attention."""
 
-HANDING_ON = ("max_pool", "resize", "skip")
-"""The operations whose results are elements that they read."""
+HANDING_ON = ("max_pool", "resize", "skip", *KEEPING)
+"""The operations whose results are elements that they read, or zero."""
 
-OF_RELAYS = ("max_pool", "resize")
+OF_RELAYS = ("max_pool", "resize", *GATES)
 """The operations that go into relays alone: no sum of currents can say them."""
 
 NORMALISED = ("conv", "dense", "norm")
@@ -44,7 +46,7 @@ class PlannedConnection:
         operation: `"conv"` or `"dense"` (of all positions, each with its own weights), both with batch norm; `"norm"`
             (batch norm of each channel, alone); `"linear"` (on the mean over space), `"flat_linear"` (on all
             positions), `"vote"` (the mean of each group of channels), `"pool"`, `"max_pool"`, `"resize"` (picks or
-            repeats elements) or `"skip"`.
+            repeats elements), `"skip"`, or one of `evonas.architecture.gate.GATES`.
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.
@@ -60,6 +62,7 @@ class PlannedConnection:
             stored and computed in the end is their mean.
         dropout: Probability with which an element of the input is left out of a sample in training.
         temperature: Of Dspike, in the gradient that reaches this connection; None is that of its target.
+        gate: What its input is multiplied by; None where it is no gate.
     """
 
     name: str
@@ -79,6 +82,7 @@ class PlannedConnection:
     votes: int = 1
     dropout: float = 0.0
     temperature: float | None = None
+    gate: Gate | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -99,6 +103,8 @@ class PlannedConnection:
             return self.in_shape[0] * self.out_shape[0]
         if self.operation == "conv":
             return self.out_shape[0] * (self.in_shape[0] // self.groups) * self.kernel**2
+        if self.gate:
+            return self.gate.weights
         if self.operation == "norm":
             return self.out_shape[0]
         return 0
@@ -110,7 +116,9 @@ class PlannedConnection:
 
     @cached_property
     def dense(self) -> int:
-        """Connected (input, target) pairs, padding left out."""
+        """Connected (input, target) pairs, padding left out; of a gate all its operations."""
+        if self.gate:
+            return self.gate.dense(self.in_shape)
         if self.is_linear:
             channels, height, width = self.in_shape
             return channels * height * width * self.out_shape[0]
@@ -119,6 +127,8 @@ class PlannedConnection:
     @cached_property
     def fan_in(self) -> int:
         """Most inputs of any one target neuron."""
+        if self.gate:
+            return self.gate.fan_in(self.in_shape)
         if self.is_linear:
             channels, height, width = self.in_shape
             return channels * height * width
@@ -171,15 +181,20 @@ class PlannedPopulation:
     def is_sum(self) -> bool:
         """Whether it is a sum of currents and no neurons: relays of real numbers, which are no messages of their own.
 
-        The largest of real numbers is not: what decides on it sends it.
+        The largest of real numbers is not, nor is a product: what decides on it sends it.
         """
         is_relay = self.dynamics.kind == "relay" and self.element == "real"
-        return is_relay and all(edge.operation != "max_pool" for edge in self.incoming)
+        return is_relay and all(edge.operation != "max_pool" and not edge.gate for edge in self.incoming)
 
     @property
     def state(self) -> int:
-        """State variables of each neuron on a chip, where a relay of spikes is a neuron that one spike fires."""
-        return 1 if self.dynamics.kind == "relay" and self.element == "binary" else self.dynamics.state_variables
+        """State variables of each neuron on a chip, where a relay of spikes is a neuron that one spike fires.
+
+        Behind a gate there is no neuron: a product is arithmetic.
+        """
+        if self.dynamics.kind != "relay" or self.element != "binary":
+            return self.dynamics.state_variables
+        return 0 if any(edge.gate for edge in self.incoming) else 1
 
     def counted(self, *, spikes: tuple[int, ...], updates: tuple[int, ...]) -> Population:
         """Return the population as a part of an `Activity`, with its `(time,)` spikes and active updates."""
@@ -236,6 +251,21 @@ class Plan:
     def operations(self) -> int:
         """Dense multiply-accumulates of one sample over all time steps; those of a static input once."""
         return sum(edge.dense * (1 if edge.static else self.time_steps) for edge in self.connections)
+
+
+def check_gates(plan: Plan) -> None:
+    """Check that no gate over time steps stands where time steps cannot be seen at once.
+
+    Raises:
+        SpaceError: If one is within a loop, or reads what is the same at all time steps.
+    """
+    for edge in plan.connections:
+        if is_temporal(edge.operation) and (edge.name in plan.stepped or edge.static):
+            where = "reads what is the same at all of them" if edge.static else "is within a loop, which knows no later"
+            raise SpaceError(
+                f"The gate {edge.name!r} weighs the time steps of a sample against each other and {where}. Use a gate "
+                "over channels or space there."
+            )
 
 
 def unknown_operation(operation: str, *, name: str) -> str:

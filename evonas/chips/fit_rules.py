@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evonas.architecture.gate import is_gate, is_temporal
 from evonas.architecture.plan import INPUT
 from evonas.chips.band import at
 from evonas.chips.deployment import Deployment
@@ -62,6 +63,7 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
     maxima = [edge.name for layer in shapes.layers for edge in layer.edges if is_graded_maximum(edge)]
     if maxima:
         findings.impossible(f"the largest of graded events, and neurons add them up: {_first(maxima)}")
+    _gates(shapes, findings)
     for layer in shapes.layers:
         if layer.host_edges:
             text = f"the host computes {', '.join(edge.name for edge in layer.host_edges)} of the static input"
@@ -73,6 +75,16 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
         "graded_spikes", False
     ):
         findings.notes.append("graded events are sent as so many unit events")
+
+
+def _gates(shapes: Topology[Any], findings: Findings) -> None:
+    gates = [edge for layer in shapes.layers for edge in layer.edges if is_gate(edge.operation)]
+    if gates:
+        names = [edge.name for edge in gates]
+        findings.impossible(f"gates of attention multiply, and neurons add up: {_first(names)}", times=len(names))
+    late = [edge.name for edge in gates if is_temporal(edge.operation)]
+    if late:
+        findings.impossible(f"gates over time steps, and the chip takes one after the other: {_first(late)}")
 
 
 def _recurrence(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:

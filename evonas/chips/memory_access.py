@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from evonas.architecture.gate import is_gate, passes, summary_values
 from evonas.chips.band import End, at
 from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.topology import Layer, size
@@ -63,7 +64,8 @@ def accesses(deployed: DeployedNetwork, operations: Mapping[str, Mapping[str, fl
     """Return accesses per sample by layer and what is accessed: weights, state, events, biases, activations.
 
     Every synaptic event reads a weight (constants need none) and reads and writes a potential. Every step sweeps over
-    all state, except that of neurons without leak, which only change when something arrives.
+    all state, except that of neurons without leak, which only change when something arrives. The state of a gate are
+    its summaries, which every element that is not zero reads and writes.
     """
     activity, memory, once = deployed.activity, deployed.profile.memory, deployed.assumed.static_first == "once"
     spikes = {name: count / activity.samples for name, count in deployed.spikes.items()}
@@ -82,6 +84,9 @@ def accesses(deployed: DeployedNetwork, operations: Mapping[str, Mapping[str, fl
             biases = sum([edge.biases for edge in layer.all_edges])
             if biases:
                 parts["biases"] = [Accesses(activity.time_steps * layer.neurons, biases, memory["state_bits"])]
+        gates = [edge for edge in layer.all_edges if is_gate(edge.operation)]
+        if gates:
+            parts["state"] = [_summaries(edge, activity, memory) for edge in gates]
         if counts.get("mac"):
             parts["activations"] = [_activations(layer, memory, macs=counts["mac"])]
     return result
@@ -91,7 +96,11 @@ def _weights(activity: Activity, layer: Layer[Connection], memory: Mapping[str, 
     per_edge = []
     for edge in layer.all_edges:
         reads = sum(edge.events) + sum(edge.unrolled)
-        reads += sum(edge.macs[:1] if once and edge.static else edge.macs) / memory.get("ann_reuse", 1)
+        steps = 1 if once and edge.static else len(edge.macs)
+        macs = sum(edge.macs[:steps])
+        if is_gate(edge.operation):  # what its small layers do
+            reads, macs = 0, reads + macs - passes(edge.operation) * sum(edge.inputs[:steps])
+        reads += macs / memory.get("ann_reuse", 1)
         if edge.weights and reads:
             per_edge.append(Accesses(reads / activity.samples, edge.weights, memory["weight_bits"]))
     return per_edge
@@ -103,6 +112,13 @@ def _state(layer: Layer[Connection], memory: Mapping[str, Any], *, events: float
     return Accesses(2 * (events + sweep), values, memory["state_bits"])
 
 
+def _summaries(edge: Connection, activity: Activity, memory: Mapping[str, Any]) -> Accesses:
+    changes = (passes(edge.operation) - 1) * sum(edge.inputs) / activity.samples
+    values = summary_values(edge.operation, shape=edge.in_shape, time_steps=activity.time_steps)
+    return Accesses(2 * changes, values, memory["state_bits"])
+
+
 def _activations(layer: Layer[Connection], memory: Mapping[str, Any], *, macs: float) -> Accesses:
-    inputs = max([size(edge.in_shape) for edge in layer.all_edges if edge.element == "real"], default=0)
+    real = [edge for edge in layer.all_edges if edge.element == "real" or is_gate(edge.operation)]
+    inputs = max([size(edge.in_shape) for edge in real], default=0)
     return Accesses(macs / memory.get("ann_reuse", 1), inputs, memory["weight_bits"])

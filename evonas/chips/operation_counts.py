@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evonas.architecture.gate import is_gate, is_temporal
 from evonas.chips.deployed_network import DeployedNetwork
 from evonas.chips.deployment import Deployment
 from evonas.chips.neuron_models import models_for
@@ -29,7 +30,12 @@ _KINDS = {
     "synop": ("synaptic events", "Nothing can be said about spiking layers there: choose a profile with it."),
     "synop_graded": ("graded events", "Feed the layer with binary spikes, or choose a profile with it."),
     "mac": ("multiply-accumulates", "Put spiking neurons before the layer, or choose a profile with it."),
+    "gate": ("multiply-accumulates", "Leave the gate of attention out, or choose a profile with it."),
 }
+_COEFFICIENTS = {"gate": "mac"}
+
+STREAMING = ("async-barrier", "tick", "tick+cycles", "event")
+"""The models of time of machines that are done with a time step before they see the next one."""
 
 
 def operations(deployed: DeployedNetwork) -> Operations:
@@ -49,12 +55,14 @@ def operations(deployed: DeployedNetwork) -> Operations:
         for name, count in _needs(edge, profile, assumed=assumed, samples=activity.samples):
             counted_as = _counted_as(name, edge, profile, assumed)
             if counted_as is None:
-                unpriced.setdefault(name, []).append(edge.name)
+                unpriced.setdefault("gate" if is_gate(edge.operation) else name, []).append(edge.name)
             else:
                 counts = layers[edge.target]
                 counts[counted_as] = counts.get(counted_as, 0.0) + count / activity.samples
-    if unpriced:
-        raise UnpriceableError(" ".join(_unpriced(name, edges, profile) for name, edges in unpriced.items()))
+    waiting = _waiting(activity, profile)
+    if unpriced or waiting:
+        sentences = [_unpriced(name, edges, profile) for name, edges in unpriced.items()]
+        raise UnpriceableError(" ".join(sentences + waiting))
     if rule == "crossbar-full":
         _fill_rows(layers, deployed)
     if "addr" in profile.energy:
@@ -71,14 +79,29 @@ def check_possible(activity: Activity, profile: Profile) -> None:
             adapt on a chip whose neurons have none.
     """
     _check_adaptive(activity, profile, of="time")
+    faults = _waiting(activity, profile)
     if "mac" not in profile.energy:
+        gates = [edge.name for edge in activity.connections if is_gate(edge.operation)]
         real = [
             edge.name
             for edge in activity.connections
             if (edge.element == "real" or is_graded_maximum(edge)) and not is_static_input(edge)
-        ]
-        if real:
-            raise UnpriceableError(_unpriced("mac", real, profile))
+            and edge.name not in gates
+        ]  # fmt: skip
+        faults += [_unpriced(name, edges, profile) for name, edges in {"mac": real, "gate": gates}.items() if edges]
+    if faults:
+        raise UnpriceableError(" ".join(faults))
+
+
+def _waiting(activity: Activity, profile: Profile) -> list[str]:
+    """Return a sentence if the network has gates that wait for the last time step and the chip does not."""
+    waiting = [edge.name for edge in activity.connections if is_temporal(edge.operation)]
+    if not waiting or profile.time.get("model") not in STREAMING:
+        return []
+    return [
+        f"{profile.id} is done with a time step before it sees the next one, and {_few(waiting)} weighs all time steps "
+        "of a sample against each other. Use gates over channels or space, or a profile without time steps."
+    ]
 
 
 def _check_adaptive(activity: Activity, profile: Profile, *, of: Literal["energy", "time"] = "energy") -> None:
@@ -124,7 +147,7 @@ def _needs(edge: Connection, profile: Profile, *, assumed: Deployment, samples: 
     once = assumed.static_first == "once" and edge.static
     if profile.rules["counts"] == "dense-rate":
         dense = _with_padding(edge)
-        if edge.element == "real":
+        if edge.element == "real" or is_gate(edge.operation):
             return [("mac", dense * samples * (1 if once else len(edge.macs)))]
         return [("synop", dense * sum(edge.inputs) / size(edge.in_shape))]
     needs: list[tuple[str, float]] = []
@@ -136,7 +159,7 @@ def _needs(edge: Connection, profile: Profile, *, assumed: Deployment, samples: 
     elif edge.element == "graded" or graded:
         has_graded = "synop_graded" in profile.energy or profile.fit.get("graded_spikes", False)
         needs.append(("synop_graded", graded) if has_graded else ("synop", sum(edge.unrolled)))
-    if edge.element == "real" or macs:
+    if edge.element == "real" or macs or is_gate(edge.operation):
         needs.append(("mac", macs))
     return needs
 
@@ -154,8 +177,12 @@ def _counted_as(name: str, edge: Connection, profile: Profile, assumed: Deployme
 
 def _unpriced(name: str, edges: list[str], profile: Profile) -> str:
     kind, advice = _KINDS[name]
-    where = ", ".join(edges[:3]) + (f" and {len(edges) - 3} more" if len(edges) > 3 else "")
-    return f"{profile.id} has no price for {kind} (energy.{name}), which {where} would need. {advice}"
+    coefficient = _COEFFICIENTS.get(name, name)
+    return f"{profile.id} has no price for {kind} (energy.{coefficient}), which {_few(edges)} would need. {advice}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _dense(activity: Activity, profile: Profile) -> Operations:
@@ -172,7 +199,7 @@ def _dense(activity: Activity, profile: Profile) -> Operations:
 
 def _with_padding(edge: Connection) -> int:
     """Return the (input, target) pairs of an edge as papers count them, those with padding among them."""
-    if edge.is_linear:
+    if edge.is_linear or is_gate(edge.operation):
         return edge.dense
     return size(edge.out_shape) * (edge.in_shape[0] // edge.groups) * edge.kernel**2
 

@@ -226,6 +226,11 @@ def whole_weights(
         return "conv", np.full((channels, each, 1, 1), edge.gain / each), np.zeros(channels), channels
     if is_or_of_spikes(edge):
         return "conv", np.ones((channels, 1, edge.kernel, edge.kernel)), np.zeros(channels), channels
+    if edge.gate:
+        raise EvonasError(
+            f"The connection {edge.name} is a gate of attention ({edge.operation}), whose products no synapses can make. "
+            "Pick a network without attention."
+        )
     raise EvonasError(
         f"The connection {edge.name} is a {edge.operation} of {edge.element} elements, its windows perhaps cut off at "
         "the border or its elements repeated, of which no synapses can be made. Pick a network without it."

@@ -245,6 +245,12 @@ def refusals(plan: Plan) -> list[str]:
             f"means ({', '.join(means)}) of windows cut off at the border: NIR has no such pool; expected a height and "
             "a width that the windows divide"
         )
+    gates = [edge.name for edge in plan.connections if edge.gate]
+    if gates:
+        sentences.append(
+            f"gates of attention ({', '.join(gates)}): NIR has no products of what neurons send; expected a network "
+            "without attention"
+        )
     return sentences
 
 

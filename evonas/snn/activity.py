@@ -12,6 +12,7 @@ from torch.nn.grad import conv2d_input
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection, PlannedPopulation
 from evonas.errors import EvonasError
 from evonas.measurement import Activity, Connection, Population
+from evonas.snn.gate_counts import GateCounts
 from evonas.snn.operations import Operation
 
 
@@ -44,6 +45,7 @@ class Recorder:
         self._sizes: dict[str, Tensor] = {}
         self._graded = {name for edge in plan.connections if edge.element == "graded" for name in edge.sources}
         self._updates: dict[str, Tensor] = {}
+        self._gates = GateCounts(plan, operations)
 
     def see(self, name: str, output: Tensor) -> None:
         """Count the non-zero elements of the `(time, batch, ...)` output of population `name` (or of the data)."""
@@ -52,6 +54,7 @@ class Recorder:
         if name in self._graded:
             sizes = output.detach().abs().sum(dim=1, dtype=torch.float64)
             self._sizes[name] = self._sizes[name] + sizes if name in self._sizes else sizes
+        self._gates.see(name, output.detach())
         if name == INPUT:
             self._samples += output.shape[1]
 
@@ -87,6 +90,8 @@ class Recorder:
 
     def _connection(self, planned: PlannedConnection) -> Connection:
         counts = self._arriving(planned, self._nonzero)
+        if planned.gate:
+            return self._gate(planned, counts)
         fan_outs = fan_out(planned, weight=self._operations[planned.name].weight).to(counts.device)
         delivered = self._at_each_step((counts * fan_outs).flatten(1).sum(1).tolist())
         nothing = units = unrolled = (0,) * self._plan.time_steps
@@ -102,6 +107,12 @@ class Recorder:
             units=units,
             unrolled=unrolled,
         )
+
+    def _gate(self, planned: PlannedConnection, counts: Tensor) -> Connection:
+        nothing = (0,) * self._plan.time_steps
+        events, macs = map(self._at_each_step, self._gates.of(planned.name))
+        inputs = self._at_each_step(counts.flatten(1).sum(1).tolist())
+        return planned.counted(events=events, graded=nothing, macs=macs, inputs=inputs, units=nothing, unrolled=nothing)
 
     def _arriving(self, planned: PlannedConnection, maps: Mapping[str, Tensor]) -> Tensor:
         """Return the `(time, c, h, w)` maps of what a connection reads, at the steps at which it arrives."""

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, linear, max_pool2d, pad
 
+from evonas.architecture.gate import GATES
 from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
+from evonas.snn.gates import Gating
 from evonas.snn.kernels.event_convolution import convolve
 
 FEW_CHANNELS = 8
@@ -281,4 +283,5 @@ _MODULES: dict[str, Callable[[PlannedConnection], nn.Module]] = {
     "max_pool": MaxPool,
     "resize": Resize,
     "skip": Skip,
+    **dict.fromkeys(GATES, Gating),
 }
