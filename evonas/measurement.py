@@ -79,14 +79,15 @@ class Connection:
 
     An event is delivered for each non-zero input element and each target neuron that it reaches. Its kind
     follows from the class of the elements, never from the values of a batch: binary spikes (`"binary"`) make
-    synaptic events, integer payloads (`"graded"`) graded events, real numbers (`"real"`) multiply-accumulates.
+    synaptic events, integer payloads (`"graded"`) graded events, real numbers (`"real"`) multiply-accumulates. A gate
+    makes both of spikes.
 
     Attributes:
         name: Unique in its network.
         sources: Populations whose outputs are concatenated here; `"input"` is the data.
         target: The population that receives the current.
         operation: `"conv"`, `"dense"`, `"norm"`, `"linear"`, `"flat_linear"`, `"vote"`, `"pool"`, `"max_pool"`,
-            `"resize"` or `"skip"`.
+            `"resize"`, `"skip"`, or a gate of attention (`evonas.architecture.gate.GATES`).
         element: Class of the input elements: `"binary"`, `"graded"` or `"real"`.
         in_shape: `(channels, height, width)` of the input.
         out_shape: `(channels, height, width)` of the output.

@@ -228,8 +228,8 @@ def whole_weights(
         return "conv", np.ones((channels, 1, edge.kernel, edge.kernel)), np.zeros(channels), channels
     if edge.gate:
         raise EvonasError(
-            f"The connection {edge.name} is a gate of attention ({edge.operation}), whose products no synapses can make. "
-            "Pick a network without attention."
+            f"The connection {edge.name} is a gate of attention ({edge.operation}), whose products no synapses can "
+            "make. Pick a network without attention."
         )
     raise EvonasError(
         f"The connection {edge.name} is a {edge.operation} of {edge.element} elements, its windows perhaps cut off at "

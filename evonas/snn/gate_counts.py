@@ -29,7 +29,7 @@ class GateCounts:
         self._counts: dict[str, tuple[Tensor, Tensor]] = {}
 
     def see(self, name: str, output: Tensor) -> None:
-        """Count what gates do with the `(time, batch, c, h, w)` output of a population, or of the data, which come first.
+        """Count what gates do with the `(time, batch, c, h, w)` output of a population, or of the data (seen first).
 
         A gate with several sources is counted with the last of them.
         """

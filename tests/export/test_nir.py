@@ -13,6 +13,7 @@ import torch
 from export_networks import drawn, images, says_nir, settled, summing, voting
 from torch import Tensor
 
+from evonas.architecture.attention import add_attention
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
@@ -250,6 +251,18 @@ def test_what_nir_cannot_say_is_refused_by_name_with_what_would_be_possible(dyna
     network = Network(replace(plan, populations=(first, *plan.populations[1:]))).eval()
     with pytest.raises(RunFileError, match=f"--to nir: {told}.*--to onnx"):
         nir_export(network, images(2), about={})
+
+
+def test_gates_of_attention_are_refused_by_name_by_both_formats() -> None:
+    draft = Draft((1, 8, 8), time_steps=3)
+    draft.add("spikes", Dynamics("lif_box"), incoming=[Incoming("conv", (INPUT,), "conv", channels=2, kernel=3)])
+    gated = add_attention(draft, "spikes", "binary_eca")
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("linear", (gated,), "linear", channels=3)])
+    network = Network(draft.finish()).eval()
+    with pytest.raises(RunFileError, match=r"--to nir: gates of attention .spikes/binary_eca/gate.: NIR has no prod"):
+        nir_export(network, images(2), about={})
+    with pytest.raises(EvonasError, match=r"spikes/binary_eca/gate is a gate of attention .*without attention"):
+        folded(network)
 
 
 def test_what_a_tool_cannot_take_is_refused_by_name(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_gates_of_what_is_static_are_computed_and_counted_once() -> None:
     edge = next(one for one in activity.connections if one.name == "gate")
     assert edge.static
     assert len(outputs["gated"]) == 1
-    events, macs = by_hand("real_channel", network.operations["gate"], outputs["sender"], element="real")
+    _, macs = by_hand("real_channel", network.operations["gate"], outputs["sender"], element="real")
     assert (edge.events, edge.macs) == ((0,) * STEPS, tuple(macs) * STEPS)
 
 
