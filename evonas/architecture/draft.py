@@ -82,7 +82,7 @@ class Draft:
 
         Raises:
             SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, a
-                `max_pool` or `resize` is not the one connection of relays, or dropout is no probability below 1.
+                `max_pool`, `resize` or gate is not the one connection of relays, or dropout is no probability below 1.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
@@ -132,7 +132,8 @@ class Draft:
         """Return the plan, its populations in the order in which they compute.
 
         Raises:
-            SpaceError: If connections without a delay form a loop, or a `norm` within a loop has no statistics.
+            SpaceError: If connections without a delay form a loop, a `norm` within a loop has no statistics, or a gate
+                over time steps stands where they cannot be seen at once.
         """
         static = {INPUT: self._is_static_input}
         finished = []
