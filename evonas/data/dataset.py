@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Real
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from evonas.data.arrays import Arrays
 from evonas.data.class_labels import Label
+from evonas.data.joined import Joined
 from evonas.data.objects import Items, samples_of
 from evonas.data.samples import Samples
 from evonas.data.split import split_off
@@ -203,6 +204,21 @@ class DataSet:
         parts = self._normalised(self._part(train), seed=seed), self._normalised(measured, seed=seed)
         remarks = self._meaning.remarks(self._targets, *(part.labels for part in parts))
         return SearchData(*parts, self._meaning.task, (*self.notes, *remarks))
+
+    def for_final_training(self, *, seed: int = 0) -> SearchData:
+        """Return the data once a network is chosen: its training part holds the validation samples as well.
+
+        They are varied as the others are. The normalisation is that of the search with this seed, in which networks
+        were chosen; so is the validation part, which is no longer held out.
+        """
+        train, validation = self._train_and_validation(seed)
+        if self._official_validation is None:
+            whole = self._normalised(self._part(np.concatenate([train, validation])), seed=seed)
+        else:
+            parts = [self._normalised(one, seed=seed) for one in (self._part(train), self._official_validation)]
+            labels = np.concatenate([one.labels for one in parts])
+            whole = Samples(Joined(parts[0].inputs, parts[1].inputs), labels)
+        return replace(self.for_search(seed=seed), train=whole)
 
     def test(self, *, seed: int = 0) -> Samples:
         """Return the test samples: to be read once, after the final training, by no search.

@@ -37,6 +37,19 @@ def search_data_of(section: DataSection | None, *, trusted: bool = True) -> tupl
         section: Names the data.
         trusted: Whether code of the user's own may be imported.
     """
+    dataset, faults = dataset_of(section, trusted=trusted)
+    if dataset is None or section is None:
+        return None, faults
+    return dataset.for_search(seed=section.seed), []
+
+
+def dataset_of(section: DataSection | None, *, trusted: bool = True) -> tuple[DataSet | None, list[str]]:
+    """Return the whole data set that a run file names, its test part closed, and a sentence for each fault.
+
+    Args:
+        section: Names the data.
+        trusted: Whether code of the user's own may be imported.
+    """
     if section is None:
         return None, []
     dataset: DataSet | None
@@ -44,7 +57,7 @@ def search_data_of(section: DataSection | None, *, trusted: bool = True) -> tupl
     if name.startswith(TONIC):
         name, options = TONIC.removesuffix(":"), {**options, "dataset": name.removeprefix(TONIC)}
     dataset, faults = make_named(name, options, folder="evonas.data", attribute="read", key="data", trusted=trusted)
-    return (None, faults) if dataset is None else (dataset.for_search(seed=section.seed), [])
+    return dataset, faults
 
 
 def baseline_notes(
