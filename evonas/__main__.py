@@ -9,11 +9,13 @@ from evonas.front import front
 from evonas.profiles import profiles
 from evonas.run import run
 from evonas.sweep import sweep
+from evonas.train import train
 
 app = typer.Typer(help="Finds spiking neural networks for real hardware.", no_args_is_help=True)
 app.command()(run)
 app.command()(front)
 app.command()(sweep)
+app.command()(train)
 app.command()(export)
 app.command()(profiles)
 

@@ -44,30 +44,45 @@ WINGS = {
     "report": VALUES
     | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},
     "export": VALUES | {"architecture", "snn", "engine", "archive.atomic_file", "runfile", "report", "cli"},
+    "final": VALUES
+    | {"engine", "archive.atomic_file", "snn", "data", "tasks", "training", "runfile", "report", "cli.session_log"},
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES
-    | {"engine", "strategies", "archive", "chips", "runfile", "report", "cli", "doors", "export.__main__"},
+    | {
+        "engine",
+        "strategies",
+        "archive",
+        "chips",
+        "runfile",
+        "report",
+        "cli",
+        "doors",
+        "export.__main__",
+        "final.session",
+    },
     "objectives": VALUES | {"architecture", "chips", "tasks"},
     "spaces": VALUES | {"architecture", "snn", "spaces"},
 }
 """What each wing may import beside itself: wings, or single modules of them."""
 
 DOORS = {
-    "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py"},
+    "ray": {"evonas/engine/ray_workers.py", "evonas/engine/ray_cluster.py", "evonas/engine/ray_actor.py",
+            "evonas/final/tune.py"},
     "h5py": {"evonas/archive/hdf5_file.py", "evonas/archive/hdf5_table.py", "evonas/archive/proxy_table.py", "evonas/archive/measured_columns.py", "evonas/archive/sealed_file.py",
              "evonas/data/hdf5_child.py"},
     "pymoo": {"evonas/engine/pareto.py", "evonas/strategies"},
     "moocore": {"evonas/engine/pareto.py"},
     "norse": {"evonas/snn", "evonas/export/targets.py"},
-    "torch": {"evonas/snn", "evonas/scores", "evonas/training", "evonas/tasks", "evonas/export", "evonas/runfile/retraining.py", "spaces"},
+    "torch": {"evonas/snn", "evonas/scores", "evonas/training", "evonas/tasks", "evonas/export", "evonas/final", "evonas/runfile/retraining.py", "spaces"},
     "sklearn": {"evonas/data"},
     "PIL": {"evonas/data/image_folder.py"},
     "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/data/stmnist.py"},
     "pydantic": {"evonas/runfile"},
     "plotly": {"evonas/report/html.py"},
     "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",
-              "evonas/__main__.py", "evonas/export/__main__.py"},
-    "rich": {"evonas/cli", "evonas/report", "evonas/run.py", "evonas/front.py", "evonas/sweep.py",
+              "evonas/train.py", "evonas/__main__.py", "evonas/export/__main__.py"},
+    "tensorboardX": {"evonas/final/events.py"},
+    "rich": {"evonas/cli", "evonas/report", "evonas/final/session.py", "evonas/run.py", "evonas/front.py", "evonas/sweep.py",
              "evonas/profiles.py"},
     "lz4": {"evonas/data/aedat4.py"},
     "tonic": {"evonas/data/tonic.py"},
@@ -159,7 +174,7 @@ def test_every_folder_is_a_wing() -> None:
 
 
 def test_only_values_and_doors_lie_at_the_top() -> None:
-    doors = {"__init__", "__main__", "run", "front", "sweep", "profiles"}
+    doors = {"__init__", "__main__", "run", "front", "sweep", "profiles", "train"}
     assert {path.stem for path in (ROOT / "evonas").glob("*.py")} == VALUES | doors
 
 
@@ -171,7 +186,16 @@ def test_objectives_and_spaces_hold_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["evonas", "evonas.front", "evonas.run", "evonas.sweep", "evonas.profiles", "evonas.export.__main__"]
+    "module",
+    [
+        "evonas",
+        "evonas.front",
+        "evonas.run",
+        "evonas.sweep",
+        "evonas.train",
+        "evonas.profiles",
+        "evonas.export.__main__",
+    ],
 )
 def test_the_engine_and_the_doors_start_without_torch_and_ray(module: str) -> None:
     code = f"import sys, {module}; print([n for n in ('torch', 'ray', 'norse') if n in sys.modules])"

@@ -61,17 +61,18 @@ def exit_codes(given: Path | str, *, cannot: str) -> Iterator[None]:
 
 
 @contextmanager
-def resumable(command: str) -> Iterator[None]:
+def resumable(command: str, *, kept: str = "every finished evaluation is kept") -> Iterator[None]:
     """Say how to resume if Ctrl-C or SIGTERM stops the command, or its workers die.
 
     Args:
         command: What was typed, as `command_line` returns it.
+        kept: What is not lost.
 
     Raises:
         typer.Exit: With code 1, if it was stopped.
         LostWorkersError: If its workers are dead; its text then says how to resume.
     """
-    how = f"every finished evaluation is kept. Go on with the same command:\n  {visible(command)}"
+    how = f"{kept}. Go on with the same command:\n  {visible(command)}"
     try:
         with _stopped_by_sigterm():
             try:

@@ -59,6 +59,9 @@ def export(
     profile: Annotated[str | None, typer.Option(help="Another chip for the pick.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Validation samples that the file is compared on.")] = 64,
     path: Annotated[str | None, typer.Option(help="Where the data of the run lie now.")] = None,
+    trained: Annotated[
+        int | None, typer.Option(metavar="SEED", help="The weights that `evonas train` has made from this seed.")
+    ] = None,
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Take a network whose training comes out otherwise than in the run.")
     ] = False,
@@ -83,7 +86,12 @@ def export(
                 _check(picks, [FoundNetwork(row, answer.rescoring, place) for row in answer.results.front().rows])
             make_folder(place.path / "export")
             tools = [one.value for one in target or ()]
-            equal = [_written(one, to, tools=tools, samples=samples, path=path, exact=not inexact) for one in picks]
+            if trained is not None:
+                _check_trained(picks, trained)
+            equal = [
+                _written(one, to, tools=tools, samples=samples, path=path, exact=not inexact, trained=trained)
+                for one in picks
+            ]
         except (ArchiveError, DataError) as error:  # what was given is wrong, and nothing has begun
             raise RunFileError([str(error)]) from error
         except RunFileError as error:
@@ -106,17 +114,47 @@ def _check(picks: Sequence[FoundNetwork], front: Sequence[FoundNetwork]) -> None
         raise RunFileError([*faults, f"--pick: of the front, NIR can say {', '.join(able) or 'no network'}"])
 
 
-def _written(network: FoundNetwork, to: To, *, tools: list[str], samples: int, path: str | None, exact: bool) -> bool:
+def _check_trained(picks: Sequence[FoundNetwork], seed: int) -> None:
+    """Check that all picks were trained for real from a seed.
+
+    Raises:
+        RunFileError: If one was not.
+    """
+    faults = [
+        f"--trained: {one.key} was not trained from seed {seed}, but from "
+        f"{', '.join(map(str, one.trained_seeds)) or 'none'}; train it with evonas train"
+        for one in picks
+        if seed not in one.trained_seeds
+    ]
+    if faults:
+        raise RunFileError(faults)
+
+
+def _written(
+    network: FoundNetwork,
+    to: To,
+    *,
+    tools: list[str],
+    samples: int,
+    path: str | None,
+    exact: bool,
+    trained: int | None = None,
+) -> bool:
     """Write one file, unless it does not do what the network does; return whether it was written."""
-    file = network.folder.path / "export" / f"{network.key}.{to.value}"
+    name = network.key if trained is None else f"{network.key}-{trained}"
+    file = network.folder.path / "export" / f"{name}.{to.value}"
     if to is To.json:
         _write(file, json.dumps(known(network), indent=1).encode())
         typer.echo(visible(f"Written: {file}"))
         return True
     data = network.samples(most=samples, path=path)
-    if not network.is_trained:
+    if trained is None and not network.is_trained:
         typer.echo(visible(f"Training {network.key} again for {network.epochs} epochs, as in the run."), err=True)
-    done = _exported(network.train(exact=exact, path=path), to, data, about=about(network), tools=tools)
+    module = network.train(exact=exact, path=path) if trained is None else network.network(trained=trained)
+    said = about(network)
+    if trained is not None:  # epochs and figures of the search are not those of these weights
+        said = {"trained": name, **{key: text for key, text in said.items() if key not in ("epochs", "validation")}}
+    done = _exported(module, to, data, about=said, tools=tools)
     for line in done.lines:
         typer.echo(visible(line))
     if not done.is_equal:

@@ -89,7 +89,9 @@ class Setup:
         try:
             unpack(path.read_bytes(), network)
         except (OSError, EvonasError) as error:
-            raise ArchiveError(f"{path} cannot be used: {error}. Remove it, and the network is trained again.") from error
+            raise ArchiveError(
+                f"{path} cannot be used: {error}. Remove it, and the network is trained again."
+            ) from error
         return network.eval()
 
 
@@ -154,7 +156,7 @@ class _Best:
         self._state: dict[str, Any] | None = None
 
     def see(self, network: Network) -> dict[str, float]:
-        """Measure a network after an epoch, and keep its weights if it is better than all before; return the metrics."""
+        """Return the metrics of a network after an epoch; its weights are kept if it is better than all before."""
         with nullcontext() if self._average is None else self._average.applied():
             measurement: Measurement = measured(network, self._samples, self._task, seconds=None)
             metric = self._task.metrics[0]

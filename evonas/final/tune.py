@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # what a run names is looked up from the working directory
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the command, as everywhere in evonas
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",  # of the two ways in which Tune shows progress, the one that can be silent
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 """Environment variables of Ray Tune, with the values that they get unless they are set already."""
@@ -86,8 +88,9 @@ class TuneTrainings:
                     verbose=0,
                 ),
             ).fit()
+        shutil.rmtree(setup.folder.path / "tune", ignore_errors=True)  # nothing in it is ever read again
         faults = {}
-        for result in results:
+        for result in (results[index] for index in range(len(results))):
             trial = trials[result.config["trial"]] if result.config else trials[0]
             if result.error is not None:
                 faults[trial] = f"its process was lost {self.retries + 1} times: {first_line(result.error)}"
@@ -111,7 +114,12 @@ class _Telling(tune.Callback):
     """Hands on what trials report."""
 
     def __init__(self, trials: Sequence[Trial], on_epoch: OnTrial) -> None:
-        self._trials, self._on_epoch = trials, on_epoch
+        self._trials = trials
+        self._on_epoch: OnTrial | None = on_epoch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state that Tune keeps on disk, which is never read: without what belongs to this process."""
+        return {**self.__dict__, "_on_epoch": None}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -119,7 +127,7 @@ class _Telling(tune.Callback):
         """Hand on the values of an epoch."""
         names = ("loss", *(name for name in result if name.startswith("validation ")))
         values = {name: float(result[name]) for name in names if name in result}
-        if values:
+        if values and self._on_epoch is not None:
             self._on_epoch(self._trials[trial.config["trial"]], int(result["epoch"]), values)
 
 

@@ -107,22 +107,39 @@ class FoundNetwork:
         """Whether its trained weights are kept."""
         return self.weights.is_file()
 
-    def network(self) -> Any:
+    @property
+    def trained_seeds(self) -> tuple[int, ...]:
+        """The seeds from which `evonas train` has trained it for real."""
+        found = (self.folder.path / "trained").glob(f"{self.key}-*.safetensors")
+        return tuple(sorted(int(path.stem.rpartition("-")[2]) for path in found))
+
+    def network(self, *, trained: int | None = None) -> Any:
         """Return the network as a torch module: trained where its weights are kept, else as it is drawn (`is_trained`).
 
         It takes `(time, batch, channels, height, width)` and returns `(batch, classes)` logits. What is drawn comes
         from torch's global generator; what is trained is in the mode of evaluation.
 
+        Args:
+            trained: A seed from which `evonas train` has trained it; None is the training of the run.
+
         Raises:
-            RunFileError: If the space cannot be found, or nothing was measured.
+            RunFileError: If the space cannot be found, nothing was measured, or it was not trained from this seed.
             ArchiveError: If the weights that are kept are of another network or training, or damaged.
         """
+        if trained is not None and trained not in self.trained_seeds:
+            seeds = ", ".join(map(str, self.trained_seeds)) or "none"
+            raise RunFileError(
+                [f"trained: network {self.key} was not trained from seed {trained}, but from {seeds}; see evonas train"]
+            )
         with said_in_python():
             build = self.folder.space.build
             if build is None:
                 raise RunFileError([f"search.space: {self.folder.file.search.space!r} has no `build`"])
             network = build(self.genotype, *self.shapes())
-        if self.is_trained:
+        if trained is not None:
+            path = self.folder.path / "trained" / f"{self.key}-{trained}.safetensors"
+            read_weights(path, network, of={"key": self.key, "seed": str(trained)})
+        elif self.is_trained:
             read_weights(self.weights, network, of=self._training)
         return network
 

@@ -1,0 +1,119 @@
+"""Testing: what trained networks do with the test samples, which are read once for all of them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from evonas.data.dataset import DataSet
+from evonas.data.samples import Samples
+from evonas.final.training import Setup
+from evonas.final.trial import Trial
+from evonas.snn.network import Network
+from evonas.task import Task
+from evonas.tasks.classification import Classification
+from evonas.tasks.reliability import Reliability
+from evonas.training.batches import Batches
+from evonas.training.disturbances import USUAL, Disturbance
+from evonas.training.measuring import BATCH, MEASURING_SEED, measured
+from evonas.training.process import seeded, torch_threads
+
+DRAWS = 5
+"""Draws of each disturbance that draws."""
+
+
+def tested(
+    trials: Sequence[Trial],
+    setup: Setup,
+    data: DataSet,
+    *,
+    seed: int,
+    reading: int,
+    robustness: bool,
+    on_trial: Callable[[Trial, Mapping[str, Any]], None],
+) -> None:
+    """Read the test samples, and hand over what the network of each trial does with them, as a JSON object.
+
+    The caller has noted this reading before: nothing but this opens the test part of a data set.
+
+    Args:
+        trials: Whose weights are there.
+        setup: How they were trained.
+        data: The whole data set.
+        seed: Of the split of the search, whose normalisation it is.
+        reading: The how manieth reading this is.
+        robustness: Whether accuracies under disturbances are measured as well.
+        on_trial: Called with each trial and its result.
+    """
+    samples = data.test(seed=seed)
+    device = torch.device(setup.recipe.device)
+    batches = Batches(samples, device)
+    with torch_threads(setup.recipe.threads):
+        for trial in trials:
+            network = setup.trained(trial)
+            result = _tested(network, batches, samples, setup.data.task)
+            if robustness:
+                result["robustness"] = under_disturbances(
+                    network, batches, setup.data.task, seed=trial.random_seed, device=device
+                )
+            head = {"key": trial.key, "seed": trial.seed, "slot": trial.slot, "picked": trial.picked}
+            on_trial(trial, {**head, "epochs": setup.recipe.training.epochs, "reading": reading, **result})
+
+
+def _tested(network: Network, batches: Batches, samples: Samples, task: Task) -> dict[str, Any]:
+    """Return the measurement, and of a classifier its confusion matrix and calibration."""
+    reliability = Reliability(task.outputs) if isinstance(task, Classification) else None
+    also = () if reliability is None else (reliability,)
+    measurement = measured(network, batches, task, seconds=samples.inputs.seconds, what="test", also=also)
+    return {"measurement": measurement.to_json(), **({} if reliability is None else reliability.to_json())}
+
+
+def under_disturbances(
+    network: Network,
+    samples: Batches,
+    task: Task,
+    *,
+    seed: int,
+    device: torch.device,
+    disturbances: Sequence[Disturbance] = USUAL,
+    draws: int = DRAWS,
+) -> list[dict[str, Any]]:
+    """Return the first metric of the task under each disturbance: name, values of the draws, their mean and spread.
+
+    Args:
+        network: Trained; it is as it was afterwards.
+        samples: What it is measured on.
+        task: What is learnt.
+        seed: Of all draws.
+        device: Of the network.
+        disturbances: What it is put through.
+        draws: Of each disturbance that draws.
+    """
+    found = []
+    for number, disturbance in enumerate(disturbances):
+        values = []
+        for draw in range(draws if disturbance.is_random else 1):
+            own = (seed + 0x9E3779B97F4A7C15 * (number * draws + draw + 1)) % 2**63
+            generator = torch.Generator().manual_seed(own)
+            with seeded(own, device=device), disturbance.applied(network, generator):
+                values.append(_metric(network, samples, task, disturbance, generator))
+        spread = statistics.stdev(values) if len(values) > 1 else None
+        mean = statistics.fmean(values)
+        metric = task.metrics[0].name
+        found.append({"disturbance": disturbance.name, "metric": metric, "mean": mean, "std": spread, "values": values})
+    return found
+
+
+@torch.no_grad()
+def _metric(
+    network: Network, samples: Batches, task: Task, disturbance: Disturbance, generator: torch.Generator
+) -> float:
+    network.eval()
+    tally, labels = task.tally(), samples.labels
+    for index in torch.arange(len(labels), device=labels.device).split(BATCH):
+        inputs = samples.inputs(index, time_steps=network.plan.time_steps, seed=MEASURING_SEED)
+        tally.add(network(disturbance.seen(inputs, generator)), labels[index])
+    return tally.metrics()[task.metrics[0].name]
