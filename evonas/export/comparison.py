@@ -177,11 +177,23 @@ def deployed(network: Network) -> Network:
     for neurons in whole.populations:
         if neurons.planned.dynamics.is_spiking:
             _set_constants(copied.neurons[neurons.name], neurons)
+        biases = _biases(neurons)
         for edge in neurons.planned.incoming:
-            bias = next(one.bias for one in neurons.incoming if one.connection is edge)
             scale = current_scale(neurons)
-            _set_weights(copied.operations[edge.name], network.operations[edge.name], edge, bias=bias, scale=scale)
+            module, trained = copied.operations[edge.name], network.operations[edge.name]
+            _set_weights(module, trained, edge, bias=biases[edge.name], scale=scale)
     return copied
+
+
+def _biases(neurons: Neurons) -> dict[str, np.ndarray]:
+    """Return the biases of connections: those that a file has on one without a norm are those of the first with one."""
+    biases = {edge.name: next(one.bias for one in neurons.incoming if one.connection is edge)
+              for edge in neurons.planned.incoming}  # fmt: skip
+    normalised = [edge.name for edge in neurons.planned.incoming if edge.operation in NORMALISED]
+    if normalised:
+        biases[normalised[0]] = np.sum([bias for name, bias in biases.items()
+                                        if name == normalised[0] or name not in normalised], axis=0)  # fmt: skip
+    return biases
 
 
 def _set_constants(module: nn.Module, neurons: Neurons) -> None:

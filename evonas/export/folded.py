@@ -154,21 +154,26 @@ def _neurons(network: Network, planned: PlannedPopulation) -> Neurons:
 
 
 def _with_bias_at_once(synapses: Sequence[Synapses], *, looped: Collection[str]) -> tuple[Synapses, ...]:
-    """Return synapses of which those within loops have no bias: it drives their target from the first step on.
+    """Return synapses of which delayed ones within loops have no bias: it drives their target from the first step on.
 
-    A tool that reads a loop only once something has come through it would leave the bias out until then.
+    A tool that reads a loop only once something has come through it would leave the bias out until then. Where all
+    synapses into a population are such, they keep theirs.
 
     Args:
         synapses: The synapses into a population.
         looped: Names of the connections within loops.
     """
-    late = [one for one in synapses if one.connection.name in looped]
-    others = [one for one in synapses if one not in late and one.connection.operation in NORMALISED]
-    if not late or not others:
+    late = [one for one in synapses if one.connection.name in looped and one.connection.delay]
+    others = sorted((one for one in synapses if one not in late), key=lambda one: not _has_bias(one))
+    if not any(_has_bias(one) for one in late) or not others:
         return tuple(synapses)
     moved = np.sum([one.bias for one in late], axis=0)
     changed = {id(one): np.zeros_like(one.bias) for one in late} | {id(others[0]): others[0].bias + moved}
     return tuple(replace(one, bias=changed.get(id(one), one.bias)) for one in synapses)
+
+
+def _has_bias(synapses: Synapses) -> bool:
+    return synapses.connection.operation in NORMALISED
 
 
 def _synapses(network: Network, edge: PlannedConnection) -> Iterator[Synapses]:

@@ -28,6 +28,7 @@ from evonas.architecture.plan import INPUT as DATA
 from evonas.architecture.plan import Plan
 from evonas.errors import EvonasError
 from evonas.export.folded import Folded, Neurons, Synapses, has_whole_windows, is_or_of_spikes
+from evonas.export.nir_interpreter import closing_edges
 from evonas.measurement import Shape
 
 DT = 1e-4
@@ -54,15 +55,18 @@ def nir_graph(network: Folded, *, about: Mapping[str, str]) -> nir.NIRGraph:
     edges: list[tuple[str, str]] = []
     names = node_names(network)
     readout = network.readout
+    delayed: dict[tuple[str, str], Synapses] = {}
     for neurons in network.populations:
         target = names[neurons.name]
         nodes[target] = cuba_lif(neurons) if neurons.fires else _same(neurons)
         for synapses in neurons.incoming:
             name, source = _name(synapses, target), names[synapses.source]
             nodes[name] = _convolution(synapses, scale=current_scale(neurons))
-            edges += [*_arriving(synapses, nodes, source=source, name=name, plan=network.plan), (name, target)]
+            edges += [(source, name), (name, target)]
+            delayed[source, name] = synapses
     nodes[OUTPUT] = nir.Output(output_type={"output": np.array(readout.planned.shape)})
     edges.append((names[readout.name], OUTPUT))
+    edges = _with_delays(edges, delayed, nodes)
     graph = nir.NIRGraph(nodes=nodes, edges=edges, type_check=False)
     graph.metadata = {**metadata(network), **about}
     return graph
@@ -168,18 +172,46 @@ def _same(neurons: Neurons) -> nir.Conv2d:
     return _conv2d(np.eye(channels)[:, :, None, None], np.zeros(channels), in_shape=neurons.planned.shape)
 
 
-def _arriving(
-    synapses: Synapses, nodes: dict[str, nir.NIRNode], *, source: str, name: str, plan: Plan
+def _with_delays(
+    edges: list[tuple[str, str]], synapses: Mapping[tuple[str, str], Synapses], nodes: dict[str, nir.NIRNode]
 ) -> list[tuple[str, str]]:
-    """Return the edges by which a source reaches the node of its synapses, through a node of their delay if any.
+    """Return the edges, those of delayed synapses through a node of their delay, which is added to `nodes`.
 
     An edge that closes a loop takes a step in itself.
+
+    Args:
+        edges: All edges, without delays.
+        synapses: Synapses by the edge into their node.
+        nodes: The nodes.
+
+    Raises:
+        EvonasError: If the edge that closes a loop belongs to synapses without a delay, or with a bias.
     """
-    steps = synapses.connection.delay - (synapses.connection.name in plan.stepped)
-    if steps <= 0:
-        return [(source, name)]
-    nodes[f"{name}_delay"] = nir.Delay(delay=np.full(synapses.in_shape, steps * DT, np.float32))
-    return [(source, f"{name}_delay"), (f"{name}_delay", name)]
+    closing = closing_edges(edges, first=INPUT)
+    arriving: list[tuple[str, str]] = []
+    targets = dict(edge for edge in edges if edge not in synapses)  # of nodes of synapses, which have one
+    for edge in edges:
+        if edge not in synapses:
+            arriving.append(edge)
+            continue
+        source, name = edge
+        one = synapses[edge]
+        closes = edge in closing or (name, targets[name]) in closing
+        steps = one.connection.delay - closes
+        if closes and one.bias.any():
+            raise EvonasError(
+                f"The connection {one.connection.name} closes a loop and alone could have the bias of its target, "
+                "which would come a step late. Pick a network in which something else drives it, or use --to onnx."
+            )
+        if steps < 0:
+            raise EvonasError(
+                f"The connection {one.connection.name} has no delay and closes a loop as tools read NIR, which would "
+                "delay it by a step. Pick a network whose loops are entered behind their delay, or use --to onnx."
+            )
+        if steps:
+            nodes[f"{name}_delay"] = nir.Delay(delay=np.full(one.in_shape, steps * DT, np.float32))
+        arriving += [(source, f"{name}_delay"), (f"{name}_delay", name)] if steps else [edge]
+    return arriving
 
 
 def _convolution(synapses: Synapses, *, scale: float) -> nir.Conv2d:

@@ -5,7 +5,7 @@ It is written to be read: one small function for each kind of node. All nodes of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,7 @@ def _nodes(graph: nir.NIRGraph, *, like: Tensor, dt: float) -> list[_Node]:
     strange = sorted({name for edge in graph.edges for name in edge} - graph.nodes.keys())
     if strange:
         raise EvonasError(f"The graph has edges of nodes that are not there: {', '.join(strange)}.")
-    late = _late(graph, first=inputs[0])
+    late = closing_edges(graph.edges, first=inputs[0])
     reads: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for source, target in graph.edges:
         reads[target].append(source)
@@ -133,14 +133,19 @@ def _nodes(graph: nir.NIRGraph, *, like: Tensor, dt: float) -> list[_Node]:
     ]
 
 
-def _late(graph: nir.NIRGraph, *, first: str) -> set[tuple[str, str]]:
-    """Return the edges that close a loop, as a walk from the input finds them."""
-    targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for source, target in graph.edges:
+def closing_edges(edges: Sequence[tuple[str, str]], *, first: str) -> set[tuple[str, str]]:
+    """Return the edges that close a loop, as a walk from the input finds them: each of them takes a step.
+
+    Args:
+        edges: Those of the graph, sources first.
+        first: The input.
+    """
+    targets: dict[str, list[str]] = {first: [], **{name: [] for edge in edges for name in edge}}
+    for source, target in edges:
         targets[source].append(target)
     late: set[tuple[str, str]] = set()
     done: set[str] = set()
-    for start in (first, *graph.nodes):
+    for start in (first, *targets):
         if start in done:
             continue
         trail: list[tuple[str, Any]] = [(start, iter(targets[start]))]

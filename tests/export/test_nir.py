@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nir
@@ -169,14 +170,46 @@ def test_votes_are_equal_in_the_interpreter_and_in_tools(head: str, tmp_path: Pa
     assert {"snntorch", "spikingjelly"} & set(TOOLS) <= tools
 
 
+CIFAR_10 = "0303 0030 2002 0200"
+"""The cell that SNASNet publishes."""
+
+
 @pytest.mark.parametrize("loop_norm", ["weights", "steps"])
-@pytest.mark.parametrize("code", ["0303 0010 2002 0400", "0104 0030 0001 0000"])
+@pytest.mark.parametrize(
+    "code", ["0303 0010 2002 0400", "0104 0030 0001 0000", "0003 1000 0000 0400", CIFAR_10, "0033 2000 0003 0000"]
+)
 def test_sums_of_currents_and_norms_are_equal_in_the_interpreter(code: str, loop_norm: str, tmp_path: Path) -> None:
     data = images(24)
     network = settled(summing(code, loop_norm=loop_norm), data, seed=0)
     exact, _ = of_file(network, written(network, tmp_path), data)
     assert exact.is_equal, exact
     assert 0.02 < rate(network, data) < 0.9
+
+
+def test_a_bias_that_would_come_a_step_late_is_refused_by_name(tmp_path: Path) -> None:
+    draft = Draft((1, 4, 4), time_steps=4)
+    neurons = Dynamics("lif_box", v_th=0.5)
+    conv = partial(Incoming, operation="conv", channels=2)
+    draft.add("x", neurons, incoming=[conv("in", (INPUT,))])
+    draft.add("y", neurons, incoming=[conv("xy", ("x",), delay=1)])
+    draft.add("z", neurons, incoming=[conv("yz", ("y",))])
+    draft.connect("x", conv("yx", ("y",), delay=1))
+    draft.connect("y", conv("zy", ("z",), delay=1))
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", ("z",), "linear", channels=3)])
+    network = settled(Network(draft.finish()), torch.rand(1, 8, 1, 4, 4), seed=0)
+    with pytest.raises(
+        EvonasError, match="The connection zy closes a loop and alone could have the bias of its target"
+    ):
+        written(network, tmp_path)
+
+
+def test_a_loop_that_tools_would_enter_on_the_wrong_side_is_refused_by_name(tmp_path: Path) -> None:
+    data = images(8)
+    network = settled(summing("0003 0030 0003 0300"), data, seed=0)
+    with pytest.raises(
+        EvonasError, match=r"The connection cell/edge23 has no delay and closes a loop as tools read NIR"
+    ):
+        written(network, tmp_path)
 
 
 def test_means_of_windows_that_the_border_cuts_off_are_refused_by_name() -> None:
