@@ -13,6 +13,7 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
 from evonas.data import digits
+from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 from evonas.space import Space
 from spaces.spatial_temporal import space as joint
@@ -31,8 +32,9 @@ def settled(network: Network, data: Tensor, *, seed: int) -> Network:
     network.train()
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d | LoopNorm):
                 module.bias.copy_(0.5 + 0.5 * torch.randn(module.bias.shape, generator=generator))
+            if isinstance(module, nn.BatchNorm2d):
                 module.weight.fill_(1.5)
         for _ in range(3):
             network(data)

@@ -198,15 +198,15 @@ def _with_delays(
         one = synapses[edge]
         closes = edge in closing or (name, targets[name]) in closing
         steps = one.connection.delay - closes
-        if closes and one.bias.any():
-            raise EvonasError(
-                f"The connection {one.connection.name} closes a loop and alone could have the bias of its target, "
-                "which would come a step late. Pick a network in which something else drives it, or use --to onnx."
-            )
         if steps < 0:
             raise EvonasError(
                 f"The connection {one.connection.name} has no delay and closes a loop as tools read NIR, which would "
                 "delay it by a step. Pick a network whose loops are entered behind their delay, or use --to onnx."
+            )
+        if closes and one.bias.any():
+            raise EvonasError(
+                f"The connection {one.connection.name} closes a loop and alone could have the bias of its target, "
+                "which would come a step late. Pick a network in which something else drives it, or use --to onnx."
             )
         if steps:
             nodes[f"{name}_delay"] = nir.Delay(delay=np.full(one.in_shape, steps * DT, np.float32))
