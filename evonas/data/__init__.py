@@ -1,1 +1,1 @@
-"""Data sets, one kind a file. Each file has `read(**options) -> DataSet`."""
+"""Data sets, one kind a file, each with `read(**options) -> DataSet`; what readers share; in `formats`, the parsers."""

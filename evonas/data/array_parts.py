@@ -10,8 +10,8 @@ import numpy as np
 
 from evonas.data.class_labels import Label, labels_in, listed
 from evonas.data.files import opened, quoted
-from evonas.data.hdf5_arrays import read_hdf5
-from evonas.data.npz import read_npz
+from evonas.data.formats.hdf5_arrays import read_hdf5
+from evonas.data.formats.npz import read_npz
 from evonas.data.publisher_parts import PARTS, parts_of
 from evonas.data.reader_options import checked_texts
 from evonas.errors import DataError

@@ -13,8 +13,8 @@ from evonas.data.arrays import Arrays
 from evonas.data.class_labels import labels_in
 from evonas.data.dataset import DataSet
 from evonas.data.files import LARGEST, opened, path_of, quoted, read_at_most
+from evonas.data.formats.pickled import PickleFault, read_pickle
 from evonas.data.image_options import ImageOptions, ImageSettings
-from evonas.data.pickled import PickleFault, read_pickle
 from evonas.data.reader_options import check_validation_part, checked_limit, said_of
 from evonas.data.samples import Samples
 from evonas.errors import DataError

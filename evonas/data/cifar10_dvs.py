@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from evonas.data.aedat import parse_dvs128
 from evonas.data.dataset import DataSet
 from evonas.data.event_folder import FileKind, folder_data
 from evonas.data.event_options import CameraOptions
+from evonas.data.formats.aedat import parse_dvs128
 
 CIFAR10_DVS = FileKind(".aedat", "an AEDAT 2.0 file", parse_dvs128, (2, 128, 128))
 

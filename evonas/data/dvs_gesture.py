@@ -9,13 +9,13 @@ from typing import Unpack
 
 import numpy as np
 
-from evonas.data.aedat import parse_packets
 from evonas.data.class_labels import Label, first_of_each
 from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_folder import LARGEST_FILE
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import opened, path_of, quoted, read_at_most
+from evonas.data.formats.aedat import parse_packets
 from evonas.data.recordings import Events, Packed, Part
 from evonas.errors import DataError
 

@@ -12,7 +12,7 @@ from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import CameraOptions, EventOptions
 from evonas.data.files import path_of, quoted
-from evonas.data.hdf5_arrays import read_hdf5
+from evonas.data.formats.hdf5_arrays import read_hdf5
 from evonas.data.publisher_parts import PARTS, parts_of
 from evonas.data.reader_options import checked_texts
 from evonas.data.recordings import MOST_PIXELS, Events, Part, Shape

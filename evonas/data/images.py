@@ -11,7 +11,7 @@ from evonas.data.arrays import Arrays
 from evonas.data.class_labels import labels_in
 from evonas.data.dataset import DataSet
 from evonas.data.files import path_of, quoted
-from evonas.data.idx import read_idx
+from evonas.data.formats.idx import read_idx
 from evonas.data.image_options import ImageOptions, ImageSettings
 from evonas.data.reader_options import check_validation_part, checked_limit, is_whole, said_of
 from evonas.data.samples import Samples

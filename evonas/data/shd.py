@@ -13,7 +13,7 @@ from evonas.data.dataset import DataSet
 from evonas.data.event_data import event_data
 from evonas.data.event_options import EventOptions, FrameOptions
 from evonas.data.files import entries, path_of, quoted
-from evonas.data.hdf5_arrays import read_hdf5
+from evonas.data.formats.hdf5_arrays import read_hdf5
 from evonas.data.recordings import Events, Part, Shape
 from evonas.errors import DataError
 

@@ -12,12 +12,12 @@ import numpy as np
 from evonas.data.class_labels import first_of_each
 from evonas.data.dataset import DataSet, Samples
 from evonas.data.files import LARGEST, path_of, quoted
+from evonas.data.formats.wav import Sound, read_wav
 from evonas.data.publisher_parts import data_of_parts
 from evonas.data.reader_options import said_of
 from evonas.data.sound_files import SoundFile, apart, files_by_folder, files_by_name
 from evonas.data.sound_options import SoundOptions, SoundSettings
 from evonas.data.spectrograms import Spectrograms
-from evonas.data.wav import Sound, read_wav
 from evonas.errors import DataError
 
 

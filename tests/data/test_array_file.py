@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.data import array_file
-from evonas.data.hdf5_arrays import read_hdf5
-from evonas.data.npz import read_npz
+from evonas.data.formats.hdf5_arrays import read_hdf5
+from evonas.data.formats.npz import read_npz
 from evonas.errors import DataError
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.data import cifar
-from evonas.data.pickled import PickleFault, read_pickle
+from evonas.data.formats.pickled import PickleFault, read_pickle
 from evonas.errors import DataError
 
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.data.idx import LARGEST, read_idx
+from evonas.data.formats.idx import LARGEST, read_idx
 from evonas.errors import DataError
 
 SIZES = st.sampled_from([0, 1, 2, 3, 5, 8, 255, 2**16, 2**31, 2**32 - 1])

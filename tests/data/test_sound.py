@@ -16,10 +16,10 @@ from scipy.io import wavfile
 from sounds import tone, tones, wav
 
 from evonas.data.dataset import DataSet
+from evonas.data.formats.wav import LARGEST_FILE, read_wav
 from evonas.data.mel import MelBank
 from evonas.data.sound import read
 from evonas.data.spectrograms import SoundCode, Spectrograms
-from evonas.data.wav import LARGEST_FILE, read_wav
 from evonas.errors import DataError, OptionError
 
 PATTERN = "{label}_{speaker}_{index}.wav"
