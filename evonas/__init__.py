@@ -4,7 +4,7 @@ The engine searches anything; these names are all that a search of one's own nee
 
     what may vary     Space, Choice, Integer, Real, LogReal, Rule, Genotype
     what is traded    Objective
-    what proposes     Evolution, Differentiable, RandomSearch, Mixture
+    what proposes     Evolution, Differentiable, ZeroShot, OneShot, RandomSearch, Mixture
     who evaluates     InlineWorkers, RayWorkers, SimulatedWorkers
     what is kept      Archive, load, Job, Evaluation, Measurement, Activity, Outcome
     what is rejected  Rejection
@@ -31,6 +31,7 @@ from evonas.space import Rule, Space
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
+from evonas.strategies.one_shot import OneShot
 from evonas.strategies.random import RandomSearch
 from evonas.strategies.zero_shot import ZeroShot
 from evonas.variables import Choice, Integer
@@ -57,6 +58,7 @@ __all__ = [
     "Measurement",
     "Mixture",
     "Objective",
+    "OneShot",
     "Outcome",
     "RandomSearch",
     "RayWorkers",

@@ -80,6 +80,8 @@ class Space:
             to check whether it fits on a chip.
         optional: Names of what the space can do without, each with the variables, or patterns, that go with it, and
             for each None, or the values that go. What the genotype then does not say is left out of the network.
+        share: `share(genotype, name)` returns under which name the weights of a connection or population are shared by
+            networks, as in `evonas.weight_sharing`. Needed for one-shot searches only.
         surrogate_width: Name of the `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
             training searches widths: they stay within its range.
 
@@ -106,6 +108,7 @@ class Space:
         operations: Callable[..., float] | None = None,
         plan: Callable[..., Any] | None = None,
         optional: Optional | None = None,
+        share: Callable[[Mapping[str, Scalar], str], str] | None = None,
         surrogate_width: str | None = None,
     ) -> None:
         self.variables = dict(variables)
@@ -125,6 +128,7 @@ class Space:
         self.sizes = tuple(sizes)
         self.operations = operations
         self.plan = plan
+        self.share = share
         self.arrange = arrange
         self.alike = alike
         self.optional = dict(optional or {})

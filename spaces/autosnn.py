@@ -7,10 +7,9 @@ neurons; the published networks are those of its lambda -0.08 and of its table o
 pooled spikes are spikes: the objective `spikes` counts the outputs of stem, blocks, pools and voters, and so did it.
 
 Departures: time constants and thresholds are shared by a layer and trained where `[training] train_neurons` says so
-(the paper trains time constants alone); gradients flow through the reset; the surrogate gradient is SuperSpike's,
-where the paper has the arctangent's; the layer of the voters has a batch norm, so that short trainings see it fire;
-currents begin larger by one factor, `Draft`'s, with which potentials are of order one; pools keep windows that the
-border cuts off. The widths 4 and 8 are ours, for small machines.
+(the paper trains time constants alone); gradients flow through the reset; the layer of the voters has a batch norm, so
+that short trainings see it fire; currents begin larger by one factor, `Draft`'s, with which potentials are of order
+one; pools keep windows that the border cuts off. The widths 4 and 8 are ours, for small machines.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evonas.architecture.draft import Draft, Incoming
-from evonas.architecture.neuron import Dynamics
+from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan, check_frames
 from evonas.input_shape import InputShape
 from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar
+from evonas.weight_sharing import by_name
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
@@ -50,7 +50,7 @@ PUBLISHED: Mapping[float, tuple[str, ...]] = {
 }
 """The blocks of the published networks, by the exponent with which the paper's search weighed spikes."""
 
-NEURONS = Dynamics("lif_box", tau_mem_ms=2.0, v_th=1.0)
+NEURONS = Dynamics("lif_box", tau_mem_ms=2.0, v_th=1.0, surrogate=Surrogate("atan"))
 """All neurons before training: leaky integrators that lose half of their potential in a time step."""
 
 
@@ -140,4 +140,5 @@ space = Space(
     build=build,
     operations=operations,
     plan=plan,
+    share=by_name,
 )

@@ -58,6 +58,10 @@ SMALLER_POOLS = {"pool": "12", "part": "6"}
 """Options of each strategy `zero_shot`."""
 
 
+SMALLER_SUPERNETS = {"epochs": "1", "networks": "6", "pop_size": "4", "calibration": "32"}
+"""Options of each strategy `one_shot`."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A piece of a page that can be carried out.
@@ -139,6 +143,8 @@ def shortened(words: list[str]) -> list[str]:
             less |= {f"strategies.{number}.{key}": value for key, value in SHORTER_SEARCHES.items()}
         if strategy["name"] == "zero_shot":
             less |= {f"strategies.{number}.{key}": value for key, value in SMALLER_POOLS.items()}
+        if strategy["name"] == "one_shot":
+            less |= {f"strategies.{number}.{key}": value for key, value in SMALLER_SUPERNETS.items()}
     if "search.evaluations=200" in words:  # more than before, so that it goes on from there
         less["search.evaluations"] = "10"
     if any(word.startswith("search.seed=") for word in words):  # another seed is what is shown

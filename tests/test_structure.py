@@ -26,6 +26,7 @@ VALUES = {
     "measurement",
     "task",
     "expected_counts",
+    "weight_sharing",
 }
 """Modules at the top of `evonas` that everybody may import."""
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from evonas.engine.effort import Effort
 from evonas.engine.gradient_search import GradientSearch
 from evonas.engine.score_search import METHOD_OF_SCORES, ScoreSearch
+from evonas.engine.supernet_search import METHOD_OF_SUPERNETS, SupernetSearch
 from evonas.errors import EvonasError
 from evonas.objective import Objective
 from evonas.space import Space
@@ -55,6 +56,7 @@ class SearchingStrategy(Protocol):
 METHODS: Mapping[str, Callable[[Mapping[str, Scalar]], SearchSettings]] = {
     FIRST_METHOD: GradientSearch.of,
     METHOD_OF_SCORES: ScoreSearch.of,
+    METHOD_OF_SUPERNETS: SupernetSearch.of,
 }
 """Method to what reads the settings of its jobs."""
 

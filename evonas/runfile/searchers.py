@@ -10,9 +10,12 @@ from evonas.data.dataset import SearchData
 from evonas.errors import EvonasError, ProfileError
 from evonas.expected_counts import PriceFunction
 from evonas.runfile.counted_objective import counted_objective_of
+from evonas.runfile.data_section import frames_of
 from evonas.runfile.lookup import LookupFault, look_up
 from evonas.runfile.schema import ObjectiveSection
+from evonas.runfile.space_section import plan_of
 from evonas.space import Space
+from evonas.strategies.evolution import Evolution
 from evonas.training.training_settings import Training
 
 if TYPE_CHECKING:
@@ -115,9 +118,27 @@ def _by_scores(tools: SearchTools, objective: ObjectiveSection | None) -> Search
     )
 
 
+def _by_supernet(tools: SearchTools, objective: ObjectiveSection | None) -> Searcher:
+    from evonas.training.supernet_searcher import SupernetSearcher
+
+    assert objective is not None
+    frames = frames_of(tools.space, tools.data, plan=plan_of(tools.space, tools.data))
+    return SupernetSearcher(
+        tools.space,
+        tools.data,
+        objective=counted_objective_of(objective),
+        evolve=lambda pop_size: Evolution(pop_size=pop_size, screen=1),
+        reject=None if frames is None else frames.reject,
+        training=tools.training,
+        threads=tools.threads,
+        device=tools.device,
+    )
+
+
 _SEARCHERS: Mapping[str, Callable[[SearchTools, ObjectiveSection | None], Searcher]] = {
     "gradients": _by_gradients,
     "scores": _by_scores,
+    "supernet": _by_supernet,
 }
 """Method to what makes its searcher: a row for each of `evonas.engine.search_job.METHODS`."""
 
@@ -150,6 +171,7 @@ def _left_out_of_count(section: ObjectiveSection) -> Sequence[str]:
 _USES: Mapping[str, _Use] = {
     "gradients": _Use("objective", "price for a differentiable search", _left_out_of_price),
     "scores": _Use("against", "value without training", _left_out_of_count),
+    "supernet": _Use("objective", "value of its counts alone", _left_out_of_count),
 }
 """Method to what it needs of an objective, for the methods that compute one."""
 

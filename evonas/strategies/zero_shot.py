@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from evonas.engine.job import Job
-from evonas.engine.pareto import spread_first
-from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.score_search import METHOD_OF_SCORES, NOTHING, OPERATIONS, ScoreSearch
 from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError
@@ -17,6 +14,7 @@ from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.options import NAME, OptionRule, Whole, settle, shown
 from evonas.space import Space
+from evonas.strategies.proxy_order import best_first
 from evonas.strategies.pruning import Kept, pruned
 
 MOST_NETWORKS = 10_000_000
@@ -216,28 +214,11 @@ class _State:
     def _ordered(self, view: View) -> list[tuple[Genotype, int]]:
         """Return the networks of the last pool, the best first, with the slots of their search jobs."""
         last = sorted(self.searches[-len(self._parts) :], key=lambda row: row.job.slot)
-        against = self._options.against
-        usable: dict[str, tuple[ProxyScore, int]] = {}
-        for row in last:
-            for one in row.evaluation.proxy_scores:
-                if one.value is not None and (one.cost is not None or against == NOTHING):
-                    usable.setdefault(one.genotype.key, (one, row.job.slot))
-        found = list(usable.values())
-        order = spread_first(_costs([one for one, _ in found], sign=self._sign(view)))
-        return [(found[i][0].genotype, found[i][1]) for i in order]
+        return best_first(last, sign=self._sign(view), is_traded=self._options.against != NOTHING)
 
     def _sign(self, view: View) -> float:
         """Return 1 where less of what the score is traded against is better, -1 where more is."""
         return next((one.sign for one in view.objectives if one.name == self._options.objective), 1.0)
-
-
-def _costs(scored: Sequence[ProxyScore], *, sign: float) -> list[tuple[float, ...]]:
-    """Return what is to be minimised, costs in decades where all are above 0: they are spread more evenly there."""
-    costs = [sign * one.cost for one in scored if one.cost is not None]
-    if all(cost > 0 for cost in costs):
-        costs = [math.log10(cost) for cost in costs]
-    values = [-one.value for one in scored if one.value is not None]
-    return list(zip(values, costs, strict=True)) if costs else [(value,) for value in values]
 
 
 def _is_part(job: Job, name: str) -> bool:

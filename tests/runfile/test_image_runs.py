@@ -16,7 +16,11 @@ from evonas.archive.archive import Archive
 
 @pytest.mark.parametrize(
     ("name", "make", "options"),
-    [("fashion_mnist", idx_set, ()), ("cifar10", cifar_set, ("--set", "data.limit=60"))],
+    [
+        ("fashion_mnist", idx_set, ()),
+        ("cifar10", cifar_set, ("--set", "data.limit=60")),
+        ("autosnn", idx_set, ("--set", "data.limit=60")),
+    ],
 )
 def test_a_run_file_says_what_it_does_and_can_be_run(
     tmp_path: Path, name: str, make: Callable[[Path], Path], options: tuple[str, ...]

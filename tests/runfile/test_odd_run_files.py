@@ -23,6 +23,7 @@ from evonas.runfile.resolve import resolve
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
+from evonas.strategies.one_shot import OneShot
 from evonas.strategies.random import RandomSearch
 from evonas.strategies.zero_shot import ZeroShot
 from evonas.training.training_settings import Relaxation, Training
@@ -215,6 +216,10 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "differentiable": (
         lambda **options: Differentiable(**{"objective": "rate", **options}),
         ("objective", "prices", "contexts", "first", "searches", "warm_up", "epochs", "proposals", "name"),
+    ),
+    "one_shot": (
+        lambda **options: OneShot(**{"objective": "rate", **options}),
+        ("objective", "epochs", "networks", "pop_size", "calibration", "proposals", "name"),
     ),
     "zero_shot": (ZeroShot, ("score", "pool", "rounds", "part", "proposals", "batch_size", "against", "name")),
     "mixture": (
