@@ -14,20 +14,22 @@ from evonas.errors import EvonasError
 from evonas.snn.kernels.scan import NeuronState
 from evonas.snn.network import Network
 
-PROBES = 3
-"""Random directions, of whose exponents the largest counts."""
+SAMPLES = 16
+"""First samples that are looked at; a vector that goes back through all steps costs far more than an answer."""
 
 
 def score(network: Network, inputs: Tensor) -> float:
     """Return minus the distance of the largest Lyapunov exponent from 0, the edge of chaos, in nats a time step.
 
-    The state is all membrane potentials and synaptic currents of all samples, and the outputs that delayed connections
-    will still read. After one step of warm-up, the logarithm of the growth of a random unit vector is added up over the
-    steps, in float64, and its mean is the exponent; derivatives of spikes are surrogate gradients.
+    The state is all membrane potentials and synaptic currents of the first `SAMPLES` samples, and the outputs that
+    delayed connections will still read. After one step of warm-up, the logarithm of the growth of a random unit vector
+    is added up over the steps, in float64, and its mean is the exponent; derivatives of spikes are surrogate gradients.
 
     Source: LLE in the package of L-NAS (2026). Departures: vectors go back through the steps by the transposed
     Jacobians, whose product has the same singular values; batch norms take the statistics of the samples before they
-    stay fixed, because those of a new network would silence it; delayed outputs belong to the state.
+    stay fixed, because those of a new network would silence it; delayed outputs belong to the state; one vector in
+    place of the largest of several, which order networks alike (Kendall's tau of .96 between two vectors, of .97
+    between twice three, on 40 networks of the joint space).
 
     Raises:
         EvonasError: If the network has only one time step or no neurons with memory.
@@ -37,6 +39,7 @@ def score(network: Network, inputs: Tensor) -> float:
         raise EvonasError("The network has one time step, so that nothing can grow from step to step.")
     if not any(one.dynamics.has_memory for one in plan.populations):
         raise EvonasError("The network has no neurons with memory, so that nothing can grow from step to step.")
+    inputs = inputs[:, :SAMPLES]
     _settle_norms(network, inputs)
     network.eval().requires_grad_(False)
     stepper = _Stepper(network, inputs)
@@ -49,7 +52,7 @@ def score(network: Network, inputs: Tensor) -> float:
             after = stepper.step(before, t)
             steps.append((before.tensors(), after.tensors()))
             state = after
-    return -abs(max(_exponent(steps) for _ in range(PROBES)))
+    return -abs(_exponent(steps))
 
 
 @torch.no_grad()
@@ -162,7 +165,6 @@ def _exponent(steps: list[tuple[list[Tensor], list[Tensor]]]) -> float:
             [part for part, _ in pairs],
             before,
             [vector for _, vector in pairs],
-            retain_graph=True,
             allow_unused=True,
         )
         grown = [torch.zeros_like(one) if new is None else new for one, new in zip(before, found, strict=True)]
