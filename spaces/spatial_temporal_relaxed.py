@@ -1,6 +1,7 @@
 """The joint space made differentiable: which variable is which logit, and back.
 
-Thresholds that adapt and feedback are not relaxed: networks that are found have neither.
+Feedback is not relaxed: networks that are found have none. Where neurons are mixed, the expected energy of those whose
+threshold adapts is that of neurons with a fixed one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ CONTEXT = ("nodes", "layers", "channels", "stem.stride", "readout.input")
 FIXED = ("surrogate", "surrogate_width")
 """What may be given, for it changes the gradients and not the network."""
 
-STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th")
+STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th", "tau_adapt", "beta")
 """In the order of `evonas.snn.relaxed.mixture.CONSTANTS`."""
 
 _WISHES: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width": Surrogate().width}
@@ -101,13 +102,6 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
 
 def _check_relaxable(space: Space) -> None:
     """Raise `SpaceError` where every network of a space has what is not relaxed."""
-    kinds = [space.variables[f"stage{stage}.kind"] for stage in range(LEVELS)]
-    for stage, kind in enumerate(kinds):
-        if isinstance(kind, Choice) and not set(kind.values) & set(KINDS):
-            raise SpaceError(
-                f"The neurons of stage {stage} are {', '.join(map(str, kind.values))}, and a search by gradients takes "
-                f"{', '.join(KINDS)}. Allow one of these, or choose another strategy."
-            )
     feedback = space.variables.get("feedback")
     if isinstance(feedback, Choice) and "none" not in feedback.values:
         raise SpaceError(
@@ -146,8 +140,10 @@ def _range(space: Space, name: str) -> tuple[int, int]:
 
 
 def _bounds(space: Space, *names: str) -> tuple[float, float]:
-    """Return the lowest and the highest value of several constants of one kind."""
-    ranges = [variable for name in names if isinstance(variable := space.variables[name], Real | LogReal)]
+    """Return the lowest and the highest value of several constants of one kind; 1 where the space has none."""
+    ranges = [variable for name in names if isinstance(variable := space.variables.get(name), Real | LogReal)]
+    if not ranges:
+        return 1.0, 1.0
     return min(one.low for one in ranges), max(one.high for one in ranges)
 
 
@@ -198,8 +194,10 @@ def discretise(mixture: NetworkMixture, *, space: Space, context: Values, time_s
         values[f"stage{stage}.kind"] = KINDS[int(mixture.kinds[stage].argmax())]
         values[f"stage{stage}.reset"] = RESETS[int(mixture.resets[stage].argmax())]
         for name, value in zip(STAGE_CONSTANTS, mixture.constants[stage].tolist(), strict=True):
-            low, high = _bounds(space, f"stage{stage}.{name}")
-            values[f"stage{stage}.{name}"] = min(max(value, low), high)
+            constant = f"stage{stage}.{name}"
+            if constant in space.variables:
+                low, high = _bounds(space, constant)
+                values[constant] = min(max(value, low), high)
     values["time_steps"] = time_steps[int(mixture.time_steps.argmax())]
     values["readout.tau_mem"] = mixture.readout_tau_mem_ms.item()
     return space.canonical(values)
@@ -220,6 +218,4 @@ def _somewhere(space: Space) -> Assignment:
         if isinstance(variable, Choice):
             is_absent = "none" in variable.values and (name.endswith(".op") or name == "feedback")
             somewhere[name] = "none" if is_absent else variable.values[0]
-        elif isinstance(variable, Real | LogReal):
-            somewhere[name] = variable.low
     return somewhere

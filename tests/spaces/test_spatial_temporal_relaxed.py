@@ -32,7 +32,7 @@ RELAXED = {
 def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
     rng = np.random.default_rng(seed)
     default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4, "stem.stride": 2, "readout.input": "flat"}
-    relaxable = space.without(["adaptive", "feedback"])
+    relaxable = space.without(["feedback"])
     found = relaxable.canonical({**relaxable.fill({}, rng), **default})
     genotype = space.genotype({**found, "feedback": "none"})
     relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
@@ -67,7 +67,6 @@ def test_logits_of_any_kind_are_read_as_a_genotype_of_their_best_options(seed, s
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ({"stage1.kind": ["alif"]}, "The neurons of stage 1 are alif, and a search by gradients takes lif, lif_box"),
         ({"feedback": ["first", "last"]}, r"Each network has feedback \(first, last\)"),
     ],
 )
@@ -82,7 +81,7 @@ def test_constants_are_rounded_to_the_resolution_of_the_space():
     logits = relaxed.logits(generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         logits.kinds[:, KINDS.index("lif")] = 9.0
-        logits.constants[:] = torch.tensor([1.2345, 9.0, 0.5123])
+        logits.constants[:] = torch.tensor([1.2345, 9.0, 0.5123, 3.0, 0.2])
         logits.readout_tau_mem_ms.fill_(0.1)
         logits.keep_bounds()
         genotype = relaxed.discretise(logits.mixture())

@@ -27,7 +27,7 @@ from spaces.spatial_temporal import space
 
 torch.set_num_threads(1)
 SEEDS = range(10)
-BOUNDS = Bounds(((1.0, 5.0), (1.0, 5.0), (0.25, 1.5)), (1.0, 5.0))
+BOUNDS = Bounds(((1.0, 5.0), (1.0, 5.0), (0.25, 1.5), (1.0, 5.0), (0.05, 0.5)), (1.0, 5.0))
 
 
 def found(toy: Space, data: SearchData, *, seed: int, epochs: int) -> Genotype:

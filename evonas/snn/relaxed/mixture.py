@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-KINDS = ("lif", "lif_box", "integrate_and_fire", "analog")
-"""The kinds of neurons that can be mixed, in the order of `NetworkMixture.kinds`."""
+KINDS = ("lif", "lif_box", "integrate_and_fire", "alif", "analog")
+"""The kinds of neurons, in the order of `NetworkMixture.kinds`."""
 
-CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th")
+CONSTANTS = ("tau_mem_ms", "tau_syn_ms", "v_th", "tau_adapt_ms", "beta")
 """The constants of a stage, in the order of `NetworkMixture.constants`."""
 
 
@@ -23,7 +23,7 @@ class NetworkMixture:
         kinds: `(stages, kinds)` probabilities of the kinds of neurons.
         resets: `(stages, resets)` probabilities of the resets of `lif_box`.
         time_steps: `(options,)` probabilities of the numbers of time steps.
-        constants: `(stages, 3)` values of `CONSTANTS`, shared by all kinds of neurons of a stage.
+        constants: `(stages, 5)` values of `CONSTANTS`, shared by all kinds of neurons of a stage.
         readout_tau_mem_ms: `()` membrane time constant of the readout.
     """
 

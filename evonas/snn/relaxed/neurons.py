@@ -84,10 +84,12 @@ class MixedNeurons:
         self.time_steps = time_steps
         constants = mixture.constants[stage]
         self._constants = dict(zip(CONSTANTS, constants.to(device, torch.float32).unbind(), strict=True))
-        tau_mem_ms, _, v_th = constants.unbind()
+        of_name = dict(zip(CONSTANTS, constants.unbind(), strict=True))
+        tau_mem_ms, v_th = of_name["tau_mem_ms"], of_name["v_th"]
         self._threshold_currents = {
             "lif": v_th * tau_mem_ms / DT_MS,
             "lif_box": v_th * tau_mem_ms / DT_MS,
+            "alif": v_th * tau_mem_ms / DT_MS,
             "integrate_and_fire": v_th,
             "analog": torch.ones_like(v_th),
         }
@@ -101,7 +103,7 @@ class MixedNeurons:
         outputs = []
         for kind in self._kinds:
             name = kind.dynamics.kind
-            gain_kind = "lif" if name == "lif_box" else name  # the same threshold current, and so the same sum
+            gain_kind = "lif" if name in ("lif_box", "alif") else name  # of the same threshold current
             if gain_kind not in sums:
                 sums[gain_kind] = self._total(currents, name)
             value = self._fire(sums[gain_kind], kind.dynamics)

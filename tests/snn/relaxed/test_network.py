@@ -27,7 +27,7 @@ from spaces.spatial_temporal import LEVELS
 from spaces.spatial_temporal import space as joint
 from spaces.spatial_temporal_relaxed import likeliest_cell
 
-space = joint.without(["adaptive", "feedback"])  # what is not relaxed
+space = joint.without(["feedback"])  # which is not relaxed
 SHAPE, CLASSES = (2, 8, 8), 5
 SIZES = ("nodes", "layers", "channels", "stem.stride", "readout.input", "surrogate", "surrogate_width")
 
@@ -219,7 +219,7 @@ def test_what_is_drawn_has_the_weights_that_it_was_drawn_with(nodes):
     generator = torch.Generator().manual_seed(nodes)
     logits = relaxed.logits(generator=generator)
     with torch.no_grad():
-        logits.constants[:] = torch.tensor([2.0, 1.5, 0.6])  # values that need no rounding
+        logits.constants[:] = torch.tensor([2.0, 1.5, 0.6, 3.0, 0.2])  # values that need no rounding
         logits.readout_tau_mem_ms.fill_(3.0)
     for module in relaxed.network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
