@@ -26,6 +26,7 @@ class ExpectedCounts:
         time_steps: Time steps.
         neuron_steps: Stateful neurons times time steps: an upper bound of the active updates, nearly reached with
             biases.
+        adaptive_steps: Those of them whose threshold adapts.
     """
 
     spikes: Any
@@ -35,11 +36,13 @@ class ExpectedCounts:
     input_macs: Any
     time_steps: Any
     neuron_steps: Any
+    adaptive_steps: Any
 
 
 PriceFunction = Callable[[ExpectedCounts], Any]
 """Returns the price of counts, a positive scalar in any unit: the arithmetic of an objective, on tensors. It may raise
-`UnpriceableError` where `macs` are above 0; the search then leaves analog neurons out."""
+`UnpriceableError` where `macs` or `adaptive_steps` are above 0; the search then leaves analog neurons, or those whose
+threshold adapts, out."""
 
 
 def total_spikes(counts: ExpectedCounts) -> Any:

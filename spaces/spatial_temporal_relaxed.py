@@ -1,7 +1,6 @@
 """The joint space made differentiable: which variable is which logit, and back.
 
-Feedback is not relaxed: networks that are found have none. Where neurons are mixed, the expected energy of those whose
-threshold adapts is that of neurons with a fixed one.
+Feedback is not relaxed: networks that are found have none.
 """
 
 from __future__ import annotations

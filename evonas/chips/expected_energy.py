@@ -12,6 +12,7 @@ from typing import Any
 
 from evonas.chips.deployment import Deployment
 from evonas.chips.energy_sum import joules_by_term, picojoules_at, priced
+from evonas.chips.operation_counts import are_adaptations_priced
 from evonas.chips.placement import ONE_CORE
 from evonas.chips.profile import Coefficient, Profile, load
 from evonas.errors import ProfileError, UnpriceableError
@@ -31,12 +32,14 @@ class ExpectedEnergy:
         chip: Name of the profile.
         prices: Its coefficients by name.
         assumed: What the profile leaves open.
+        adapts: Whether neurons whose threshold adapts have a price.
         uncounted: What the energy of the run counts and this does not.
     """
 
     chip: str
     prices: Mapping[str, Coefficient]
     assumed: Deployment
+    adapts: bool
     uncounted: tuple[str, ...]
 
     def __call__(self, counts: ExpectedCounts) -> Any:
@@ -44,8 +47,10 @@ class ExpectedEnergy:
 
         Raises:
             UnpriceableError: If there are multiply-accumulates behind the first layer, which the chip has no price for.
-                The search then leaves analog neurons out.
+                The search then leaves analog neurons out. The same for thresholds that adapt.
         """
+        if not self.adapts and counts.adaptive_steps.item() > 0:
+            raise UnpriceableError(f"{self.chip} has no price for thresholds that adapt.")
         if "mac" not in self.prices and counts.macs.item() > 0:
             raise UnpriceableError(f"{self.chip} has no price for multiply-accumulates behind the data.")
         return sum(joules_by_term([self._operations(counts)], picojoules_at(self.prices)).values())
@@ -63,6 +68,8 @@ class ExpectedEnergy:
             "hop": ONE_CORE.hops(self.assumed) * counts.spikes,
             "acc_neuron": counts.neuron_steps,
             "upd_neuron": counts.neuron_steps,
+            "mul": counts.adaptive_steps,
+            "add": counts.adaptive_steps,
             "step": counts.time_steps,
             "mac": counts.macs + times * counts.input_macs,
         }
@@ -85,7 +92,7 @@ def expected_energy(profile: str, *, assumed: Deployment) -> ExpectedEnergy:
             f"{chip.id} cannot price a differentiable search: it has no energy for single synaptic events, or counts "
             "without regard to spikes. Use another profile, or another strategy."
         )
-    return ExpectedEnergy(chip.id, prices, assumed, tuple(_uncounted(chip)))
+    return ExpectedEnergy(chip.id, prices, assumed, are_adaptations_priced(chip), tuple(_uncounted(chip)))
 
 
 def _uncounted(chip: Profile) -> Iterator[str]:

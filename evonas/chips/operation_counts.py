@@ -118,13 +118,19 @@ def _check_adaptive(activity: Activity, profile: Profile, *, of: Literal["energy
             f"{profile.id} has neurons of {', '.join(profile.fit['neuron_models'])}, and none whose threshold adapts, "
             f"as those of {', '.join(names)} do (kind alif). Choose another kind of neuron, or another chip."
         )
-    prices = profile.energy if of == "energy" else profile.time
-    is_ignored = of == "energy" and profile.rules.get("neuron_update_ops") == "ignored"
-    if "acc_neuron" in prices and not is_ignored and not (of == "energy" and {"mul", "add"} <= prices.keys()):
+    if (of == "energy" and not are_adaptations_priced(profile)) or (of == "time" and "acc_neuron" in profile.time):
         raise UnpriceableError(
             f"{profile.id} has {of}.acc_neuron for neurons with a fixed threshold, and none for thresholds that adapt, "
             f"as those of {', '.join(names)} do (kind alif). Choose another kind of neuron, or another profile."
         )
+
+
+def are_adaptations_priced(profile: Profile) -> bool:
+    """Return whether the energy of a chip says what thresholds that adapt cost, or leaves updates of neurons out."""
+    if models_for("alif", profile.fit) == set():
+        return False
+    is_counted = "acc_neuron" in profile.energy and profile.rules.get("neuron_update_ops") != "ignored"
+    return not is_counted or {"mul", "add"} <= profile.energy.keys()
 
 
 def _neurons(activity: Activity, assumed: Deployment) -> Operations:

@@ -12,7 +12,7 @@ from evonas.data.samples import Samples
 from evonas.engine.training_log import FORWARD, TWO_PATHS, Trained
 from evonas.errors import EvonasError, TrainingDivergedError
 from evonas.expected_counts import PriceFunction
-from evonas.snn.relaxed.expected_counter import is_multiplying_priced
+from evonas.snn.relaxed.expected_counter import unpriced_kinds
 from evonas.snn.relaxed.space import M, MixtureLogits, RelaxedSpace
 from evonas.task import Task
 from evonas.training.batches import Batches
@@ -71,8 +71,8 @@ class BilevelSteps(Generic[M]):
         self._steps = 0
         self._sample_steps = 0.0
         self.logits: MixtureLogits[M] = relaxed.logits(generator=generator)
-        if not is_multiplying_priced(objective):
-            self.logits.leave_out("analog")
+        for kind in unpriced_kinds(objective):
+            self.logits.leave_out(kind)
         self._counter = relaxed.network.counter()
         self._weights_optimizer = optimizer_of(parameter_groups(module), training)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._weights_optimizer, weight_steps)

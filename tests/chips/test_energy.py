@@ -29,7 +29,7 @@ from evonas.expected_counts import ExpectedCounts
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
 from evonas.snn.network import Network
-from evonas.snn.relaxed.expected_counter import ExpectedCounter
+from evonas.snn.relaxed.expected_counter import ExpectedCounter, unpriced_kinds
 from objectives.energy import expected, objective
 from spaces.spatial_temporal import space
 
@@ -471,7 +471,7 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
 def test_expected_joules_follow_the_options_of_the_objective() -> None:
     one = torch.ones(())
     counts = ExpectedCounts(events=one, graded=0 * one, spikes=one, macs=0 * one, input_macs=one, time_steps=3 * one,
-                            neuron_steps=0 * one)  # fmt: skip
+                            neuron_steps=0 * one, adaptive_steps=0 * one)  # fmt: skip
     once, every = (expected(profile="arith45_fp32", static_first=when) for when in ("once", "every-step"))
     mac = ARITH.energy["mac"].value
     assert float(every(counts) - once(counts)) == pytest.approx(2 * mac * 1e-12)
@@ -479,6 +479,16 @@ def test_expected_joules_follow_the_options_of_the_objective() -> None:
     assert float(far(counts) - near(counts)) == pytest.approx(10 * LOIHI.energy["hop"].value * 1e-12)
     with pytest.raises(OptionError, match="static_first"):
         expected(profile="arith45_fp32", static_first="twice")
+
+
+def test_expected_joules_of_adaptive_thresholds_are_refused_where_they_have_no_price() -> None:
+    zero = torch.zeros(())
+    nothing = ExpectedCounts(**dict.fromkeys(ExpectedCounts.__dataclass_fields__, zero))
+    assert unpriced_kinds(expected(profile="loihi1_davies")) == ["analog", "alif"]
+    assert unpriced_kinds(expected(profile="arith45_fp32")) == []
+    price = expected(profile="sram45_int8")
+    assert unpriced_kinds(price) == []
+    assert float(price(replace(nothing, adaptive_steps=zero + 4))) == pytest.approx(4 * (0.2 + 0.05) * 1e-12)
 
 
 def test_expected_joules_say_what_they_leave_out() -> None:

@@ -15,15 +15,17 @@ from evonas.snn.relaxed.neurons import Output
 from evonas.snn.relaxed.plan import RelaxedPlan
 
 
-def is_multiplying_priced(price: PriceFunction) -> bool:
-    """Return whether MACs on the outputs of analog neurons have a price."""
+def unpriced_kinds(price: PriceFunction) -> list[str]:
+    """Return the kinds of neurons whose work has no price: MACs on outputs of analog ones, steps of adaptive ones."""
     zero = torch.zeros(())
     nothing = ExpectedCounts(**dict.fromkeys(ExpectedCounts.__dataclass_fields__, zero))
-    try:
-        price(replace(nothing, macs=zero + 1))
-    except UnpriceableError:
-        return False
-    return True
+    kinds = []
+    for kind, work in (("analog", "macs"), ("alif", "adaptive_steps")):
+        try:
+            price(replace(nothing, **{work: zero + 1}))
+        except UnpriceableError:
+            kinds.append(kind)
+    return kinds
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ class ExpectedCounter:
                 )
             self._counts[kind].append(presence * self._delivered(edge, numbers))
 
-    def step(self, neurons: int, *, presence: Tensor) -> None:
-        """Count the updates of stateful neurons, which are present with this probability."""
+    def step(self, neurons: int, *, presence: Tensor, adaptive: Tensor | None = None) -> None:
+        """Count the updates of stateful neurons, which are present with this probability, and adapt with `adaptive`."""
         self._counts["neuron_steps"].append(presence * neurons * self._running.sum())
+        if adaptive is not None:
+            self._counts["adaptive_steps"].append(adaptive * neurons * self._running.sum())
 
     def counts(self) -> ExpectedCounts:
         """Return the counts of the batch."""

@@ -182,7 +182,11 @@ class _Run:
                 if self.counter is not None:
                     presence = self.presences[population.name]
                     self.counter.fire(population.name, sent, presence=presence)
-                    self.counter.step(_size(population), presence=presence * neurons.probability_of_state)
+                    self.counter.step(
+                        _size(population),
+                        presence=presence * neurons.probability_of_state,
+                        adaptive=presence * neurons.probability_of_adaptation,
+                    )
         readout = populations[-1]
         total = summed(current.value for current in self._currents(readout, images, batch=batch))
         if self.counter is not None:

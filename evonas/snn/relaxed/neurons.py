@@ -96,6 +96,7 @@ class MixedNeurons:
         self._device = device
         self._kinds = [kind for kind in _kinds(mixture, stage, surrogate, device) if kind.probability.item() > 0]
         self.probability_of_state = sum(kind.probability for kind in self._kinds if kind.dynamics.kind != "analog")
+        self.probability_of_adaptation = sum(kind.probability for kind in self._kinds if kind.dynamics.kind == "alif")
 
     def send(self, currents: list[Current]) -> list[Output]:
         """Return the outputs of each kind in a population that is driven by the sum of `currents`."""

@@ -76,7 +76,7 @@ class Listener:
     def deliver(self, name: str, *, presence: torch.Tensor) -> None:
         pass
 
-    def step(self, neurons: int, *, presence: torch.Tensor) -> None:
+    def step(self, neurons: int, *, presence: torch.Tensor, adaptive: torch.Tensor | None = None) -> None:
         pass
 
 
@@ -154,6 +154,8 @@ def test_the_counts_of_one_network_are_those_of_its_activity(seed):
     assert (counts.macs + counts.input_macs).item() == pytest.approx(activity.macs, rel=1e-5)
     assert counts.input_macs.item() == pytest.approx(activity.connections[0].macs[0] / activity.samples, rel=1e-5)
     assert counts.neuron_steps.item() == activity.neuron_steps >= activity.updates
+    adaptive = sum(population.neurons for population in activity.populations if population.kind == "alif")
+    assert counts.adaptive_steps.item() == adaptive * activity.time_steps
     assert counts.time_steps.item() == activity.time_steps
 
 
