@@ -24,11 +24,11 @@ import nir
 import numpy as np
 
 from evonas.architecture.neuron import DT_MS
-from evonas.architecture.plan import INPUT as DATA
 from evonas.architecture.plan import Plan
 from evonas.errors import EvonasError
 from evonas.export.folded import Folded, Neurons, Synapses, has_whole_windows, is_or_of_spikes
 from evonas.export.nir_interpreter import closing_edges
+from evonas.export.nir_loops import loop_refusals
 from evonas.measurement import Shape
 
 DT = 1e-4
@@ -259,12 +259,7 @@ def refusals(plan: Plan) -> list[str]:
             f"resizing ({', '.join(resized)}) that repeats elements, or picks others than spikes: NIR cannot say it; "
             "expected a network without"
         )
-    loops = _ambiguous_loops(plan)
-    if loops:
-        sentences.append(
-            f"loops with several entries ({', '.join(loops)}): NIR does not say which of their connections is "
-            "the late one; expected feedback within cells of one node, or --to onnx, which takes it"
-        )
+    sentences += loop_refusals(plan)
     pools = [edge.name for edge in plan.connections if edge.operation == "max_pool" and not is_or_of_spikes(edge)]
     if pools:
         sentences.append(
@@ -284,24 +279,6 @@ def refusals(plan: Plan) -> list[str]:
             "without attention"
         )
     return sentences
-
-
-def _ambiguous_loops(plan: Plan) -> list[str]:
-    """Return the delayed connections within loops of which a reader of a graph cannot know that they are the late ones.
-
-    An edge closes a loop for a walk in any order where all ways from the input to its source lead over its target.
-    """
-    names = []
-    for edge in plan.connections:
-        if edge.delay and edge.name in plan.stepped:
-            reached = {DATA}
-            for population in plan.populations:  # in the order of computation, so that one pass finds all
-                sources = {name for one in population.incoming if not one.delay for name in one.sources}
-                if population.name != edge.target and not reached.isdisjoint(sources):
-                    reached.add(population.name)
-            if not reached.isdisjoint(edge.sources):
-                names.append(edge.name)
-    return names
 
 
 def is_chain(graph: nir.NIRGraph) -> bool:

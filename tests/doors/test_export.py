@@ -19,7 +19,7 @@ from evonas.export.nir_graph import read
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("searched")
-    spiking = 'space.only={"stage*.kind"=["lif", "lif_box", "integrate_and_fire"]}'
+    spiking = 'space.only={"stage*.kind"=["lif", "lif_box", "integrate_and_fire"], feedback=["none"]}'
     with contextlib.chdir(place):
         file = write_run_file(place, evaluations=6)
         done = evonas("run", file, "--output", place / "results", "--set", "ladder.epochs=[1]", "--set", spiking)

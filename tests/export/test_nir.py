@@ -27,6 +27,7 @@ from evonas.export.nir_interpreter import output_name, run_nir
 from evonas.export.targets import TARGETS, run_in
 from evonas.snn.network import Network
 from spaces.recurrent import space as recurrent
+from spaces.snasnet import space as snasnet
 from spaces.spatial_temporal import space as joint
 
 TOOLS = [name for name in ("snntorch", "spikingjelly", "norse") if importlib.util.find_spec(name)]
@@ -184,6 +185,27 @@ def test_sums_of_currents_and_norms_are_equal_in_the_interpreter(code: str, loop
     exact, _ = of_file(network, written(network, tmp_path), data)
     assert exact.is_equal, exact
     assert 0.02 < rate(network, data) < 0.9
+
+
+def test_random_cells_with_feedback_are_refused_or_equal(tmp_path: Path) -> None:
+    data, rng, said = images(8), np.random.default_rng(1), 0
+    narrow = snasnet.narrowed({"channels": [8], "hidden": [128], "stem.stride": [1]})
+    for seed in range(14):
+        genotype = narrow.sample(rng)
+        assert snasnet.build is not None
+        torch.manual_seed(seed)
+        network = settled(snasnet.build(genotype, (1, 8, 8), 10), data, seed=seed)
+        if not refusals(network.plan):
+            exact, _ = of_file(network, written(network, tmp_path), data)
+            assert exact.is_equal, (genotype, exact)
+            said += bool(network.plan.stepped)
+    assert said >= 3
+    assert [text.split(" (")[0] for text in refusals(summing("0003 0030 0003 0300").plan)] == [
+        "connections without a delay that close a loop"
+    ]
+    assert [text.split(":")[0] for text in refusals(summing(CIFAR_10).plan)] == [
+        "loops with several entries (cell/edge31)"
+    ]
 
 
 def test_a_bias_that_would_come_a_step_late_is_refused_by_name(tmp_path: Path) -> None:
