@@ -1,8 +1,9 @@
 """Weight sharing: which weights of different networks are the same ones in a supernet that holds all of them.
 
 `Space(…, share=…)` says it. `share(genotype, name)` returns under which name the weights of the connection or
-population `name` of a network are kept. Weights of one such name and one shape are shared, with the statistics of their
-norms; others of the same name stand beside them. Constants of neurons are shared where they are trained.
+population `name` of a network are kept. Weights of one such name, one shape and one kind of layer are shared, with the
+statistics of their norms; others of the same name stand beside them. Constants of neurons are shared where they are
+trained.
 """
 
 from __future__ import annotations

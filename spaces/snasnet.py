@@ -36,6 +36,7 @@ from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, LOOP_NORMS, Plan, check_frames
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
+from evonas.weight_sharing import by_name
 
 if TYPE_CHECKING:
     from evonas.snn.network import Network
@@ -195,4 +196,5 @@ space = Space(
     build=build,
     operations=operations,
     plan=plan,
+    share=by_name,
 )

@@ -21,6 +21,8 @@ class SupernetSearch:
 
     Attributes:
         epochs: Epochs of the training of the supernet, one drawn network a batch.
+        warm_up: Part of this training in which networks are drawn near one of them, as in
+            `evonas.training.path_draws`; 0 for uniform draws throughout.
         networks: Networks that are judged with its weights.
         pop_size: Networks of the population from which the evolution among them breeds.
         calibration: Training samples from which the norms of a network take their statistics before it is judged; 0
@@ -29,6 +31,7 @@ class SupernetSearch:
     """
 
     epochs: int
+    warm_up: float
     networks: int
     pop_size: int
     calibration: int
@@ -46,4 +49,5 @@ class SupernetSearch:
     @classmethod
     def of(cls, settings: Mapping[str, Scalar]) -> SupernetSearch:
         """Return the settings that `to_job` put into those of a job."""
-        return cls(**{name: int(settings[name]) for name in cls.__dataclass_fields__})
+        whole = {name: int(settings[name]) for name in cls.__dataclass_fields__ if name != "warm_up"}
+        return cls(**whole, warm_up=float(settings["warm_up"]))

@@ -12,13 +12,14 @@ from evonas.engine.supernet_search import METHOD_OF_SUPERNETS, SupernetSearch
 from evonas.engine.view import Proposal, View
 from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.options import NAME, OptionRule, Whole, settle, shown
+from evonas.options import NAME, Number, OptionRule, Whole, settle, shown
 from evonas.space import Space
 from evonas.strategies.proxy_order import best_first
 
 _RULES: dict[str, OptionRule] = {
     "objective": NAME,
     "epochs": Whole(1, MOST_EPOCHS),
+    "warm_up": Number(0, 1),
     "networks": Whole(1, 100_000),
     "pop_size": Whole(4, 10_000),
     "calibration": Whole(0, 10_000_000),
@@ -37,7 +38,8 @@ class OneShot:
     what they did with inherited weights is kept with the row of the search job and never ranked with a training. When
     all are evaluated, the next supernet is trained, with other draws.
 
-    Source: AutoSNN (Na et al., ICML 2022), with `epochs = 600`, `networks = 400`, `pop_size = 10`, `calibration = 0`.
+    Source: AutoSNN (Na et al., ICML 2022), with `epochs = 600`, `warm_up = 0`, `networks = 400`, `pop_size = 10`,
+    `calibration = 0`.
     Departures: it maximises accuracy times a power of the spikes over their mean, which is one point of the front that
     is searched here without an exponent and a mean to choose; and its children are mutants and crossovers in equal
     parts, among random networks, where ours are those of NSGA-II.
@@ -46,6 +48,8 @@ class OneShot:
         objective: Name of the objective that accuracy is traded against, one that counts alone tell, such as spikes or
             energy.
         epochs: Epochs of the training of the supernet.
+        warm_up: Part of this training in which the networks of the batches are drawn near one of them, less and less;
+            0 for uniform draws throughout. Without it a supernet needs many epochs until it learns anything.
         networks: Networks that are judged with its weights.
         pop_size: Networks of the population from which they are bred.
         calibration: Training samples from which the norms of a network take their statistics before it is judged; 0
@@ -67,6 +71,7 @@ class OneShot:
 
     objective: str
     epochs: int = 20
+    warm_up: float = 0.75
     networks: int = 400
     pop_size: int = 10
     calibration: int = 256
@@ -99,7 +104,9 @@ class OneShot:
             return Proposal(genotype, self.name, parents=(slot,))
         if is_open or state.brought_nothing(view):
             return None
-        told = SupernetSearch(self.epochs, self.networks, self.pop_size, self.calibration, index=state.supernets)
+        told = SupernetSearch(
+            self.epochs, self.warm_up, self.networks, self.pop_size, self.calibration, index=state.supernets
+        )
         return Proposal(Genotype({}), self.name, kind="search", settings=told.to_job())
 
 

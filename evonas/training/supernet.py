@@ -65,7 +65,8 @@ class Supernet:
                 of = part.dynamics.kind if isinstance(part, Neuron) else ""
                 key = (kind, self._share(genotype, name), of)
                 for path, owner, attribute, tensor in _tensors(part):
-                    held = self._held.setdefault((*key, path, attribute, *tensor.shape), tensor)
+                    place = (*key, path, type(owner).__name__, attribute, *tensor.shape)
+                    held = self._held.setdefault(place, tensor)
                     if held is not tensor:
                         setattr(owner, attribute, held)
         return network

@@ -33,7 +33,7 @@ class SupernetFit:
         samples: What it is trained on.
         task: What is learnt.
         training: How; its `epochs` are those of the whole schedule.
-        draw: Returns the network of the next batch.
+        draw: `draw(progress)` returns the network of the next batch, given the part of all batches so far.
         seed: Of the order of the samples and of what inputs draw.
 
     Attributes:
@@ -47,18 +47,18 @@ class SupernetFit:
         task: Task,
         *,
         training: Training,
-        draw: Callable[[], Genotype],
+        draw: Callable[[float], Genotype],
         seed: int,
     ) -> None:
         self._supernet, self._samples, self._task = supernet, samples, task
         self._training, self._draw, self._seed = training, draw, seed
         self._order = torch.Generator().manual_seed(seed % 2**63)
-        first = supernet.network(draw())
+        first = supernet.network(draw(0.0))
         self._optimizer = optimizer_of(parameter_groups(first), training)
         self._known = set(supernet.parameters)  # held, so that no new one takes the place of one that is gone
         self._batches = math.ceil(len(samples) / training.batch_size)
-        steps = training.epochs * self._batches
-        self._schedule = learning_rate_schedule(self._optimizer, steps=steps, warm_up=training.warm_up)
+        self._steps = training.epochs * self._batches
+        self._schedule = learning_rate_schedule(self._optimizer, steps=self._steps, warm_up=training.warm_up)
         self._step, self.sample_steps = 0, 0.0
 
     def run_epoch(self) -> float:
@@ -72,7 +72,7 @@ class SupernetFit:
         return sum(losses) / len(losses)
 
     def _stepped(self, index: torch.Tensor) -> float:
-        network = self._supernet.network(self._draw()).train()
+        network = self._supernet.network(self._draw(self._step / self._steps)).train()
         self._take_in(network)
         for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
             batches = 0 if norm.num_batches_tracked is None else int(norm.num_batches_tracked)

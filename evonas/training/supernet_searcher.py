@@ -22,12 +22,13 @@ from evonas.engine.supernet_search import SupernetSearch
 from evonas.engine.training_log import Trained
 from evonas.engine.view import Row, Strategy
 from evonas.engine.workers import InlineWorkers
-from evonas.errors import EvonasError, SpaceError
+from evonas.errors import EvonasError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.space import TRIES, Space
+from evonas.space import Space
 from evonas.training.batches import Batches
 from evonas.training.inheritance import Inheritance
+from evonas.training.path_draws import PathDraws
 from evonas.training.process import seeded, torch_threads
 from evonas.training.supernet import Supernet
 from evonas.training.supernet_fit import SupernetFit
@@ -100,28 +101,26 @@ class SupernetSearcher:
             train_neurons=self._training.train_neurons,
             device=self._device,
         )
-        rng = np.random.default_rng([seed, 0])
+        draws = PathDraws(
+            self._space,
+            warm_up=told.warm_up,
+            reject=self._reject,
+            operations=None if self._space.operations is None else self._operations,
+            rng=np.random.default_rng([seed, 0]),
+        )
         fit = SupernetFit(
             supernet,
             Batches(self._data.train, self._device),
             task,
             training=replace(self._training, epochs=told.epochs),
-            draw=lambda: self._draw(rng),
+            draw=draws,
             seed=seed,
         )
         return fit, [fit.run_epoch() for _ in range(told.epochs)], supernet
 
-    def _draw(self, rng: np.random.Generator) -> Genotype:
-        """Return a network that can take the data.
-
-        Raises:
-            SpaceError: If none is found.
-        """
-        for _ in range(TRIES):
-            genotype = self._space.sample(rng)
-            if self._reject is None or self._reject(genotype) is None:
-                return genotype
-        raise SpaceError(f"Of {TRIES:,} networks drawn none can take the data.")
+    def _operations(self, genotype: Genotype) -> float:
+        assert self._space.operations is not None
+        return self._space.operations(genotype, self._data.input_shape, self._data.task.outputs)
 
     def _judged(self, told: SupernetSearch, inheritance: Inheritance, *, seed: int) -> list[Row]:
         """Return the networks that a search with inherited weights has seen, in the order in which it saw them.

@@ -219,7 +219,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     ),
     "one_shot": (
         lambda **options: OneShot(**{"objective": "rate", **options}),
-        ("objective", "epochs", "networks", "pop_size", "calibration", "proposals", "name"),
+        ("objective", "epochs", "warm_up", "networks", "pop_size", "calibration", "proposals", "name"),
     ),
     "zero_shot": (ZeroShot, ("score", "pool", "rounds", "part", "proposals", "batch_size", "against", "name")),
     "mixture": (

@@ -86,7 +86,7 @@ def test_a_supernet_that_diverges_is_the_last() -> None:
 
 
 def test_settings_come_back_from_a_job_and_say_what_it_takes() -> None:
-    told = SupernetSearch(epochs=3, networks=20, pop_size=4, calibration=100, index=2)
+    told = SupernetSearch(epochs=3, warm_up=0.5, networks=20, pop_size=4, calibration=100, index=2)
     assert search_settings(told.to_job()) == told
     assert told.effort(1000).samples == pytest.approx(3 * 1000 + 20 * (100 + 250) / 3)
     assert told.effort(40).samples == pytest.approx(3 * 40 + 20 * (40 + 10) / 3)
@@ -94,9 +94,9 @@ def test_settings_come_back_from_a_job_and_say_what_it_takes() -> None:
 
 def test_options_that_no_run_can_have_are_told() -> None:
     with pytest.raises(OptionError) as caught:
-        OneShot("", epochs=0, networks=0, pop_size=1, calibration=-1, proposals=0)
+        OneShot("", epochs=0, warm_up=1.5, networks=0, pop_size=1, calibration=-1, proposals=0)
     named = [fault.partition(":")[0] for fault in caught.value.faults]
-    assert named == ["objective", "epochs", "networks", "pop_size", "calibration", "proposals"]
+    assert named == ["objective", "epochs", "warm_up", "networks", "pop_size", "calibration", "proposals"]
     spikes = Objective("spikes", float)
     sharing = Space({"layers": Integer(1, 6)}, share=by_name)
     assert OneShot("energy").faults(sharing, [spikes]) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,21 @@ from torch import Tensor, nn
 from evonas.data.dataset import SearchData
 from evonas.data.samples import Samples
 from evonas.engine.job import Job
-from evonas.errors import EvonasError
+from evonas.engine.rejection import Rejection
+from evonas.errors import EvonasError, SpaceError
 from evonas.genotype import Genotype
 from evonas.space import Space
 from evonas.tasks.classification import Classification
 from evonas.training.batches import Batches
 from evonas.training.inheritance import Inheritance
 from evonas.training.measuring import measured
+from evonas.training.path_draws import PathDraws
 from evonas.training.supernet import Supernet
 from evonas.training.supernet_fit import SupernetFit
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.autosnn import space as autosnn
+from spaces.snasnet import space as snasnet
 
 SHAPE = (1, 8, 8)
 CPU = torch.device("cpu")
@@ -111,7 +115,7 @@ def fit_of(data: SearchData, whole: Supernet, *networks: Genotype, **options: An
     order = iter(networks[index % len(networks)] for index, _ in enumerate(given))
     training = Training(batch_size=16, **{"epochs": 1, **options})
     samples = Batches(data.train, CPU)
-    return SupernetFit(whole, samples, data.task, training=training, draw=lambda: next(order), seed=1)
+    return SupernetFit(whole, samples, data.task, training=training, draw=lambda progress: next(order), seed=1)
 
 
 def test_a_step_moves_the_weights_of_its_network_alone(data: SearchData) -> None:
@@ -168,3 +172,51 @@ def test_a_space_that_shares_nothing_has_no_supernet() -> None:
     bare = Space({"kind": Choice(("a", "b"))}, build=lambda genotype, shape, outputs: None)
     with pytest.raises(EvonasError, match="no `share` that says which weights networks have in common"):
         supernet(bare)
+
+
+def drawn(*, warm_up: float, progress: float, count: int = 40, **options: Any) -> list[Genotype]:
+    draws = PathDraws(SMALL, **{"warm_up": warm_up, "reject": None, "operations": None, **options},
+                      rng=np.random.default_rng(0))  # fmt: skip
+    return [draws(progress) for _ in range(count)]
+
+
+def test_networks_are_drawn_near_one_of_them_first_and_evenly_after_the_warm_up() -> None:
+    assert SMALL.operations is not None
+    cost = partial(lambda genotype, of: of(genotype, SHAPE, 2), of=SMALL.operations)
+    anchored = set(drawn(warm_up=0.5, progress=0.0, operations=cost))
+    assert len(anchored) == 1
+    rng = np.random.default_rng(0)
+    assert cost(anchored.pop()) == max(cost(SMALL.sample(rng)) for _ in range(16))
+    (anchor,) = set(drawn(warm_up=0.5, progress=0.0))
+    shares = [
+        np.mean([genotype[f"block{i}"] == anchor[f"block{i}"] for genotype in found for i in range(1, 6)])
+        for found in (drawn(warm_up=0.5, progress=progress, count=400) for progress in (0.25, 0.5, 0.9))
+    ]
+    assert shares == pytest.approx([0.5 + 0.5 / 5, 1 / 5, 1 / 5], abs=0.04)
+    assert len(set(drawn(warm_up=0.0, progress=0.0))) > 30
+
+
+def test_what_cannot_take_the_data_is_never_drawn() -> None:
+    def reject(genotype: Genotype) -> Rejection | None:
+        return Rejection(("a fifth block",), 1.0) if genotype["block5"] != "skip" else None
+
+    for progress in (0.0, 0.3, 1.0):
+        assert {genotype["block5"] for genotype in drawn(warm_up=0.5, progress=progress, reject=reject)} == {"skip"}
+    with pytest.raises(SpaceError, match="none can take the data"):
+        drawn(warm_up=0.0, progress=0.0, reject=lambda genotype: Rejection(("all",), 1.0))
+
+
+def test_the_networks_of_snasnet_share_the_weights_of_an_edge_with_one_operation(data: SearchData) -> None:
+    narrowed = snasnet.narrowed({"channels": [8], "hidden": [128], "time_steps": [4, 4]})
+    whole = supernet(narrowed)
+    rng = np.random.default_rng(0)
+    networks = [narrowed.sample(rng) for _ in range(4)]
+    fit = fit_of(data, whole, *networks)
+    assert np.isfinite(fit.run_epoch())
+    for one in networks:
+        measurement = Inheritance(whole, data, calibration=32, seed=0, device=CPU)(Job(0, "evaluate", one, "test"))
+        assert measurement.activity.samples == 32
+    built = [tensors(whole.network(one)) for one in networks]
+    held = {id(parameter) for parameter in whole.parameters}
+    assert all(id(tensor) in held for network in built for tensor in network.values() if tensor.requires_grad)
+    assert sum(len({n for n, t in network.items() if t.requires_grad}) for network in built) > len(held)
