@@ -29,7 +29,7 @@ from evonas.expected_counts import ExpectedCounts
 from evonas.measurement import Activity, Measurement
 from evonas.objective import score
 from evonas.snn.network import Network
-from evonas.snn.relaxed.expected_counter import ExpectedCounter, unpriced_kinds
+from evonas.snn.relaxed.expected_counter import unpriced_kinds
 from objectives.energy import expected, objective
 from spaces.spatial_temporal import space
 
@@ -459,7 +459,7 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
         relaxed = space.relax({name: genotype[name] for name in space.sizes}, (1, 8, 8), 10)
         take_weights(relaxed, genotype, network)
         data = torch.rand(1, 8, 1, 8, 8)
-        counter = ExpectedCounter(relaxed.network.plan)
+        counter = relaxed.network.counter()
         with torch.no_grad():
             _, activity = recorded(network, data)
             relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter)

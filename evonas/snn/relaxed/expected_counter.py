@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from evonas.architecture.plan import INPUT, PlannedConnection
+from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.errors import UnpriceableError
 from evonas.expected_counts import ExpectedCounts, PriceFunction
 from evonas.snn.activity import fan_out, joined
 from evonas.snn.relaxed.neurons import Output
-from evonas.snn.relaxed.plan import RelaxedPlan
 
 
 def unpriced_kinds(price: PriceFunction) -> list[str]:
@@ -42,12 +41,11 @@ class ExpectedCounter:
     Fan-outs are exact at borders; a weight that is exactly zero, which `Activity` leaves out, is counted here.
 
     Args:
-        plan: The relaxed plan of the network.
+        plan: All populations and connections.
     """
 
-    def __init__(self, plan: RelaxedPlan) -> None:
-        self._plan = plan
-        self._edges = {edge.name: edge for edge in plan.plan.connections}
+    def __init__(self, plan: Plan) -> None:
+        self._edges = {edge.name: edge for edge in plan.connections}
         self._fan_out: dict[str, Tensor] = {}
         self._counts: dict[str, list[Tensor]] = {}
         self._running = torch.ones(())

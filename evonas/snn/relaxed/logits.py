@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import RESETS
 from evonas.errors import EvonasError
 from evonas.snn.relaxed.edge_distribution import NONE, draw_two, inclusion, pairs_of
+from evonas.snn.relaxed.gumbel import gumbel, top
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import choosing
 from evonas.snn.relaxed.plan import FixedSizes
@@ -182,22 +183,12 @@ class Logits(nn.Module):
         nodes, layers = len(self.edges), len(self.moves)
         rivals = int(contested == STRUCTURE)
         masks = [_edges(values.detach(), rivals=rivals, generator=generator) for values in logits[:nodes]]
-        noisy = [values.detach() + _gumbel(values.shape, generator) for values in logits]
-        masks += [_top(values, 1) for values in noisy[nodes : nodes + layers]]
+        noisy = [values.detach() + gumbel(values.shape, generator) for values in logits]
+        masks += [top(values, 1) for values in noisy[nodes : nodes + layers]]
         if contested == STRUCTURE:
             masks[nodes + int(torch.randint(layers, (), generator=generator))] |= True
-        masks += [_top(values, 1 + int(contested == NEURONS)) for values in noisy[nodes + layers :]]
+        masks += [top(values, 1 + int(contested == NEURONS)) for values in noisy[nodes + layers :]]
         return [values.masked_fill(~mask, -torch.inf) for values, mask in zip(logits, masks, strict=True)]
-
-
-def _gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    return -torch.empty(shape, dtype=torch.float64).exponential_(generator=generator).log()
-
-
-def _top(scores: Tensor, count: int) -> Tensor:
-    """Return a mask of the `count` highest scores along the last dimension."""
-    count = min(count, scores.shape[-1])
-    return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(count, dim=-1).indices, True)
 
 
 def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:
@@ -206,6 +197,6 @@ def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor
     mask = torch.zeros_like(logits, dtype=torch.bool)
     mask[first] = mask[second] = True
     if rivals:
-        rest = (logits + _gumbel(logits.shape, generator)).masked_fill(mask, -torch.inf)
+        rest = (logits + gumbel(logits.shape, generator)).masked_fill(mask, -torch.inf)
         mask[rest.topk(rivals).indices] = True
     return mask

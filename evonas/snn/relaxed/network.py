@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,8 @@ from evonas.snn.operations import make_operation
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.neurons import GAINS, Current, MixedNeurons, mixed
-from evonas.snn.relaxed.plan import Factors, RelaxedPlan, factors
+from evonas.snn.relaxed.plan import RelaxedPlan, factors
+from evonas.snn.relaxed.products import Products, Values
 
 
 class RelaxedNetwork(nn.Module):
@@ -38,8 +39,8 @@ class RelaxedNetwork(nn.Module):
         self.plan = plan
         self._surrogates = dict.fromkeys(sorted(set(plan.stage.values())), surrogate)
         self.operations = nn.ModuleDict({edge.name: make_operation(edge) for edge in plan.plan.connections})
-        self._weights = _Products(dict(plan.weight))
-        self._presences = _Products(dict(plan.presence))
+        self._weights = Products(dict(plan.weight))
+        self._presences = Products(dict(plan.presence))
 
     def surrogate(self, stage: int) -> Surrogate:
         """Return the surrogate gradient of the spikes of a stage."""
@@ -61,7 +62,7 @@ class RelaxedNetwork(nn.Module):
 
     def counter(self) -> ExpectedCounter:
         """Return a counter of what this network does, to hand to `forward`."""
-        return ExpectedCounter(self.plan)
+        return ExpectedCounter(self.plan.plan)
 
     def time_steps(self, mixture: NetworkMixture) -> int:
         """Return the largest number of time steps with probability above 0, for which the network runs."""
@@ -103,54 +104,6 @@ class RelaxedNetwork(nn.Module):
         return logits
 
 
-@dataclass(frozen=True)
-class _Values:
-    """Products by name.
-
-    Attributes:
-        values: As tensors on the device.
-        numbers: As plain numbers.
-        trained: Whether gradients flow to them.
-    """
-
-    values: dict[str, Tensor]
-    numbers: dict[str, float]
-    trained: bool
-
-
-class _Products:
-    """Computes products of named factors, all in one go.
-
-    Args:
-        products: Name of each product to the names of its factors.
-    """
-
-    def __init__(self, products: dict[str, Factors]) -> None:
-        self._names = list(products)
-        self._factors = sorted({factor for product in products.values() for factor in product})
-        one = len(self._factors)  # index of the constant 1, which fills short products up
-        position = {name: index for index, name in enumerate(self._factors)}
-        length = max(len(product) for product in products.values())
-        self._index = torch.tensor(
-            [
-                [*(position[factor] for factor in product), *[one] * (length - len(product))]
-                for product in products.values()
-            ]
-        )
-
-    def of(self, factors: dict[str, Tensor], device: torch.device) -> _Values:
-        """Return the products of these values, in float32."""
-        vector = torch.stack([factors[name] for name in self._factors])  # (factors,)
-        columns = torch.cat([vector, vector.new_ones(1)])[self._index].unbind(1)  # each (products,)
-        product = columns[0]
-        for column in columns[1:]:
-            product = product * column
-        product = product.to(torch.float32)
-        numbers = dict(zip(self._names, product.tolist(), strict=True))
-        values = dict(zip(self._names, product.to(device).unbind(), strict=True))
-        return _Values(values, numbers, product.requires_grad)
-
-
 class _Run:
     """One forward pass through the network."""
 
@@ -158,7 +111,7 @@ class _Run:
         self,
         network: RelaxedNetwork,
         mixture: NetworkMixture,
-        weights: _Values,
+        weights: Values,
         time_steps: int,
         counter: ExpectedCounter | None,
     ) -> None:

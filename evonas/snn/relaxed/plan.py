@@ -16,12 +16,10 @@ from evonas.architecture.trellis import readout_connection, stem_convolution
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import NetworkMixture
 from evonas.snn.relaxed.path_distribution import LayerPath, reached
+from evonas.snn.relaxed.products import Factors
 
 SIDES = {"s0": 2, "s1": 1}
 """The inputs of a cell, and how many layers back they lie."""
-
-Factors = tuple[str, ...]
-"""Names of factors of a product; the empty product is 1."""
 
 _NOMINAL = Dynamics("analog")
 """Placeholder in the plan for mixed dynamics; with it, all gains of pools and skips are 1."""

@@ -16,7 +16,6 @@ from evonas.architecture.neuron import Dynamics
 from evonas.architecture.trellis import Trellis, plan_trellis
 from evonas.genotype import Genotype
 from evonas.snn.relaxed.edge_distribution import pairs_of
-from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.logits import Logits
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.neurons import Output, mixed
@@ -129,7 +128,7 @@ def test_event_frames_take_the_same_way():
         data = torch.randint(3, (5, 4, *SHAPE)).float()
         network, relaxed = trained(genotype, data, shape), relaxed_for(genotype, shape)
         take_weights(relaxed, genotype, network)
-        counter = ExpectedCounter(relaxed.network.plan)
+        counter = relaxed.network.counter()
         with torch.no_grad():
             logits, activity = recorded(network, data)
             assert torch.equal(relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter), logits)
@@ -144,7 +143,7 @@ def test_the_counts_of_one_network_are_those_of_its_activity(seed):
     data = torch.rand(1, 4, *SHAPE) * (torch.rand(1, 4, *SHAPE) < 0.7)
     network, relaxed = trained(genotype, data), relaxed_for(genotype)
     take_weights(relaxed, genotype, network)
-    counter = ExpectedCounter(relaxed.network.plan)
+    counter = relaxed.network.counter()
     with torch.no_grad():
         _, activity = recorded(network, data)
         relaxed.network.eval()(data, one_hot(relaxed, genotype), counter=counter)
@@ -259,7 +258,7 @@ def test_every_logit_and_every_constant_gets_a_gradient(sizes):
     torch.manual_seed(0)
     relaxed = space.relax({**sizes, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES)
     logits = soft(relaxed.logits(generator=torch.Generator().manual_seed(0)), seed=1)
-    counter = ExpectedCounter(relaxed.network.plan)
+    counter = relaxed.network.counter()
     data, labels = torch.rand(1, 8, *SHAPE), torch.randint(CLASSES, (8,))
     answers = relaxed.network(data, logits.mixture(), counter=counter)
     trained = {
@@ -309,7 +308,7 @@ def test_expected_neuron_steps_are_the_mean_over_all_networks():
         {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"}, SHAPE, CLASSES
     )
     logits = soft(relaxed.logits(generator=torch.Generator().manual_seed(0)), seed=2)
-    counter = ExpectedCounter(relaxed.network.plan)
+    counter = relaxed.network.counter()
     with torch.no_grad():
         mixture = logits.mixture()
         relaxed.network(torch.rand(1, 1, *SHAPE), mixture, counter=counter)
