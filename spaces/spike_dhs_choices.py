@@ -18,7 +18,7 @@ from evonas.snn.relaxed.gumbel import gumbel, top
 from evonas.snn.relaxed.path_distribution import LayerPath, choosing
 from evonas.space import Space
 from evonas.variables import Choice
-from spaces.spike_dhs import LAYERS, LEVELS, OPERATIONS, sources_of
+from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, sources_of
 
 NOISE = 1e-3
 """Standard deviation of the initial logits, as published."""

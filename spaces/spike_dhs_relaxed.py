@@ -31,7 +31,8 @@ from evonas.snn.relaxed.products import Factors
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
 from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar
-from spaces.spike_dhs import (
+from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of
+from spaces.spike_dhs_form import (
     LAYERS,
     LEVELS,
     OPERATIONS,
@@ -43,7 +44,6 @@ from spaces.spike_dhs import (
     sources_of,
     stem,
 )
-from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of
 
 TIME_STEPS = 6
 """Time steps of the networks of a search where the data leave them open, as published."""

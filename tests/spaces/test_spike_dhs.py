@@ -15,7 +15,8 @@ from evonas.architecture.plan import Plan
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
 from evonas.snn.neurons import Neuron
-from spaces.spike_dhs import LAYERS, OPERATIONS, TAU_MEM_MS, cell_of, choices_of, dynamics, levels_of, of_code, space
+from spaces.spike_dhs import space
+from spaces.spike_dhs_form import LAYERS, OPERATIONS, TAU_MEM_MS, cell_of, choices_of, dynamics, levels_of, of_code
 
 CODE, LEVELS = [[1, 1], [0, 1], [3, 2], [2, 1], [7, 1], [8, 1]], [0, 0, 1, 1, 1, 2, 2, 2]
 OTHERS = {"channels": 4, "time_steps": 4, "surrogate_width": 1.0}

@@ -17,8 +17,9 @@ from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing
 from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.training_settings import Relaxation, Training
-from spaces.spike_dhs import LAYERS, LEVELS, OPERATIONS, cell_of, levels_of, space
+from spaces.spike_dhs import space
 from spaces.spike_dhs_choices import SpikeDhsLogits, SpikeDhsMixture, edges_of
+from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, cell_of, levels_of
 from spaces.spike_dhs_relaxed import RelaxedSpikeDhs
 
 torch.set_num_threads(1)
