@@ -155,7 +155,8 @@ def _count(
             counter.deliver(edge.name, presence=presences[edge.name])
     presence = presences[population.name]
     if population.state:
-        counter.step(math.prod(population.shape), presence=presence)
+        adaptive = presence if population.dynamics.kind == "alif" else None
+        counter.step(math.prod(population.shape), presence=presence, adaptive=adaptive)
     if population.dynamics.kind != "readout":
         sent = Output(outputs, None, is_spiking=population.element == "binary")
         counter.fire(population.name, [sent], presence=0 * presence if population.is_sum else presence)
