@@ -7,12 +7,14 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from export_networks import images, settled
 from unrolled import check_counts
 
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import Plan
 from evonas.errors import SpaceError
+from evonas.export.check import nir_export, onnx_export
 from evonas.genotype import Genotype
 from evonas.snn.neurons import Neuron
 from spaces.spike_dhs import space
@@ -156,6 +158,16 @@ def test_every_count_is_that_of_a_loop_over_every_synapse():
         with torch.no_grad():
             network(data, recorder := network.recorder())
         check_counts(network, data, recorder.activity())
+
+
+def test_networks_are_exported_with_every_spike():
+    data = images(16)
+    (genotype,) = genotypes(1, seed=9, nodes=3, **{"layer3.move": "down"})
+    torch.manual_seed(0)
+    network = settled(space.build(genotype, (1, 8, 8), 10), data, seed=0)
+    done = nir_export(network, data, about={})
+    assert done.is_equal, done.lines
+    assert onnx_export(network, data, about={}).is_equal
 
 
 def gradients(genotype: Genotype, weights: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
