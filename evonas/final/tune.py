@@ -84,7 +84,7 @@ class TuneTrainings:
                     name="tune",
                     storage_path=str(setup.folder.path.resolve()),
                     failure_config=tune.FailureConfig(max_failures=self.retries),
-                    callbacks=[_Telling(trials, on_epoch)],
+                    callbacks=[_Telling(trials, on_epoch, epochs=setup.recipe.training.epochs)],
                     verbose=0,
                 ),
             ).fit()
@@ -113,8 +113,8 @@ def _trainable(config: Mapping[str, Any], *, setup: Setup, trials: Sequence[Tria
 class _Telling(tune.Callback):
     """Hands on what trials report."""
 
-    def __init__(self, trials: Sequence[Trial], on_epoch: OnTrial) -> None:
-        self._trials = trials
+    def __init__(self, trials: Sequence[Trial], on_epoch: OnTrial, *, epochs: int) -> None:
+        self._trials, self._epochs = trials, epochs
         self._on_epoch: OnTrial | None = on_epoch
 
     def __getstate__(self) -> dict[str, Any]:
@@ -127,7 +127,8 @@ class _Telling(tune.Callback):
         """Hand on the values of an epoch."""
         names = ("loss", *(name for name in result if name.startswith("validation ")))
         values = {name: float(result[name]) for name in names if name in result}
-        if values and self._on_epoch is not None:
+        is_news = bool(values) or int(result["epoch"]) < self._epochs  # the last report is of the end alone
+        if is_news and self._on_epoch is not None:
             self._on_epoch(self._trials[trial.config["trial"]], int(result["epoch"]), values)
 
 
