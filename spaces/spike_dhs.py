@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from evonas.architecture.attention import add_attention
+from evonas.architecture.cell import Cell
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.plan import Plan, check_frames
 from evonas.real_variables import LogReal
@@ -93,13 +95,35 @@ def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> in
 
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
     """Return what the network of a genotype consists of; arguments as for `build`."""
-    cell, channels = cell_of(genotype), int(genotype["channels"])
-    neurons = dynamics(float(genotype["surrogate_width"]))
-    draft = Draft(input_shape, time_steps=int(genotype["time_steps"]))
+    cell, levels = cell_of(genotype), levels_of(genotype)
+    return plan_cells(cell, levels, genotype, input_shape=input_shape, classes=classes)
+
+
+def plan_cells(
+    cell: Cell,
+    levels: Sequence[int],
+    values: Values,
+    *,
+    input_shape: Sequence[int],
+    classes: int,
+    attention: Sequence[str] = (),
+) -> Plan:
+    """Return the plan of a cell at each place of a path.
+
+    Args:
+        cell: The edges of each node.
+        levels: The level of each layer.
+        values: The values of `channels`, `time_steps` and `surrogate_width`.
+        input_shape: As for `build`.
+        classes: Number of classes.
+        attention: What each node sends through, as in `evonas.architecture.attention.ATTENTION`; nothing by default.
+    """
+    channels, neurons = int(values["channels"]), dynamics(float(values["surrogate_width"]))
+    draft = Draft(input_shape, time_steps=int(values["time_steps"]))
     draft.add("stem", neurons, incoming=[stem(channels * len(cell))])
     last: tuple[tuple[str, ...], int] = (("stem",), 0)
     before = last
-    for layer, level in enumerate(levels_of(genotype), start=1):
+    for layer, level in enumerate(levels, start=1):
         known: dict[str, tuple[str, ...]] = {}
         for side, (sources, its_level) in (("s0", before), ("s1", last)):
             if any(edge.source == side for edges in cell for edge in edges):
@@ -111,8 +135,9 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
                 connection(edge, f"{name}/{edge.source}", known[edge.source], channels=channels * 2**level)
                 for edge in edges
             ]
-            nodes.append(draft.add(name, neurons, incoming=incoming))
-            known[f"n{node}"] = (name,)
+            sent = draft.add(name, neurons, incoming=incoming)
+            nodes.append(add_attention(draft, sent, attention[node]) if attention else sent)
+            known[f"n{node}"] = (nodes[-1],)
         before, last = last, (tuple(nodes), level)
     draft.add("readout", READOUT, incoming=[Incoming("readout/linear", last[0], "linear", channels=classes)])
     return draft.finish()

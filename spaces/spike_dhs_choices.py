@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.cell import Cell, Edge
 from evonas.snn.relaxed.gumbel import gumbel, top
 from evonas.snn.relaxed.path_distribution import LayerPath, choosing
 from evonas.space import Space
@@ -49,16 +50,7 @@ class SpikeDhsMixture:
 
     def factors(self) -> dict[str, Tensor]:
         """Return the value of every factor that `plan_of_all` names."""
-        weights = self.edges[:, None] * self.operations  # (edges, operations)
-        values = {
-            f"edge{edge}.{OPERATIONS[column]}": weight
-            for edge, row in enumerate(weights.unbind())
-            for column, weight in enumerate(row.unbind())
-        }
-        sources = [source for _, source in edges_of(_nodes_with(len(self.edges)))]
-        for side in SIDES:
-            unread = [1 - edge for edge, source in zip(self.edges.unbind(), sources, strict=True) if source == side]
-            values[f"used.{side}"] = 1 - torch.stack(unread).prod()
+        values = edge_factors(self.operations, self.edges)
         path = LayerPath(self.moves, levels=LEVELS)
         for layer in range(1, LAYERS + 1):
             values.update({f"pass{layer}@{level}": value for level, value in enumerate(path.passing[layer].unbind())})
@@ -94,14 +86,11 @@ class SpikeDhsLogits(nn.Module):
         self.operations = draw(len(edges_of(nodes)), len(OPERATIONS))
         layers = range(1, LAYERS + 1)
         self.moves = nn.ParameterList([draw(len(choosing(layer, levels=LEVELS)), 2) for layer in layers])
-        readable = [source in _allowed_sources(space, node) for node, source in edges_of(nodes)]
-        self.readable = torch.tensor(readable)
+        self.readable = readable_edges(nodes, space)
         with torch.no_grad():
-            for row, (node, _) in zip(self.operations, edges_of(nodes), strict=True):
-                names = [f"node{node}.{letter}" for letter in "ab"]
-                row.masked_fill_(~_allowed(space, OPERATIONS, *names), -torch.inf)
+            self.operations.masked_fill_(~allowed_operations(nodes, space), -torch.inf)
             for layer, move in enumerate(self.moves, start=1):
-                move.masked_fill_(~_allowed(space, ("stay", "down"), f"layer{layer}.move"), -torch.inf)
+                move.masked_fill_(~allowed(space, ("stay", "down"), f"layer{layer}.move"), -torch.inf)
 
     @property
     def choices(self) -> list[nn.Parameter]:
@@ -139,18 +128,13 @@ class SpikeDhsLogits(nn.Module):
 
     def entropy(self) -> float:
         """Return the mean entropy of the choices, each relative to that of equal logits: between 0 and 1."""
-        relative = []
-        for logits in self.choices:
-            probabilities = torch.softmax(logits.detach(), dim=-1)
-            nats = -torch.special.xlogy(probabilities, probabilities).sum(-1).mean()
-            relative.append(nats.item() / math.log(logits.shape[-1]))
-        return math.fsum(relative) / len(relative)
+        return math.fsum(relative_entropy(logits) for logits in self.choices) / len(self.choices)
 
     def _drawn(
         self, temperature: float, generator: torch.Generator, *, rivals: int, contested_layer: int | None
     ) -> SpikeDhsMixture:
         scaled = [logits / temperature for logits in self.choices]
-        edges = self._two_of_each_node(scaled[0].detach(), generator)
+        edges = two_of_each_node(scaled[0].detach(), self.readable, generator=generator)
         counts = [1 + rivals, *(2 if layer == contested_layer else 1 for layer in range(LAYERS))]
         kept = [
             logits.masked_fill(~top(logits.detach() + gumbel(logits.shape, generator), count), -torch.inf)
@@ -158,18 +142,65 @@ class SpikeDhsLogits(nn.Module):
         ]
         return self._mixture(kept, edges)
 
-    def _two_of_each_node(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a `(edges,)` mask of two edges of each node, drawn by the probability of their likeliest convolution.
-
-        Gumbel top-k trick: the highest logarithms with Gumbel noise are a sample without replacement.
-        """
-        strength = torch.softmax(logits, dim=1)[:, 1:].amax(1).log().clamp(min=-700.0)  # also where skip alone is left
-        noisy = (strength + gumbel(strength.shape, generator)).masked_fill(~self.readable, -torch.inf)
-        return torch.cat([top(one, 2) for one in noisy.split([2 + node for node in range(self.nodes)])])
-
     def _mixture(self, logits: list[Tensor], edges: Tensor) -> SpikeDhsMixture:
         operations, *moves = (torch.softmax(values, dim=1) for values in logits)
         return SpikeDhsMixture(operations, edges.to(torch.float64), tuple(moves))
+
+
+def relative_entropy(logits: Tensor) -> float:
+    """Return the mean entropy of choices, the last dimension of `logits`, relative to that of equal logits."""
+    probabilities = torch.softmax(logits.detach(), dim=-1)
+    nats = -torch.special.xlogy(probabilities, probabilities).sum(-1).mean()
+    return float(nats) / math.log(logits.shape[-1])
+
+
+def two_of_each_node(logits: Tensor, readable: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Return a `(edges,)` mask of two edges of each node, drawn by the probability of their likeliest convolution.
+
+    Gumbel top-k trick: the highest logarithms with Gumbel noise are a sample without replacement.
+
+    Args:
+        logits: `(edges, operations)`.
+        readable: `(edges,)` whether a node may read this source.
+        generator: Draws.
+    """
+    strength = torch.softmax(logits, dim=1)[:, 1:].amax(1).log().clamp(min=-700.0)  # also where skip alone is left
+    noisy = (strength + gumbel(strength.shape, generator)).masked_fill(~readable, -torch.inf)
+    sizes = [2 + node for node in range(_nodes_with(len(readable)))]
+    return torch.cat([top(one, 2) for one in noisy.split(sizes)])
+
+
+def edge_factors(operations: Tensor, edges: Tensor) -> dict[str, Tensor]:
+    """Return the weight of each operation of each edge, and the probability that a cell reads each of its inputs.
+
+    Args:
+        operations: `(edges, operations)` probabilities.
+        edges: `(edges,)` whether a node has an edge.
+    """
+    weights = edges[:, None] * operations  # (edges, operations)
+    values = {
+        f"edge{edge}.{OPERATIONS[column]}": weight
+        for edge, row in enumerate(weights.unbind())
+        for column, weight in enumerate(row.unbind())
+    }
+    sources = [source for _, source in edges_of(_nodes_with(len(edges)))]
+    for side in SIDES:
+        unread = [1 - edge for edge, source in zip(edges.unbind(), sources, strict=True) if source == side]
+        values[f"used.{side}"] = 1 - torch.stack(unread).prod()
+    return values
+
+
+def likeliest_cell(operations: Tensor, edges: Tensor) -> Cell:
+    """Return the cell that probabilities are decoded to; arguments as for `edge_factors`."""
+    likeliest = operations[:, 1:].amax(1).tolist()  # of the convolutions of an edge
+    order = sorted(range(len(likeliest)), key=lambda edge: (-edges[edge].item(), -likeliest[edge]))
+    nodes = _nodes_with(len(edges))
+    numbered, chosen = edges_of(nodes), operations.argmax(1).tolist()
+    cell = []
+    for node in range(nodes):
+        best = [edge for edge in order if numbered[edge][0] == node][:2]
+        cell.append(tuple(Edge(numbered[edge][1], OPERATIONS[chosen[edge]]) for edge in sorted(best)))
+    return tuple(cell)
 
 
 def edges_of(nodes: int) -> tuple[tuple[int, str], ...]:
@@ -191,7 +222,17 @@ def _allowed_sources(space: Space, node: int) -> set[str]:
     )
 
 
-def _allowed(space: Space, options: Sequence[str], *names: str) -> Tensor:
+def readable_edges(nodes: int, space: Space) -> Tensor:
+    """Return a `(edges,)` mask of the edges that nodes may have in a space."""
+    return torch.tensor([source in _allowed_sources(space, node) for node, source in edges_of(nodes)])
+
+
+def allowed_operations(nodes: int, space: Space) -> Tensor:
+    """Return a `(edges, operations)` mask of what edges may do in a space."""
+    return torch.stack([allowed(space, OPERATIONS, f"node{node}.a", f"node{node}.b") for node, _ in edges_of(nodes)])
+
+
+def allowed(space: Space, options: Sequence[str], *names: str) -> Tensor:
     """Return a mask of the options that one of these variables has."""
     values = {value for name in names if isinstance(one := space.variables[name], Choice) for value in one.values}
     return torch.tensor([option in values for option in options])

@@ -99,11 +99,7 @@ def choices_of(cell: Cell, levels: Sequence[int]) -> Assignment:
     Raises:
         SpaceError: If there is no such path.
     """
-    values: Assignment = {"nodes": len(cell)}
-    for node, edges in enumerate(cell):
-        if node:
-            values[f"node{node}.inputs"] = "+".join(edge.source for edge in edges)
-        values.update({f"node{node}.{letter}": edge.operation for letter, edge in zip("ab", edges, strict=True)})
+    values = cell_choices(cell)
     moves = [after - before for before, after in zip((0, *levels), levels, strict=False)]
     if len(levels) != LAYERS or not set(moves) <= {0, 1} or levels[-1] >= LEVELS:
         raise SpaceError(
@@ -111,6 +107,16 @@ def choices_of(cell: Cell, levels: Sequence[int]) -> Assignment:
             f"{list(levels)}."
         )
     return {**values, **{f"layer{n}.move": "down" if move else "stay" for n, move in enumerate(moves, start=1)}}
+
+
+def cell_choices(cell: Cell) -> Assignment:
+    """Return the values of the variables that say this cell."""
+    values: Assignment = {"nodes": len(cell)}
+    for node, edges in enumerate(cell):
+        if node:
+            values[f"node{node}.inputs"] = "+".join(edge.source for edge in edges)
+        values.update({f"node{node}.{letter}": edge.operation for letter, edge in zip("ab", edges, strict=True)})
+    return values
 
 
 def of_code(pairs: Sequence[Sequence[int]], levels: Sequence[int]) -> Assignment:

@@ -31,7 +31,7 @@ from evonas.snn.relaxed.products import Factors
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
 from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar
-from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of
+from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of, likeliest_cell
 from spaces.spike_dhs_form import (
     LAYERS,
     LEVELS,
@@ -63,23 +63,36 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     Raises:
         SpaceError: If a size is missing, or something else is given.
     """
-    if set(context) != {"nodes", "channels"}:
-        given = ", ".join(context) or "nothing"
-        raise SpaceError(f"A differentiable search of this space has the sizes nodes and channels, got {given}.")
-    fixed = {name: space.variables[name].canonical(context[name]) for name in context}
-    fixed["time_steps"] = _time_steps(space, input_shape)
-    width = space.variables["surrogate_width"]
-    assert isinstance(width, Real | LogReal)
-    fixed["surrogate_width"] = width.canonical(min(max(1.0, width.low), width.high))
+    fixed = fixed_values(space, context, input_shape, time_steps=TIME_STEPS)
     network = WeightedNetwork(plan_of_all(fixed, input_shape, classes))
     return RelaxedSpikeDhs(network, space, fixed)
 
 
-def _time_steps(space: Space, input_shape: Sequence[int]) -> Scalar:
-    """Return the time steps of a search: one for each frame, else as many as published or the nearest allowed."""
-    frames, variable = InputShape(input_shape).frames, space.variables["time_steps"]
-    assert isinstance(variable, Integer)
-    return variable.canonical(frames or min(max(TIME_STEPS, variable.low), variable.high))
+def fixed_values(space: Space, context: Values, input_shape: Sequence[int], *, time_steps: int) -> dict[str, Scalar]:
+    """Return the values that all networks of a search share.
+
+    There is a time step for each frame, else as many as wished or the nearest that are allowed.
+
+    Args:
+        space: The space, narrowed or not.
+        context: The values of `nodes` and `channels`.
+        input_shape: As for `build`.
+        time_steps: Those that are wished.
+
+    Raises:
+        SpaceError: If a size is missing, or something else is given.
+    """
+    if set(context) != {"nodes", "channels"}:
+        given = ", ".join(context) or "nothing"
+        raise SpaceError(f"A differentiable search of this space has the sizes nodes and channels, got {given}.")
+    fixed = {name: space.variables[name].canonical(context[name]) for name in context}
+    frames, steps = InputShape(input_shape).frames, space.variables["time_steps"]
+    assert isinstance(steps, Integer)
+    fixed["time_steps"] = steps.canonical(frames or min(max(time_steps, steps.low), steps.high))
+    width = space.variables["surrogate_width"]
+    assert isinstance(width, Real | LogReal)
+    fixed["surrogate_width"] = width.canonical(min(max(1.0, width.low), width.high))
+    return fixed
 
 
 @dataclass(frozen=True)
@@ -102,17 +115,9 @@ class RelaxedSpikeDhs:
 
     def discretise(self, mixture: SpikeDhsMixture) -> Genotype:
         """Return the genotype of the most likely network of a mixture."""
-        nodes = int(self.fixed["nodes"])
-        likeliest = mixture.operations[:, 1:].amax(1).tolist()  # of the convolutions of an edge
-        order = sorted(range(len(likeliest)), key=lambda edge: (-mixture.edges[edge].item(), -likeliest[edge]))
-        numbered = list(enumerate(edges_of(nodes)))
-        cell = []
-        for node in range(nodes):
-            best = [edge for edge in order if numbered[edge][1][0] == node][:2]
-            chosen = mixture.operations.argmax(1).tolist()
-            cell.append(tuple(Edge(numbered[edge][1][1], OPERATIONS[chosen[edge]]) for edge in sorted(best)))
+        cell = likeliest_cell(mixture.operations, mixture.edges)
         levels = most_likely(mixture.moves, levels=LEVELS)
-        return self.space.canonical({**_placeholders(self.space), **self.fixed, **choices_of(tuple(cell), levels)})
+        return self.space.canonical({**placeholders(self.space), **self.fixed, **choices_of(cell, levels)})
 
 
 def plan_of_all(fixed: Values, input_shape: Sequence[int], classes: int) -> WeightedPlan:
@@ -181,6 +186,6 @@ def _add_cell(
         known[f"n{node}"] = [(f"n{node}", (name,), ())]
 
 
-def _placeholders(space: Space) -> dict[str, Scalar]:
+def placeholders(space: Space) -> dict[str, Scalar]:
     """Return values for a node that there is not."""
     return {name: variable.values[0] for name, variable in space.variables.items() if isinstance(variable, Choice)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.gate import KEEPING
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
 
@@ -16,6 +17,14 @@ ATTENTION: dict[str, tuple[str, ...]] = {
     "binary_temporal": ("binary_temporal",),
 }
 """Attention to its gates, in their order. What a binary one hands on of spikes are spikes."""
+
+REAL = tuple(name for name, gates in ATTENTION.items() if any(gate not in KEEPING for gate in gates))
+"""The attention that makes real numbers of spikes."""
+
+
+def gates_of(source: str, attention: str) -> tuple[str, ...]:
+    """Return the names of the relays that `add_attention` adds behind a population, in their order."""
+    return tuple(f"{source}/{gate}" for gate in ATTENTION[attention])
 
 
 def add_attention(draft: Draft, source: str, attention: str, *, reduction: int = 4) -> str:
@@ -36,8 +45,7 @@ def add_attention(draft: Draft, source: str, attention: str, *, reduction: int =
     if attention not in ATTENTION:
         raise SpaceError(f"The attention must be one of {', '.join(ATTENTION)}, got {attention!r}.")
     last = source
-    for gate in ATTENTION[attention]:
-        name = f"{source}/{gate}"
+    for name, gate in zip(gates_of(source, attention), ATTENTION[attention], strict=True):
         edge = Incoming(f"{name}/gate", (last,), gate, reduction=reduction)
         last = draft.add(name, Dynamics("relay"), incoming=[edge])
     return last

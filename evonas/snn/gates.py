@@ -24,7 +24,7 @@ class _Scorer(Protocol):
         """Return the scores of `(image, c, h, w)` images, of a shape that is repeated to theirs."""
 
     def macs(self, images: Tensor) -> Tensor:
-        """Return the `(image,)` multiply-accumulates with inputs and weights other than zero."""
+        """Return the `(image,)` multiply-accumulates with inputs and weights other than zero, in float64."""
 
 
 class Gating(nn.Module):
@@ -72,13 +72,17 @@ class Gating(nn.Module):
             images: `(image, c, h, w)`.
             element: Their class.
         """
-        sent = torch.count_nonzero(images.flatten(1), dim=1)
-        scoring = cast(_Scorer, self.scorer).macs(images)
+        sent, scoring = torch.count_nonzero(images.flatten(1), dim=1), self.scoring(images).long()
         if element != "binary":
             return torch.zeros_like(sent), (self.gate.summaries + 1) * sent + scoring
         if self.gate.element == "binary":
             return (self.gate.summaries + 1) * sent, scoring
         return self.gate.summaries * sent, sent + scoring
+
+    @torch.no_grad()
+    def scoring(self, images: Tensor) -> Tensor:
+        """Return the `(image,)` multiply-accumulates of the small layers, in float64."""
+        return cast(_Scorer, self.scorer).macs(images)
 
 
 class _NeighbouringChannels(nn.Module):
@@ -95,7 +99,7 @@ class _NeighbouringChannels(nn.Module):
     def macs(self, images: Tensor) -> Tensor:
         means = images.mean((-2, -1))[:, None]
         met = conv1d(_nonzero(means), _nonzero(self.conv.weight), padding=self.conv.kernel_size[0] // 2)
-        return met.sum((1, 2)).round().long()
+        return met.sum((1, 2)).round()
 
 
 class _Maps(nn.Module):
@@ -111,7 +115,7 @@ class _Maps(nn.Module):
     def macs(self, images: Tensor) -> Tensor:
         maps = _mean_and_maximum(images)
         met = conv2d(_nonzero(maps), _nonzero(self.conv.weight), padding=self.conv.kernel_size[0] // 2)
-        return met.sum((1, 2, 3)).round().long()
+        return met.sum((1, 2, 3)).round()
 
 
 class _Perceptron(nn.Module):
@@ -130,7 +134,7 @@ class _Perceptron(nn.Module):
         """Return `(row, length)` multiply-accumulates: those that read an input, and those that lead to a score."""
         read, led = _nonzero(self.first.weight).sum(0), _nonzero(self.second.weight)
         sums = [_nonzero(given) * read + _nonzero(self._hidden(given)) @ led.T for given in (means, maxima)]
-        return (sums[0] + sums[1]).round().long()
+        return (sums[0] + sums[1]).round()
 
     def _hidden(self, given: Tensor) -> Tensor:
         return cast(Tensor, self.first(given)).relu()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,6 +51,7 @@ class ExpectedCounter:
         self._counts: dict[str, list[Tensor]] = {}
         self._running = torch.ones(())
         self._rates: dict[str, _Rates] = {}
+        self._real: dict[str, Tensor] = {}
 
     def begin(self, data: Tensor, *, running: Tensor) -> None:
         """Begin a new batch; the counts of the last one are dropped.
@@ -61,6 +63,7 @@ class ExpectedCounter:
         self._running = running
         self._counts = {name: [] for name in ExpectedCounts.__dataclass_fields__}
         self._rates = {INPUT: _Rates(None, (data != 0).float().mean(1))}
+        self._real = {}
         self._counts["time_steps"] = [running.sum()]
 
     def fire(self, name: str, outputs: list[Output], *, presence: Tensor) -> None:
@@ -79,7 +82,9 @@ class ExpectedCounter:
         sources = [self._rates[source] for source in edge.sources]
         spikes = _together([rates.spikes for rates in sources])
         if spikes is not None:
-            self._counts["events"].append(presence * self._delivered(edge, spikes))
+            delivered, real = presence * self._delivered(edge, spikes), self.real(edge.sources)
+            self._counts["events"].append((1 - real) * delivered)
+            self._counts["macs"].append(real * delivered)
         numbers = _together([rates.numbers for rates in sources])
         if numbers is not None:
             kind = "macs"
@@ -88,6 +93,48 @@ class ExpectedCounter:
                     edge.element, "input_macs" if edge.static else "macs"
                 )
             self._counts[kind].append(presence * self._delivered(edge, numbers))
+
+    def gate(self, name: str, *, scoring: Tensor, presence: Tensor) -> None:
+        """Count what gate `name`, which is present with this probability, does with the spikes so far, or products.
+
+        Args:
+            name: The connection.
+            scoring: `(time,)` multiply-accumulates of its small layers.
+            presence: The probability.
+        """
+        edge = self._edges[name]
+        assert edge.gate is not None
+        rates = self.rates(edge.sources)
+        sent, real = presence * self._over_time(rates.flatten(1).sum(1)), self.real(edge.sources)
+        multiplied = float(edge.gate.element == "real")
+        self._counts["events"].append((1 - real) * (edge.gate.summaries + 1 - multiplied) * sent)
+        self._counts["macs"].append(((1 - real) * multiplied + real * (edge.gate.summaries + 1)) * sent)
+        self._counts["macs"].append(presence * self._over_time(scoring))
+
+    def hand_on(self, name: str, rates: Tensor, *, real: Tensor, presence: Tensor) -> None:
+        """Take note of what relays send: spikes, or with some probability real numbers.
+
+        Args:
+            name: The population.
+            rates: `(time, channels, height, width)` expected elements other than zero.
+            real: Probability that its elements are real numbers.
+            presence: Probability with which they are sent, and count among the spikes.
+        """
+        self._rates[name], self._real[name] = _Rates(rates, None), real
+        self._counts["spikes"].append(presence * self._over_time(rates.flatten(1).sum(1)))
+
+    def rates(self, sources: Sequence[str]) -> Tensor:
+        """Return the `(time, channels, height, width)` expected elements other than zero of sources of spikes."""
+        together = _together([self._rates[source].spikes for source in sources])
+        assert together is not None
+        return together
+
+    def real(self, sources: Sequence[str]) -> Tensor:
+        """Return the probability that sources send real numbers: one of them makes real numbers of all."""
+        binary = torch.ones((), device=self._running.device)
+        for source in sources:
+            binary = binary * (1 - self._real.get(source, 0.0))
+        return 1 - binary
 
     def step(self, neurons: int, *, presence: Tensor, adaptive: Tensor | None = None) -> None:
         """Count the updates of stateful neurons, which are present with this probability, and adapt with `adaptive`."""

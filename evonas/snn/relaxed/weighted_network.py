@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from evonas.architecture.plan import INPUT, Plan, PlannedPopulation
 from evonas.errors import SpaceError
-from evonas.snn.network import Network, check_data, joined
+from evonas.snn.gates import Gating
+from evonas.snn.network import Network, check_data, joined, summed
 from evonas.snn.neurons import Neuron, by_temperature
 from evonas.snn.relaxed.expected_counter import ExpectedCounter
 from evonas.snn.relaxed.neurons import Output
@@ -28,11 +29,13 @@ class WeightedPlan:
         plan: All of them, without delays and dropout; the readout reads every population that a network could end with.
         weight: Connection to the factors of the weight of its current.
         presence: Connection or population to the factors of the probability that a network of the mixture has it.
+        choices: Relays that stand for one of the populations that they read: a network has that one in their place.
     """
 
     plan: Plan
     weight: Mapping[str, Factors]
     presence: Mapping[str, Factors]
+    choices: frozenset[str] = frozenset()
 
 
 class WeightedMixture(Mixture, Protocol):
@@ -115,7 +118,7 @@ class WeightedNetwork(nn.Module):
             outputs = cast(Neuron, self.all.neurons[population.name]).fire(currents)
             images[(population.name,)] = outputs.reshape(-1, *population.shape)
             if counter is not None:
-                _count(counter, population, outputs, presences, weights)
+                self._count(counter, population, outputs, images, presences, weights)
         return outputs.flatten(2).mean(0)
 
     def _currents(
@@ -142,8 +145,44 @@ class WeightedNetwork(nn.Module):
                         needed.update(edge.sources)
         return [population for population in populations if population.name in needed]
 
+    def _count(
+        self,
+        counter: ExpectedCounter,
+        population: PlannedPopulation,
+        outputs: Tensor,
+        images: dict[tuple[str, ...], Tensor],
+        presences: Mapping[str, Tensor],
+        weights: Values,
+    ) -> None:
+        name, first, presence = population.name, population.incoming[0], presences[population.name]
+        if name in self.plan.choices:
+            read = [
+                (weights.values[edge.name], edge.sources)
+                for edge in population.incoming
+                if weights.numbers[edge.name] != 0
+            ]
+            rates = summed(weight * counter.rates(sources) for weight, sources in read)
+            real = summed(weight * counter.real(sources) for weight, sources in read)
+            counter.hand_on(name, rates, real=real, presence=0 * presence)
+        elif first.gate:
+            gating = cast(Gating, self.all.operations[first.name])
+            scoring = gating.scoring(joined(images, first.sources)).unflatten(0, (-1, outputs.shape[1])).mean(1)
+            counter.gate(first.name, scoring=scoring, presence=presences[first.name])
+            keeps = first.gate.element == "binary"  # a real one leaves what is not zero
+            rates = outputs.mean(1) if keeps else counter.rates(first.sources)
+            real = counter.real(first.sources) if keeps else torch.ones_like(presence)
+            counter.hand_on(name, rates, real=real, presence=presence)
+        elif first.operation == "resize" and not self.plan.choices.isdisjoint(first.sources):
+            counter.deliver(first.name, presence=presences[first.name])
+            real = counter.real(first.sources)
+            rates = self.all.operations[first.name](counter.rates(first.sources))
+            counter.step(math.prod(population.shape), presence=presence * (1 - real))  # of real numbers it is a sum
+            counter.hand_on(name, rates, real=real, presence=presence * (1 - real))
+        else:
+            _count_neurons(counter, population, outputs, presences, weights)
 
-def _count(
+
+def _count_neurons(
     counter: ExpectedCounter,
     population: PlannedPopulation,
     outputs: Tensor,

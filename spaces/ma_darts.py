@@ -1,0 +1,116 @@
+"""MA-DARTS: the cell of SpikeDHS on a fixed path, and attention to what each of its nodes sends. A reconstruction.
+
+Source: Man et al., MA-DARTS (arXiv 2411.00902), whose abstract tells of a search of two levels whose path of layers is
+fixed in the experiments, and of attention within what is searched. Its text and code could not be had, so that all
+else is put together here:
+
+* Cell, neurons, stem and readout are those of `spaces.spike_dhs`, which the paper builds on; the path is the published
+  one of that method.
+* Each node may send through gates: ECA (Wang et al., CVPR 2020), or CBAM over channels and then over space (Woo et al.,
+  ECCV 2018). All that reads a node reads what its gates let through.
+* Gates of real values make real numbers of spikes, and what reads them multiplies. Binary forms, which are open or
+  shut, are ours: spikes stay spikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from evonas.architecture.plan import Plan, check_frames
+from evonas.real_variables import LogReal
+from evonas.space import Rule, Space
+from evonas.variables import Choice, Integer, Scalar, Variable
+from spaces.ma_darts_form import ATTENTION, PATH
+from spaces.spike_dhs import plan_cells
+from spaces.spike_dhs_form import OPERATIONS, cell_of, pairs_of
+
+if TYPE_CHECKING:
+    from evonas.snn.network import Network
+    from spaces.ma_darts_relaxed import RelaxedMaDarts
+
+Values = Mapping[str, Scalar]
+
+MOST_NODES = 4
+
+
+def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
+    """Return the network of a genotype, its weights drawn from torch's global generator.
+
+    Args:
+        genotype: A genotype of `space`.
+        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
+        classes: Number of classes.
+
+    Raises:
+        SpaceError: If there are event frames, but not one for each time step.
+    """
+    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
+
+    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
+    return Network(plan(genotype, input_shape, classes))
+
+
+def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedMaDarts:
+    """Return all networks of the sizes in `context` as one, which the differentiable search can train.
+
+    Args:
+        context: The values of `nodes` and `channels`.
+        input_shape: As for `build`.
+        classes: Number of classes.
+        within: What the space was narrowed to, if it was.
+
+    Raises:
+        SpaceError: If a size is missing, or something else is given.
+    """
+    from spaces import ma_darts_relaxed  # needs torch
+
+    return ma_darts_relaxed.relax(within or space, context, input_shape=input_shape, classes=classes)
+
+
+def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
+    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
+    return plan(genotype, input_shape, classes).operations
+
+
+def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
+    """Return what the network of a genotype consists of; arguments as for `build`."""
+    return plan_cells(
+        cell_of(genotype),
+        PATH,
+        genotype,
+        input_shape=input_shape,
+        classes=classes,
+        attention=[str(genotype[f"node{node}.attention"]) for node in range(int(genotype["nodes"]))],
+    )
+
+
+def _variables() -> dict[str, Variable]:
+    variables: dict[str, Variable] = {"nodes": Integer(3, MOST_NODES)}
+    for node in range(MOST_NODES):
+        if node:
+            variables[f"node{node}.inputs"] = Choice(tuple("+".join(pair) for pair in pairs_of(node)))
+        variables[f"node{node}.a"] = Choice(OPERATIONS)
+        variables[f"node{node}.b"] = Choice(OPERATIONS)
+        variables[f"node{node}.attention"] = Choice(ATTENTION)
+    variables["channels"] = Choice((4, 8, 16, 32, 64))
+    variables["time_steps"] = Integer(2, 8)
+    variables["surrogate_width"] = LogReal(0.5, 3.0)
+    return variables
+
+
+def _has_node(values: Values, *, node: int) -> bool:
+    return node < int(values["nodes"])
+
+
+space = Space(
+    _variables(),
+    rules=[Rule(("node3.inputs", "node3.a", "node3.b", "node3.attention"), partial(_has_node, node=3))],
+    build=build,
+    relax=relax,
+    sizes=("nodes", "channels"),
+    operations=operations,
+    plan=plan,
+    surrogate_width="surrogate_width",
+)
