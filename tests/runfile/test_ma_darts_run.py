@@ -65,7 +65,7 @@ def test_on_a_chip_without_multipliers_gates_are_rejected_by_a_sentence_before_t
     monkeypatch.chdir(tmp_path)
     write_few_digits(tmp_path)
     (tmp_path / "run.toml").write_text(
-        '[search]\nspace = "ma_darts"\nevaluations = 1\n[space.only]\n"node*.attention" = ["binary_eca"]\n'
+        '[search]\nspace = "ma_darts"\nevaluations = 1\n[space.only]\n"node*.attention" = ["binary_eca"]\nchannels = [4]\n'
         '[data]\nname = "few_digits:read"\n[[objectives]]\nname = "accuracy"\n'
         '[[objectives]]\nname = "energy"\nprofile = "seneca22"\n[[strategies]]\nname = "random"\n'
         "[ladder]\nepochs = [1]\n[workers]\ncount = 0\n"
