@@ -89,7 +89,7 @@ def test_the_gain_of_an_answer_is_that_of_readouts_unless_another_one_is_given()
     assert plan_of("linear").connections[-1].gain == READOUT_GAIN
     assert [plan_of(head, gain=1.0).connections[-1].gain for head in ("neurons", "linear", "flat_linear")] == [1.0] * 3
     draft = Draft((2, 4, 4), time_steps=2)
-    with pytest.raises(SpaceError, match=r"hands on what is largest, got gain 2.0. Leave it out"):
+    with pytest.raises(SpaceError, match=r"hands on elements as they are, got gain 2.0. Leave it out"):
         draft.add("a", Dynamics("relay"), incoming=[Incoming("a", (INPUT,), "max_pool", kernel=3, gain=2.0)])
     skip = draft.add("b", Dynamics("lif"), incoming=[Incoming("b", (INPUT,), "skip", gain=0.5)])
     draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", (skip,), "linear", channels=2)])
