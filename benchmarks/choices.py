@@ -35,7 +35,7 @@ from evonas.variables import Choice
 from spaces.spatial_temporal import space as whole
 from spaces.spatial_temporal import trellis_of
 
-joint_space = whole.without(["adaptive", "feedback"])  # what was measured
+joint_space = whole.without(["adaptive", "feedback", "attention"])  # what was measured
 
 MOST_OPERATIONS = 3e6
 CHOICES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

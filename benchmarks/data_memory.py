@@ -39,7 +39,7 @@ RUN = """
 space = "spatial_temporal"
 evaluations = 4
 [space]
-without = ["adaptive", "feedback"]
+without = ["adaptive", "feedback", "attention"]
 [[objectives]]
 name = "accuracy"
 [[objectives]]

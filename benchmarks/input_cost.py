@@ -36,7 +36,7 @@ from evonas.training.optimizer import flattened, optimizer_of, parameter_groups
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space as joint
 
-space = joint.without(["adaptive", "feedback"])  # what was measured
+space = joint.without(["adaptive", "feedback", "attention"])  # what was measured
 
 BATCH, STEPS, NETWORKS, WARM_UP = 32, 4, 8, 3
 KINDS: Mapping[str, Mapping[str, Any]] = {

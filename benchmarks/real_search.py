@@ -56,7 +56,7 @@ seconds = {seconds}
 seed = {seed}
 
 [space]
-without = ["adaptive", "feedback"]
+without = ["adaptive", "feedback", "attention"]
 
 [data]
 name = "images"

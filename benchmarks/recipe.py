@@ -31,7 +31,7 @@ from evonas.tasks.classification import Classification
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space as joint
 
-space = joint.without(["adaptive", "feedback"])  # what was measured
+space = joint.without(["adaptive", "feedback", "attention"])  # what was measured
 
 MOST_OPERATIONS = 3e6
 FRAMES = 4

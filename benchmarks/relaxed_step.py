@@ -41,7 +41,7 @@ from evonas.variables import Scalar
 from objectives import energy
 from spaces.spatial_temporal import space as joint
 
-space = joint.without(["adaptive", "feedback"])  # what was measured
+space = joint.without(["adaptive", "feedback", "attention"])  # what was measured
 
 SIZES: Mapping[str, Mapping[str, Scalar]] = {
     "small": {"nodes": 1, "layers": 2, "channels": 4, "stem.stride": 1, "readout.input": "mean"},

@@ -51,7 +51,7 @@ from spaces.spatial_temporal import LEVELS, plan
 from spaces.spatial_temporal import space as joint
 
 KINDS = ("lif", "lif_box", "integrate_and_fire")
-space = joint.without(["adaptive", "feedback"])  # what was measured
+space = joint.without(["adaptive", "feedback", "attention"])  # what was measured
 SAMPLES = 359
 ROWS = 10_000
 FRONT_ROWS = 20_000

@@ -92,7 +92,7 @@ def run_file(data: Mapping[str, Any], strategies: Sequence[Mapping[str, Any]], *
     """Return the content of a run file."""
     return {
         "search": {"space": "spatial_temporal", "evaluations": 1, "parallel": 4, "shares": "success"},
-        "space": {"without": ["adaptive", "feedback"]},
+        "space": {"without": ["adaptive", "feedback", "attention"]},
         "data": data,
         "objectives": [{"name": "accuracy", "at_least": 0.2}, {"name": "energy", "profile": "loihi1_davies"}],
         "strategies": list(strategies),

@@ -49,7 +49,7 @@ from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from spaces.spatial_temporal import space as joint
 
-space = joint.without(["adaptive", "feedback"])  # what was measured
+space = joint.without(["adaptive", "feedback", "attention"])  # what was measured
 
 SIDES: Mapping[str, Callable[[Load], nn.Module | None]] = {
     "evonas": evonas_network,

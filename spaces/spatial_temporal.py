@@ -3,7 +3,8 @@
 Source: the spatial part follows SpikeDHS (Che et al., NeurIPS 2022), the temporal part the idea of STS (Che et al.,
 arXiv 2410.18580) of neurons that differ in kind and time constants; the ranges are chosen for few time steps of 1 ms.
 Adaptive thresholds are those of the stem of SpikingEDN (see `evonas.snn.kernels.adaptive_step`), feedback within a cell
-follows the backward edges of SNASNet (Kim et al., ECCV 2022), with weights and to all nodes. Both are `optional`.
+follows the backward edges of SNASNet (Kim et al., ECCV 2022), with weights and to all nodes, and attention behind the
+nodes of cells the idea of MA-DARTS (Man et al., arXiv 2411.00902), a reconstruction. All three are `optional`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from evonas.architecture.attention import ATTENTION
 from evonas.architecture.cell import OPERATIONS
 from evonas.architecture.cell_form import (
     EDGES,
@@ -40,6 +42,9 @@ Values = Mapping[str, Scalar]
 
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "tau_adapt", "beta")
 """The constants of the neurons of a stage."""
+
+GATES = tuple(name for name in ATTENTION if "temporal" not in name)
+"""Attention behind the nodes of cells; that over time steps waits for the last one, which static inputs do not have."""
 
 FEEDBACK = ("none", "first", "last", "all")
 """The cells of the path whose nodes read all nodes of their cell one time step ago."""
@@ -99,6 +104,7 @@ def trellis_of(genotype: Values) -> Trellis:
         time_steps=int(genotype["time_steps"]),
         stem_stride=int(genotype["stem.stride"]),
         readout_input=str(genotype["readout.input"]),
+        attention=str(genotype.get("attention", "none")),
         feedback=_fed_back(genotype, str(genotype.get("feedback", "none"))),
     )
 
@@ -181,6 +187,7 @@ def _variables() -> dict[str, Variable]:
         variables[f"stage{stage}.beta"] = Real(0.05, 0.5, 0.05)
         variables[f"stage{stage}.reset"] = Choice(RESETS)
     variables["feedback"] = Choice(FEEDBACK)
+    variables["attention"] = Choice(GATES)
     variables["surrogate"] = Choice(SEARCHED_SURROGATES)
     variables["surrogate_width"] = LogReal(0.25, 4.0)
     variables["time_steps"] = Integer(2, 8)
@@ -251,6 +258,7 @@ space = Space(
     optional={
         "adaptive": {"stage*.kind": ("alif",), "stage*.tau_adapt": None, "stage*.beta": None},
         "feedback": {"feedback": None},
+        "attention": {"attention": None},
     },
     surrogate_width="surrogate_width",
 )

@@ -1,6 +1,6 @@
 """The joint space made differentiable: which variable is which logit, and back.
 
-Feedback is not relaxed: networks that are found have none.
+Feedback and attention are not relaxed: networks that are found have neither.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ FIXED = ("surrogate", "surrogate_width")
 
 STAGE_CONSTANTS = ("tau_mem", "tau_syn", "v_th", "tau_adapt", "beta")
 """In the order of `evonas.snn.relaxed.mixture.CONSTANTS`."""
+
+NOT_RELAXED = ("feedback", "attention")
+"""Choices that are left at `"none"`."""
 
 _WISHES: dict[str, Scalar] = {"surrogate": Surrogate().method, "surrogate_width": Surrogate().width}
 """What is fixed where nothing is given and the space allows it."""
@@ -101,12 +104,13 @@ def _checked(context: Values, space: Space) -> dict[str, Scalar]:
 
 def _check_relaxable(space: Space) -> None:
     """Raise `SpaceError` where every network of a space has what is not relaxed."""
-    feedback = space.variables.get("feedback")
-    if isinstance(feedback, Choice) and "none" not in feedback.values:
-        raise SpaceError(
-            f"Each network has feedback ({', '.join(map(str, feedback.values))}), of which a search by gradients knows "
-            'nothing. Allow "none", or choose another strategy.'
-        )
+    for name in NOT_RELAXED:
+        choice = space.variables.get(name)
+        if isinstance(choice, Choice) and "none" not in choice.values:
+            raise SpaceError(
+                f"Each network has {name} ({', '.join(map(str, choice.values))}), of which a search by gradients knows "
+                'nothing. Allow "none", or choose another strategy.'
+            )
 
 
 def _nearest(variable: Variable, wish: Scalar) -> Scalar:
@@ -215,6 +219,6 @@ def _somewhere(space: Space) -> Assignment:
     somewhere: Assignment = {}
     for name, variable in space.variables.items():
         if isinstance(variable, Choice):
-            is_absent = "none" in variable.values and (name.endswith(".op") or name == "feedback")
+            is_absent = "none" in variable.values and (name.endswith(".op") or name in NOT_RELAXED)
             somewhere[name] = "none" if is_absent else variable.values[0]
     return somewhere

@@ -90,8 +90,15 @@ def summing(code: str = "0303 0010 2002 0400", *, loop_norm: str = "weights") ->
     return Network(draft.finish())
 
 
+def has_no_gate(plan: Plan) -> bool:
+    """Return whether nothing is multiplied by a gate, which no export can say."""
+    return not any(edge.gate for edge in plan.connections)
+
+
 def says_nir(plan: Plan) -> bool:
     """Return whether NIR can say what a plan consists of."""
+    if not has_no_gate(plan):
+        return False
     loops_of_several = any(edge.delay and len(edge.sources) > 1 for edge in plan.connections)
     neurons = [one.dynamics for one in plan.populations]
     return not loops_of_several and not any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evonas.architecture.attention import add_attention
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
@@ -56,8 +57,11 @@ def add_cell(
     dynamics: Dynamics,
     is_pooled: bool = False,
     is_fed_back: bool = False,
+    attention: str = "none",
 ) -> tuple[str, ...]:
     """Add a cell to `draft` and return the names of its nodes, whose outputs are the cell's, concatenated.
+
+    Where there is attention, it is the names of the last gates behind them; within the cell nodes are read as they are.
 
     The currents of a node's edges are summed at its membrane, so a node sends spikes. An input whose channels or
     resolution differ from the nodes' passes an adapter: a convolution (kernel 1, or `r + 1` for a stride `r > 1`),
@@ -72,6 +76,7 @@ def add_cell(
         channels: Channels of each node.
         dynamics: Dynamics of its neurons.
         is_pooled: Whether adapters pool, and have no stride.
+        attention: One of `evonas.architecture.attention.ATTENTION`, behind each node.
         is_fed_back: Whether each node reads all nodes of the cell one time step ago, by a convolution of kernel 1.
     """
     known: dict[str, tuple[str, ...]] = {}
@@ -94,7 +99,7 @@ def add_cell(
     for node in nodes if is_fed_back else ():
         gain = FEEDBACK_GAIN / dynamics.deviation(draft.time_steps)
         draft.connect(node, Incoming(f"{node}/back", tuple(nodes), "conv", channels=channels, delay=1, gain=gain))
-    return tuple(nodes)
+    return tuple(add_attention(draft, node, attention) for node in nodes)
 
 
 def add_max_pool(draft: Draft, sources: tuple[str, ...], *, name: str, stride: int) -> str:

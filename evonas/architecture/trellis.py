@@ -35,6 +35,8 @@ class Trellis:
         down: One of `DOWNSAMPLING`: how a cell comes to a resolution below that of its inputs.
         readout_hidden: Neurons of a layer between all positions of the last cell and the readout, with the dynamics of
             the last cell; 0 where there is none.
+        attention: One of `evonas.architecture.attention.ATTENTION`: the gates behind each node of each cell, for those
+            that read the cell.
         feedback: Places along the path, from 0, of cells whose nodes read all nodes of their cell one time step ago.
 
     Raises:
@@ -53,6 +55,7 @@ class Trellis:
     down: str = "stride"
     readout_hidden: int = 0
     feedback: frozenset[int] = frozenset()
+    attention: str = "none"
 
     def __post_init__(self) -> None:
         if list(self.levels) != sorted(self.levels) or not self.levels or self.levels[0] < 0:
@@ -114,6 +117,7 @@ def plan_trellis(trellis: Trellis, cell: Cell, *, input_shape: Sequence[int], cl
             dynamics=trellis.stages[level],
             is_pooled=trellis.down == "max_pool",
             is_fed_back=index in trellis.feedback,
+            attention=trellis.attention,
         )
         before, last = last, (nodes, level)
     readout = Dynamics("readout", tau_mem_ms=trellis.readout_tau_mem_ms)

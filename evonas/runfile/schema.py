@@ -79,8 +79,8 @@ class SpaceSection(_Section):
     """What is left of the space."""
 
     without: list[str] = Field(default_factory=list)
-    """Names of what the space is to do without, as if it had never had that: of `spatial_temporal`, `"adaptive"` and
-    `"feedback"`."""
+    """Names of what the space is to do without, as if it had never had that: of `spatial_temporal`, `"adaptive"`,
+    `"feedback"` and `"attention"`."""
     only: dict[str, list[Any]] | None = Field(default=None, min_length=1)
     """Names of variables, or patterns such as `"stage*.kind"`, with the values that are left: a list of a `Choice`'s
     values, or the lowest and the highest value of a number, so that `[2, 4]` is 2 to 4 also where it is a whole one."""

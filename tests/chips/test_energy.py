@@ -453,7 +453,7 @@ def test_expected_joules_of_one_network_are_those_of_its_counts(profile: str, mo
     for _ in range(5):
         drawn = {**space.fill({}, rng), "channels": 4, "surrogate": "super", "surrogate_width": 1.0}
         kinds = {f"stage{stage}.kind": "lif_box" for stage in range(3)}
-        genotype = space.canonical({**drawn, **kinds, "feedback": "none"})
+        genotype = space.canonical({**drawn, **kinds, "feedback": "none", "attention": "none"})
         torch.manual_seed(0)
         network = space.build(genotype, (1, 8, 8), 10).eval()
         relaxed = space.relax({name: genotype[name] for name in space.sizes}, (1, 8, 8), 10)

@@ -80,7 +80,8 @@ def fitting(steps: int, *, among: int = 4000) -> Genotype:
     rng = np.random.default_rng(1)
     drawn: Iterator[Genotype] = (space.sample(rng) for _ in range(among))
     small = (one for one in drawn if one["time_steps"] == steps and one["channels"] == 4)
-    return next(one for one in small if not {"analog", "alif"} & set(one.values()))
+    wanted = (one for one in small if one["attention"] == "none")
+    return next(one for one in wanted if not {"analog", "alif"} & set(one.values()))
 
 
 def run_file(

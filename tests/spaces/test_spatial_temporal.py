@@ -12,12 +12,13 @@ from other_values import another_value
 from recorded import recorded
 from unrolled import check_counts
 
+from evonas.architecture.attention import ATTENTION
 from evonas.architecture.trellis import READOUTS
 from evonas.engine.description import described_space
 from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
-from spaces.spatial_temporal import EDGES, NODES, arrange, operations, plan, space
+from spaces.spatial_temporal import EDGES, GATES, NODES, arrange, operations, plan, space
 
 torch.set_num_threads(1)
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -227,6 +228,22 @@ def test_feedback_of_the_same_cells_is_one_genotype_and_analog_cells_have_none(m
         assert backs == {f"cell{cell}/node0" for cell in spiking}
 
 
+@pytest.mark.parametrize("attention", GATES)
+def test_attention_stands_behind_each_node_and_who_reads_the_cell_reads_its_gates(attention):
+    given = {"node0.b.from": "s1", "node0.b.op": "conv3", "node1.a.from": "n0", "node1.a.op": "conv3", "nodes": 2}
+    kinds = {f"stage{stage}.kind": "lif" for stage in range(3)}
+    genotype = space.canonical(everything(layers=2, attention=attention, feedback="all", **given, **kinds))
+    connections = plan(genotype, SHAPE, CLASSES).connections
+    gates = ATTENTION[attention]
+    gated = [edge.target for edge in connections if edge.gate]
+    assert gated == [f"cell{cell}/node{node}/{gate}" for cell in (1, 2) for node in (0, 1) for gate in gates]
+    last = f"/{gates[-1]}" if gates else ""
+    assert connections[-1].sources == tuple(f"cell2/node{node}{last}" for node in (0, 1))
+    backs = [edge for edge in connections if edge.delay]
+    assert {edge.sources for edge in backs} == {(f"cell{cell}/node0", f"cell{cell}/node1") for cell in (1, 2)}
+    assert not any(edge.gate for edge in connections if edge.name in plan(genotype, SHAPE, CLASSES).stepped)
+
+
 def with_the_new(genotype: Genotype, rng: np.random.Generator, **given) -> Genotype:
     """The genotype with feedback or adaptive thresholds, in a form that the brute-force counter knows."""
     ops = {
@@ -234,7 +251,12 @@ def with_the_new(genotype: Genotype, rng: np.random.Generator, **given) -> Genot
         for node in range(NODES)
         for letter in EDGES
     }
-    plain = {"stem.stride": 1, "readout.input": "mean", **{f"layer{layer}.move": "stay" for layer in range(1, 5)}}
+    plain = {
+        "stem.stride": 1,
+        "readout.input": "mean",
+        "attention": "none",
+        **{f"layer{layer}.move": "stay" for layer in range(1, 5)},
+    }
     return space.canonical({**space.fill(genotype, rng), **ops, **plain, **given})
 
 
@@ -252,19 +274,23 @@ def test_counts_with_feedback_and_adaptive_thresholds_are_those_of_every_synapse
 
 
 def test_without_the_optional_the_space_is_as_if_it_had_never_had_it():
-    plain = space.without(["adaptive", "feedback"])
-    assert not [name for name in plain.variables if name.split(".")[-1] in ("tau_adapt", "beta", "feedback")]
+    plain = space.without(["adaptive", "feedback", "attention"])
+    assert not [
+        name for name in plain.variables if name.split(".")[-1] in ("tau_adapt", "beta", "feedback", "attention")
+    ]
     assert "alif" not in plain.variables["stage2.kind"].values
     assert not plain.optional
     assert plain.variables.keys() >= {name for rule in plain.rules for name in rule.names}
     rng = np.random.default_rng(0)
     for genotype in (plain.sample(rng) for _ in range(100)):
         assert plain.genotype(dict(genotype)) == genotype
-        assert plan(genotype, SHAPE, CLASSES) == plan(space.genotype({**genotype, "feedback": "none"}), SHAPE, CLASSES)
+        assert plan(genotype, SHAPE, CLASSES) == plan(
+            space.genotype({**genotype, "feedback": "none", "attention": "none"}), SHAPE, CLASSES
+        )
     assert described_space(plain) != described_space(space.without(["feedback"])) != described_space(space)
-    with pytest.raises(OptionError, match="it can do without adaptive, feedback, got 'atention'"):
+    with pytest.raises(OptionError, match="it can do without adaptive, feedback, attention, got 'atention'"):
         space.without(["atention"])
-    with pytest.raises(OptionError, match="it can do without adaptive, got 'feedback'"):
+    with pytest.raises(OptionError, match="it can do without adaptive, attention, got 'feedback'"):
         space.without(["feedback"]).without(["feedback"])
 
 
@@ -289,7 +315,8 @@ def test_every_assignment_is_a_network_whose_cost_is_known_before_it_is_built(sh
         assert space.operations(genotype, shape, 4) == dense
         trainable = sum(value.numel() for value in network.parameters() if value.requires_grad)
         # batch norm trains a factor and a bias for each channel; the factor is folded into the weights
-        assert trainable == sum(edge.weights + 2 * edge.biases for edge in activity.connections)
+        thresholds = sum(edge.operation.startswith("binary") for edge in activity.connections)  # one of each such gate
+        assert trainable - thresholds == sum(edge.weights + 2 * edge.biases for edge in activity.connections)
 
 
 def test_event_frames_are_computed_at_every_step():

@@ -32,9 +32,9 @@ RELAXED = {
 def test_a_genotype_made_into_choices_and_read_back_is_the_same(seed):
     rng = np.random.default_rng(seed)
     default = {"surrogate": "super", "surrogate_width": 1.0, "channels": 4, "stem.stride": 2, "readout.input": "flat"}
-    relaxable = space.without(["feedback"])
+    relaxable = space.without(["feedback", "attention"])
     found = relaxable.canonical({**relaxable.fill({}, rng), **default})
-    genotype = space.genotype({**found, "feedback": "none"})
+    genotype = space.genotype({**found, "feedback": "none", "attention": "none"})
     relaxed = RELAXED[int(genotype["nodes"]), int(genotype["layers"])]
     assert relaxed.discretise(one_hot(relaxed, genotype)) == genotype
 
@@ -68,6 +68,7 @@ def test_logits_of_any_kind_are_read_as_a_genotype_of_their_best_options(seed, s
     ("only", "message"),
     [
         ({"feedback": ["first", "last"]}, r"Each network has feedback \(first, last\)"),
+        ({"attention": ["eca"]}, r"Each network has attention \(eca\)"),
     ],
 )
 def test_what_is_not_relaxed_is_refused_where_there_is_nothing_else(only, message):

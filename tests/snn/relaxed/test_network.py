@@ -26,7 +26,7 @@ from spaces.spatial_temporal import LEVELS
 from spaces.spatial_temporal import space as joint
 from spaces.spatial_temporal_relaxed import likeliest_cell
 
-space = joint.without(["feedback"])  # which is not relaxed
+space = joint.without(["feedback", "attention"])  # which are not relaxed
 SHAPE, CLASSES = (2, 8, 8), 5
 SIZES = ("nodes", "layers", "channels", "stem.stride", "readout.input", "surrogate", "surrogate_width")
 
