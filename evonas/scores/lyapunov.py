@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.gate import is_temporal
 from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import EvonasError
 from evonas.snn.kernels.scan import NeuronState
@@ -32,13 +33,19 @@ def score(network: Network, inputs: Tensor) -> float:
     between twice three, on 40 networks of the joint space).
 
     Raises:
-        EvonasError: If the network has only one time step or no neurons with memory.
+        EvonasError: If the network has only one time step, no neurons with memory, or a gate over time steps.
     """
     plan = network.plan
     if plan.time_steps < 2:
         raise EvonasError("The network has one time step, so that nothing can grow from step to step.")
     if not any(one.dynamics.has_memory for one in plan.populations):
         raise EvonasError("The network has no neurons with memory, so that nothing can grow from step to step.")
+    waiting = [edge.name for edge in plan.connections if is_temporal(edge.operation)]
+    if waiting:
+        raise EvonasError(
+            f"The gate {waiting[0]!r} weighs all time steps against each other, so that no step follows from the one "
+            "before. Use another score."
+        )
     inputs = inputs[:, :SAMPLES]
     _settle_norms(network, inputs)
     network.eval().requires_grad_(False)

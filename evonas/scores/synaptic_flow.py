@@ -18,9 +18,9 @@ from evonas.snn.operations import Operation
 def score(network: Network, inputs: Tensor) -> float:
     """Return the logarithm of the sum over all weights of weight times gradient, in the network of absolute weights.
 
-    That network has no norms, its neurons hand on the sums that they receive, and its data are ones; the gradient is
-    that of the sum of its answers, the mean over time steps. A delayed connection reads earlier steps, zeros before the
-    first. Of `inputs` only the device is read.
+    That network has no norms and all its gates are open, its neurons hand on the sums that they receive, and its data
+    are ones; the gradient is that of the sum of its answers, the mean over time steps. A delayed connection reads
+    earlier steps, zeros before the first. Of `inputs` only the device is read.
 
     Source: SynFlow (Tanaka et al., NeurIPS 2020), as a score of networks (Abdelfattah et al., ICLR 2021),
     which is about layers with rectified neurons. Departures: loops are unrolled over time; the logarithm, which keeps
@@ -65,7 +65,7 @@ def _flow(network: Network, weights: dict[str, Tensor], *, device: torch.device)
 
 def _carried(network: Network, edge: PlannedConnection, read: Tensor, weights: dict[str, Tensor]) -> Tensor:
     """Return what a connection makes of `(1, c, h, w)` values with the absolute values of its weights."""
-    if edge.operation == "norm":
+    if edge.operation == "norm" or edge.gate:
         return read
     weight = weights.get(edge.name)
     if weight is None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from evonas.architecture.attention import add_attention
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT
@@ -191,7 +192,8 @@ def test_the_norms_of_a_new_network_take_the_statistics_of_the_samples() -> None
     assert all((one.running_var != 1).all() for one in norms)
 
 
-SMALL = {"snasnet": {"channels": [8], "hidden": [128]}, "autosnn": {"channels": [16]}, "recurrent": {}}
+SMALL = {"snasnet": {"channels": [8], "hidden": [128]}, "autosnn": {"channels": [16]}, "recurrent": {},
+         "ma_darts": {"channels": [4], "nodes": [3, 3], "time_steps": [2, 3]}}  # fmt: skip
 """What is left of each space here, to be quick."""
 
 
@@ -205,6 +207,23 @@ def test_networks_of_every_space_have_scores(name: str, score: Callable[..., flo
         torch.manual_seed(seed)
         network = small.build(genotype, (1, 8, 8), 10)
         assert math.isfinite(score(network, torch.rand(1, 8, 1, 8, 8)))
+
+
+def test_gates_over_time_steps_are_open_in_synaptic_flow_and_have_no_lyapunov_exponent() -> None:
+    flows = []
+    for attention in ("none", "temporal"):
+        draft = Draft((4, 2, 3, 3), time_steps=4)
+        conv = Incoming("conv", ("input",), "conv", channels=4, kernel=3)
+        sent = add_attention(draft, draft.add("spikes", Dynamics("lif"), incoming=[conv]), attention)
+        draft.add("readout", Dynamics("readout"), incoming=[Incoming("out", (sent,), "linear", channels=3)])
+        torch.manual_seed(0)
+        network = Network(draft.finish())
+        with torch.no_grad():
+            network.operations["out"].linear.weight.fill_(0.5)
+        flows.append(synaptic_flow.score(network, torch.rand(4, 2, 2, 3, 3)))
+    assert flows[0] == flows[1]
+    with pytest.raises(EvonasError, match="gate 'spikes/real_temporal/gate' weighs all time steps"):
+        lyapunov.score(network.float(), torch.rand(4, 2, 2, 3, 3))
 
 
 def test_adaptation_is_a_part_of_the_state() -> None:
