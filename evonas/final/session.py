@@ -223,8 +223,9 @@ def _train(order: Chosen, setup: Setup, trainings: Trainings, log: SessionLog) -
     held_out = "" if order.recipe.keep_validation else " and validation"
     if missing:
         log.tell(
-            f"Training {len(order.networks)} networks from {len(order.trials) // len(order.networks)} seeds for "
-            f"{order.recipe.training.epochs} epochs on {len(order.train.train)} training{held_out} samples; "
+            f"Training {_many(len(order.networks), 'network')} from "
+            f"{_many(len(order.trials) // len(order.networks), 'seed')} for "
+            f"{_many(order.recipe.training.epochs, 'epoch')} on {len(order.train.train)} training{held_out} samples; "
             f"{len(order.trials) - len(missing)} of {len(order.trials)} are done."
         )
         with TrainingProgress(missing, epochs=order.recipe.training.epochs, tell=log.tell) as progress:
@@ -292,6 +293,10 @@ def _networks(one: FoundNetwork, results: dict[str, dict[str, Any]], rescoring: 
         network = FoundNetwork(row, rescoring, one.folder)
         found.append(TestedNetwork(network, tuple(sorted(own, key=lambda result: int(result["seed"])))))
     return found
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _ordinal(number: int) -> str:
