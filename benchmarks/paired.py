@@ -91,11 +91,41 @@ def trained(
     space: Space, data: SearchData, genotype: Genotype, training: Training, *, epochs: int, seed: int = 0
 ) -> TrainedNetwork:
     """Return what a network came to after `epochs` of a training."""
-    evaluate = TrainingEvaluator(space, data, training=training)
-    try:
-        result = evaluate(Job(0, "evaluate", genotype, "paired", epochs=epochs, seed=seed))
-    except TrainingDivergedError:
+    result = result_of(space, data, genotype, training, epochs=epochs, seed=seed)
+    if result is None:
         return TrainedNetwork(1 / data.task.outputs, float("nan"))
-    assert isinstance(result.measurement, Measurement)
     activity = result.measurement.activity
     return TrainedNetwork(result.measurement.accuracy, activity.synaptic_operations + activity.macs)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        measurement: Of the network, on the validation samples.
+        sample_steps: Samples that went forward and backward, times their time steps.
+    """
+
+    measurement: Measurement
+    sample_steps: float
+
+
+def result_of(
+    space: Space,
+    data: SearchData,
+    genotype: Genotype,
+    training: Training,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+) -> TrainingResult | None:
+    """Return what `epochs`, or all, of a training came to; None where it diverged."""
+    evaluate = TrainingEvaluator(space, data, training=training)
+    try:
+        result = evaluate(Job(0, "evaluate", genotype, "paired", epochs=epochs or training.epochs, seed=seed))
+    except TrainingDivergedError:
+        return None
+    assert isinstance(result.measurement, Measurement)
+    assert result.trained is not None
+    return TrainingResult(result.measurement, result.trained.sample_steps)

@@ -34,7 +34,6 @@ from table import Figure, columns, publish
 
 from evonas import Archive
 from evonas.engine.pareto import Reference, front, hypervolume, reference
-from evonas.engine.ray_workers import RayWorkers
 from evonas.engine.view import Row
 from evonas.objective import Objective
 from evonas.runfile.resolve import ResolvedRun, resolve
@@ -112,15 +111,7 @@ def rows_of(resolved: ResolvedRun, folder: Path) -> tuple[Row, ...]:
         free=FREE_SETTINGS,
         top_rung=resolved.top_rung,
     )
-    workers = resolved.file.workers
-    crew = RayWorkers(
-        resolved.make_evaluate(),
-        count=workers.count,
-        num_cpus=workers.num_cpus,
-        seconds=workers.seconds,
-        search_seconds=workers.search_seconds,
-        at_most=resolved.file.search.parallel,
-    )
+    crew = resolved.workers()
     seen: list[Row] = []
     with archive:
         try:

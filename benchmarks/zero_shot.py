@@ -34,12 +34,13 @@ from evonas.engine.score_search import NOTHING, ScoreSearch
 from evonas.engine.search import Workers
 from evonas.engine.view import Row
 from evonas.runfile.searchers import score_of
+from evonas.space import Space
 from evonas.training.cost_model import TrainingCost
 from evonas.training.score_searcher import ScoreSearcher
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from objectives import accuracy
-from spaces.spatial_temporal import space
+from spaces.spatial_temporal import space as joint
 
 SCORES = ("sparsity_aware_hamming", "evonas.scores.sparsity_aware_hamming:printed", "hamming", "lyapunov",
           "synaptic_flow", "parameters")  # fmt: skip
@@ -48,23 +49,23 @@ SEED = 0
 BATCH = 64
 
 
-def evaluator(data: SearchData, *, epochs: int) -> TrainingEvaluator:
-    return TrainingEvaluator(space.on(data.input_shape), data, training=Training(epochs=epochs))
+def evaluator(space: Space, data: SearchData, *, epochs: int) -> TrainingEvaluator:
+    return TrainingEvaluator(space, data, training=Training(epochs=epochs))
 
 
-def workers_of(data: SearchData, *, epochs: int, count: int) -> Workers:
+def workers_of(space: Space, data: SearchData, *, epochs: int, count: int) -> Workers:
     if count == 0:
-        return InlineWorkers(evaluator(data, epochs=epochs))
+        return InlineWorkers(evaluator(space, data, epochs=epochs))
     from evonas import RayWorkers
 
-    return RayWorkers(partial(evaluator, data, epochs=epochs), count=count, num_cpus=1)
+    return RayWorkers(partial(evaluator, space, data, epochs=epochs), count=count, num_cpus=1)
 
 
-def trained(data: SearchData, path: Path, *, networks: int, epochs: int, count: int) -> list[Row]:
+def trained(space: Space, data: SearchData, path: Path, *, networks: int, epochs: int, count: int) -> list[Row]:
     """Return rows of random networks, those of the archive at `path` and as many more as are missing."""
     on_data = space.on(data.input_shape)
     path.parent.mkdir(parents=True, exist_ok=True)
-    workers = workers_of(data, epochs=epochs, count=count)
+    workers = workers_of(on_data, data, epochs=epochs, count=count)
     try:
         with Archive(path, on_data, [accuracy.objective()], seed=SEED) as archive:
             search(
@@ -82,7 +83,7 @@ def trained(data: SearchData, path: Path, *, networks: int, epochs: int, count: 
         workers.close()
 
 
-def scored(data: SearchData, rows: Sequence[Row], name: str) -> tuple[list[float | None], float]:
+def scored(space: Space, data: SearchData, rows: Sequence[Row], name: str) -> tuple[list[float | None], float]:
     """Return the score of each network, and the CPU seconds of one."""
     searcher = ScoreSearcher(space.on(data.input_shape), data, find=score_of, objective=None)
     told = ScoreSearch(name, first=0, networks=len(rows), batch_size=BATCH, against=NOTHING)
@@ -133,11 +134,11 @@ def main() -> None:
     if options.quick:
         networks, epochs, path = 8, 1, path.with_name("quick.h5")
     data = digits.read().for_search(seed=SEED)
-    rows = trained(data, path, networks=networks, epochs=epochs, count=options.workers)
+    rows = trained(joint, data, path, networks=networks, epochs=epochs, count=options.workers)
     accuracies = np.array([row.score.values[0] for row in rows if row.score is not None])
     figures: list[Figure] = []
     for name in SCORES:
-        values, seconds = scored(data, rows, name)
+        values, seconds = scored(joint, data, rows, name)
         figures += figures_of(name, values, accuracies, seconds)
     publish(figures, title=f"Scores of {len(rows)} untrained networks of the joint space", file=options.json)
 
