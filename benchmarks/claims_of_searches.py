@@ -21,7 +21,10 @@ from evonas.training.training_settings import Training
 
 UNIT = "sample_steps"
 SYSTEMS = {"snasnet": "SNASNet", "autosnn": "AutoSNN", "sts": "STS"}
-"""Run file to system. SpikeDHS and MA-DARTS are left out: the short form of the first was not seen to end."""
+"""Run file to system."""
+
+TOO_LONG = {"spike_dhs": "SpikeDHS", "ma_darts": "MA-DARTS"}
+"""Run file to system whose search takes too long for several seeds: the shortest form of one ran 14 minutes and more."""
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "differentiable": {"first": 1, "warm_up": 0, "epochs": 1, "proposals": 1},
@@ -197,13 +200,16 @@ def joint(setting: Setting, *, evaluations: int) -> list[Effect]:
 
 def claims(*, evaluations: int) -> tuple[Claim, ...]:
     """Return a claim for each system, and the table of the joint space with so many evaluations of the mixture."""
+    says = "what is searched beats random search and a network that nobody searched"
     own = [
-        Claim(
-            f"search-{system}",
-            f"{name}: what is searched beats random search and a network that nobody searched",
-            partial(searched, system=system),
-        )
+        Claim(f"search-{system}", f"{name}: {says}", partial(searched, system=system))
         for system, name in SYSTEMS.items()
+    ]
+    own += [
+        Claim(
+            f"search-{system}", f"{name}: {says}", lambda _: [], missing="its search takes too long for several seeds"
+        )
+        for system, name in TOO_LONG.items()
     ]
     table = Claim(
         "joint",
