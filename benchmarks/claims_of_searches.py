@@ -24,7 +24,7 @@ SYSTEMS = {"snasnet": "SNASNet", "autosnn": "AutoSNN", "sts": "STS"}
 """Run file to system."""
 
 TOO_LONG = {"spike_dhs": "SpikeDHS", "ma_darts": "MA-DARTS"}
-"""Run file to system whose search takes too long for several seeds: the shortest form of one ran 14 minutes and more."""
+"""Run file to system whose search takes too long for several seeds: the shortest form of one ran 14 minutes."""
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "differentiable": {"first": 1, "warm_up": 0, "epochs": 1, "proposals": 1},
