@@ -27,7 +27,7 @@ from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import LOOP_NORMS
 from evonas.snn.network import Network
 from evonas.variables import Scalar
-from spaces.snasnet import assignment_of, build
+from spaces.snasnet import assignment_of, plan
 
 SIZES = ((16, 16), (32, 16), (64, 8))
 """Channels, and height and width."""
@@ -78,7 +78,7 @@ def snasnet(channels: int, side: int, *, loop_norm: str) -> tuple[Network, Netwo
     forward: dict[str, Scalar] = {
         name: "forward" if name.endswith("direction") else value for name, value in published.items()
     }
-    plain, looped = (build({**sizes, **cell}, (3, side, side), 10) for cell in (forward, published))
+    plain, looped = (Network(plan({**sizes, **cell}, (3, side, side), 10)) for cell in (forward, published))
     return plain, looped
 
 

@@ -15,18 +15,15 @@ one; pools keep windows that the border cuts off. The widths 4 and 8 are ours, f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
-from evonas.architecture.plan import INPUT, Plan, check_frames
+from evonas.architecture.plan import INPUT, Plan
 from evonas.input_shape import InputShape
+from evonas.snn.planned import planned
 from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar
 from evonas.weight_sharing import by_name
-
-if TYPE_CHECKING:
-    from evonas.snn.network import Network
 
 Values = Mapping[str, Scalar]
 
@@ -54,30 +51,8 @@ NEURONS = Dynamics("lif_box", tau_mem_ms=2.0, v_th=1.0, surrogate=Surrogate("ata
 """All neurons before training: leaky integrators that lose half of their potential in a time step."""
 
 
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
-
-    Args:
-        genotype: A genotype of `space`.
-        input_shape: `(channels, height, width)` of static images, or `(time, channels, height, width)` of event frames.
-        classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are frames, but not one for each time step.
-    """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
-
-
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`.
+    """Return what the network of a genotype consists of; arguments as in `evonas.snn.planned`.
 
     What lies in a block is named by its choice, so that weights of one name are of one thing in all networks.
     """
@@ -137,8 +112,6 @@ space = Space(
         "channels": Choice((4, 8, 16, 32, 64, 128)),
         "time_steps": Integer(2, 32),
     },
-    build=build,
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     share=by_name,
 )

@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evonas.architecture.plan import Plan, check_frames
+from evonas.architecture.plan import Plan
 from evonas.real_variables import LogReal
+from evonas.snn.planned import planned
 from evonas.space import Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from spaces.ma_darts_form import ATTENTION, PATH
@@ -27,7 +28,6 @@ from spaces.spike_dhs import plan_cells
 from spaces.spike_dhs_form import OPERATIONS, cell_of, pairs_of
 
 if TYPE_CHECKING:
-    from evonas.snn.network import Network
     from spaces.ma_darts_relaxed import RelaxedMaDarts
 
 Values = Mapping[str, Scalar]
@@ -35,29 +35,12 @@ Values = Mapping[str, Scalar]
 MOST_NODES = 4
 
 
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
-
-    Args:
-        genotype: A genotype of `space`.
-        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
-        classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are event frames, but not one for each time step.
-    """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
-
-
 def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedMaDarts:
     """Return all networks of the sizes in `context` as one, which the differentiable search can train.
 
     Args:
         context: The values of `nodes` and `channels`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
         within: What the space was narrowed to, if it was.
 
@@ -69,13 +52,8 @@ def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: 
     return ma_darts_relaxed.relax(within or space, context, input_shape=input_shape, classes=classes)
 
 
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`."""
+    """Return what the network of a genotype consists of; arguments as in `evonas.snn.planned`."""
     return plan_cells(
         cell_of(genotype),
         PATH,
@@ -107,10 +85,8 @@ def _has_node(values: Values, *, node: int) -> bool:
 space = Space(
     _variables(),
     rules=[Rule(("node3.inputs", "node3.a", "node3.b", "node3.attention"), partial(_has_node, node=3))],
-    build=build,
     relax=relax,
     sizes=("nodes", "channels"),
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     surrogate_width="surrogate_width",
 )

@@ -191,7 +191,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     Args:
         space: The space, narrowed or not.
         context: The values of `nodes` and `channels`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
 
     Raises:

@@ -15,17 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, Dynamics, Surrogate
-from evonas.architecture.plan import INPUT, Plan, check_frames
+from evonas.architecture.plan import INPUT, Plan
 from evonas.real_variables import LogReal, Real
+from evonas.snn.planned import planned
 from evonas.space import Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
-
-if TYPE_CHECKING:
-    from evonas.snn.network import Network
 
 Values = Mapping[str, Scalar]
 
@@ -41,31 +39,15 @@ _TAUS_MS = (1.0, 50.0)
 _DELAYS = 8
 
 
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
+def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
+    """Return what the network of a genotype consists of.
 
     Args:
         genotype: A genotype of `space`.
         input_shape: `(time, channels, height, width)` of sequences, such as `(time, channels, 1, 1)` of sound, or
             `(channels, height, width)` of what does not change. The first layer reads all positions.
         classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are frames, but not one for each time step.
     """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
-
-
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
-def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`."""
     time_steps = int(genotype["time_steps"])
     draft = Draft(input_shape, time_steps=time_steps)
     names: list[str] = []
@@ -152,8 +134,6 @@ def _remembers(values: Values, *, layer: str) -> bool:
 space = Space(
     _variables(),
     rules=_rules(),
-    build=build,
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     surrogate_width="surrogate_width",
 )

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from evonas.architecture.current_cell import (
     NODES,
@@ -33,13 +32,11 @@ from evonas.architecture.current_cell import (
 )
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
-from evonas.architecture.plan import INPUT, LOOP_NORMS, Plan, check_frames
+from evonas.architecture.plan import INPUT, LOOP_NORMS, Plan
+from evonas.snn.planned import planned
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from evonas.weight_sharing import by_name
-
-if TYPE_CHECKING:
-    from evonas.snn.network import Network
 
 Values = Mapping[str, Scalar]
 
@@ -58,30 +55,8 @@ HEAD_GAIN = 6.0
 _PAIRS = tuple(combinations(range(NODES), 2))
 
 
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
-
-    Args:
-        genotype: A genotype of `space`.
-        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
-        classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are event frames, but not one for each time step.
-    """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
-
-
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`.
+    """Return what the network of a genotype consists of; arguments as in `evonas.snn.planned`.
 
     Stem, cell, normalised neurons and a convolution to twice the channels, means of 2 x 2, cell, normalised neurons,
     means of 2 x 2, neurons behind a linear layer, and the readout: the mean of the last linear layer over time.
@@ -193,8 +168,6 @@ space = Space(
     _variables(),
     rules=_rules(),
     arrange=arrange,
-    build=build,
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     share=by_name,
 )

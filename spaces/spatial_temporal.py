@@ -27,14 +27,14 @@ from evonas.architecture.cell_form import (
     reading_the_last,
 )
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, SPIKING, Dynamics, Surrogate
-from evonas.architecture.plan import Plan, check_frames
+from evonas.architecture.plan import Plan
 from evonas.architecture.trellis import READOUTS, Trellis, plan_trellis
 from evonas.real_variables import LogReal, Real
+from evonas.snn.planned import planned
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 if TYPE_CHECKING:
-    from evonas.snn.network import Network
     from evonas.snn.relaxed.mixture import NetworkMixture
     from evonas.snn.relaxed.space import RelaxedSpace
 
@@ -50,23 +50,6 @@ FEEDBACK = ("none", "first", "last", "all")
 """The cells of the path whose nodes read all nodes of their cell one time step ago."""
 
 
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
-
-    Args:
-        genotype: A genotype of `space`.
-        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
-        classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are event frames, but not one for each time step.
-    """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
-
-
 def relax(
     context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None
 ) -> RelaxedSpace[NetworkMixture]:
@@ -74,7 +57,7 @@ def relax(
 
     Args:
         context: The sizes.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
         within: What the space was narrowed to, if it was.
     """
@@ -83,13 +66,8 @@ def relax(
     return spatial_temporal_relaxed.relax(within or space, context, input_shape=input_shape, classes=classes)
 
 
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`."""
+    """Return what the network of a genotype consists of; arguments as in `evonas.snn.planned`."""
     return plan_trellis(trellis_of(genotype), cell_of(genotype), input_shape=input_shape, classes=classes)
 
 
@@ -250,11 +228,9 @@ space = Space(
     rules=_rules(),
     arrange=arrange,
     alike=alike,
-    build=build,
     relax=relax,
     sizes=("nodes", "layers", "channels", "stem.stride", "readout.input"),
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     optional={
         "adaptive": {"stage*.kind": ("alif",), "stage*.tau_adapt": None, "stage*.beta": None},
         "feedback": {"feedback": None},

@@ -56,7 +56,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     Args:
         space: The joint space: its variables give the ranges.
         context: The values of `CONTEXT`; `surrogate` and `surrogate_width` if not the default.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
 
     Raises:

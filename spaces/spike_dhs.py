@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING
 from evonas.architecture.attention import add_attention
 from evonas.architecture.cell import Cell
 from evonas.architecture.draft import Draft, Incoming
-from evonas.architecture.plan import Plan, check_frames
+from evonas.architecture.plan import Plan
 from evonas.real_variables import LogReal
+from evonas.snn.planned import planned
 from evonas.space import Assignment, Rule, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from spaces.spike_dhs_form import (
@@ -45,28 +46,10 @@ from spaces.spike_dhs_form import (
 )
 
 if TYPE_CHECKING:
-    from evonas.snn.network import Network
     from evonas.snn.relaxed.space import RelaxedSpace
     from spaces.spike_dhs_choices import SpikeDhsMixture
 
 Values = Mapping[str, Scalar]
-
-
-def build(genotype: Values, input_shape: Sequence[int], classes: int) -> Network:
-    """Return the network of a genotype, its weights drawn from torch's global generator.
-
-    Args:
-        genotype: A genotype of `space`.
-        input_shape: `(channels, height, width)` of images, or `(time, channels, height, width)` of event frames.
-        classes: Number of classes.
-
-    Raises:
-        SpaceError: If there are event frames, but not one for each time step.
-    """
-    from evonas.snn.network import Network  # reading genotypes and their costs needs no torch
-
-    check_frames(input_shape, time_steps=int(genotype["time_steps"]))
-    return Network(plan(genotype, input_shape, classes))
 
 
 def relax(
@@ -76,7 +59,7 @@ def relax(
 
     Args:
         context: The values of `nodes` and `channels`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
         within: What the space was narrowed to, if it was.
 
@@ -88,13 +71,8 @@ def relax(
     return spike_dhs_relaxed.relax(within or space, context, input_shape=input_shape, classes=classes)
 
 
-def operations(genotype: Values, input_shape: Sequence[int], classes: int) -> int:
-    """Return the dense multiply-accumulates of one sample over all time steps, those of a static input once."""
-    return plan(genotype, input_shape, classes).operations
-
-
 def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
-    """Return what the network of a genotype consists of; arguments as for `build`."""
+    """Return what the network of a genotype consists of; arguments as in `evonas.snn.planned`."""
     cell, levels = cell_of(genotype), levels_of(genotype)
     return plan_cells(cell, levels, genotype, input_shape=input_shape, classes=classes)
 
@@ -114,7 +92,7 @@ def plan_cells(
         cell: The edges of each node.
         levels: The level of each layer.
         values: The values of `channels`, `time_steps` and `surrogate_width`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
         attention: What each node sends through, as in `evonas.architecture.attention.ATTENTION`; nothing by default.
     """
@@ -175,10 +153,8 @@ space = Space(
     _variables(),
     rules=[Rule(("node3.inputs", "node3.a", "node3.b"), partial(_has_node, node=3))],
     arrange=_arrange,
-    build=build,
     relax=relax,
     sizes=("nodes", "channels"),
-    operations=operations,
-    plan=plan,
+    **planned(plan),
     surrogate_width="surrogate_width",
 )

@@ -57,7 +57,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     Args:
         space: The space, narrowed or not.
         context: The values of `nodes` and `channels`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         classes: Number of classes.
 
     Raises:
@@ -76,7 +76,7 @@ def fixed_values(space: Space, context: Values, input_shape: Sequence[int], *, t
     Args:
         space: The space, narrowed or not.
         context: The values of `nodes` and `channels`.
-        input_shape: As for `build`.
+        input_shape: As for `plan`.
         time_steps: Those that are wished.
 
     Raises:

@@ -18,7 +18,7 @@ from evonas.chips.fit import check
 from evonas.chips.profile import load
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
-from spaces.recurrent import LAYERS, operations, plan, space
+from spaces.recurrent import LAYERS, plan, space
 
 torch.set_num_threads(1)
 CHANNELS, CLASSES, STEPS = 12, 5, 14
@@ -120,7 +120,7 @@ def test_every_assignment_is_a_network_whose_cost_is_known_before_it_is_built(sh
         assert logits.shape == (2, 4)
         assert activity.connections[0].element == element
         dense = sum(edge.dense * (1 if edge.static else STEPS) for edge in activity.connections)
-        assert operations(genotype, shape, 4) == dense
+        assert space.operations(genotype, shape, 4) == dense
         trainable = sum(value.numel() for value in network.parameters() if value.requires_grad)
         assert trainable == sum(edge.weights + 2 * edge.biases for edge in activity.connections)
 

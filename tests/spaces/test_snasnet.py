@@ -26,7 +26,7 @@ from evonas.snn.kernels.surrogates import spike
 from evonas.snn.network import Network
 from evonas.snn.neurons import Neuron
 from evonas.snn.operations import AveragePool
-from spaces.snasnet import assignment_of, build, cell_of, operations, plan, space
+from spaces.snasnet import assignment_of, cell_of, plan, space
 
 torch.set_num_threads(1)
 CIFAR_10, CIFAR_100 = "0303 0030 2002 0200", "0302 0030 3003 0000"
@@ -47,7 +47,7 @@ def genotypes(count: int, *, seed: int, **given) -> list[Genotype]:
 def network_of(genotype: Genotype, *, dtype: torch.dtype = torch.float32) -> Network:
     """A network whose norms have seen data, in evaluation; of the same seed for all."""
     torch.manual_seed(0)
-    network = build(genotype, SHAPE, CLASSES)
+    network = space.build(genotype, SHAPE, CLASSES)
     generator = torch.Generator().manual_seed(1)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -359,7 +359,7 @@ def test_counts_equal_brute_force_over_every_synapse(code):
         _, activity = recorded(network, data)
         check_counts(network, data, activity)
     dense = sum(edge.dense * (1 if edge.static else network.plan.time_steps) for edge in activity.connections)
-    assert operations(genotype_of(code), SHAPE, CLASSES) == dense
+    assert space.operations(genotype_of(code), SHAPE, CLASSES) == dense
 
 
 def test_convolutions_of_one_node_share_its_neurons_and_a_sum_stands_where_a_current_is_read():

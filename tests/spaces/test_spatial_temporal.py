@@ -18,7 +18,7 @@ from evonas.engine.description import described_space
 from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
-from spaces.spatial_temporal import EDGES, GATES, NODES, arrange, operations, plan, space
+from spaces.spatial_temporal import EDGES, GATES, NODES, arrange, plan, space
 
 torch.set_num_threads(1)
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -325,7 +325,7 @@ def test_event_frames_are_computed_at_every_step():
         with torch.no_grad():
             _, activity = recorded(network, torch.rand(3, 2, 2, 8, 8))
         assert not any(edge.static for edge in activity.connections)
-        assert operations(genotype, (3, 2, 8, 8), CLASSES) == 3 * sum(edge.dense for edge in activity.connections)
+        assert space.operations(genotype, (3, 2, 8, 8), CLASSES) == 3 * sum(edge.dense for edge in activity.connections)
 
 
 def test_what_is_counted_as_synaptic_events_is_binary():
