@@ -15,24 +15,21 @@ else is put together here:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from evonas.architecture.plan import Plan
 from evonas.real_variables import LogReal
 from evonas.snn.planned import planned
-from evonas.space import Rule, Space
+from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from spaces.ma_darts_form import ATTENTION, PATH
 from spaces.spike_dhs import plan_cells
-from spaces.spike_dhs_form import OPERATIONS, cell_of, pairs_of
+from spaces.spike_dhs_form import cell_of, cell_variables, last_node
 
 if TYPE_CHECKING:
     from spaces.ma_darts_relaxed import RelaxedMaDarts
 
 Values = Mapping[str, Scalar]
-
-MOST_NODES = 4
 
 
 def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedMaDarts:
@@ -65,26 +62,16 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
 
 
 def _variables() -> dict[str, Variable]:
-    variables: dict[str, Variable] = {"nodes": Integer(3, MOST_NODES)}
-    for node in range(MOST_NODES):
-        if node:
-            variables[f"node{node}.inputs"] = Choice(tuple("+".join(pair) for pair in pairs_of(node)))
-        variables[f"node{node}.a"] = Choice(OPERATIONS)
-        variables[f"node{node}.b"] = Choice(OPERATIONS)
-        variables[f"node{node}.attention"] = Choice(ATTENTION)
+    variables = cell_variables(attention=Choice(ATTENTION))
     variables["channels"] = Choice((4, 8, 16, 32, 64))
     variables["time_steps"] = Integer(2, 8)
     variables["surrogate_width"] = LogReal(0.5, 3.0)
     return variables
 
 
-def _has_node(values: Values, *, node: int) -> bool:
-    return node < int(values["nodes"])
-
-
 space = Space(
     _variables(),
-    rules=[Rule(("node3.inputs", "node3.a", "node3.b", "node3.attention"), partial(_has_node, node=3))],
+    rules=[last_node("attention")],
     relax=relax,
     sizes=("nodes", "channels"),
     **planned(plan),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 
 import torch
@@ -19,21 +19,21 @@ from evonas.architecture.cell import Edge
 from evonas.architecture.draft import Draft
 from evonas.architecture.incoming import Incoming
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import INPUT, Plan
 from evonas.errors import EvonasError
 from evonas.genotype import Genotype
 from evonas.snn.relaxed.gumbel import gumbel, top
+from evonas.snn.relaxed.plan import as_of_spikes
 from evonas.snn.relaxed.products import Factors
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
 from evonas.space import Space
 from evonas.variables import Scalar
 from spaces.ma_darts_form import ATTENTION, PATH
 from spaces.spike_dhs_choices import (
-    NOISE,
     allowed,
     allowed_operations,
     edge_factors,
     edges_of,
+    initial_logits,
     likeliest_cell,
     readable_edges,
     relative_entropy,
@@ -85,17 +85,10 @@ class MaDartsLogits(nn.Module):
 
     def __init__(self, nodes: int, space: Space, *, generator: torch.Generator) -> None:
         super().__init__()
-
-        def draw(*shape: int) -> nn.Parameter:
-            return nn.Parameter(NOISE * torch.randn(*shape, generator=generator, dtype=torch.float64))
-
-        self.operations = draw(len(edges_of(nodes)), len(OPERATIONS))
-        self.attention = draw(nodes, len(ATTENTION))
-        self.readable = readable_edges(nodes, space)
         may_send = torch.stack([allowed(space, ATTENTION, f"node{node}.attention") for node in range(nodes)])
-        with torch.no_grad():
-            self.operations.masked_fill_(~allowed_operations(nodes, space), -torch.inf)
-            self.attention.masked_fill_(~may_send, -torch.inf)
+        self.operations = initial_logits(allowed_operations(nodes, space), generator=generator)
+        self.attention = initial_logits(may_send, generator=generator)
+        self.readable = readable_edges(nodes, space)
 
     @property
     def choices(self) -> list[nn.Parameter]:
@@ -222,7 +215,7 @@ def plan_of_all(fixed: Values, input_shape: Sequence[int], classes: int) -> Weig
         before, last = last, (tuple(name for node in range(nodes) for name in known[f"n{node}"]), level)
     draft.add("readout", READOUT, incoming=[Incoming("readout/linear", last[0], "linear", channels=classes)])
     builder.weight["readout/linear"] = ()
-    return WeightedPlan(_as_of_spikes(draft.finish()), builder.weight, builder.presence, frozenset(builder.sent))
+    return WeightedPlan(as_of_spikes(draft.finish()), builder.weight, builder.presence, frozenset(builder.sent))
 
 
 @dataclass
@@ -278,20 +271,3 @@ class _Builder:
         self.presence[sent] = ()
         self.sent.add(sent)
         return sent
-
-
-def _as_of_spikes(plan: Plan) -> Plan:
-    """Return the plan with what nodes send marked as spikes, which sets the kernel of convolutions; gates stay."""
-    return replace(
-        plan,
-        populations=tuple(
-            replace(
-                population,
-                incoming=tuple(
-                    edge if edge.gate or INPUT in edge.sources else replace(edge, element="binary")
-                    for edge in population.incoming
-                ),
-            )
-            for population in plan.populations
-        ),
-    )

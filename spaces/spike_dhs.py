@@ -21,7 +21,6 @@ Where the paper leaves something open, or its code does something else:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from evonas.architecture.attention import add_attention
@@ -30,18 +29,18 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.plan import Plan
 from evonas.real_variables import LogReal
 from evonas.snn.planned import planned
-from evonas.space import Assignment, Rule, Space
+from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from spaces.spike_dhs_form import (
     LAYERS,
-    OPERATIONS,
     READOUT,
     add_resized,
     cell_of,
+    cell_variables,
     connection,
     dynamics,
+    last_node,
     levels_of,
-    pairs_of,
     stem,
 )
 
@@ -131,12 +130,7 @@ def _arrange(values: Assignment) -> Assignment:
 
 
 def _variables() -> dict[str, Variable]:
-    variables: dict[str, Variable] = {"nodes": Integer(3, 4)}
-    for node in range(4):
-        if node:
-            variables[f"node{node}.inputs"] = Choice(tuple("+".join(pair) for pair in pairs_of(node)))
-        variables[f"node{node}.a"] = Choice(OPERATIONS)
-        variables[f"node{node}.b"] = Choice(OPERATIONS)
+    variables = cell_variables()
     for layer in range(1, LAYERS + 1):
         variables[f"layer{layer}.move"] = Choice(("stay", "down"))
     variables["channels"] = Choice((4, 8, 12, 16, 24, 36, 48))
@@ -145,13 +139,9 @@ def _variables() -> dict[str, Variable]:
     return variables
 
 
-def _has_node(values: Values, *, node: int) -> bool:
-    return node < int(values["nodes"])
-
-
 space = Space(
     _variables(),
-    rules=[Rule(("node3.inputs", "node3.a", "node3.b"), partial(_has_node, node=3))],
+    rules=[last_node()],
     arrange=_arrange,
     relax=relax,
     sizes=("nodes", "channels"),

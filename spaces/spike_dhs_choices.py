@@ -78,19 +78,14 @@ class SpikeDhsLogits(nn.Module):
 
     def __init__(self, nodes: int, space: Space, *, generator: torch.Generator) -> None:
         super().__init__()
-
-        def draw(*shape: int) -> nn.Parameter:
-            return nn.Parameter(NOISE * torch.randn(*shape, generator=generator, dtype=torch.float64))
-
         self.nodes = nodes
-        self.operations = draw(len(edges_of(nodes)), len(OPERATIONS))
-        layers = range(1, LAYERS + 1)
-        self.moves = nn.ParameterList([draw(len(choosing(layer, levels=LEVELS)), 2) for layer in layers])
+        self.operations = initial_logits(allowed_operations(nodes, space), generator=generator)
+        self.moves = nn.ParameterList()
+        for layer in range(1, LAYERS + 1):
+            may_move = allowed(space, ("stay", "down"), f"layer{layer}.move")
+            each = may_move.expand(len(choosing(layer, levels=LEVELS)), 2)
+            self.moves.append(initial_logits(each, generator=generator))
         self.readable = readable_edges(nodes, space)
-        with torch.no_grad():
-            self.operations.masked_fill_(~allowed_operations(nodes, space), -torch.inf)
-            for layer, move in enumerate(self.moves, start=1):
-                move.masked_fill_(~allowed(space, ("stay", "down"), f"layer{layer}.move"), -torch.inf)
 
     @property
     def choices(self) -> list[nn.Parameter]:
@@ -206,6 +201,12 @@ def likeliest_cell(operations: Tensor, edges: Tensor) -> Cell:
 def edges_of(nodes: int) -> tuple[tuple[int, str], ...]:
     """Return the node and the source of each edge of a cell, as numbered in the published code."""
     return tuple((node, source) for node in range(nodes) for source in sources_of(node))
+
+
+def initial_logits(allowed: Tensor, *, generator: torch.Generator) -> nn.Parameter:
+    """Return logits that are all but equal, and minus infinity where the mask `allowed` leaves an option out."""
+    noise = NOISE * torch.randn(*allowed.shape, generator=generator, dtype=torch.float64)
+    return nn.Parameter(noise.masked_fill(~allowed, -torch.inf))
 
 
 def _nodes_with(edges: int) -> int:

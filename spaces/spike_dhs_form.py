@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations
 
 from evonas.architecture.cell import Cell, Edge
@@ -10,13 +11,15 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT
 from evonas.errors import SpaceError
-from evonas.space import Assignment
-from evonas.variables import Scalar
+from evonas.space import Assignment, Rule
+from evonas.variables import Choice, Integer, Scalar, Variable
 
 Values = Mapping[str, Scalar]
 
 LAYERS = 8
 LEVELS = 4
+
+MOST_NODES = 4
 
 OPERATIONS = ("skip", "conv_b3", "conv_b5")
 """The operations of an edge, as numbered in the published code; a convolution is named by its temperature."""
@@ -66,6 +69,27 @@ def sources_of(node: int) -> tuple[str, ...]:
 def pairs_of(node: int) -> tuple[tuple[str, str], ...]:
     """Return the pairs of sources that a node can read, without order."""
     return tuple(combinations(sources_of(node), 2))
+
+
+def cell_variables(**of_node: Variable) -> dict[str, Variable]:
+    """Return the variables of a cell; `of_node` are what each node has besides its inputs and its operations."""
+    variables: dict[str, Variable] = {"nodes": Integer(3, MOST_NODES)}
+    for node in range(MOST_NODES):
+        if node:
+            variables[f"node{node}.inputs"] = Choice(tuple("+".join(pair) for pair in pairs_of(node)))
+        parts = {"a": Choice(OPERATIONS), "b": Choice(OPERATIONS), **of_node}
+        variables.update({f"node{node}.{name}": variable for name, variable in parts.items()})
+    return variables
+
+
+def last_node(*of_node: str) -> Rule:
+    """Return the rule on the node that small cells do not have; `of_node` as for `cell_variables`."""
+    node = MOST_NODES - 1
+    return Rule([f"node{node}.{name}" for name in ("inputs", "a", "b", *of_node)], partial(_has_node, node=node))
+
+
+def _has_node(values: Values, *, node: int) -> bool:
+    return node < int(values["nodes"])
 
 
 def cell_of(genotype: Values) -> Cell:

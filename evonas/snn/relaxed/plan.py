@@ -123,19 +123,20 @@ def relax_trellis(sizes: FixedSizes, *, input_shape: Sequence[int], classes: int
         builder.weigh(name, passing, presence=passing)
     builder.draft.add("readout", Dynamics("readout"), incoming=last)
     builder.presence["readout"] = ()
-    plan = _as_of_spikes(builder.draft.finish())
+    plan = as_of_spikes(builder.draft.finish())
     return RelaxedPlan(sizes, plan, builder.weight, builder.presence, builder.stage, frozenset(builder.direct))
 
 
-def _as_of_spikes(plan: Plan) -> Plan:
-    """Return the plan with the outputs of all populations marked as spikes, which sets the kernel of convolutions."""
+def as_of_spikes(plan: Plan) -> Plan:
+    """Return the plan with all that is read marked as spikes, which sets the kernel of convolutions; gates stay."""
     return replace(
         plan,
         populations=tuple(
             replace(
                 population,
                 incoming=tuple(
-                    edge if INPUT in edge.sources else replace(edge, element="binary") for edge in population.incoming
+                    edge if edge.gate or INPUT in edge.sources else replace(edge, element="binary")
+                    for edge in population.incoming
                 ),
             )
             for population in plan.populations
