@@ -48,6 +48,13 @@ def evonas(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def check_shipped(file: Path, folder: Path) -> None:
+    """Check that a run file that ships is right and builds a network."""
+    done = evonas("run", file, "--output", folder / "results", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "The run file is right" in done.output
+
+
 def contents(output: Path) -> list[tuple[object, ...]]:
     rows = Archive.read(output / "archive.h5").rows
     return [

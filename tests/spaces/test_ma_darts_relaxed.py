@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
+from relaxed_cells import certain_edges, settled, soften
 
 from evonas.architecture.attention import REAL
 from evonas.data import digits
@@ -20,8 +21,7 @@ from evonas.training.training_settings import Relaxation, Training
 from spaces.ma_darts import space
 from spaces.ma_darts_form import ATTENTION
 from spaces.ma_darts_relaxed import MaDartsLogits, MaDartsMixture, RelaxedMaDarts
-from spaces.spike_dhs_choices import edges_of
-from spaces.spike_dhs_form import OPERATIONS, cell_of
+from spaces.spike_dhs_form import cell_of
 
 torch.set_num_threads(1)
 SHAPE, CLASSES = (2, 8, 8), 5
@@ -42,16 +42,8 @@ def genotypes(count: int, *, seed: int, **fixed: object) -> list[Genotype]:
 def one_hot(genotype: Genotype) -> MaDartsMixture:
     """The mixture that is the network of a genotype alone."""
     nodes = int(genotype["nodes"])
-    edges = list(edges_of(nodes))
-    operations, has = torch.zeros(len(edges), 3, dtype=torch.float64), torch.zeros(len(edges), dtype=torch.float64)
-    operations[:, 0] = 1.0
-    for node, both in enumerate(cell_of(genotype)):
-        for edge in both:
-            number = edges.index((node, edge.source))
-            has[number] = 1.0
-            operations[number] = torch.eye(3, dtype=torch.float64)[OPERATIONS.index(edge.operation)]
     chosen = [ATTENTION.index(str(genotype[f"node{node}.attention"])) for node in range(nodes)]
-    return MaDartsMixture(operations, has, torch.eye(len(ATTENTION), dtype=torch.float64)[chosen])
+    return MaDartsMixture(*certain_edges(genotype), torch.eye(len(ATTENTION), dtype=torch.float64)[chosen])
 
 
 def branches(genotype: Genotype, names: Mapping[str, object]) -> dict[str, str]:
@@ -66,19 +58,6 @@ def branches(genotype: Genotype, names: Mapping[str, object]) -> dict[str, str]:
         else:
             found[name] = name
     return found
-
-
-def settled(genotype: Genotype, data: torch.Tensor, shape: tuple[int, ...] = SHAPE) -> torch.nn.Module:
-    """The network with statistics of its norms, as after a training."""
-    torch.manual_seed(1)
-    network = space.build(genotype, shape, CLASSES)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-            torch.nn.init.normal_(module.bias, 0.0, 0.2)
-    with torch.no_grad():
-        network(data)
-    return network.eval()
 
 
 def with_weights_of(network: torch.nn.Module, one: RelaxedMaDarts, genotype: Genotype) -> dict[str, str]:
@@ -105,7 +84,7 @@ def test_with_the_choices_of_one_network_it_is_that_network_to_the_last_bit_with
         data = torch.rand(
             steps if len(shape) == 4 else 1, 4, *SHAPE, generator=torch.Generator().manual_seed(2)
         ).round()
-        network = settled(genotype, data, shape)
+        network = settled(space, genotype, data, shape, CLASSES)
         with_weights_of(network, one, genotype)
         counter = one.network.counter()
         with torch.no_grad():
@@ -125,7 +104,7 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients() -> None:
     one.network.double()
     for genotype in genotypes(4, seed=11):
         data = torch.rand(1, 6, *SHAPE, dtype=torch.float64)
-        network = settled(genotype, data.float()).double().train()
+        network = settled(space, genotype, data.float(), SHAPE, CLASSES).double().train()
         names = with_weights_of(network, one, genotype)
         one.network.zero_grad()
         ours, its = one.network.train()(data, one_hot(genotype)), network(data)
@@ -140,9 +119,7 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients() -> None:
 
 def soft(one: RelaxedMaDarts) -> MaDartsLogits:
     logits = one.logits(generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        for values in logits.choices:
-            values.copy_(torch.randn(values.shape, generator=torch.Generator().manual_seed(3), dtype=values.dtype))
+    soften(logits)
     return logits
 
 

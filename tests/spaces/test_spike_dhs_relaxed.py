@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
+from relaxed_cells import certain_edges, settled, soften
 
 from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
@@ -40,14 +41,6 @@ def genotypes(count: int, *, seed: int, **fixed: object) -> list[Genotype]:
 
 def one_hot(genotype: Genotype) -> SpikeDhsMixture:
     """The mixture that is the network of a genotype alone."""
-    edges = list(edges_of(int(genotype["nodes"])))
-    operations, has = torch.zeros(len(edges), 3, dtype=torch.float64), torch.zeros(len(edges), dtype=torch.float64)
-    operations[:, 0] = 1.0
-    for node, both in enumerate(cell_of(genotype)):
-        for edge in both:
-            number = edges.index((node, edge.source))
-            has[number] = 1.0
-            operations[number] = torch.eye(3, dtype=torch.float64)[OPERATIONS.index(edge.operation)]
     levels, moves = (0, *levels_of(genotype)), []
     for layer in range(1, LAYERS + 1):
         move = torch.zeros(len(choosing(layer, levels=LEVELS)), 2, dtype=torch.float64)
@@ -55,7 +48,7 @@ def one_hot(genotype: Genotype) -> SpikeDhsMixture:
         if levels[layer] > levels[layer - 1]:
             move[levels[layer - 1]] = torch.eye(2, dtype=torch.float64)[DOWN]
         moves.append(move)
-    return SpikeDhsMixture(operations, has, tuple(moves))
+    return SpikeDhsMixture(*certain_edges(genotype), tuple(moves))
 
 
 def branches(genotype: Genotype) -> dict[str, str]:
@@ -79,25 +72,12 @@ def with_weights_of(network: torch.nn.Module, names: Mapping[str, str], one: Rel
         one.network.all.operations[names[own]].load_state_dict(operation.state_dict())
 
 
-def settled(genotype: Genotype, data: torch.Tensor, shape: tuple[int, ...] = SHAPE) -> torch.nn.Module:
-    """The network with statistics of its norms, as after a training."""
-    torch.manual_seed(1)
-    network = space.build(genotype, shape, CLASSES)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-            torch.nn.init.normal_(module.bias, 0.0, 0.2)
-    with torch.no_grad():
-        network(data)
-    return network.eval()
-
-
 @pytest.mark.parametrize(("shape", "nodes"), [(SHAPE, 3), (SHAPE, 4), ((6, *SHAPE), 3)])
 def test_with_the_choices_of_one_network_it_is_that_network_to_the_last_bit_with_its_counts(shape, nodes):
     one = relaxed(shape, nodes=nodes)
     for genotype in genotypes(6, seed=nodes, nodes=nodes):
         data = torch.rand(6 if len(shape) == 4 else 1, 4, *SHAPE, generator=torch.Generator().manual_seed(2)).round()
-        network = settled(genotype, data, shape)
+        network = settled(space, genotype, data, shape, CLASSES)
         with_weights_of(network, branches(genotype), one)
         counter = one.network.counter()
         with torch.no_grad():
@@ -116,7 +96,7 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients():
     one = relaxed()
     for genotype in genotypes(3, seed=11):
         data = torch.rand(1, 6, *SHAPE)
-        network, names = settled(genotype, data).train(), branches(genotype)
+        network, names = settled(space, genotype, data, SHAPE, CLASSES).train(), branches(genotype)
         with_weights_of(network, names, one)
         one.network.zero_grad()
         ours, its = one.network.train()(data, one_hot(genotype)), network(data)
@@ -150,9 +130,7 @@ def test_a_drawn_network_is_decoded_as_itself_and_nothing_else_is_computed():
 
 def soft(one: RelaxedSpikeDhs) -> SpikeDhsLogits:
     logits = one.logits(generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        for values in logits.choices:
-            values.copy_(torch.randn(values.shape, generator=torch.Generator().manual_seed(3), dtype=values.dtype))
+    soften(logits)
     return logits
 
 
