@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomli_w
@@ -42,6 +45,18 @@ def write_few_digits(folder: Path) -> None:
         "    whole = digits.read()\n"
         "    return DataSet(whole.samples.take(np.arange(120)), classes=10)\n"
     )
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Return a context in which modules of a folder can be imported; later tests have others of the same names."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for file in folder.glob("*.py"):
+            sys.modules.pop(file.stem, None)
 
 
 def evonas(*arguments: object) -> Result:

@@ -216,11 +216,11 @@ def weights_changed(network: Network, change: Callable[[Tensor], Tensor]) -> Ite
 
 def _change(operation: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
     parts = [cast(Tensor, part.weight) for part in operation.modules() if _has_weights(part)]
-    if len(parts) != 1:  # none, or several, to which no one norm belongs
+    whole = cast(Tensor | None, operation.weight)  # where rows vote, their mean; None of gates, which have layers
+    if len(parts) != 1 or whole is None:  # none, several, or of layers: no one norm belongs to them
         for weight in parts:
             weight.copy_(change(weight))
         return
-    whole = cast(Tensor, operation.weight)  # where rows vote, their mean
     norms = [one for one in operation.modules() if isinstance(one, nn.BatchNorm2d | LoopNorm)]
     factors = [one.factors().flatten() if isinstance(one, LoopNorm) else _factors(one) for one in norms]
     factor = (factors[0] if factors else whole.new_ones(len(whole))).reshape(-1, *[1] * (whole.ndim - 1))

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from event_files import Recording, class_folders, recording
 
-from evonas.data import aedat, aedat4, cifar10_dvs, dvs_gesture, events, nmnist, prophesee, shd, stmnist
+from evonas.data import aedat4, cifar10_dvs, dvs_gesture, events, nmnist, prophesee, shd, stmnist
 from evonas.data.dataset import DataSet, Samples
 from evonas.data.event_frames import EventFrames
+from evonas.data.formats import aedat
 from evonas.errors import DataError, OptionError
 
 Written = Callable[[Recording], bytes]

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import pytest
-from commands import contents, evonas, write_run_file
+from commands import contents, evonas, importable, write_run_file
 from counted import small
 from typer.testing import Result
 
@@ -30,12 +31,12 @@ CHIP = ("--set", "hardware.profile=loihi1_davies")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Result]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Result]]:
     """Return a run file, the results of its run, and what was said."""
     folder = tmp_path_factory.mktemp("finished")
-    sys.path.insert(0, str(folder))
     run_file, output = write_run_file(folder), folder / "results"
-    return run_file, output, evonas("run", run_file, "--output", output)
+    with importable(folder):
+        yield run_file, output, evonas("run", run_file, "--output", output)
 
 
 def test_a_run_ends_in_a_front_and_its_files(finished: tuple[Path, Path, Result]) -> None:

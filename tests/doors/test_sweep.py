@@ -7,14 +7,14 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from commands import contents, evonas, write_run_file
+from commands import contents, evonas, importable, write_run_file
 from scipy.stats import kendalltau
 from toys import small_space
 from typer.testing import Result
@@ -42,12 +42,12 @@ def swept(run_file: Path, output: Path, *more: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Result]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Result]]:
     """Return a run file, the results of its sweep, and what was said."""
     folder = tmp_path_factory.mktemp("swept")
-    sys.path.insert(0, str(folder))
     run_file = write_run_file(folder, evaluations=12)
-    return run_file, folder / "results", swept(run_file, folder / "results")
+    with importable(folder):
+        yield run_file, folder / "results", swept(run_file, folder / "results")
 
 
 def test_a_sweep_ends_in_a_table_its_reasons_and_its_files(finished: tuple[Path, Path, Result]) -> None:
@@ -212,9 +212,11 @@ def test_what_a_sweep_cannot_do_with_a_run_file_is_told(tmp_path: Path) -> None:
     assert "weight_bits: got 0" in told("objectives.2.weight_bits=0")
 
 
-def test_a_cell_has_one_budget_of_each_kind_and_the_options_of_the_run_file(tmp_path: Path) -> None:
+def test_a_cell_has_one_budget_of_each_kind_and_the_options_of_the_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_file = write_run_file(tmp_path)
-    sys.path.insert(0, str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
     sweep = resolve_sweep(
         run_file,
         profiles="loihi1_davies,sram45_int8",
@@ -353,6 +355,7 @@ def test_where_nothing_fits_on_any_chip_the_sweep_fails_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["evonas.engine.search"], "REJECTED_IN_A_ROW", 30)
+    monkeypatch.syspath_prepend(tmp_path)
     run_file = write_run_file(tmp_path, evaluations=3)
     said = evonas(
         "sweep", run_file, "--profiles", "odin28", "--budget", "energy=1e-3", "--set", "hardware.profile=odin28",
