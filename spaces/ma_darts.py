@@ -27,12 +27,15 @@ from spaces.spike_dhs import plan_cells
 from spaces.spike_dhs_form import cell_of, cell_variables, last_node
 
 if TYPE_CHECKING:
-    from spaces.ma_darts_relaxed import RelaxedMaDarts
+    from evonas.snn.relaxed.space import RelaxedSpace
+    from spaces.ma_darts_relaxed import MaDartsMixture
 
 Values = Mapping[str, Scalar]
 
 
-def relax(context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None) -> RelaxedMaDarts:
+def relax(
+    context: Values, input_shape: Sequence[int], classes: int, *, within: Space | None = None
+) -> RelaxedSpace[MaDartsMixture]:
     """Return all networks of the sizes in `context` as one, which the differentiable search can train.
 
     Args:

@@ -6,7 +6,6 @@ weighted by a softmax over the attention it may have; in the end it keeps the li
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,12 +19,12 @@ from evonas.architecture.draft import Draft
 from evonas.architecture.incoming import Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import EvonasError
-from evonas.genotype import Genotype
-from evonas.snn.relaxed.gumbel import gumbel, top
+from evonas.snn.relaxed.entropy import mean_entropy
+from evonas.snn.relaxed.gumbel import drawn
 from evonas.snn.relaxed.plan import as_of_spikes
 from evonas.snn.relaxed.products import Factors
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
-from evonas.space import Space
+from evonas.space import Assignment, Space
 from evonas.variables import Scalar
 from spaces.ma_darts_form import ATTENTION, PATH
 from spaces.spike_dhs_choices import (
@@ -36,11 +35,10 @@ from spaces.spike_dhs_choices import (
     initial_logits,
     likeliest_cell,
     readable_edges,
-    relative_entropy,
     two_of_each_node,
 )
 from spaces.spike_dhs_form import OPERATIONS, READOUT, add_resized, cell_choices, connection, dynamics, sources_of, stem
-from spaces.spike_dhs_relaxed import fixed_values, placeholders
+from spaces.spike_dhs_relaxed import RelaxedCells, fixed_values
 
 Values = Mapping[str, Scalar]
 
@@ -137,48 +135,25 @@ class MaDartsLogits(nn.Module):
 
     def entropy(self) -> float:
         """Return the mean entropy of the choices, each relative to that of equal logits: between 0 and 1."""
-        return math.fsum(relative_entropy(logits) for logits in self.choices) / len(self.choices)
+        return mean_entropy(self.choices)
 
     def _drawn(self, counts: tuple[int, int], temperature: float, generator: torch.Generator) -> MaDartsMixture:
         """Return the mixture of so many drawn operations of an edge and drawn attentions of a node."""
         scaled = [logits / temperature for logits in self.choices]
         edges = two_of_each_node(scaled[0].detach(), self.readable, generator=generator)
-        kept = [
-            logits.masked_fill(~top(logits.detach() + gumbel(logits.shape, generator), count), -torch.inf)
-            for logits, count in zip(scaled, counts, strict=True)
-        ]
+        kept = [drawn(logits, count, generator=generator) for logits, count in zip(scaled, counts, strict=True)]
         operations, attention = (torch.softmax(logits, dim=1) for logits in kept)
         return MaDartsMixture(operations, edges.to(torch.float64), attention)
 
 
-@dataclass(frozen=True)
-class RelaxedMaDarts:
-    """All networks of the same sizes, as `evonas.snn.relaxed.space.RelaxedSpace`.
-
-    Attributes:
-        network: All networks in one.
-        space: The space, narrowed or not.
-        fixed: The values that all of them share.
-    """
-
-    network: WeightedNetwork
-    space: Space
-    fixed: Mapping[str, Scalar]
-
-    def logits(self, *, generator: torch.Generator) -> MaDartsLogits:
-        """Return new logits, without the options that the space was narrowed from."""
-        return MaDartsLogits(int(self.fixed["nodes"]), self.space, generator=generator)
-
-    def discretise(self, mixture: MaDartsMixture) -> Genotype:
-        """Return the genotype of the most likely network of a mixture."""
-        values = {**placeholders(self.space), **self.fixed}
-        values.update(cell_choices(likeliest_cell(mixture.operations, mixture.edges)))
-        likeliest = mixture.attention.argmax(1).tolist()
-        values.update({f"node{node}.attention": ATTENTION[index] for node, index in enumerate(likeliest)})
-        return self.space.canonical(values)
+def choices_of(mixture: MaDartsMixture) -> Assignment:
+    """Return the values of the variables that say the likeliest network of a mixture."""
+    values = cell_choices(likeliest_cell(mixture.operations, mixture.edges))
+    likeliest = mixture.attention.argmax(1).tolist()
+    return {**values, **{f"node{node}.attention": ATTENTION[index] for node, index in enumerate(likeliest)}}
 
 
-def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedMaDarts:
+def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedCells[MaDartsMixture]:
     """Return all networks of the space that have these sizes, as one.
 
     Args:
@@ -191,7 +166,8 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         SpaceError: If a size is missing, or something else is given.
     """
     fixed = fixed_values(space, context, input_shape, time_steps=TIME_STEPS)
-    return RelaxedMaDarts(WeightedNetwork(plan_of_all(fixed, input_shape, classes)), space, fixed)
+    network = WeightedNetwork(plan_of_all(fixed, input_shape, classes))
+    return RelaxedCells(network, space, fixed, make_logits=MaDartsLogits, choices_of=choices_of)
 
 
 def plan_of_all(fixed: Values, input_shape: Sequence[int], classes: int) -> WeightedPlan:

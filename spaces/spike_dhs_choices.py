@@ -7,7 +7,6 @@ decoded, two edges of a node by the probability of their likeliest convolution.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from evonas.architecture.cell import Cell, Edge
-from evonas.snn.relaxed.gumbel import gumbel, top
+from evonas.snn.relaxed.entropy import mean_entropy
+from evonas.snn.relaxed.gumbel import drawn, gumbel, top
 from evonas.snn.relaxed.path_distribution import LayerPath, choosing
 from evonas.space import Space
 from evonas.variables import Choice
@@ -123,7 +123,7 @@ class SpikeDhsLogits(nn.Module):
 
     def entropy(self) -> float:
         """Return the mean entropy of the choices, each relative to that of equal logits: between 0 and 1."""
-        return math.fsum(relative_entropy(logits) for logits in self.choices) / len(self.choices)
+        return mean_entropy(self.choices)
 
     def _drawn(
         self, temperature: float, generator: torch.Generator, *, rivals: int, contested_layer: int | None
@@ -131,22 +131,12 @@ class SpikeDhsLogits(nn.Module):
         scaled = [logits / temperature for logits in self.choices]
         edges = two_of_each_node(scaled[0].detach(), self.readable, generator=generator)
         counts = [1 + rivals, *(2 if layer == contested_layer else 1 for layer in range(LAYERS))]
-        kept = [
-            logits.masked_fill(~top(logits.detach() + gumbel(logits.shape, generator), count), -torch.inf)
-            for logits, count in zip(scaled, counts, strict=True)
-        ]
+        kept = [drawn(logits, count, generator=generator) for logits, count in zip(scaled, counts, strict=True)]
         return self._mixture(kept, edges)
 
     def _mixture(self, logits: list[Tensor], edges: Tensor) -> SpikeDhsMixture:
         operations, *moves = (torch.softmax(values, dim=1) for values in logits)
         return SpikeDhsMixture(operations, edges.to(torch.float64), tuple(moves))
-
-
-def relative_entropy(logits: Tensor) -> float:
-    """Return the mean entropy of choices, the last dimension of `logits`, relative to that of equal logits."""
-    probabilities = torch.softmax(logits.detach(), dim=-1)
-    nats = -torch.special.xlogy(probabilities, probabilities).sum(-1).mean()
-    return float(nats) / math.log(logits.shape[-1])
 
 
 def two_of_each_node(logits: Tensor, readable: Tensor, *, generator: torch.Generator) -> Tensor:

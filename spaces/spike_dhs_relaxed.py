@@ -13,9 +13,10 @@ Where the paper leaves something open, or its code does something else:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Generic, Protocol
 
 import torch
 
@@ -28,8 +29,9 @@ from evonas.input_shape import InputShape
 from evonas.real_variables import LogReal, Real
 from evonas.snn.relaxed.path_distribution import most_likely, reached
 from evonas.snn.relaxed.products import Factors
+from evonas.snn.relaxed.space import M, M_co, MixtureLogits
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
-from evonas.space import Space
+from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar
 from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of, likeliest_cell
 from spaces.spike_dhs_form import (
@@ -51,7 +53,7 @@ TIME_STEPS = 6
 Values = Mapping[str, Scalar]
 
 
-def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedSpikeDhs:
+def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes: int) -> RelaxedCells[SpikeDhsMixture]:
     """Return all networks of the space that have these sizes, as one.
 
     Args:
@@ -65,7 +67,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     """
     fixed = fixed_values(space, context, input_shape, time_steps=TIME_STEPS)
     network = WeightedNetwork(plan_of_all(fixed, input_shape, classes))
-    return RelaxedSpikeDhs(network, space, fixed)
+    return RelaxedCells(network, space, fixed, make_logits=SpikeDhsLogits, choices_of=_likeliest)
 
 
 def fixed_values(space: Space, context: Values, input_shape: Sequence[int], *, time_steps: int) -> dict[str, Scalar]:
@@ -95,29 +97,48 @@ def fixed_values(space: Space, context: Values, input_shape: Sequence[int], *, t
     return fixed
 
 
+class MakeLogits(Protocol[M_co]):
+    """Makes the logits of all networks of a space with so many nodes."""
+
+    def __call__(self, nodes: int, space: Space, *, generator: torch.Generator) -> MixtureLogits[M_co]:
+        """Return new logits, without the options that the space was narrowed from."""
+
+
 @dataclass(frozen=True)
-class RelaxedSpikeDhs:
-    """All networks of the same sizes, as `evonas.snn.relaxed.space.RelaxedSpace`.
+class RelaxedCells(Generic[M]):
+    """All networks of the same sizes, as `evonas.snn.relaxed.space.RelaxedSpace`, of cells such as those of SpikeDHS.
 
     Attributes:
         network: All networks in one.
         space: The space, narrowed or not.
         fixed: The values that all of them share.
+        make_logits: Makes the logits of what is searched.
+        choices_of: Returns the values of the variables that say the likeliest network of a mixture.
     """
 
     network: WeightedNetwork
     space: Space
     fixed: Mapping[str, Scalar]
+    make_logits: MakeLogits[M]
+    choices_of: Callable[[M], Assignment]
 
-    def logits(self, *, generator: torch.Generator) -> SpikeDhsLogits:
+    def logits(self, *, generator: torch.Generator) -> MixtureLogits[M]:
         """Return new logits, without the options that the space was narrowed from."""
-        return SpikeDhsLogits(int(self.fixed["nodes"]), self.space, generator=generator)
+        return self.make_logits(int(self.fixed["nodes"]), self.space, generator=generator)
 
-    def discretise(self, mixture: SpikeDhsMixture) -> Genotype:
+    def discretise(self, mixture: M) -> Genotype:
         """Return the genotype of the most likely network of a mixture."""
-        cell = likeliest_cell(mixture.operations, mixture.edges)
-        levels = most_likely(mixture.moves, levels=LEVELS)
-        return self.space.canonical({**placeholders(self.space), **self.fixed, **choices_of(cell, levels)})
+        return self.space.canonical({**_placeholders(self.space), **self.fixed, **self.choices_of(mixture)})
+
+
+def _likeliest(mixture: SpikeDhsMixture) -> Assignment:
+    cell = likeliest_cell(mixture.operations, mixture.edges)
+    return choices_of(cell, most_likely(mixture.moves, levels=LEVELS))
+
+
+def _placeholders(space: Space) -> Assignment:
+    """Return values for a node that there is not."""
+    return {name: variable.values[0] for name, variable in space.variables.items() if isinstance(variable, Choice)}
 
 
 def plan_of_all(fixed: Values, input_shape: Sequence[int], classes: int) -> WeightedPlan:
@@ -184,8 +205,3 @@ def _add_cell(
         draft.add(name, neurons, incoming=incoming)
         presence[name] = passing
         known[f"n{node}"] = [(f"n{node}", (name,), ())]
-
-
-def placeholders(space: Space) -> dict[str, Scalar]:
-    """Return values for a node that there is not."""
-    return {name: variable.values[0] for name, variable in space.variables.items() if isinstance(variable, Choice)}

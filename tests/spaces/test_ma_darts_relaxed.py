@@ -20,15 +20,16 @@ from evonas.training.bilevel_search import differentiable_search
 from evonas.training.training_settings import Relaxation, Training
 from spaces.ma_darts import space
 from spaces.ma_darts_form import ATTENTION
-from spaces.ma_darts_relaxed import MaDartsLogits, MaDartsMixture, RelaxedMaDarts
+from spaces.ma_darts_relaxed import MaDartsLogits, MaDartsMixture
 from spaces.spike_dhs_form import cell_of
+from spaces.spike_dhs_relaxed import RelaxedCells
 
 torch.set_num_threads(1)
 SHAPE, CLASSES = (2, 8, 8), 5
 SIZES = {"nodes": 3, "channels": 4}
 
 
-def relaxed(shape: tuple[int, ...] = SHAPE, **sizes: int) -> RelaxedMaDarts:
+def relaxed(shape: tuple[int, ...] = SHAPE, **sizes: int) -> RelaxedCells[MaDartsMixture]:
     torch.manual_seed(0)
     return space.relax({**SIZES, **sizes}, shape, CLASSES)
 
@@ -60,7 +61,7 @@ def branches(genotype: Genotype, names: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def with_weights_of(network: torch.nn.Module, one: RelaxedMaDarts, genotype: Genotype) -> dict[str, str]:
+def with_weights_of(network: torch.nn.Module, one: RelaxedCells[MaDartsMixture], genotype: Genotype) -> dict[str, str]:
     names = branches(genotype, dict(network.operations.items()))
     for own, operation in network.operations.items():
         one.network.all.operations[names[own]].load_state_dict(operation.state_dict())
@@ -117,7 +118,7 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients() -> None:
                 torch.testing.assert_close(ours_of.grad, its_of.grad)
 
 
-def soft(one: RelaxedMaDarts) -> MaDartsLogits:
+def soft(one: RelaxedCells[MaDartsMixture]) -> MaDartsLogits:
     logits = one.logits(generator=torch.Generator().manual_seed(0))
     soften(logits)
     return logits

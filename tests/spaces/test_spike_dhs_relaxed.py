@@ -21,14 +21,14 @@ from evonas.training.training_settings import Relaxation, Training
 from spaces.spike_dhs import space
 from spaces.spike_dhs_choices import SpikeDhsLogits, SpikeDhsMixture, edges_of
 from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, cell_of, levels_of
-from spaces.spike_dhs_relaxed import RelaxedSpikeDhs
+from spaces.spike_dhs_relaxed import RelaxedCells
 
 torch.set_num_threads(1)
 SHAPE, CLASSES = (2, 8, 8), 5
 SIZES = {"nodes": 3, "channels": 4}
 
 
-def relaxed(shape: tuple[int, ...] = SHAPE, **sizes: int) -> RelaxedSpikeDhs:
+def relaxed(shape: tuple[int, ...] = SHAPE, **sizes: int) -> RelaxedCells[SpikeDhsMixture]:
     torch.manual_seed(0)
     return space.relax({**SIZES, **sizes}, shape, CLASSES)
 
@@ -67,7 +67,7 @@ def branches(genotype: Genotype) -> dict[str, str]:
     return names
 
 
-def with_weights_of(network: torch.nn.Module, names: Mapping[str, str], one: RelaxedSpikeDhs) -> None:
+def with_weights_of(network: torch.nn.Module, names: Mapping[str, str], one: RelaxedCells[SpikeDhsMixture]) -> None:
     for own, operation in network.operations.items():
         one.network.all.operations[names[own]].load_state_dict(operation.state_dict())
 
@@ -128,7 +128,7 @@ def test_a_drawn_network_is_decoded_as_itself_and_nothing_else_is_computed():
         assert names["readout/linear"] in called
 
 
-def soft(one: RelaxedSpikeDhs) -> SpikeDhsLogits:
+def soft(one: RelaxedCells[SpikeDhsMixture]) -> SpikeDhsLogits:
     logits = one.logits(generator=torch.Generator().manual_seed(0))
     soften(logits)
     return logits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import RESETS
 from evonas.errors import EvonasError
 from evonas.snn.relaxed.edge_distribution import NONE, draw_two, inclusion, pairs_of
+from evonas.snn.relaxed.entropy import mean_entropy
 from evonas.snn.relaxed.gumbel import gumbel, top
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import choosing
@@ -153,14 +153,7 @@ class Logits(nn.Module):
 
     def entropy(self) -> float:
         """Return the mean entropy of the choices, each relative to that of equal logits: between 0 and 1."""
-        relative = []
-        for logits in self.choices:
-            if logits.shape[-1] == 1:
-                continue  # no choice
-            probabilities = torch.softmax(logits.detach(), dim=-1)
-            nats = -torch.special.xlogy(probabilities, probabilities).sum(-1).mean()
-            relative.append(float(nats.item()) / math.log(logits.shape[-1]))
-        return math.fsum(relative) / len(relative)
+        return mean_entropy(self.choices)
 
     def _mixture(self, logits: list[Tensor]) -> NetworkMixture:
         nodes, layers = len(self.edges), len(self.moves)
