@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nir
@@ -234,51 +234,50 @@ def _conv2d(weight: np.ndarray, bias: np.ndarray, *, in_shape: Shape, stride: in
 
 def refusals(plan: Plan) -> list[str]:
     """Return a sentence for each thing of a network that NIR, as it is written here, cannot say."""
-    sentences = []
-    analog = [one.name for one in plan.populations if one.dynamics.kind == "analog"]
-    if analog:
-        sentences.append(
-            f"analog neurons ({', '.join(analog)}): NIR has no rectified linear units; expected spiking neurons "
-            "everywhere, or --to onnx, which takes them"
-        )
-    subtract = [one.name for one in plan.populations if one.dynamics.is_spiking and one.dynamics.reset == "subtract"]
-    if subtract:
-        sentences.append(
-            f"reset by subtraction ({', '.join(subtract)}): NIR knows the reset to a value alone; expected reset "
-            "'value', or --to onnx, which takes it"
-        )
-    adaptive = [one.name for one in plan.populations if one.dynamics.kind == "alif"]
-    if adaptive:
-        sentences.append(
-            f"thresholds that adapt ({', '.join(adaptive)}, of kind alif): NIR has fixed ones alone; expected another "
-            "kind of neuron, or --to onnx, which takes them"
-        )
-    resized = [edge.name for edge in plan.connections if edge.operation == "resize" and not is_or_of_spikes(edge)]
-    if resized:
-        sentences.append(
-            f"resizing ({', '.join(resized)}) that repeats elements, or picks others than spikes: NIR cannot say it; "
-            "expected a network without"
-        )
-    sentences += loop_refusals(plan)
-    pools = [edge.name for edge in plan.connections if edge.operation == "max_pool" and not is_or_of_spikes(edge)]
-    if pools:
-        sentences.append(
-            f"maxima ({', '.join(pools)}) of elements other than spikes, or of windows cut off at the border: NIR has "
-            "no such pool; expected a network without"
-        )
-    means = [edge.name for edge in plan.connections if edge.operation == "pool" and not has_whole_windows(edge)]
-    if means:
-        sentences.append(
-            f"means ({', '.join(means)}) of windows cut off at the border: NIR has no such pool; expected a height and "
-            "a width that the windows divide"
-        )
-    gates = [edge.name for edge in plan.connections if edge.gate]
-    if gates:
-        sentences.append(
-            f"gates of attention ({', '.join(gates)}): NIR has no products of what neurons send; expected a network "
-            "without attention"
-        )
-    return sentences
+    neurons = {one.name: one.dynamics for one in plan.populations}
+    edges = {edge.name: edge for edge in plan.connections}
+    return [
+        *_refused(
+            [name for name, one in neurons.items() if one.kind == "analog"],
+            "analog neurons ({}): NIR has no rectified linear units; expected spiking neurons everywhere, or --to onnx, "
+            "which takes them",
+        ),
+        *_refused(
+            [name for name, one in neurons.items() if one.is_spiking and one.reset == "subtract"],
+            "reset by subtraction ({}): NIR knows the reset to a value alone; expected reset 'value', or --to onnx, "
+            "which takes it",
+        ),
+        *_refused(
+            [name for name, one in neurons.items() if one.kind == "alif"],
+            "thresholds that adapt ({}, of kind alif): NIR has fixed ones alone; expected another kind of neuron, or "
+            "--to onnx, which takes them",
+        ),
+        *_refused(
+            [name for name, edge in edges.items() if edge.operation == "resize" and not is_or_of_spikes(edge)],
+            "resizing ({}) that repeats elements, or picks others than spikes: NIR cannot say it; expected a network "
+            "without",
+        ),
+        *loop_refusals(plan),
+        *_refused(
+            [name for name, edge in edges.items() if edge.operation == "max_pool" and not is_or_of_spikes(edge)],
+            "maxima ({}) of elements other than spikes, or of windows cut off at the border: NIR has no such pool; "
+            "expected a network without",
+        ),
+        *_refused(
+            [name for name, edge in edges.items() if edge.operation == "pool" and not has_whole_windows(edge)],
+            "means ({}) of windows cut off at the border: NIR has no such pool; expected a height and a width that the "
+            "windows divide",
+        ),
+        *_refused(
+            [name for name, edge in edges.items() if edge.gate],
+            "gates of attention ({}): NIR has no products of what neurons send; expected a network without attention",
+        ),
+    ]
+
+
+def _refused(names: Sequence[str], sentence: str) -> list[str]:
+    """Return the sentence with the names in its braces, none where there are none."""
+    return [sentence.format(", ".join(names))] if names else []
 
 
 def is_chain(graph: nir.NIRGraph) -> bool:
