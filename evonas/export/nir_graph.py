@@ -239,8 +239,8 @@ def refusals(plan: Plan) -> list[str]:
     return [
         *_refused(
             [name for name, one in neurons.items() if one.kind == "analog"],
-            "analog neurons ({}): NIR has no rectified linear units; expected spiking neurons everywhere, or --to onnx, "
-            "which takes them",
+            "analog neurons ({}): NIR has no rectified linear units; expected spiking neurons everywhere, or --to "
+            "onnx, which takes them",
         ),
         *_refused(
             [name for name, one in neurons.items() if one.is_spiking and one.reset == "subtract"],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import evonas, write_run_file
+from commands import evonas, search_sayable_networks
 
 from evonas import load
 from evonas.export.nir_graph import read
@@ -19,14 +19,8 @@ from evonas.export.nir_graph import read
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("searched")
-    spiking = 'space.only={"stage*.kind"=["lif", "lif_box", "integrate_and_fire"]}'
-    plain = 'space.without=["adaptive", "feedback", "attention"]'
     with contextlib.chdir(place):
-        file = write_run_file(place, evaluations=6)
-        done = evonas(
-            "run", file, "--output", place / "results", "--set", "ladder.epochs=[1]", "--set", spiking, "--set", plain
-        )
-    assert done.exit_code == 0, done.output
+        search_sayable_networks(place)
     return place
 
 

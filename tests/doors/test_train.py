@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from commands import evonas, write_run_file
+from commands import evonas, search_sayable_networks
 from safetensors.torch import load_file
 
 from evonas import load
@@ -25,14 +25,8 @@ from evonas.training.fit import Fit
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("searched")
-    spiking = 'space.only={"stage*.kind"=["lif", "lif_box", "integrate_and_fire"]}'
-    plain = 'space.without=["adaptive", "feedback", "attention"]'  # NIR can say all networks without them
     with contextlib.chdir(place):
-        file = write_run_file(place, evaluations=6)
-        done = evonas(
-            "run", file, "--output", place / "results", "--set", "ladder.epochs=[1]", "--set", spiking, "--set", plain
-        )
-    assert done.exit_code == 0, done.output
+        search_sayable_networks(place)
     return place
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 import pytest
-from commands import check_shipped, contents, evonas, write_few_digits
+from commands import evonas, write_few_digits
 from documents import ROOT
+from resolved_runs import assert_right, rows_of_whole_and_resumed
 
 import evonas as engine
 from evonas.archive.archive import Archive
@@ -16,7 +16,7 @@ FILE = ROOT / "runs" / "ma_darts.toml"
 
 
 def test_the_run_file_that_ships_builds_a_network(tmp_path: Path) -> None:
-    check_shipped(FILE, tmp_path)
+    assert_right("ma_darts", "--output", tmp_path / "results")
 
 
 @pytest.mark.slow
@@ -24,22 +24,7 @@ def test_what_a_search_proposes_is_trained_and_a_stopped_run_goes_on_to_the_same
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_few_digits(tmp_path)
-    small = ["data.name=few_digits:read", "workers.count=0", "strategies.0.warm_up=0", "strategies.0.epochs=1",
-             "strategies.0.first=1", "ladder.epochs=[1]"]  # fmt: skip
-
-    def run(folder: str, evaluations: int) -> list[tuple[object, ...]]:
-        overrides = [*small, f"search.evaluations={evaluations}"]
-        done = evonas("run", FILE, "--output", tmp_path / folder, *chain(*(("--set", one) for one in overrides)))
-        assert done.exit_code == 0, done.output
-        return contents(tmp_path / folder)
-
-    whole = run("whole", 2)
-    first = run("stopped", 1)
-    assert first == whole[: len(first)]
-    assert len(first) < len(whole)
-    assert run("stopped", 2) == whole
-    rows = Archive.read(tmp_path / "whole" / "archive.h5").rows
+    rows = rows_of_whole_and_resumed("ma_darts", tmp_path, evaluations=2)
     trained = [row for row in rows if row.job.kind == "evaluate"]
     assert len(trained) == 2
     assert all(rows[row.job.parents[0]].job.kind == "search" for row in trained)

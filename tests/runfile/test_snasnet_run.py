@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import check_shipped
 from documents import ROOT
-from resolved_runs import searched
+from resolved_runs import assert_right, searched
 
 from evonas.runfile.resolve import resolve
 
@@ -15,7 +14,7 @@ FILE = ROOT / "runs" / "snasnet.toml"
 
 
 def test_the_run_file_that_ships_builds_a_network(tmp_path: Path) -> None:
-    check_shipped(FILE, tmp_path)
+    assert_right("snasnet", "--output", tmp_path / "results")
 
 
 @pytest.mark.slow

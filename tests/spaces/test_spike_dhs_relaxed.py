@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
-from relaxed_cells import certain_edges, settled, soften
+from relaxed_cells import assert_counted_alike, assert_same_gradients, certain_edges, found, settled, soften
 
-from evonas.data import digits
-from evonas.data.dataset import Samples, SearchData
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
 from evonas.snn.relaxed.path_distribution import DOWN, STAY, choosing
-from evonas.tasks.classification import Classification
-from evonas.training.bilevel_search import differentiable_search
-from evonas.training.training_settings import Relaxation, Training
+from evonas.training.training_settings import Training
 from spaces.spike_dhs import space
 from spaces.spike_dhs_choices import SpikeDhsLogits, SpikeDhsMixture, edges_of
 from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, cell_of, levels_of
@@ -84,11 +80,8 @@ def test_with_the_choices_of_one_network_it_is_that_network_to_the_last_bit_with
             logits, activity = recorded(network, data)
             assert torch.equal(one.network.eval()(data, one_hot(genotype), counter=counter), logits)
         counts = counter.counts()
-        assert counts.spikes.item() == pytest.approx(activity.spikes, rel=1e-5)
-        assert (counts.events + counts.graded).item() == pytest.approx(activity.synaptic_operations, rel=1e-5)
-        assert (counts.macs + counts.input_macs).item() == pytest.approx(activity.macs, rel=1e-5)
+        assert_counted_alike(counts, activity)
         assert counts.neuron_steps.item() == activity.neuron_steps
-        assert activity.spikes > 0
         assert one.discretise(one_hot(genotype)) == genotype
 
 
@@ -103,10 +96,7 @@ def test_it_is_that_network_in_training_too_with_the_same_gradients():
         assert torch.equal(ours, its)
         ours.square().sum().backward()
         its.square().sum().backward()
-        for own, operation in network.operations.items():
-            pairs = zip(one.network.all.operations[names[own]].parameters(), operation.parameters(), strict=True)
-            for ours_of, its_of in pairs:
-                torch.testing.assert_close(ours_of.grad, its_of.grad)
+        assert_same_gradients(one.network.all, network, names)
 
 
 def test_a_drawn_network_is_decoded_as_itself_and_nothing_else_is_computed():
@@ -219,26 +209,11 @@ def test_widths_of_stages_are_those_of_resolutions():
 
 @pytest.mark.parametrize("every", [None, 1])
 def test_a_search_finds_networks_of_the_space_the_same_for_the_same_seed(every):
-    train = digits.read().for_search(seed=0).train.take(np.arange(32))
-    data = SearchData(train, Samples(np.empty((0, 1, 1, 8, 8), np.float32), np.empty(0, np.int64)), Classification(10))
-
-    def found():
-        return differentiable_search(
-            space,
-            data,
-            context=SIZES,
-            price=0.5,
-            objective_price=None,
-            relaxation=Relaxation(warm_up=0, epochs=1, batch_size=16, proposals=2),
-            training=Training(search_surrogates_every=every),
-            seed=0,
-            device=torch.device("cpu"),
-        )
-
-    result = found()
+    training = Training(search_surrogates_every=every)
+    result = found(space, SIZES, training)
     assert len(set(result.proposals)) == 2
     assert all(space.genotype(genotype) == genotype for genotype in result.proposals)
     assert result.trained.epochs[0]["objective"] > 0
     assert bool(result.trained.surrogate_widths) == bool(every)
     if every is None:
-        assert found() == result
+        assert found(space, SIZES, training) == result
