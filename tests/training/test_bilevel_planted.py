@@ -124,10 +124,10 @@ def test_the_time_constant_grows_to_the_memory_that_is_needed():
     toy = one_cell(time_steps=(12,), only_conv3=True, kind="lif_box")
     start = BOUNDS.constants[0][0] ** 0.5 * BOUNDS.constants[0][1] ** 0.5  # 2.2 ms
     right = 0
-    for seed in SEEDS:
+    for seed in range(20):
         data = two_pulses(1536, lags=(3, 6), steps=12, seed=seed)
         right += float(found(toy, data, seed=seed, epochs=8)["tau_mem"]) > 1.15 * start
-    assert right >= 8  # of seeds 0 to 29 26 do, in the median 3.05 ms
+    assert right >= 18
 
 
 @pytest.mark.slow
