@@ -46,13 +46,18 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the content of `path` by `text` atomically; an error leaves the old file unchanged.
+    """Replace the content of `path` by `text` as `write_whole` does."""
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace the content of `path` by `content` atomically; an error leaves the old file unchanged, and is told.
 
     Raises:
         ArchiveError: If it cannot be written.
     """
     try:
-        write_bytes(path, text.encode("utf-8", "backslashreplace"))
+        write_bytes(path, content)
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written: {error}. What was there before is unchanged.") from error
 

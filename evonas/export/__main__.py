@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evonas.archive.atomic_file import write_bytes
+from evonas.archive.atomic_file import write_whole
 from evonas.cli.door import exit_codes
 from evonas.errors import ArchiveError, DataError, RunFileError
 from evonas.measurement import Measurement
@@ -144,7 +144,7 @@ def _written(
     name = network.key if trained is None else f"{network.key}-{trained}"
     file = network.folder.path / "export" / f"{name}.{to.value}"
     if to is To.json:
-        _write(file, json.dumps(known(network), indent=1).encode())
+        write_whole(file, json.dumps(known(network), indent=1).encode())
         typer.echo(visible(f"Written: {file}"))
         return True
     data = network.samples(most=samples, path=path)
@@ -160,7 +160,7 @@ def _written(
     if not done.is_equal:
         typer.echo(visible(f"Not written: {file}, because it does not do what the network does."), err=True)
         return False
-    _write(file, done.content)
+    write_whole(file, done.content)
     typer.echo(visible(f"Written: {file}"))
     return True
 
@@ -201,13 +201,6 @@ def known(network: FoundNetwork) -> dict[str, Any]:
         "plan": asdict(network.plan),
         "measurement": measurement.to_json() if isinstance(measurement, Measurement) else measurement,
     }
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        write_bytes(file, content)
-    except OSError as error:
-        raise ArchiveError(f"{file} cannot be written: {error}. What was there before is unchanged.") from error
 
 
 if __name__ == "__main__":

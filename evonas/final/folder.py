@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evonas.archive.atomic_file import remove_unfinished, write_bytes
+from evonas.archive.atomic_file import remove_unfinished, write_text
 from evonas.errors import ArchiveError, RunFileError
 from evonas.final.recipe import Recipe
 from evonas.final.trial import Trial
@@ -82,7 +82,7 @@ class TrainedFolder:
                     [f"DIR: another command trains in {self.path}; wait until it has ended, or end it"]
                 ) from None
             self._check_recipe(named)
-            self._write(self.path / "recipe.json", json.dumps(named, indent=1))
+            write_text(self.path / "recipe.json", json.dumps(named, indent=1))
             self._tidy()
             yield
             with suppress(OSError):
@@ -145,12 +145,12 @@ class TrainedFolder:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"reading": len(former) + 1, "at": at, "why": why, "trained": [trial.name for trial in trials]}
         text = "".join(f"{json.dumps(one)}\n" for one in [*former, entry])
-        self._write(self.readings_file, text)
+        write_text(self.readings_file, text)
         return len(former) + 1
 
     def keep_result(self, trial: Trial, result: Mapping[str, Any]) -> None:
         """Write what was found with the test samples."""
-        self._write(self.result(trial), json.dumps(result))
+        write_text(self.result(trial), json.dumps(result))
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return name of a trial to what was found with the test samples, of all that were tested here.
@@ -168,13 +168,7 @@ class TrainedFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file of this folder."""
-        self._write(self.path / name, text)
-
-    def _write(self, path: Path, text: str) -> None:
-        try:
-            write_bytes(path, text.encode())
-        except OSError as error:
-            raise ArchiveError(f"{path} cannot be written: {error}. What was there before is unchanged.") from error
+        write_text(self.path / name, text)
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from evonas.archive.atomic_file import write_bytes
+from evonas.archive.atomic_file import write_whole
 from evonas.data.dataset import SearchData
 from evonas.errors import ArchiveError, EvonasError, RunFileError
 from evonas.final.events import Events
@@ -143,7 +143,7 @@ def train(trial: Trial, setup: Setup, *, on_epoch: OnEpoch) -> None:
         with nullcontext() if average is None else average.applied():
             last = packed(network, about=about)
         weights = last if best is None else best.weights(network, about=about)
-    _write(folder.weights(trial), weights)
+    write_whole(folder.weights(trial), weights)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -195,7 +195,7 @@ def mixed_precision(network: Network, device: torch.device) -> torch.autocast:
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
     file = io.BytesIO()
     torch.save(dict(state), file)
-    _write(path, file.getvalue())
+    write_whole(path, file.getvalue())
 
 
 def _take_up(path: Path, fit: Fit, best: _Best | None) -> None:
@@ -209,10 +209,3 @@ def _take_up(path: Path, fit: Fit, best: _Best | None) -> None:
         raise ArchiveError(
             f"The checkpoint {path} cannot be used: {error}. Remove it, and this training begins anew."
         ) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_bytes(path, content)
-    except OSError as error:
-        raise ArchiveError(f"{path} cannot be written: {error}. What was there before is unchanged.") from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.archive.atomic_file import write_bytes
+from evonas.archive.atomic_file import write_whole
 from evonas.errors import ArchiveError, EvonasError
 
 
@@ -33,10 +33,7 @@ def write_weights(path: Path, network: Any, *, about: Mapping[str, str]) -> None
     """
     from evonas.training.weights import packed  # torch, which looking at results does without
 
-    try:
-        write_bytes(path, packed(network, about=about))
-    except OSError as error:
-        raise ArchiveError(f"{path} cannot be written: {error}. What was there before is unchanged.") from error
+    write_whole(path, packed(network, about=about))
 
 
 def read_weights(path: Path, network: Any, *, of: Mapping[str, str]) -> None:
