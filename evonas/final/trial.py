@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evonas.genotype import Genotype
+from evonas.training.seeds import network_seed
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,4 @@ class Trial:
     @property
     def random_seed(self) -> int:
         """The seed of its random numbers: that of a search with this seed, so that a search is the first epochs."""
-        return int(self.key, 16) ^ self.seed
+        return network_seed(self.genotype, self.seed)

@@ -6,8 +6,6 @@ differentiated. Validation data are never read.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +27,7 @@ from evonas.space import Space
 from evonas.task import Task
 from evonas.training.bilevel_step import BilevelSteps
 from evonas.training.process import seeded, torch_threads
+from evonas.training.seeds import search_seed
 from evonas.training.surrogate_search import Searchable, SurrogateSearch, samples_from
 from evonas.training.trainer import surrogate_search_of
 from evonas.training.training_settings import Relaxation, Training
@@ -92,15 +91,9 @@ class BilevelSearcher:
                 objective_price=self._price,
                 relaxation=relaxation,
                 training=self._training,
-                seed=_seed(job),
+                seed=search_seed(job),
                 device=self._device,
             )
-
-
-def _seed(job: Job) -> int:
-    """Return a seed made of the run's seed and the settings of the search."""
-    given = json.dumps([job.seed, dict(job.settings)], sort_keys=True)
-    return int(hashlib.sha256(given.encode()).hexdigest()[:15], 16)
 
 
 @dataclass(frozen=True)

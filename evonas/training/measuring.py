@@ -10,6 +10,7 @@ import torch
 
 from evonas.errors import TrainingDivergedError
 from evonas.measurement import Measurement
+from evonas.snn.activity import Recorder
 from evonas.snn.network import Network
 from evonas.task import Tally, Task
 from evonas.training.batches import Batches
@@ -56,15 +57,21 @@ def measured(
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise TrainingDivergedError(f"The {what} {name} is {value}.")
+    return replace(
+        counted(network, recorder, seconds=seconds), metrics=metrics, samples=len(labels), counts=tally.counts()
+    )
+
+
+def counted(network: Network, recorder: Recorder, *, seconds: float | None) -> Measurement:
+    """Return what a network did while a recorder saw it, without metrics; `seconds` as for `measured`."""
     activity = recorder.activity()
     if seconds is not None:
         activity = replace(activity, step_seconds=seconds / activity.time_steps)
     return Measurement(
-        metrics=metrics,
-        samples=len(labels),
+        metrics={},
+        samples=activity.samples,
         parameters=sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
         time_steps=activity.time_steps,
         silent=activity.is_silent,
         activity=activity,
-        counts=tally.counts(),
     )

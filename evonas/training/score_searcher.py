@@ -26,7 +26,9 @@ from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.training.batches import Batches
 from evonas.training.cost_model import steps_of_frames
+from evonas.training.measuring import counted
 from evonas.training.process import seeded, torch_threads
+from evonas.training.seeds import network_seed
 
 _OF_POOL, _OF_SAMPLES = 0x706F6F6C, 0x73616D70
 """Tell the draws of the pool and of the samples apart from others with the same seed."""
@@ -106,7 +108,7 @@ class ScoreSearcher:
         """Return a network with its score, or why it has none: one bad network must not take the others with it."""
         unscored = ProxyScore(genotype, told.score, None)
         try:
-            with seeded(int(genotype.key, 16) ^ seed, device=self._device):
+            with seeded(network_seed(genotype, seed), device=self._device):
                 network = self._built(genotype)
                 steps = network.plan.time_steps
                 inputs = self._samples.inputs(index, time_steps=steps, seed=(seed, _OF_SAMPLES))
@@ -147,14 +149,4 @@ class ScoreSearcher:
         """Return what the untrained network does with these samples, its batch norms on their own statistics."""
         recorder = network.recorder()
         network(inputs, recorder)
-        activity = recorder.activity()
-        if self._data.seconds is not None:
-            activity = replace(activity, step_seconds=self._data.seconds / activity.time_steps)
-        return Measurement(
-            metrics={},
-            samples=activity.samples,
-            parameters=sum(one.numel() for one in network.parameters() if one.requires_grad),
-            time_steps=activity.time_steps,
-            silent=activity.is_silent,
-            activity=activity,
-        )
+        return counted(network, recorder, seconds=self._data.seconds)

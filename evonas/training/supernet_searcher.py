@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -30,6 +28,7 @@ from evonas.training.batches import Batches
 from evonas.training.inheritance import Inheritance
 from evonas.training.path_draws import PathDraws
 from evonas.training.process import seeded, torch_threads
+from evonas.training.seeds import search_seed
 from evonas.training.supernet import Supernet
 from evonas.training.supernet_fit import SupernetFit
 from evonas.training.training_settings import Training
@@ -79,7 +78,7 @@ class SupernetSearcher:
             TrainingDivergedError: If a loss is no longer a finite number.
             EvonasError: If networks of the space share no weights, or none could be judged.
         """
-        told, seed = SupernetSearch.of(job.settings), _seed(job)
+        told, seed = SupernetSearch.of(job.settings), search_seed(job)
         with torch_threads(self._threads), seeded(seed, device=self._device):
             fit, losses, supernet = self._trained(told, seed=seed)
             inheritance = Inheritance(
@@ -153,9 +152,3 @@ class SupernetSearcher:
             return ProxyScore(row.job.genotype, name, None, message=f"{why:.300}")
         value, cost = row.costs
         return ProxyScore(row.job.genotype, name, -value, cost=self._objective.sign * cost)
-
-
-def _seed(job: Job) -> int:
-    """Return a seed made of the run's seed and the settings of the search."""
-    given = json.dumps([job.seed, dict(job.settings)], sort_keys=True)
-    return int(hashlib.sha256(given.encode()).hexdigest()[:15], 16)

@@ -21,6 +21,7 @@ from evonas.training.batches import Batches
 from evonas.training.fit import Fit
 from evonas.training.measuring import MEASURING_SEED, measured
 from evonas.training.process import seeded, torch_threads
+from evonas.training.seeds import network_seed
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch
 from evonas.training.training_settings import Training
 
@@ -85,7 +86,7 @@ class TrainingEvaluator:
         Raises:
             TrainingDivergedError: If the loss is no longer a finite number.
         """
-        with torch_threads(self._threads), seeded(_seed(job), device=self._device):
+        with torch_threads(self._threads), seeded(network_seed(job.genotype, job.seed), device=self._device):
             network = self._network(job)
             trained = self._fit(network, job)
             return network, Result(measurement=self._measured(network), trained=trained)
@@ -101,16 +102,11 @@ class TrainingEvaluator:
 
     def _fit(self, network: Network, job: Job) -> Trained:
         search = None if self._search is None else self._search(network)
-        fit = Fit(
-            network, self._train, self._data.task, training=self._training, seed=_seed(job), search=search
-        )  # fmt: skip
+        seed = network_seed(job.genotype, job.seed)
+        fit = Fit(network, self._train, self._data.task, training=self._training, seed=seed, search=search)
         for _ in range(job.epochs):
             fit.run_epoch()
         return Trained(fit.sample_steps, () if search is None else tuple(search.trace))
-
-
-def _seed(job: Job) -> int:
-    return int(job.genotype.key, 16) ^ job.seed
 
 
 @torch.no_grad()
