@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,10 @@ from evonas.archive.atomic_file import write_text
 from evonas.archive.pareto_front import Front
 from evonas.cli.door import console, exit_codes
 from evonas.engine.view import Row
-from evonas.report import tables
+from evonas.errors import RunFileError
+from evonas.report import comparison_sheets, tables
 from evonas.report.answer import Answer, Command, answered
+from evonas.report.comparison import compared, labels_of
 from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
 from evonas.report.pick import usual
@@ -29,7 +32,10 @@ class Format(StrEnum):
 
 
 def front(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run's results, or an archive.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR…", help="Folder of a run's results, or an archive; several are compared."),
+    ],
     all_: Annotated[
         bool, typer.Option("--all", help="Every evaluation in slot order, with its outcome and message.")
     ] = False,
@@ -57,16 +63,51 @@ def front(
 ) -> None:
     """Print the Pareto front of a run, also for another chip or another budget: nothing is trained again.
 
-    An empty front is an answer: the exit code is 0 also where nothing was measured.
+    An empty front is an answer: the exit code is 0 also where nothing was measured. Several runs are compared: their
+    hypervolumes between common corners, what their fronts attain, and whether they differ by more than seeds do.
     """
+    command = Command(profile, tuple(budget or ()), tuple(wanted or ()), trust)
+    folder, *others = folders
+    if others:
+        with exit_codes(" and ".join(map(str, folders)), cannot="be compared"):
+            _check_compared(command, everything=all_, format_=format_)
+            _compare(folders, command, format_=format_, html=html)
+        return
     with exit_codes(folder, cannot="be shown"):
-        command = Command(profile, tuple(budget or ()), tuple(wanted or ()), trust)
         answer = answered(folder, command)
         _show(answer, everything=all_, format_=format_)
         for note in answer.notes(is_for_people=format_ is Format.table):
             typer.echo(visible(note), err=True)
         if html:
             _write_report(folder, answer)
+
+
+def _check_compared(command: Command, *, everything: bool, format_: Format) -> None:
+    """Check that no option is given that is about one run; raise otherwise.
+
+    Raises:
+        RunFileError: With each such option.
+    """
+    given = {"--all": everything, "--pick": bool(command.wanted), "--format csv": format_ is Format.csv}
+    if faults := [f"{option} is about one run; expected one DIR" for option, is_given in given.items() if is_given]:
+        raise RunFileError(faults)
+
+
+def _compare(folders: Sequence[Path], command: Command, *, format_: Format, html: bool) -> None:
+    answers = [answered(folder, command) for folder in folders]
+    labels = labels_of(folders)
+    comparison = compared([(label, answer.results) for label, answer in zip(labels, answers, strict=True)])
+    if format_ is Format.json:
+        typer.echo(comparison_sheets.to_json(comparison))
+    else:
+        sheets = [comparison_sheets.runs_sheet(comparison), comparison_sheets.attainment_sheet(comparison)]
+        for found in filter(None, sheets):
+            console(piped_width=200).print(found)
+        lines = [*comparison.verdicts(), *comparison.remarks(), *comparison_sheets.setting_lines(comparison)]
+        typer.echo(visible("\n".join(lines)))
+    for label, answer in zip(labels, answers, strict=True):
+        for note in answer.remarks:
+            typer.echo(visible(f"{label}: {note}"), err=True)
 
 
 def _show(answer: Answer, *, everything: bool, format_: Format) -> None:

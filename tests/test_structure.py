@@ -77,7 +77,7 @@ DOORS = {
     "torch": {"evonas/snn", "evonas/scores", "evonas/training", "evonas/tasks", "evonas/export", "evonas/final", "evonas/runfile/retraining.py", "spaces"},
     "sklearn": {"evonas/data"},
     "PIL": {"evonas/data/formats/image_file.py"},
-    "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/data/stmnist.py"},
+    "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/report/spread.py", "evonas/data/stmnist.py"},
     "pydantic": {"evonas/runfile"},
     "plotly": {"evonas/report/html.py"},
     "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 from numpy.typing import ArrayLike
 from pymoo.indicators.hv import HV
@@ -140,6 +141,32 @@ def nondominated(costs: ArrayLike) -> np.ndarray:
     """Return the indices of the `(points, objectives)` costs that no other point dominates."""
     points = _matrix(costs)
     return np.asarray(NonDominatedSorting().do(points, only_non_dominated_front=True), dtype=int)
+
+
+def attainment(fronts: Sequence[ArrayLike]) -> list[np.ndarray]:
+    """Return for each number of fronts, from 1 to all, the `(corners, objectives)` staircase that so many attain.
+
+    What is no better than one of the corners in any objective is attained by at least so many fronts. Corners come by
+    rising cost of the first objective. A front without points attains nothing.
+
+    Source: V. Grunert da Fonseca, C. M. Fonseca and A. O. Hall, Inferential performance assessment of stochastic
+    optimisers and the attainment function, EMO 2001; computed by moocore.
+
+    Args:
+        fronts: Of each run its `(points, objectives)` costs, less is better, of two or three objectives.
+
+    Raises:
+        EvonasError: If a cost is not a finite number.
+    """
+    found = [points for points in map(_matrix, fronts) if len(points)]
+    surfaces = [np.empty((0, 2)) for _ in fronts]
+    if found:
+        corners = moocore.eaf(np.vstack(found), np.repeat(np.arange(len(found)), [len(points) for points in found]))
+        counts = np.rint(corners[:, -1] / 100 * len(found)).astype(int)  # its last column is the percentage of fronts
+        for count in range(1, len(found) + 1):
+            surface = corners[counts == count, :-1]
+            surfaces[count - 1] = surface[np.argsort(surface[:, 0], kind="stable")]
+    return surfaces
 
 
 def hypervolume_improvement(

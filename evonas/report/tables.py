@@ -21,17 +21,15 @@ def table(front: Front, *, rows: Sequence[Row] | None = None) -> Sheet:
     shown = list(rows) if rows is not None else sorted(front.rows, key=_by_first_objective)
     rejected = f", {front.rejected} more rejected" if front.rejected else ""
     title = f"Pareto front: {len(shown)} networks of {front.evaluations} evaluations{rejected}"
-    objectives = [_header(objective) for objective in front.objectives]
+    objectives = [titled(objective) for objective in front.objectives]
     others = [] if everything else _other_parts(front)
     objectives += [header for _, _, header in others]
     ending = ["kind", "outcome"] if everything else []
     lines = []
     for row in shown:
         line = [row.job.genotype.key, str(row.job.slot), row.job.strategy, str(row.job.epochs)]
-        line += [
-            _cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)
-        ]
-        line += [_cell(objective, _part(objective, part, row)) for objective, part, _ in others]
+        line += [cell(objective, value) for objective, value in zip(front.objectives, _values(front, row), strict=True)]
+        line += [cell(objective, _part(objective, part, row)) for objective, part, _ in others]
         lines.append([*line, row.job.kind, _outcome(row)] if everything else line)
     header = ["key", "slot", "strategy", "epochs", *objectives, *ending]
     return sheet(header, lines, title="" if everything else title, right=objectives)
@@ -42,7 +40,7 @@ def to_csv(front: Front, *, rows: Sequence[Row] | None = None) -> str:
     everything = rows is not None
     shown = list(rows) if rows is not None else list(front.rows)
     variables = sorted({name for row in shown for name in row.job.genotype})
-    header = ["key", "slot", "strategy", "epochs", *(_header(objective) for objective in front.objectives)]
+    header = ["key", "slot", "strategy", "epochs", *(titled(objective) for objective in front.objectives)]
     others = [] if everything else _other_parts(front)
     header += ["kind", "outcome", "message"] if everything else [title for _, _, title in others]
     text = io.StringIO()
@@ -84,7 +82,7 @@ def both(parts: Mapping[str, float | None]) -> str:
 def _other_parts(front: Front) -> list[tuple[Objective, str, str]]:
     """Return the parts of objectives that are not traded, each with the objective and a header."""
     return [
-        (one, part, _header(replace(one, name=f"{one.name}, {part}")))
+        (one, part, titled(replace(one, name=f"{one.name}, {part}")))
         for one in front.objectives
         if one.parts is not None
         for part in ("dynamic", "total")
@@ -107,11 +105,13 @@ def _values(front: Front, row: Row) -> Sequence[float | None]:
     return row.score.values if row.score is not None else [None] * len(front.objectives)
 
 
-def _header(objective: Objective) -> str:
+def titled(objective: Objective) -> str:
+    """Return the name of an objective with its unit in brackets."""
     return f"{objective.name} [{objective.unit}]" if objective.unit else objective.name
 
 
-def _cell(objective: Objective, value: float | None) -> str:
+def cell(objective: Objective, value: float | None) -> str:
+    """Return a value of an objective as it stands in tables, `-` where there is none."""
     if value is None:
         return "-"
     return f"{value:.3g}" if objective.log else f"{value:.4f}"
