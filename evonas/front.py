@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from evonas.report.answer import Answer, Command, answered
 from evonas.report.comparison import compared, labels_of
 from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
+from evonas.report.figures import Draw, check_drawable, figures_of_comparison, figures_of_run, write_figures
 from evonas.report.pick import usual
 from evonas.runfile.modules import forget_working_directory
 
@@ -57,6 +58,10 @@ def front(
     html: Annotated[
         bool, typer.Option("--html", help="Write report.html into DIR; draws the pick, or `cheapest`.")
     ] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write figures for papers there, as PDF, PNG and SVG; energy of the pick."),
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Run code of its own that DIR names; without, nothing of it is executed.")
     ] = False,
@@ -71,15 +76,20 @@ def front(
     if others:
         with exit_codes(" and ".join(map(str, folders)), cannot="be compared"):
             _check_compared(command, everything=all_, format_=format_)
-            _compare(folders, command, format_=format_, html=html)
+            _compare(folders, command, format_=format_, figures=figures)
         return
     with exit_codes(folder, cannot="be shown"):
+        if figures is not None:
+            check_drawable()
         answer = answered(folder, command)
         _show(answer, everything=all_, format_=format_)
         for note in answer.notes(is_for_people=format_ is Format.table):
             typer.echo(visible(note), err=True)
         if html:
             _write_report(folder, answer)
+        if figures is not None:
+            drawn, missing = figures_of_run(answer, answer.picks[0] if answer.picks else usual(answer.results))
+            _write_figures(figures, drawn, missing)
 
 
 def _check_compared(command: Command, *, everything: bool, format_: Format) -> None:
@@ -93,7 +103,9 @@ def _check_compared(command: Command, *, everything: bool, format_: Format) -> N
         raise RunFileError(faults)
 
 
-def _compare(folders: Sequence[Path], command: Command, *, format_: Format, html: bool) -> None:
+def _compare(folders: Sequence[Path], command: Command, *, format_: Format, figures: Path | None) -> None:
+    if figures is not None:
+        check_drawable()
     answers = [answered(folder, command) for folder in folders]
     labels = labels_of(folders)
     comparison = compared([(label, answer.results) for label, answer in zip(labels, answers, strict=True)])
@@ -108,6 +120,13 @@ def _compare(folders: Sequence[Path], command: Command, *, format_: Format, html
     for label, answer in zip(labels, answers, strict=True):
         for note in answer.remarks:
             typer.echo(visible(f"{label}: {note}"), err=True)
+    if figures is not None:
+        _write_figures(figures, figures_of_comparison(comparison))
+
+
+def _write_figures(folder: Path, drawn: Mapping[str, Draw], missing: Sequence[str] = ()) -> None:
+    written = [f"Written: {file}" for file in write_figures(folder, drawn)]
+    typer.echo(visible("\n".join([*missing, *written])), err=True)
 
 
 def _show(answer: Answer, *, everything: bool, format_: Format) -> None:
