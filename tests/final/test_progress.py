@@ -25,6 +25,6 @@ def test_each_training_that_ends_or_goes_on_is_a_line() -> None:
 def test_there_is_a_line_even_while_no_epoch_ends() -> None:
     lines: list[str] = []
     with TrainingProgress(TRIALS, epochs=3, tell=lines.append, every=0.05):
-        time.sleep(0.5)
-    assert len(lines) >= 3
+        while len(lines) < 3:  # what never comes is ended by the time limit of a test
+            time.sleep(0.01)
     assert lines[0].startswith("0/6 epochs of 2 trainings")
