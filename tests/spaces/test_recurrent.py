@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -162,12 +160,3 @@ def test_frames_of_another_number_than_time_steps_are_refused():
     (genotype,) = genotypes(1, seed=3, time_steps=10)
     with pytest.raises(SpaceError, match="10 time steps and each sample 12 frames"):
         space.build(genotype, (12, CHANNELS, 1, 1), CLASSES)
-
-
-def test_genotypes_and_costs_need_no_torch():
-    program = (
-        "import sys, numpy; from spaces.recurrent import space; "
-        "space.operations(space.sample(numpy.random.default_rng(0)), (None, 8, 1, 1), 10); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

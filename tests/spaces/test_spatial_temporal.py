@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -366,15 +363,6 @@ def test_most_random_networks_spike_before_training():
         last = activity.connections[-1]
         silent += sum(last.events) + sum(last.macs) == 0
     assert silent <= 1
-
-
-def test_genotypes_and_costs_need_no_torch():
-    program = (
-        "import sys, numpy; from spaces.spatial_temporal import space; "
-        "space.operations(space.sample(numpy.random.default_rng(0)), (1, 8, 8), 10); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 def test_where_the_last_cell_has_one_position_both_readouts_are_one_genotype_on_that_data():
