@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 MINUTES ?= 10
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable
+COMPILE := $(BIN)/python -W ignore -m compileall -q -j 0 -x '/tests?/|/testing/_internal/' .venv/lib   # on all cores, pip on one
 
 .PHONY: search test test-slow fuzz lint format bench docs clean
 
@@ -45,9 +47,11 @@ clean:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/search-ready: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(INSTALL) .
+	$(COMPILE)
 	touch $@
 
 .venv/test-ready: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) '.[dev]'
+	$(COMPILE)
 	touch $@ .venv/search-ready
