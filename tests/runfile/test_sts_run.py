@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import importable, write_few_digits
 from documents import ROOT
 from resolved_runs import assert_right, searched
 
@@ -21,11 +22,13 @@ def test_the_run_file_that_ships_builds_a_network(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_neurons_of_one_cell_are_searched_and_a_resumed_search_is_the_same(tmp_path: Path) -> None:
-    small = ["ladder.epochs=[1]", "strategies.0.warm_up=1", "strategies.0.epochs=1"]
+    write_few_digits(tmp_path)
+    small = ["data.name=few_digits:read", "ladder.epochs=[1]", "strategies.0.warm_up=1", "strategies.0.epochs=1"]
     small += ["strategies.0.proposals=2", "strategies.0.first=2", "strategies.0.searches=1", "search.parallel=2"]
 
     def told(evaluations: int, archive: Path) -> list[tuple[object, ...]]:
-        run = resolve(FILE, overrides=[*small, f"search.evaluations={evaluations}"])
+        with importable(tmp_path):
+            run = resolve(FILE, overrides=[*small, f"search.evaluations={evaluations}"])
         rows = searched(run, archive).rows
         return [(row.job.kind, row.job.genotype, row.costs, row.evaluation.message) for row in rows]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from commands import importable, write_few_digits
 
 from evonas.archive.archive import Archive
 from evonas.data import digits
@@ -119,14 +120,16 @@ def resolved(folder: Path, *, evaluations: int, workers: int = 1, **sizes: objec
     strategy["contexts"] = {name: [value] for name, value in given.items()}
     content = {
         "search": {"space": "spatial_temporal", "evaluations": evaluations, "parallel": 2},
-        "data": {"name": "digits"},
+        "data": {"name": "few_digits:read"},
         "objectives": [{"name": "accuracy"}, {"name": "energy", "profile": "loihi1_davies"}],
         "strategies": [strategy],
         "ladder": {"epochs": [1]},
         "workers": {"count": workers},
     }
     path.write_text(tomli_w.dumps(content))
-    return resolve(path)
+    write_few_digits(folder)
+    with importable(folder):
+        return resolve(path)
 
 
 @pytest.mark.slow

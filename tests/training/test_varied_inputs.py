@@ -135,7 +135,7 @@ def test_a_differentiable_search_sees_spikes_at_as_many_time_steps_as_its_networ
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(900)
-def test_the_rows_are_the_same_on_one_and_on_two_workers(tmp_path: Path) -> None:
+def test_the_rows_are_the_same_in_this_process_and_on_two_workers(tmp_path: Path) -> None:
     from evonas.engine.ray_workers import RayWorkers
 
     content = {
@@ -150,7 +150,6 @@ def test_the_rows_are_the_same_on_one_and_on_two_workers(tmp_path: Path) -> None
     run = resolve(tmp_path / "run.toml")
     seen = []
     for workers in (
-        RayWorkers(run.make_evaluate(), count=1),
         RayWorkers(run.make_evaluate(), count=2, num_cpus=0.5, sent=run.data.let_go),
         InlineWorkers(LazyEvaluate(run.make_evaluate())),
     ):
@@ -159,4 +158,4 @@ def test_the_rows_are_the_same_on_one_and_on_two_workers(tmp_path: Path) -> None
         workers.close()
         seen.append([(row.job, row.outcome, row.measurement) for _, row in sorted(memory.stored.items())])
     assert len(seen[0]) >= 8
-    assert seen[0] == seen[1] == seen[2]
+    assert seen[0] == seen[1]
