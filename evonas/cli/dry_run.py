@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from evonas.engine.budget import Budget
+from evonas.engine.pace import LONGEST_PART
 from evonas.engine.ray_environment import check_environment
 from evonas.report.escaping import plain
 from evonas.runfile.rejections import Check
@@ -39,12 +41,26 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> N
             f"{data.input_shape}, {data.task.summary}; network {genotype.key} was built, {parameters:,} parameters."
         )
     )
+    if run.budget.is_timed:
+        console.print(plain(_limits(run.budget)))
     if data.seconds is not None:
         console.print(plain(_durations(data.seconds, run.plan(genotype) if run.plan is not None else None)))
     if run.plan is not None and checks:
         planned = run.plan(genotype)
         for check in checks:
             console.print(plain(f"Network {genotype.key} {check(planned)}."))
+
+
+def _limits(budget: Budget) -> str:
+    """Return when a search ends whose time is limited."""
+    limits = [f"{budget.evaluations:,} evaluations"]
+    limits += [f"{budget.seconds:g} s"] if budget.seconds is not None else []
+    limits += [f"{budget.core_hours:g} core hours"] if budget.core_hours is not None else []
+    return (
+        f"The search ends after {', '.join(limits[:-1])} or {limits[-1]}, whichever comes first: nothing is started "
+        f"that would end later, and networks whose training would take more than {LONGEST_PART:.0%} of the "
+        f"{'seconds' if budget.core_hours is None else 'time'} are rejected."
+    )
 
 
 def _durations(seconds: float, planned: Any) -> str:

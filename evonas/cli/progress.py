@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from evonas.archive.archive import Archive
+from evonas.engine.budget import Budget
 from evonas.engine.failures import kind_of
 from evonas.engine.view import Row
 from evonas.report.escaping import visible
@@ -31,36 +33,35 @@ class SearchProgress:
     A context manager, to be called with each row that is seen.
 
     Args:
-        evaluations: The budget.
+        budget: When the search ends.
         summary: Returns how far the search is, in words, such as its hypervolume. May be slow.
         log: Called with each plain line.
         console: Where to show progress; a display if it is a terminal, plain lines otherwise.
         title: What is searched, for the display.
         replayed: Returns whether the row of a slot is from an earlier session; such rows are only counted.
-        seconds: Budget of wall-clock seconds, if any.
     """
 
     def __init__(
         self,
-        evaluations: int,
+        budget: Budget,
         *,
         summary: Callable[[], str],
         log: Callable[[str], None],
         console: Console,
         title: str = "searching",
         replayed: Callable[[int], bool] = lambda slot: False,
-        seconds: float | None = None,
     ) -> None:
-        self._evaluations = evaluations
+        self._budget = budget
         self._summarise = summary
         self._log = log
         self._is_replayed = replayed
-        self._seconds = seconds
-        self._every = max(1, evaluations // LINES)
+        self._every = max(1, budget.evaluations // LINES)
         self._began = self._line_at = time.monotonic()
         self._summarised_at, self._summary_seconds = -float("inf"), 0.0
         self._summary = ""
         self._seen = self._failed = self._rejected = self._scored = 0
+        self._core_hours = 0.0
+        self._replayed = 0, 0.0  # evaluations, core hours
         self._kinds: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -76,7 +77,7 @@ class SearchProgress:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task(visible(title), total=evaluations, state="")
+        self._task = self._bar.add_task(visible(title), total=budget.evaluations, state="")
 
     def __enter__(self) -> SearchProgress:
         self._began = self._line_at = time.monotonic()
@@ -102,21 +103,23 @@ class SearchProgress:
             self._seen += is_evaluation
             self._failed += row.is_failure
             self._scored += len(row.evaluation.proxy_scores)
+            self._core_hours += self._budget.num_cpus * row.evaluation.seconds / 3600
             if self._is_replayed(row.job.slot):
                 self._line_at = time.monotonic()
+                self._replayed = self._seen, self._core_hours
                 if self._bar.live.is_started:
                     self._bar.update(self._task, completed=self._seen)
                 return
             if row.is_rejected:
                 return  # many may come at once, and none is progress; the next line shows their number
             self._has_news = True
-            is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._evaluations)
+            is_step = is_evaluation and (self._seen % self._every == 0 or self._seen >= self._budget.evaluations)
             is_due = is_step or time.monotonic() - self._line_at >= LINE_SECONDS
             if self._bar.live.is_started:
                 self._update_summary()
-                self._bar.update(self._task, completed=self._seen, state=visible(self._state()))
+                self._bar.update(self._task, completed=self._seen, state=visible(self._display()))
             elif is_due:
-                self._update_summary(now=self._seen >= self._evaluations)
+                self._update_summary(now=self._seen >= self._budget.evaluations)
                 self._line()
             if row.is_failure:
                 self._tell_failure(row)
@@ -131,12 +134,36 @@ class SearchProgress:
 
     def _line(self) -> None:
         elapsed = time.monotonic() - self._began
-        line = f"{self._seen}/{self._evaluations} evaluations, {self._state()}, {elapsed:.0f} s"
-        if self._seconds is not None:
-            line += f", {max(self._seconds - elapsed, 0):.0f} s left"
+        parts = [f"{self._seen}/{self._budget.evaluations} evaluations", self._state(), f"{elapsed:.0f} s"]
+        parts += self._limits(elapsed)
         self._line_at = time.monotonic()
         self._has_news = False
-        self._log(line)
+        self._log(", ".join(parts))
+
+    def _limits(self, elapsed: float) -> list[str]:
+        """Return how much of the core hours is spent, and how long it is until the search ends, as far as known."""
+        parts = []
+        if self._budget.core_hours is not None:
+            parts.append(f"{self._core_hours:.3g} of {self._budget.core_hours:g} core hours")
+        return parts + self._left(elapsed)
+
+    def _left(self, elapsed: float) -> list[str]:
+        """Return the time until the first limit is reached, in words; nothing where that is unknown, or the end."""
+        evaluations, core_hours = self._replayed
+        paces: list[tuple[float, float, float]] = [(self._budget.evaluations, self._seen, evaluations)]
+        paces += [(self._budget.core_hours, self._core_hours, core_hours)] if self._budget.core_hours else []
+        about = min(
+            (elapsed * (most - now) / (now - then) for most, now, then in paces if now > then), default=math.inf
+        )
+        exact = math.inf if self._budget.seconds is None else self._budget.seconds - elapsed
+        if exact <= about and math.isfinite(exact):
+            return [f"{max(exact, 0):.0f} s left"]
+        return [f"about {about:.0f} s left"] if 0 < about < math.inf else []
+
+    def _display(self) -> str:
+        """Return what the display says beside its own columns, which know of evaluations alone."""
+        limits = self._limits(time.monotonic() - self._began) if self._budget.is_timed else []
+        return ", ".join([self._state(), *limits])
 
     def _state(self) -> str:
         parts = [self._summary] if self._summary else []

@@ -65,13 +65,12 @@ def run_or_resume(
             log.show(f"Found {len(known)} rows in {folder / 'archive.h5'}; going on from there.")
         workers = run.workers()
         progress = SearchProgress(
-            run.budget.evaluations,
+            run.budget,
             summary=lambda: summary(archive),
             log=log.write,
             console=console,
             title=_title(run, folder),
             replayed=known.__contains__,
-            seconds=run.budget.seconds,
         )
         try:
             if retry:

@@ -1,79 +1,127 @@
-"""The pace of a search with a budget of seconds: how long jobs take here, and which of them are too long to start."""
+"""The pace of a search whose time is limited: how long jobs take here, and which of them are too long to start."""
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
+from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.rejection import Rejection
 
 LONGEST_PART = 0.1
-"""Part of the seconds that the training of one network at the top rung may take."""
+"""Part of the seconds, or of the core hours, that the training of one network at the top rung may take."""
 
 LEAST = 3
 """Finished jobs before there is an estimate."""
 
+MOST = 1000
+"""Finished jobs that an estimate is made of: the newest."""
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """What a job was predicted to cost, and the seconds that it took."""
+
+    operations: float
+    sample_steps: float
+    seconds: float
+
 
 class Pace:
-    """How long jobs take on the workers of this call, learnt from those that have ended in it.
+    """How long jobs take on the workers of this call, and how much of a budget of time is left.
 
     The seconds of a job are modelled as a sum of one term for its predicted operations and one for its sample-steps,
-    both at least 0, by least squares of relative errors. Without `seconds` nothing is ever too long.
+    both at least 0, by least squares of relative errors. They are learnt from the jobs that have ended in this call;
+    as long as these are fewer than `LEAST`, from those of earlier calls as well, perhaps on other machines. Where the
+    budget does not limit time nothing is ever too long.
 
     Args:
-        seconds: The budget, counted from now; None where time does not matter.
+        budget: Its seconds are counted from now, its core hours over all jobs that are seen and recalled.
     """
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+    def __init__(self, budget: Budget) -> None:
+        self._is_timed = budget.is_timed
+        self._seconds = math.inf if budget.seconds is None else budget.seconds
+        self._core_seconds = math.inf if budget.core_hours is None else 3600 * budget.core_hours
+        self._num_cpus = budget.num_cpus
         self._began = time.monotonic()
-        self._costs: list[tuple[float, float]] = []  # (jobs, 2): operations, sample-steps
-        self._took: list[float] = []  # (jobs,)
+        self._ran = 0.0  # seconds of jobs of this call
+        self._core_spent = 0.0  # core seconds of all jobs
+        self._ended: deque[_Timed] = deque(maxlen=MOST)
+        self._earlier: deque[_Timed] = deque(maxlen=MOST)
         self._rates: tuple[float, float] | None = None
 
     @property
-    def is_over(self) -> bool:
-        """Whether the seconds are spent."""
-        return self._seconds is not None and time.monotonic() - self._began > self._seconds
+    def spent(self) -> Ending | None:
+        """What is spent, None while there is time."""
+        if self._elapsed > self._seconds:
+            return Ending.TIME_SPENT
+        return Ending.CORE_HOURS_SPENT if self._core_spent >= self._core_seconds else None
 
     def see(self, evaluation: Evaluation) -> None:
         """Learn from a job that has ended in this call."""
+        self._ran += evaluation.seconds
+        self._learn(evaluation, into=self._ended)
+
+    def recall(self, evaluation: Evaluation) -> None:
+        """Learn from a job that had ended before this call."""
+        self._learn(evaluation, into=self._earlier)
+
+    def _learn(self, evaluation: Evaluation, *, into: deque[_Timed]) -> None:
+        self._core_spent += self._num_cpus * evaluation.seconds
         job = evaluation.job
         if evaluation.outcome is Outcome.MEASURED and evaluation.seconds > 0 and job.cost > 0:
-            self._costs.append((job.cost, job.sample_steps))
-            self._took.append(evaluation.seconds)
+            into.append(_Timed(job.cost, job.sample_steps, evaluation.seconds))
             self._rates = None
 
     def estimate(self, job: Job) -> float:
         """Return the seconds that a job will take, 0 as long as too few have ended."""
-        if self._seconds is None or len(self._took) < LEAST:
+        known = self._ended if len(self._ended) >= LEAST else [*self._earlier, *self._ended]
+        if not self._is_timed or len(known) < LEAST:
             return 0.0
         if self._rates is None:
-            self._rates = _rates(np.array(self._costs), np.array(self._took))
+            self._rates = _rates(
+                np.array([(one.operations, one.sample_steps) for one in known]),
+                np.array([one.seconds for one in known]),
+            )
         return self._rates[0] * job.cost + self._rates[1] * job.sample_steps
 
-    def is_too_late(self, job: Job, *, others: Iterable[Job]) -> bool:
-        """Return whether a job would end after the seconds are spent, if it waited for `others` that are open."""
-        if self._seconds is None:
-            return False
-        elapsed, own = time.monotonic() - self._began, self.estimate(job)
-        at_once = max(1.0, sum(self._took) / max(elapsed, 1e-9))  # jobs that have run at the same time in the mean
-        waiting = (own + sum(map(self.estimate, others))) / at_once
-        return elapsed + max(own, waiting) > self._seconds
+    def too_late(self, job: Job, *, others: Iterable[Job]) -> Ending | None:
+        """Return what would be spent before a job ended, if it waited for `others` that are open; None if nothing."""
+        if not self._is_timed:
+            return None
+        elapsed, own = self._elapsed, self.estimate(job)
+        both = own + sum(map(self.estimate, others))
+        at_once = max(1.0, self._ran / max(elapsed, 1e-9))  # jobs that have run at the same time in the mean
+        if elapsed + max(own, both / at_once) > self._seconds:
+            return Ending.TIME_SPENT
+        is_beyond = self._core_spent + self._num_cpus * both > self._core_seconds
+        return Ending.CORE_HOURS_SPENT if is_beyond else None
 
     def rejection(self, job: Job, top_epochs: int) -> Rejection | None:
         """Return why a network is not trained at all: at the top rung it would take too much of the budget."""
-        if self._seconds is None or job.kind != "evaluate":
+        if not self._is_timed or job.kind != "evaluate":
             return None
-        longest, own = LONGEST_PART * self._seconds, self.estimate(job) * top_epochs / job.epochs
-        if own <= longest:
+        own = self.estimate(job) * top_epochs / job.epochs
+        longest, longest_core = LONGEST_PART * self._seconds, LONGEST_PART * self._core_seconds
+        degree = max(own / longest, own * self._num_cpus / longest_core) - 1
+        if degree <= 0:
             return None
-        reason = f"its training would take about {own:.2g} s, more than {LONGEST_PART:.0%} of the seconds of the search"
-        return Rejection((reason,), degree=own / longest - 1)
+        time = f"{own:.2g} s" if own > longest else f"{own * self._num_cpus / 3600:.2g} core hours"
+        budget = "seconds" if own > longest else "core hours"
+        reason = f"its training would take about {time}, more than {LONGEST_PART:.0%} of the {budget} of the search"
+        return Rejection((reason,), degree=degree)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
 
 
 def _rates(costs: np.ndarray, took: np.ndarray) -> tuple[float, float]:

@@ -137,32 +137,33 @@ def search(
         archive.objectives,
         seed=archive.seed,
         predict=None if predict is None else partial(predicted, predict),
-        is_timed=budget.seconds is not None,
+        is_timed=budget.is_timed,
     )
-    pace = Pace(budget.seconds)
+    pace = Pace(budget)
     made = partial(_job, seed=archive.seed, ladder=ladder, predict=predict)
 
-    def is_too_late(job: Job) -> bool:
-        return pace.is_too_late(job, others=(one for one in view.open.values() if archive.get(one.slot) is None))
+    def too_late(job: Job) -> Ending | None:
+        return pace.too_late(job, others=(one for one in view.open.values() if archive.get(one.slot) is None))
 
-    evaluations, rejected, out_of_time = 0, 0, False
+    evaluations, rejected, spent = 0, 0, None
     failures = FirstFailures()
     while True:
         while clock.has_room and evaluations < budget.evaluations:
             stored = archive.get(view.slot)
             if stored is not None and stored.job.start <= clock.now:
                 job = stored.job
+                pace.recall(stored.evaluation)
             else:
-                out_of_time, too_long = pace.is_over, None
-                proposal = None if out_of_time else ladder.promotion(view)
+                spent, too_long = pace.spent, None
+                proposal = None if spent else ladder.promotion(view)
                 next_job = None if proposal is None else made(view.slot, proposal, start=clock.now)
-                if not out_of_time and (next_job is None or is_too_late(next_job)):
+                if not spent and (next_job is None or too_late(next_job)):
                     is_in_vain = rejected >= REJECTED_IN_A_ROW
                     proposal = None if is_in_vain else proposed(strategy, view, rungs=len(ladder.epochs))
                     next_job = None if proposal is None else made(view.slot, proposal, start=clock.now)
                     too_long = None if next_job is None else pace.rejection(next_job, ladder.epochs[-1])
-                    out_of_time = next_job is not None and too_long is None and is_too_late(next_job)
-                if next_job is None or out_of_time:
+                    spent = too_late(next_job) if next_job is not None and too_long is None else None
+                if next_job is None or spent:
                     break
                 job = _started(next_job, workers=workers, archive=archive, reject=reject, too_long=too_long)
             view.start(job)
@@ -192,7 +193,7 @@ def search(
         return Ending.BUDGET_SPENT
     if rejected >= REJECTED_IN_A_ROW:
         return Ending.ONLY_REJECTED
-    return Ending.TIME_SPENT if out_of_time else Ending.EXHAUSTED
+    return spent or Ending.EXHAUSTED
 
 
 def _started(

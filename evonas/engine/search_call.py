@@ -22,7 +22,7 @@ def check_call(
         space: What may vary.
         strategy: Must have `name` and `propose`.
         workers: Must have `start`, `next` and `close`.
-        budget: Must have `evaluations` and `seconds`.
+        budget: Must have `evaluations`, `seconds`, `core_hours` and `is_timed`.
         ladder: Must have `epochs` and `promotion`.
         functions: The optional functions, None if absent, by the names of their arguments.
 
@@ -33,7 +33,12 @@ def check_call(
         ("space", space, ("sample", "canonical"), "a Space"),
         ("strategy", strategy, ("name", "propose"), "a strategy such as Evolution()"),
         ("workers", workers, ("start", "next", "close"), "InlineWorkers(evaluate) or RayWorkers(evaluate)"),
-        ("budget", budget, ("evaluations", "seconds"), "a Budget such as Budget(evaluations=60)"),
+        (
+            "budget",
+            budget,
+            ("evaluations", "seconds", "core_hours", "is_timed"),
+            "a Budget such as Budget(evaluations=60)",
+        ),
         ("ladder", ladder, ("epochs", "promotion"), "a Ladder such as Ladder(epochs=(2, 6))"),
     )
     faults = [

@@ -119,7 +119,8 @@ class View:
         open: Jobs that run now, by slot.
         slot: The next slot.
         seed: Seed of the run.
-        is_timed: Whether the budget is seconds, so that what a network costs decides how many there will be.
+        is_timed: Whether the budget is seconds or core hours, so that what a network costs decides how many there will
+            be.
 
     Args:
         predict: Predicts what networks cost; strategies need not ask.

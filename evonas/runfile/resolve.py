@@ -90,7 +90,8 @@ class ResolvedRun:
     @property
     def budget(self) -> Budget:
         """When to stop."""
-        return Budget(self.file.search.evaluations, self.file.search.seconds)
+        limits = self.file.search
+        return Budget(limits.evaluations, limits.seconds, limits.core_hours, num_cpus=self.file.workers.num_cpus)
 
     @property
     def predict(self) -> TrainingCost:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evonas.chips.deployment import MOST_BITS, WEIGHT_BITS
-from evonas.engine.budget import MOST_EVALUATIONS, SECONDS
+from evonas.engine.budget import CORE_HOURS, MOST_EVALUATIONS, SECONDS
 from evonas.engine.ladder import MOST_EPOCHS, MOST_RUNGS, Ladder
 from evonas.engine.virtual_clock import MOST_PARALLEL
 from evonas.objective import LARGEST
@@ -35,6 +35,7 @@ LEAST_PART = 0.01
 
 Name = Annotated[str, Field(min_length=1, max_length=1000, strict=True)]
 Seconds = Annotated[float, Field(gt=0, le=SECONDS.high, allow_inf_nan=False, strict=True)]
+CoreHours = Annotated[float, Field(gt=0, le=CORE_HOURS.high, allow_inf_nan=False, strict=True)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS, strict=True)]
 Bound = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False, strict=True)]
 
@@ -67,6 +68,9 @@ class SearchSection(_Section):
     seconds: Seconds | None = None
     """Wall-clock seconds that the search takes: nothing is started that would end later, and networks whose training
     would take more than a tenth of them are rejected. How far a search comes then depends on the machine."""
+    core_hours: CoreHours | None = None
+    """Core hours that the search takes, planned with in the same way: seconds of jobs on their workers, times
+    `workers.num_cpus`, summed over all workers and over all calls that resume the search."""
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, strict=True)
     """Seed of the proposals and of training."""
     parallel: int = Field(default=4, ge=1, le=MOST_PARALLEL, strict=True)
@@ -232,6 +236,7 @@ class RunFile(_Section):
 FREE_SETTINGS = (
     "search.evaluations",
     "search.seconds",
+    "search.core_hours",
     "workers.count",
     "workers.seconds",
     "workers.search_seconds",
@@ -240,8 +245,9 @@ FREE_SETTINGS = (
 )
 """What may change when a run is resumed: it decides how far and how fast the search goes.
 
-With a budget of seconds the machine decides which networks are proposed and kept from training, so that such a run is
-no repetition of another anyway; new seconds may go another way from there. All others never decide where it goes.
+With a budget of seconds or core hours the machine decides which networks are proposed and kept from training, so that
+such a run is no repetition of another anyway; new ones may go another way from there. All others never decide where it
+goes.
 Data may lie elsewhere: their fingerprint, which an archive keeps as `data.fingerprint`, is what has to stay the same.
 """
 

@@ -80,8 +80,8 @@ class Evolution:
         pop_size: Networks of the first design, and afterwards the rows of the population.
         first_design: `"random"`, or `"by_cost"`: the first networks rise in predicted training cost (the `predict` of
             the search), from the cheapest of some drawn ones to their upper decile, evenly on a logarithmic axis.
-            None is `"by_cost"` where seconds are the budget and costs are predicted, so that the first networks are
-            soon trained, and `"random"` elsewhere.
+            None is `"by_cost"` where time is limited and costs are predicted, so that the first networks are soon
+            trained, and `"random"` elsewhere.
         screen: Candidates of which one is proposed; 1 for no pre-selection.
         crossover: Probability that a pair of parents is crossed.
         mutations: Mean number of variables of a child that mutate.

@@ -20,6 +20,8 @@ from commands import contents, evonas, importable, write_run_file
 from counted import small
 from typer.testing import Result
 
+from evonas.archive.archive import Archive
+from evonas.engine.budget import Ending
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Measurement
@@ -167,6 +169,34 @@ def test_a_time_limit_that_is_not_kept_is_a_note(finished: tuple[Path, Path, Res
     run_file, _, _ = finished
     said = evonas("run", run_file, "--dry-run", "--set", "workers.seconds=60")
     assert "workers.seconds = 60 is not kept with workers.count = 0" in " ".join(said.output.split())
+
+
+def test_a_dry_run_says_when_a_search_whose_time_is_limited_ends(finished: tuple[Path, Path, Result]) -> None:
+    run_file, _, _ = finished
+    said = evonas("run", run_file, "--dry-run", "--set", "search.seconds=600", "--set", "search.core_hours=0.5")
+    assert "evaluations, 600 s or 0.5 core hours, whichever comes first: nothing is started" in " ".join(
+        said.output.split()
+    )
+    assert "whichever comes first" not in evonas("run", run_file, "--dry-run").output
+
+
+def test_core_hours_count_the_cores_of_a_worker_and_may_change_on_resuming(
+    finished: tuple[Path, Path, Result], tmp_path: Path
+) -> None:
+    run_file, _, _ = finished
+
+    def run(core_hours: float) -> str:
+        said = evonas("run", run_file, "--output", tmp_path / "few", "--set", f"search.core_hours={core_hours}",
+                      "--set", "workers.num_cpus=2")  # fmt: skip
+        assert said.exit_code == 0, said.output
+        return (tmp_path / "few" / "log.txt").read_text(encoding="utf-8")
+
+    assert Ending.CORE_HOURS_SPENT.value in run(1e-9)
+    rows = Archive.read(tmp_path / "few" / "archive.h5").rows
+    spent = 2 * sum(row.evaluation.seconds for row in rows) / 3600
+    assert f"{spent:.3g} of 1e-09 core hours" in run(1e-9)
+    assert len(Archive.read(tmp_path / "few" / "archive.h5").rows) == len(rows)
+    assert Ending.BUDGET_SPENT.value in run(1.0)
 
 
 def test_a_run_in_which_everything_fails_ends_early_and_goes_on_with_retry_failed(

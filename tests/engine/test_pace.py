@@ -1,4 +1,4 @@
-"""A budget of seconds: jobs are timed as they end, and none is started that would end too late."""
+"""A budget of seconds or core hours: jobs are timed as they end, and none is started that would end too late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
-from evonas.engine.pace import LONGEST_PART, Pace
+from evonas.engine.pace import LONGEST_PART, MOST, Pace
 from evonas.engine.search import search
 from evonas.engine.view import Proposal, Row
 from evonas.genotype import Genotype
@@ -40,11 +40,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class TimedWorker:
-    """One worker on which a job takes as many seconds as it costs, one after the other."""
+    """One worker on which a job takes as many seconds as it costs, one after the other.
+
+    Attributes:
+        ran: The seconds of each job.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._started: list[Job] = []
+        self.ran: list[float] = []
 
     def start(self, job: Job) -> None:
         """Take a job."""
@@ -54,6 +59,7 @@ class TimedWorker:
         """Return the evaluation of the first job that has not been returned."""
         job = self._started.pop(0)
         self._clock.now += job.cost
+        self.ran.append(job.cost)
         return Evaluation(job, Outcome.MEASURED, measurement=measure(job), seconds=job.cost)
 
     def close(self) -> None:
@@ -75,7 +81,7 @@ def job(cost: float, sample_steps: float, *, epochs: int = 1) -> Job:
 
 
 def test_the_time_of_a_job_is_learnt_from_operations_and_sample_steps(clock: Clock) -> None:
-    rng, pace = np.random.default_rng(0), Pace(1000)
+    rng, pace = np.random.default_rng(0), Pace(Budget(1, seconds=1000))
     assert pace.estimate(job(1e9, 1e4)) == 0  # nothing is known yet
     for _ in range(20):
         one = job(10 ** rng.uniform(8, 11), 10 ** rng.uniform(3, 5))
@@ -84,7 +90,7 @@ def test_the_time_of_a_job_is_learnt_from_operations_and_sample_steps(clock: Clo
 
 
 def test_where_one_term_would_be_negative_the_other_is_left_alone(clock: Clock) -> None:
-    pace = Pace(1000)
+    pace = Pace(Budget(1, seconds=1000))
     for cost, steps in ((1.0, 1.0), (2.0, 5.0), (4.0, 2.0)):
         pace.see(Evaluation(job(cost, steps), Outcome.MEASURED, measurement={}, seconds=cost - 0.05 * steps))
     assert pace.estimate(job(10.0, 0.0)) == pytest.approx(9.5, rel=0.1)
@@ -116,12 +122,12 @@ def test_networks_that_would_take_too_much_of_the_seconds_are_not_trained(clock:
 
 
 def test_without_seconds_nothing_is_too_long(clock: Clock) -> None:
-    pace = Pace(None)
+    pace = Pace(Budget(1))
     for _ in range(5):
         pace.see(Evaluation(job(1.0, 1.0), Outcome.MEASURED, measurement={}, seconds=1e6))
-    assert not pace.is_over
+    assert pace.spent is None
     assert pace.rejection(job(1.0, 1.0), 10) is None
-    assert not pace.is_too_late(job(1.0, 1.0), others=[])
+    assert pace.too_late(job(1.0, 1.0), others=[]) is None
 
 
 def test_what_seconds_have_ended_goes_on_where_it_was(clock: Clock) -> None:
@@ -134,3 +140,92 @@ def test_what_seconds_have_ended_goes_on_where_it_was(clock: Clock) -> None:
     assert len(after) > len(before)
     assert all(after[slot] == one for slot, one in before.items())
     assert replace(before[0]) == after[0]
+
+
+def core_hours_of(worker: TimedWorker, *, num_cpus: float) -> float:
+    return num_cpus * sum(worker.ran) / 3600
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+@pytest.mark.parametrize("core_hours", [0.05, 0.2, 1.0])
+def test_a_search_uses_its_core_hours_and_no_more(clock: Clock, core_hours: float, parallel: int) -> None:
+    worker = TimedWorker(clock)
+    ending = search(mixed_space(), ListMemory(), strategy=RandomSearch(), workers=worker, predict=predict,
+                    budget=Budget(10**6, core_hours=core_hours, num_cpus=2), parallel=parallel,
+                    ladder=Ladder((1, 3)))  # fmt: skip
+    assert ending is Ending.CORE_HOURS_SPENT
+    assert 0.85 * core_hours <= core_hours_of(worker, num_cpus=2) <= 1.05 * core_hours
+
+
+@pytest.mark.parametrize(
+    ("seconds", "core_hours", "ending"),
+    [(300.0, 1.0, Ending.TIME_SPENT), (3000.0, 0.2, Ending.CORE_HOURS_SPENT), (None, None, Ending.BUDGET_SPENT)],
+)
+def test_of_several_limits_the_first_ends_the_search(
+    clock: Clock, seconds: float | None, core_hours: float | None, ending: Ending
+) -> None:
+    worker, budget = TimedWorker(clock), Budget(500, seconds, core_hours, num_cpus=2)
+    assert search(mixed_space(), ListMemory(), strategy=RandomSearch(), workers=worker, predict=predict,
+                  budget=budget) is ending  # fmt: skip
+    assert seconds is None or clock.now <= 1.05 * seconds
+    assert core_hours is None or core_hours_of(worker, num_cpus=2) <= 1.05 * core_hours
+
+
+def test_networks_that_would_take_too_much_of_the_core_hours_are_not_trained(clock: Clock) -> None:
+    memory = ListMemory()
+    search(mixed_space(), memory, strategy=RandomSearch(), workers=TimedWorker(clock), predict=predict,
+           budget=Budget(10**6, core_hours=0.05, num_cpus=2), ladder=Ladder((1, 3)))  # fmt: skip
+    rejected = [row for row in rows_of(memory) if row.is_rejected]
+    assert rejected
+    assert all(
+        "core hours, more than 10% of the core hours of the search" in row.evaluation.message for row in rejected
+    )
+    for row in rejected:
+        whole = 2 * 3 * predict(Proposal(row.job.genotype, ""), 1).operations / 3600  # core hours, to the top rung
+        assert row.evaluation.degree == pytest.approx(whole / (LONGEST_PART * 0.05) - 1)
+
+
+def test_core_hours_are_those_of_the_whole_run_however_often_it_was_stopped(clock: Clock) -> None:
+    memory, spent = ListMemory(), 0.0
+
+    def go_on(core_hours: float, *, rows: int = 10**6) -> Ending:
+        nonlocal spent
+        worker = TimedWorker(clock)
+        ending = search(mixed_space(), memory, strategy=RandomSearch(), workers=worker, predict=predict, parallel=2,
+                        budget=Budget(rows, core_hours=core_hours))  # fmt: skip
+        spent += core_hours_of(worker, num_cpus=1)
+        return ending
+
+    for rows in (5, 9, 14):
+        assert go_on(0.2, rows=rows) is Ending.BUDGET_SPENT
+    assert go_on(0.2) is Ending.CORE_HOURS_SPENT
+    assert 0.85 * 0.2 <= spent <= 1.05 * 0.2
+    before = {row.job.slot: row.job for row in rows_of(memory)}
+    assert go_on(0.2) is Ending.CORE_HOURS_SPENT
+    assert len(rows_of(memory)) == len(before)  # a finished run trains nothing
+    assert go_on(0.4) is Ending.CORE_HOURS_SPENT
+    after = {row.job.slot: row.job for row in rows_of(memory)}
+    assert all(after[slot] == one for slot, one in before.items())
+    assert 0.85 * 0.4 <= spent <= 1.05 * 0.4
+
+
+def test_what_jobs_took_before_is_known_until_enough_have_ended_now(clock: Clock) -> None:
+    pace = Pace(Budget(1, seconds=1000))
+    slow, fast = (
+        [Evaluation(job(cost, 0.0), Outcome.MEASURED, measurement={}, seconds=pace_ * cost) for cost in (1.0, 2.0, 4.0)]
+        for pace_ in (3.0, 0.5)
+    )
+    for evaluation in slow:
+        pace.recall(evaluation)
+    assert pace.estimate(job(10.0, 0.0)) == pytest.approx(30.0)
+    for evaluation in fast:
+        pace.see(evaluation)
+    assert pace.estimate(job(10.0, 0.0)) == pytest.approx(5.0)
+
+
+def test_an_estimate_follows_the_newest_jobs(clock: Clock) -> None:
+    pace = Pace(Budget(1, core_hours=1.0))
+    for number in range(2 * MOST):
+        one = job(1.0 + number % 7, 0.0)
+        pace.see(Evaluation(one, Outcome.MEASURED, measurement={}, seconds=one.cost * (1.0 if number < MOST else 4.0)))
+    assert pace.estimate(job(1.0, 0.0)) == pytest.approx(4.0)

@@ -103,6 +103,8 @@ def test_a_text_that_nobody_means_is_told_and_not_read_further(tmp_path: Path, l
         ((f"search.evaluations={HUGE}",), "search.evaluations"),
         (("search.seconds=nan",), "search.seconds"),
         (('search.seconds="60"',), "search.seconds"),
+        (("search.core_hours=0",), "search.core_hours"),
+        (("search.core_hours=nan",), "search.core_hours"),
         (("strategies.0.pop_size=16.0",), "strategies.0.pop_size"),
         ((f"strategies.0.pop_size={HUGE}",), "strategies.0.pop_size"),
         (("strategies.0.screen=16.0",), "strategies.0.screen"),
@@ -227,7 +229,7 @@ FACTORIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     ),
     "adaptive mixture": (lambda share: Mixture([(RandomSearch(), share)], shares="success"), ("share",)),
     "ladder": (Ladder, ("epochs", "keep")),
-    "budget": (lambda **options: Budget(**{"evaluations": 1, **options}), ("evaluations", "seconds")),
+    "budget": (lambda **options: Budget(**{"evaluations": 1, **options}), ("evaluations", "seconds", "core_hours", "num_cpus")),
     "objective": (
         lambda **options: Objective(**{"name": "a", "score": float, **options}),
         ("name", "score", "direction", "at_least", "at_most", "best", "log"),
