@@ -17,11 +17,15 @@ from evonas.errors import RunFileError
 from evonas.report import comparison_sheets, tables
 from evonas.report.answer import Answer, Command, answered
 from evonas.report.comparison import compared, labels_of
+from evonas.report.comparison_page import comparison_page
 from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
 from evonas.report.figures import Draw, check_drawable, figures_of_comparison, figures_of_run, write_figures
 from evonas.report.pick import usual
 from evonas.runfile.modules import forget_working_directory
+
+COMPARISON = Path("comparison.html")
+"""The page of several runs, in the working directory."""
 
 
 class Format(StrEnum):
@@ -56,7 +60,7 @@ def front(
         ),
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Write report.html into DIR; draws the pick, or `cheapest`.")
+        bool, typer.Option("--html", help="Write report.html into DIR; of several runs comparison.html here.")
     ] = False,
     figures: Annotated[
         Path | None,
@@ -76,11 +80,11 @@ def front(
     if others:
         with exit_codes(" and ".join(map(str, folders)), cannot="be compared"):
             _check_compared(command, everything=all_, format_=format_)
-            _compare(folders, command, format_=format_, figures=figures)
+            _compare(folders, command, format_=format_, figures=figures, html=html)
         return
     with exit_codes(folder, cannot="be shown"):
         if figures is not None:
-            check_drawable()
+            check_drawable("--figures")
         answer = answered(folder, command)
         _show(answer, everything=all_, format_=format_)
         for note in answer.notes(is_for_people=format_ is Format.table):
@@ -103,9 +107,9 @@ def _check_compared(command: Command, *, everything: bool, format_: Format) -> N
         raise RunFileError(faults)
 
 
-def _compare(folders: Sequence[Path], command: Command, *, format_: Format, figures: Path | None) -> None:
-    if figures is not None:
-        check_drawable()
+def _compare(folders: Sequence[Path], command: Command, *, format_: Format, figures: Path | None, html: bool) -> None:
+    if figures is not None or html:
+        check_drawable("--html of several runs" if html else "--figures")
     answers = [answered(folder, command) for folder in folders]
     labels = labels_of(folders)
     comparison = compared([(label, answer.results) for label, answer in zip(labels, answers, strict=True)])
@@ -122,6 +126,9 @@ def _compare(folders: Sequence[Path], command: Command, *, format_: Format, figu
             typer.echo(visible(f"{label}: {note}"), err=True)
     if figures is not None:
         _write_figures(figures, figures_of_comparison(comparison))
+    if html:
+        write_text(COMPARISON, comparison_page(comparison))
+        typer.echo(f"Written: {COMPARISON}", err=True)
 
 
 def _write_figures(folder: Path, drawn: Mapping[str, Draw], missing: Sequence[str] = ()) -> None:

@@ -37,8 +37,11 @@ Draw = Callable[[], Any]
 """Returns a figure of matplotlib."""
 
 
-def check_drawable() -> None:
+def check_drawable(option: str) -> None:
     """Check that matplotlib is installed; raise otherwise.
+
+    Args:
+        option: The option that asks for figures.
 
     Raises:
         RunFileError: If it is missing.
@@ -47,7 +50,7 @@ def check_drawable() -> None:
         importlib.import_module("matplotlib")
     except ImportError:
         raise RunFileError(
-            ["--figures: matplotlib, which draws them, is not installed; pip install 'evonas[figures]'"]
+            [f"{option}: matplotlib, which draws them, is not installed; pip install 'evonas[figures]'"]
         ) from None
 
 

@@ -16,12 +16,15 @@ from evonas.errors import EvonasError, RunFileError
 from evonas.genotype import Genotype
 from evonas.input_shape import Element, InputShape
 from evonas.measurement import Activity, Measurement
-from evonas.report.escaping import hypertext
 from evonas.report.rescoring import Rescoring
 from evonas.report.run_folder import RunFolder, said_in_python
+from evonas.report.sheet import sheet, to_html
 from evonas.report.tables import table
 from evonas.report.weights_file import make_folder, read_weights, write_weights
 from evonas.runfile.retraining import data_of, retrained, validation_inputs
+
+HEAD = ("key", "slot", "strategy", "epochs")
+"""How the record of a network begins; its objectives follow."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -232,7 +235,8 @@ class FoundNetwork:
     def record(self) -> dict[str, Any]:
         """Return it as one flat record: key, slot, strategy, epochs, objectives, counts, genotype."""
         job = self.row.job
-        head = {"key": self.key, "slot": job.slot, "strategy": job.strategy, "epochs": job.epochs, **self.objectives}
+        values = (self.key, job.slot, job.strategy, job.epochs)
+        head = {**dict(zip(HEAD, values, strict=True)), **self.objectives}
         return {**head, **self._counts(), **{name: value for name, value in job.genotype.items() if name not in head}}
 
     def _counts(self) -> dict[str, Any]:
@@ -258,6 +262,13 @@ class FoundNetwork:
                 [f"network {self.key}: its measurement has no counts of layers, so that it cannot be built or priced"]
             )
         return found.activity
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows: objectives, counts and genotype, one a line."""
+        lines = [
+            (name, f"{value:.6g}" if isinstance(value, float) else str(value)) for name, value in self.record().items()
+        ]
+        return to_html(sheet(("network", self.key), lines[1:]))
 
     def __repr__(self) -> str:
         values = (f"{name} {value:.4g}" for name, value in self.objectives.items() if value is not None)
@@ -291,14 +302,12 @@ class FrontOfNetworks(Front):
         """
         import pandas
 
-        return pandas.DataFrame.from_records([network.record() for network in self.networks])
+        columns = None if self.networks else [*HEAD, *(objective.name for objective in self.objectives)]
+        return pandas.DataFrame.from_records([network.record() for network in self.networks], columns=columns)
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows. Texts that come from files are escaped."""
-        shown = table(self)
-        rows = [shown.header, *shown.rows]
-        cells = ["".join(f"<td>{hypertext(cell)}</td>" for cell in row) for row in rows]
-        return f"<table><caption>{hypertext(shown.title)}</caption><tr>{'</tr><tr>'.join(cells)}</tr></table>"
+        return to_html(table(self))
 
     def __repr__(self) -> str:
         return f"<Front of {len(self)} networks: {', '.join(one.name for one in self.objectives)}>"

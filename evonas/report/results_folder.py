@@ -32,6 +32,8 @@ def run_file_of(folder: Path) -> RunFile | None:
     """
     if folder.is_file():
         return None
+    if not folder.exists():
+        raise RunFileError([f"DIR: there is no {folder}, expected the results folder of a run, or an archive"])
     if not (folder / "run.toml").is_file():
         archive = folder / "archive.h5"
         if archive.exists() or archive.with_name("archive.h5.journal").exists():

@@ -14,6 +14,7 @@ from evonas.engine.view import Row
 from evonas.errors import RunFileError
 from evonas.objective import Objective
 from evonas.report.answer import Answer, Command, answered
+from evonas.report.escaping import hypertext
 from evonas.report.networks import FoundNetwork, FrontOfNetworks
 from evonas.report.pick import pick
 from evonas.report.rescoring import Rescoring
@@ -95,8 +96,10 @@ class Run:
         return FoundNetwork(row, self.rescoring, self.folder)
 
     def _repr_html_(self) -> str:
-        """Return the front as a table for notebooks."""
-        return self.front()._repr_html_()
+        """Return the front as a table for notebooks, and why it is empty where it is."""
+        front = self.front()
+        why = "" if front.rows else self.rescoring.kept_off(self.results)
+        return front._repr_html_() + (f"<p>{hypertext(why)}</p>" if why else "")
 
     def __repr__(self) -> str:
         found = self.results.front()

@@ -74,6 +74,7 @@ def said_in_python() -> Iterator[None]:
 
 
 def _in_python(fault: str) -> str:
-    for option, argument in {"--trust": "trust=True", "--budget ": "budgets: ", "--profile": "profile"}.items():
+    words = {"--trust": "trust=True", "--budget ": "budgets: ", "--profile": "profile", "DIR: ": "path: "}
+    for option, argument in words.items():
         fault = fault.replace(option, argument)
     return fault.replace("--pick ", "pick ").replace("that --all shows", "of a measured network")

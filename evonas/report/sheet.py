@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from evonas.report.escaping import plain, visible
+from evonas.report.escaping import hypertext, plain, visible
 
 LONGEST_WORD = 32
 """Cells; a longer word, such as an address, may be folded."""
@@ -85,6 +85,14 @@ def sheet(
 ) -> Sheet:
     """Return a sheet; the arguments are its attributes."""
     return Sheet(tuple(header), tuple(map(tuple, rows)), title, frozenset(right))
+
+
+def to_html(sheet: Sheet) -> str:
+    """Return a sheet as a table of HTML; its texts, which may come from files, are escaped."""
+    header = "".join(f"<th>{hypertext(name)}</th>" for name in sheet.header)
+    rows = ["".join(f"<td>{hypertext(cell)}</td>" for cell in row) for row in sheet.rows]
+    caption = f"<caption>{hypertext(sheet.title)}</caption>" if sheet.title else ""
+    return f"<table>{caption}<tr>{'</tr><tr>'.join([header, *rows])}</tr></table>"
 
 
 def _length(text: str) -> int:

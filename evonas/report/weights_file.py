@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from evonas.archive.atomic_file import write_whole
@@ -11,17 +12,19 @@ from evonas.errors import ArchiveError, EvonasError
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder unless it is there.
+    """Make a folder unless it is there, and check that files can be written into it; raise otherwise.
 
     Raises:
-        ArchiveError: If it cannot be made, such as in a results folder that is read-only.
+        ArchiveError: If it cannot be made or written to, such as in a results folder that is read-only.
     """
     try:
         folder.mkdir(exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ArchiveError(
-            f"{folder} cannot be made: {error.strerror or error}. Nothing was trained; copy the results folder to "
-            "where you may write, and ask there."
+            f"{folder} cannot be made or written to: {error.strerror or error}. Nothing was trained; copy the results "
+            "folder to where you may write, and ask there."
         ) from error
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -272,3 +275,24 @@ def test_options_about_one_run_are_refused_for_several(tmp_path: Path) -> None:
     assert done.exit_code == 2
     for option in ("--pick", "--all", "--format csv"):
         assert f"{option} is about one run; expected one DIR" in done.output
+
+
+def test_the_page_holds_verdict_tables_and_pictures_and_asks_no_other_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ours = seeds(tmp_path, "ours", LOW, [0.0, 0.01])
+    odd = write(tmp_path / "<b>odd", LOW, **{"strategies.0.name": "<script>"})
+    done = evonas("front", *ours, odd, "--html")
+    assert done.exit_code == 0, done.output
+    assert "Written: comparison.html" in done.stderr
+    page = (tmp_path / "comparison.html").read_text()
+    assert "<script" not in page
+    assert "<b>odd" not in page
+    assert "&lt;b&gt;odd" in page
+    assert page.count("<table>") == 2
+    pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    assert [ElementTree.fromstring(base64.b64decode(one)).tag.endswith("svg") for one in pictures] == [True, True]
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "is not more than the spread over seeds" in page

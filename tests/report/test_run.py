@@ -109,6 +109,31 @@ def test_a_pick_that_is_not_there_is_told_in_the_words_of_python(folder: Path, w
     assert "--" not in str(error.value)
 
 
+def test_an_empty_front_has_its_columns_and_says_in_a_notebook_why_it_is_empty(folder: Path) -> None:
+    run = evonas.load(folder)
+    empty = run.rescore(budgets={"energy": 1e-15})
+    frame = empty.front().to_dataframe()
+    assert len(frame) == 0
+    assert list(frame.columns) == list(run.front().to_dataframe().columns)[:7]
+    assert "keep off the front: " in empty._repr_html_()
+    assert "keep off the front: " not in run._repr_html_()
+
+
+def test_a_network_is_a_table_in_a_notebook_of_objectives_counts_and_genotype(folder: Path) -> None:
+    network = evonas.load(folder).front()[0]
+    shown = network._repr_html_()
+    assert f"<th>network</th><th>{network.key}</th>" in shown
+    for name in (*network.objectives, *network.genotype, "parameters", "time_steps"):
+        assert f"<td>{name}</td>" in shown
+
+
+def test_what_is_not_there_is_told_in_the_words_of_python(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="^- path: there is no .*none, expected the results folder of a run"):
+        evonas.load(tmp_path / "none")
+    with pytest.raises(RunFileError, match="^- path: .* holds no run.toml and no archive.h5"):
+        evonas.load(tmp_path)
+
+
 def test_an_empty_front_says_which_bound_keeps_off_how_many(folder: Path) -> None:
     run = evonas.load(folder).rescore(budgets={"energy": 1e-20})
     assert len(run.front()) == 0
@@ -225,5 +250,9 @@ def test_nothing_is_trained_for_a_folder_in_which_nothing_can_be_kept(folder: Pa
     place = tmp_path / "results"
     shutil.copytree(folder, place)
     (place / "weights").write_text("a file in the way")
-    with pytest.raises(ArchiveError, match="weights cannot be made"):
+    with pytest.raises(ArchiveError, match="weights cannot be made or written to: File exists. Nothing was trained"):
+        evonas.load(place).pick().train()
+    (place / "weights").unlink()
+    (place / "weights").symlink_to("/proc")  # a folder in which nobody can make a file, whoever runs the tests
+    with pytest.raises(ArchiveError, match="weights cannot be made or written to: .*Nothing was trained"):
         evonas.load(place).pick().train()
