@@ -136,8 +136,8 @@ def _run_line(run: ComparedRun, objectives: tuple[Objective, ...]) -> list[str]:
 
 
 def _sample_steps(run: ComparedRun) -> float:
-    """Return the sample-steps of all rows of a run, search jobs included."""
-    return sum(evaluation.sample_steps for evaluation in run.results.evaluations)
+    """Return the sample-steps of a run, search jobs included; what is rejected is never trained."""
+    return sum(row.evaluation.sample_steps for row in run.results.rows if not row.is_rejected)
 
 
 def _levels(comparison: Comparison, index: int) -> list[float]:

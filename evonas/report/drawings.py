@@ -72,7 +72,7 @@ def fronts_figure(comparison: Comparison) -> Figure:
         for group, colour, marker in zip(comparison.groups, _repeated(COLOURS), _repeated(MARKERS)):
             for surface in comparison.attained(group, (x, y)):
                 is_half = surface.runs == (surface.of + 1) // 2
-                style: dict[str, Any] = {"lw": 1.2} if is_half else {"lw": 0.6, "ls": ":"}
+                style: dict[str, Any] = {"lw": 1.2} if is_half else {"lw": 0.9, "ls": ":"}
                 _step(axes, surface.points, color=colour, **style)
             rows = [row for run in group.runs for row in run.front]
             style = {"s": 9, "color": colour, "marker": marker, "alpha": 0.7, "linewidths": 0}

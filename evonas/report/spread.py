@@ -55,10 +55,10 @@ class Difference:
         only = next((group for group in (self.larger, self.smaller) if len(group.runs) > 1), None)
         borrowed = f", the spread of {only.label} taken for both" if only is not None and 1 in seeds else ""
         verdict = "" if self.is_more_than_spread else "not "
-        low, high = self.value - self.margin, self.value + self.margin
+        interval = f"{self.value - self.margin:.3g} to {self.value + self.margin:.3g}{borrowed}"
         return (
-            f"{text}, means of {seeds[0]} and {seeds[1]} seeds), with a {CONFIDENCE:.0%} interval of {low:.3g} to "
-            f"{high:.3g}{borrowed}: the difference is {verdict}more than the spread over seeds."
+            f"{text}, means of {seeds[0]} and {seeds[1]} seeds), with a {CONFIDENCE * 100:.0f} % interval of "
+            f"{interval}: the difference is {verdict}more than the spread over seeds."
         )
 
 

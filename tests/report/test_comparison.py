@@ -39,7 +39,7 @@ def write(
     objectives: Sequence[Objective] = (ACCURACY, ENERGY),
     **settings: Any,
 ) -> Path:
-    """Write a run whose networks have these values of accuracy and energy, in this order."""
+    """Write a run whose networks have these values of accuracy and energy, in this order; one more is rejected."""
     known = {"search.seed": seed, "search.evaluations": len(points), "strategies.0.name": "evolution", **settings}
     folder.mkdir(parents=True, exist_ok=True)
     with Archive(folder / "archive.h5", SPACE, objectives, seed=seed, settings=known, reference_rows=2) as archive:
@@ -47,6 +47,8 @@ def write(
             job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "evolution", sample_steps=100.0)
             measurement = {"accuracy": accuracy, "energy": energy}
             archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
+        job = Job(len(points), "evaluate", SPACE.genotype({"a": 999}), "evolution", sample_steps=100.0)
+        archive.add(Evaluation(job, Outcome.REJECTED, "cores: 300 > 128.", degree=1.5))
     return folder
 
 
@@ -258,11 +260,8 @@ def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path: Path) -> 
 
 def test_runs_without_a_network_on_their_fronts_or_without_any_are_one_sentence(tmp_path: Path) -> None:
     one = write(tmp_path / "one", LOW)
-    (tmp_path / "two").mkdir()
-    with Archive(tmp_path / "two" / "archive.h5", SPACE, [ACCURACY, ENERGY], seed=1) as archive:
-        job = Job(0, "evaluate", SPACE.genotype({"a": 0}), "evolution")
-        archive.add(Evaluation(job, Outcome.REJECTED, "cores: 300 > 128.", degree=1.5))
-    done = evonas("front", one, tmp_path / "two")
+    two = write(tmp_path / "two", [], seed=1)
+    done = evonas("front", one, two)
     assert done.exit_code == 2
     assert "two holds no evaluation yet; expected runs that have begun" in done.output
     done = evonas("front", one, write(tmp_path / "three", LOW, seed=1), "--budget", "energy=1e-12")
