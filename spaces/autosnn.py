@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from evonas.architecture.constant import each
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan
@@ -101,7 +102,8 @@ def _add_block(draft: Draft, name: str, source: str, *, choice: str, channels: i
     incoming = [second]
     if choice.startswith("SRB"):
         operation, size = ("conv", channels) if is_widening else ("skip", 0)
-        gain = 1 / NEURONS.deviation(draft.time_steps)  # a spike is worth a deviation of the current of the convolution
+        # a spike is worth a deviation of the current of the convolution
+        gain = each(lambda deviation: 1 / deviation, NEURONS.deviation(draft.time_steps))
         incoming.append(Incoming(f"{name}/second/residual", (source,), operation, channels=size, gain=gain))
     return draft.add(f"{name}/second", NEURONS, incoming=incoming)
 

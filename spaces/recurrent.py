@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from evonas.architecture.constant import each
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan
@@ -55,7 +56,8 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
         name, width = f"layer{index}", int(genotype[f"layer{index}.width"])
         neurons = _dynamics(genotype, name)
         is_recurrent = genotype[f"{name}.recurrence"] == "dense"
-        gain = 1 / (neurons.deviation(time_steps) * math.sqrt(2 if is_recurrent else 1))
+        parts = math.sqrt(2 if is_recurrent else 1)
+        gain = each(partial(_gain, parts), neurons.deviation(time_steps))
         dense = partial(Incoming, operation="dense", channels=width, gain=gain)
         source = names[-1] if names else INPUT
         draft.add(name, neurons, incoming=[dense(f"{name}/in", (source,), delay=int(genotype[f"{name}.delay"]))])
@@ -66,6 +68,10 @@ def plan(genotype: Values, input_shape: Sequence[int], classes: int) -> Plan:
     sources = tuple(names) if genotype.get("readout.input") == "all" else (names[-1],)
     draft.add("readout", readout, incoming=[Incoming("readout/linear", sources, "linear", channels=classes)])
     return draft.finish()
+
+
+def _gain(parts: float, deviation: float) -> float:
+    return 1 / (deviation * parts)
 
 
 def _dynamics(values: Values, layer: str) -> Dynamics:

@@ -37,6 +37,14 @@ def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
                 outputs[population.name].append(torch.relu(total) if kind == "analog" else total)
                 continue
             parameters = neuron.norse_parameters()
+            if kind != "readout":  # constants of channels without positions
+                parameters = parameters._replace(
+                    **{
+                        name: one[:, None, None]
+                        for name, one in parameters._asdict().items()
+                        if getattr(one, "ndim", 0) == 1
+                    }
+                )
             state = states.get(population.name) or _at_rest(total, parameters)
             output, states[population.name] = _STEPS[type(parameters)](total, state, parameters, 0.001)
             outputs[population.name].append(output)
@@ -44,8 +52,9 @@ def unrolled(network: Network, data: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection) -> torch.Tensor:
+    gain = torch.tensor(edge.gain, dtype=images.dtype)[..., None, None]  # of all channels, or of each
     if edge.operation == "skip":
-        return edge.gain * images
+        return gain * images
     if edge.operation == "resize":
         rows, columns = (
             torch.arange(out) * side // out if edge.repeats > 1 else torch.arange(out) * edge.stride
@@ -53,13 +62,13 @@ def _by_hand(operation: nn.Module, images: torch.Tensor, edge: PlannedConnection
         )
         return images[:, :, rows][:, :, :, columns]
     if edge.operation == "pool":
-        window = images.new_full((edge.in_shape[0], 1, edge.kernel, edge.kernel), edge.gain / edge.kernel**2)
+        window = images.new_full((edge.in_shape[0], 1, edge.kernel, edge.kernel), 1 / edge.kernel**2)
         if not edge.padding:  # windows side by side, the last ones cut off
             below, beside = (
                 out * edge.stride - side for out, side in zip(edge.out_shape[1:], edge.in_shape[1:], strict=True)
             )
             images = pad(images, (0, beside, 0, below))
-        return conv2d(images, window, stride=edge.stride, padding=edge.padding, groups=edge.in_shape[0])
+        return gain * conv2d(images, window, stride=edge.stride, padding=edge.padding, groups=edge.in_shape[0])
     if edge.operation == "linear":
         return edge.gain * images.mean((2, 3)) @ operation.weight.T
     if edge.operation == "flat_linear":

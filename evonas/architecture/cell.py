@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evonas.architecture.attention import add_attention
+from evonas.architecture.constant import each
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.errors import SpaceError
@@ -97,7 +98,7 @@ def add_cell(
         known[f"n{index}"] = (draft.add(node, dynamics, incoming=incoming),)
         nodes.append(node)
     for node in nodes if is_fed_back else ():
-        gain = FEEDBACK_GAIN / dynamics.deviation(draft.time_steps)
+        gain = each(lambda deviation: FEEDBACK_GAIN / deviation, dynamics.deviation(draft.time_steps))
         draft.connect(node, Incoming(f"{node}/back", tuple(nodes), "conv", channels=channels, delay=1, gain=gain))
     return tuple(add_attention(draft, node, attention) for node in nodes)
 

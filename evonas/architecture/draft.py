@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evonas.architecture.constant import Constant, each
 from evonas.architecture.gate import is_gate, planned_gate
 from evonas.architecture.incoming import Incoming, check_numbers
 from evonas.architecture.loops import order_of_computation
@@ -82,7 +83,8 @@ class Draft:
 
         Raises:
             SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, a
-                `max_pool`, `resize` or gate is not the one connection of relays, or dropout is no probability below 1.
+                `max_pool`, `resize` or gate is not the one connection of relays, dropout is no probability below 1, or
+                constants of channels are not as many as these.
         """
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
@@ -220,7 +222,7 @@ class Draft:
         )
         return replace(planned, kernel=gate.kernel, padding=gate.kernel // 2, gate=gate)
 
-    def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> float:
+    def _gain(self, edge: Incoming, target: Dynamics, *, in_shape: Shape) -> Constant:
         if edge.gain is not None:
             return edge.gain
         if edge.operation in ("linear", "flat_linear", "vote"):
@@ -229,9 +231,9 @@ class Draft:
         if not target.is_spiking:
             return 1.0
         if edge.operation in NORMALISED:
-            return 1 / target.deviation(self.time_steps)
+            return each(lambda deviation: 1 / deviation, target.deviation(self.time_steps))
         in_threshold_currents = POOL_GAIN if edge.operation == "pool" else SKIP_GAIN
-        return in_threshold_currents * target.threshold_current
+        return each(lambda current: in_threshold_currents * current, target.threshold_current)
 
     def _element(self, sources: Sequence[str]) -> str:
         """Return `"binary"`, `"graded"` or `"real"` by the kinds of the sources, never by the values of a batch.
@@ -249,7 +251,16 @@ class Draft:
 
 
 def _checked(population: PlannedPopulation) -> PlannedPopulation:
-    """Return the population; raise `SpaceError` where one of `OF_RELAYS` is not the one connection of relays."""
+    """Return the population; raise `SpaceError` otherwise.
+
+    Its constants must be for its channels, and one of `OF_RELAYS` must be the one connection of relays.
+    """
+    channels = population.dynamics.channels
+    if channels not in (None, population.shape[0]):
+        raise SpaceError(
+            f"The neurons of {population.name!r} have {population.shape[0]} channels, and constants for {channels}. "
+            "Give one number for all, or one for each channel."
+        )
     pooling = [edge for edge in population.incoming if edge.operation in OF_RELAYS]
     if pooling and (population.dynamics.kind != "relay" or len(population.incoming) > 1):
         raise SpaceError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from evonas.architecture.constant import Constant
 from evonas.architecture.gate import is_gate
 from evonas.architecture.neuron import Dynamics
-from evonas.architecture.plan import OF_RELAYS
+from evonas.architecture.plan import NORMALISED, OF_RELAYS
 from evonas.errors import SpaceError
 from evonas.measurement import Shape
 
@@ -32,7 +33,8 @@ class Incoming:
         gain: Factor of the current, of `conv`, `dense` and `norm` before training: their norm has it and is trained.
             None is one over the deviation of the neurons that it drives, so that potentials of any kind of neuron with
             any time constants begin of order one, as thresholds are; 1 where they do not spike. That of the others is
-            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1; `OF_RELAYS` have none.
+            not trained; None is `READOUT_GAIN`, `POOL_GAIN` or `SKIP_GAIN`, into relays 1; `OF_RELAYS` have none. Those
+            of `conv`, `dense`, `norm`, `pool` and `skip` may differ among the channels of the target.
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`: a vote
             among outputs without neurons. Behind neurons it is the operation `vote`.
         dropout: Probability with which an element of the input is left out of a sample in training, at all of its time
@@ -51,7 +53,7 @@ class Incoming:
     repeats: int = 1
     depthwise: bool = False
     delay: int = 0
-    gain: float | None = None
+    gain: Constant | None = None
     votes: int = 1
     dropout: float = 0.0
     temperature: float | None = None
@@ -66,6 +68,8 @@ def check_numbers(edge: Incoming, in_shape: Shape, *, target: Dynamics) -> None:
         raise SpaceError(
             f"The {edge.operation} {edge.name!r} hands on elements as they are, got gain {edge.gain}. Leave it out."
         )
+    if isinstance(edge.gain, tuple):
+        _check_gains(edge, edge.gain, channels=edge.channels or in_shape[0])
     if is_gate(edge.operation) and (edge.channels or edge.stride != 1):
         raise SpaceError(
             f"The gate {edge.name!r} keeps channels, height and width, got channels {edge.channels} and stride "
@@ -102,3 +106,10 @@ def _check_temperature(edge: Incoming, temperature: float, target: Dynamics) -> 
             f"{target.kind!r}{method}. Give these the surrogate 'dspike', or leave the temperature out."
         )
     replace(target.surrogate, temperature=temperature)  # checks the number
+
+
+def _check_gains(edge: Incoming, gains: tuple[float, ...], *, channels: int) -> None:
+    if edge.operation not in (*NORMALISED, "pool", "skip"):
+        raise SpaceError(f"All channels of the {edge.operation} {edge.name!r} have one gain, got {len(gains)}.")
+    if len(gains) != channels:
+        raise SpaceError(f"The current of {edge.name!r} has {channels} channels, got {len(gains)} gains for them.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from evonas.architecture.constant import Constant
 from evonas.architecture.gate import GATES, KEEPING, Gate, is_temporal
 from evonas.architecture.loops import strongly_connected
 from evonas.architecture.neuron import Dynamics
@@ -56,7 +57,8 @@ class PlannedConnection:
         groups: Groups of channels that are connected among themselves only.
         static: Whether the input is the same at all time steps.
         gain: Constant factor of the current of `pool`, `skip`, `vote`, `linear` and `flat_linear`; that of `conv`,
-            `dense` and `norm` is trained, and this is where it begins.
+            `dense` and `norm` is trained, and this is where it begins. Of neurons whose constants differ among
+            channels, one for each.
         delay: Time steps ago at which it reads its sources; before the first step of a sample they are zero.
         votes: Rows of trained weights whose mean is the weights of a class, of `linear` and `flat_linear`. What is
             stored and computed in the end is their mean.
@@ -77,12 +79,18 @@ class PlannedConnection:
     padding: int
     groups: int
     static: bool
-    gain: float
+    gain: Constant
     delay: int = 0
     votes: int = 1
     dropout: float = 0.0
     temperature: float | None = None
     gate: Gate | None = None
+
+    @property
+    def one_gain(self) -> float:
+        """The gain of an operation whose outputs all have the same, such as `linear`."""
+        assert not isinstance(self.gain, tuple)
+        return self.gain
 
     @property
     def is_linear(self) -> bool:

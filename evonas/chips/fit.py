@@ -66,7 +66,8 @@ def check(network: Network, profile: Profile, *, assumed: Deployment = ASSUMED) 
     """Return whether a planned or a measured network fits on a chip.
 
     Args:
-        network: The plan of a network, or its counts, of which only the shapes matter.
+        network: The plan of a network, or its counts, of which only the shapes matter: those do not tell whether
+            constants differ among channels, so that they are taken to be shared.
         profile: The chip.
         assumed: What the profile leaves open, the bits of a weight among it.
     """

@@ -56,6 +56,7 @@ def everywhere(shapes: Topology[Any], profile: Profile, *, assumed: Deployment, 
     elif bits < fit["weight_bits"][0]:
         findings.notes.append(f"{bits}-bit weights take the room of {fit['weight_bits'][0]}-bit ones")
     _neurons(shapes, fit, findings)
+    _constants(shapes, fit, findings)
     _recurrence(shapes, fit, findings)
     real = [edge.name for layer in shapes.layers for edge in layer.edges if edge.element == "real"]
     if real:
@@ -131,6 +132,22 @@ def _neurons(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) 
     for reset in unknown - {""}:
         if resets is not None and {"value": "zero"}.get(reset, reset) not in resets:
             findings.impossible(f"membranes are reset by {reset}, and the chip resets by {', '.join(resets)}")
+
+
+def _constants(shapes: Topology[Any], fit: Mapping[str, Any], findings: Findings) -> None:
+    """Check constants of channels; a core may hold neurons of all channels of a layer."""
+    layers = [layer for layer in shapes.layers if max(layer.own) > 1]
+    if layers and "constants" not in fit:
+        where = _first([layer.name for layer in layers])
+        findings.unchecked.append(f"constants of each channel of {where} (the profile does not tell)")
+    elif fit.get("constants") == "layer":
+        for layer in layers:
+            findings.impossible(f"{layer.name} has constants of each channel, and the chip one for all of a layer")
+    for what, which in (("time constants", 0), ("thresholds", 1)):
+        limit = f"{what.replace(' ', '_')}_per_core"
+        if limit in fit:
+            for layer in layers:
+                findings.at_most(f"{what} of a core of {layer.name}", layer.own[which], fit[limit])
 
 
 def _first(names: list[str]) -> str:

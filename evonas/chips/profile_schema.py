@@ -103,6 +103,7 @@ _SECTIONS: dict[str, Read] = {
             **every(COUNT, "syn_bits_per_core", "syn_per_core", "syn_total", "crossbar_bits", "weight_table"),
             **every(COUNT, "in_axons_per_core", "out_axons_per_core", "fanin_max", "fanout_cores"),
             **every(COUNT, "out_targets_per_neuron", "router_entries", "state_bits"),
+            **every(COUNT, "time_constants_per_core", "thresholds_per_core"),
             **every(COUNT, "input_hw_max", "output_hw_max", "channels_max", "kernel_max"),
             **every(COUNT, "dtcm_bytes", "sdram_bytes_per_chip"),
             **every(WHOLE, "bias_entries", "delay_max", "padding_max"),
@@ -113,6 +114,7 @@ _SECTIONS: dict[str, Read] = {
             **every(TEXTS, "neuron_models", "pooling", "reset"),
             "input": TEXT,
             "layers": one_of("input-hidden-readout"),
+            "constants": one_of("neuron", "layer"),
         }
     ),
     "rules": table(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
+from evonas.architecture.constant import values_of
+from evonas.architecture.neuron import PARAMETERS, Dynamics
 from evonas.architecture.plan import INPUT, Plan, PlannedConnection
 from evonas.measurement import Activity, Connection, Shape, repeats
 
@@ -32,6 +34,8 @@ class Layer(NamedTuple, Generic[E_co]):
         neurons: Number of neurons.
         state: State variables per neuron.
         reset: What a spike does to the membrane, `""` where counts are all that is stored.
+        own: Channels with time constants of their own, and with thresholds of their own; 1 where all neurons share
+            theirs, 0 where counts are all that is stored.
         edges: What delivers its current on the chip.
         host_edges: What the host computes: the real numbers of a static input.
     """
@@ -42,6 +46,7 @@ class Layer(NamedTuple, Generic[E_co]):
     neurons: int
     state: int
     reset: str
+    own: tuple[int, int]
     edges: tuple[E_co, ...]
     host_edges: tuple[E_co, ...]
 
@@ -127,13 +132,20 @@ def topology(network: Network) -> Topology[Any]:
         name = population.name
         if is_plan:
             dynamics = population.dynamics
-            kind, state, reset = dynamics.kind, population.state, dynamics.reset
+            kind, state, reset, own = dynamics.kind, population.state, dynamics.reset, _own(dynamics)
         else:
-            kind, state, reset = population.kind, population.state, ""
+            kind, state, reset, own = population.kind, population.state, "", (0, 0)
         depth.setdefault(name, 1)
         edges, host_edges = tuple(on_chip[name]), tuple(on_host[name])
-        layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, edges, host_edges))
+        layers.append(Layer(name, kind, population.shape, sizes[name], state, reset, own, edges, host_edges))
     return Topology(tuple(layers), sizes, depth)
+
+
+def _own(dynamics: Dynamics) -> tuple[int, int]:
+    """Return the time constants, or other constants than the threshold, of a population, and its thresholds."""
+    lengths = {name: len(values_of(getattr(dynamics, name))) for name in PARAMETERS[dynamics.kind]}
+    thresholds = lengths.pop("v_th", 1)
+    return max(lengths.values(), default=1), thresholds
 
 
 def recurrent_edges(shapes: Topology[E_co]) -> list[E_co]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from evonas.architecture.neuron import DT_MS
 from evonas.architecture.plan import NORMALISED, PlannedConnection
 from evonas.export.folded import Folded, Neurons, folded, whole_weights
-from evonas.export.nir_graph import DT, cuba_lif, current_scale, node_names
+from evonas.export.nir_graph import DT, cuba_lif, current_scale, node_names, of_outputs
 from evonas.export.nir_interpreter import CLOSE, NirRun, output_name, run_nir
 from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
@@ -135,7 +135,8 @@ def traced_file(graph: nir.NIRGraph, network: Folded, data: Tensor) -> Trace:
         node: Any = graph.nodes[names[name]]
         threshold = torch.from_numpy(node.v_threshold).to(data)
         margins[name] = (run.potentials[names[name]] - threshold).abs() / threshold
-    return Trace(spikes, host_readout(run.outputs[output_name(graph)].flatten(2), decay=network.readout.mem), margins)
+    logits = host_readout(run.outputs[output_name(graph)].flatten(2), decay=network.readout.mem.item())
+    return Trace(spikes, logits, margins)
 
 
 def host_readout(currents: Tensor, *, decay: float) -> Tensor:
@@ -199,24 +200,31 @@ def _biases(neurons: Neurons) -> dict[str, np.ndarray]:
 def _set_constants(module: nn.Module, neurons: Neurons) -> None:
     written = cuba_lif(neurons)
     constants = {
-        "tau_mem_ms": max(float(written.tau_mem.flat[0]) / DT * DT_MS, DT_MS),
-        "tau_syn_ms": max(float(written.tau_syn.flat[0]) / DT * DT_MS, DT_MS),
-        "v_th": float(written.v_threshold.flat[0]),
+        "tau_mem_ms": _is_one_step(written.tau_mem),
+        "tau_syn_ms": _is_one_step(written.tau_syn),
+        "v_th": written.v_threshold.astype(float),
     }
     for name, parameter in module.named_parameters():
-        parameter.copy_(torch.tensor(_is_one_step(constants[name]) if name != "v_th" else constants[name]))
+        of_channels = torch.from_numpy(constants[name][:, 0, 0])
+        parameter.copy_(of_channels.reshape(parameter.shape) if parameter.ndim else of_channels[0])
 
 
-def _is_one_step(tau_ms: float) -> float:
-    return DT_MS if abs(tau_ms / DT_MS - 1) < CLOSE else tau_ms
+def _is_one_step(tau: np.ndarray) -> np.ndarray:
+    """Return time constants of a file in ms, the time step where they are as good as that."""
+    tau_ms = tau.astype(float) / DT * DT_MS
+    return np.where(np.abs(tau_ms / DT_MS - 1) < CLOSE, DT_MS, np.maximum(tau_ms, DT_MS))
 
 
 def _set_weights(
-    module: nn.Module, trained: nn.Module, edge: PlannedConnection, *, bias: np.ndarray, scale: float
+    module: nn.Module, trained: nn.Module, edge: PlannedConnection, *, bias: np.ndarray, scale: np.ndarray
 ) -> None:
     """Give the module of a connection the float32 numbers that the file has, over what they are multiplied by there."""
     _, weight, _, _ = whole_weights(trained, edge)
-    weight, bias = (np.asarray(one * scale, np.float32).astype(np.float64) / scale for one in (weight, bias))
+    are_alike = not scale.ndim and not isinstance(edge.gain, tuple)
+    scales = of_outputs(scale, weight), scale
+    weight, bias = (
+        np.float32(one * by).astype(np.float64) / by for one, by in zip((weight, bias), scales, strict=True)
+    )
     found: Any = module
     if edge.operation in NORMALISED:
         found._of_spikes = False  # the compiled convolution of spikes is for float32
@@ -232,12 +240,17 @@ def _set_weights(
         norm.bias.copy_(torch.from_numpy(bias))
     elif edge.operation == "pool":
         found.window.fill_(1 / edge.kernel**2)
-        found.gain = float(weight.flat[0]) * edge.kernel**2
+        found.gain = _gain_of(weight, are_alike=are_alike) * edge.kernel**2
     elif edge.operation == "skip":
-        found.gain = float(weight.flat[0])
+        found.gain = _gain_of(weight, are_alike=are_alike)
     elif edge.operation in ("linear", "flat_linear"):
         positions = edge.in_shape[1] * edge.in_shape[2] if edge.operation == "linear" else 1
-        rows = torch.from_numpy(weight * positions / edge.gain)
+        rows = torch.from_numpy(weight * positions / edge.one_gain)
         found.linear.weight.copy_(rows.repeat_interleave(edge.votes, dim=0))
     elif edge.operation == "vote":
         found.gain = float(weight.flat[0]) * edge.in_shape[0] / edge.out_shape[0]
+
+
+def _gain_of(weight: np.ndarray, *, are_alike: bool) -> Any:
+    """Return the constant weight of a connection: a number, or the `(channels, 1, 1)` numbers of its channels."""
+    return float(weight.flat[0]) if are_alike else torch.from_numpy(weight[:, 0, :1, :1])

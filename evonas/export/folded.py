@@ -67,7 +67,7 @@ class Synapses:
 
 @dataclass(frozen=True)
 class Neurons:
-    """A population with its constants as numbers.
+    """A population with its constants as float64 arrays, `()` or of each channel `(channels, 1, 1)`.
 
     Attributes:
         planned: The population.
@@ -80,11 +80,11 @@ class Neurons:
     """
 
     planned: PlannedPopulation
-    mem: float
-    syn: float
-    threshold: float
-    adapt: float
-    beta: float
+    mem: np.ndarray
+    syn: np.ndarray
+    threshold: np.ndarray
+    adapt: np.ndarray
+    beta: np.ndarray
     incoming: tuple[Synapses, ...]
 
     @property
@@ -96,6 +96,11 @@ class Neurons:
     def kind(self) -> str:
         """Kind of its neurons."""
         return self.planned.dynamics.kind
+
+    @property
+    def taken(self) -> np.ndarray:
+        """The part of a current that a membrane takes up in a time step: what it loses, and 1 where that is nothing."""
+        return np.where(self.mem > 0, self.mem, 1.0)
 
     @property
     def fires(self) -> bool:
@@ -136,21 +141,28 @@ def folded(network: Network) -> Folded:
 
 
 def _neurons(network: Network, planned: PlannedPopulation) -> Neurons:
-    module = network.neurons[planned.name]
-    constants = {name: float(value) for name, value in module.named_parameters()}
+    constants = {name: _array(value) for name, value in network.neurons[planned.name].named_parameters()}
 
-    def part(name: str) -> float:
-        return DT_MS / max(constants[name], DT_MS)  # a time constant below the time step acts as the time step
+    def part(name: str, *, without: float) -> np.ndarray:
+        if name not in constants:
+            return np.array(without)
+        return np.asarray(DT_MS / np.maximum(constants[name], DT_MS))  # one below the time step acts as the time step
 
     incoming = _with_bias_at_once(
         [one for edge in planned.incoming for one in _synapses(network, edge)], looped=network.plan.stepped
     )
-    mem = part("tau_mem_ms") if "tau_mem_ms" in constants else 0.0
-    syn = part("tau_syn_ms") if "tau_syn_ms" in constants else 1.0
+    zero, one_step = np.array(0.0), np.array(1.0)
     if any(is_or_of_spikes(edge) for edge in planned.incoming):
-        return Neurons(planned, 1.0, 1.0, 0.5, 1.0, 0.0, incoming)
-    adapt = part("tau_adapt_ms") if "tau_adapt_ms" in constants else 1.0
-    return Neurons(planned, mem, syn, constants.get("v_th", 0.0), adapt, constants.get("beta", 0.0), incoming)
+        return Neurons(planned, one_step, one_step, np.array(0.5), one_step, zero, incoming)
+    return Neurons(
+        planned,
+        mem=part("tau_mem_ms", without=0.0),
+        syn=part("tau_syn_ms", without=1.0),
+        threshold=constants.get("v_th", zero),
+        adapt=part("tau_adapt_ms", without=1.0),
+        beta=constants.get("beta", zero),
+        incoming=incoming,
+    )
 
 
 def _with_bias_at_once(synapses: Sequence[Synapses], *, looped: Collection[str]) -> tuple[Synapses, ...]:
@@ -216,19 +228,20 @@ def whole_weights(
         return "conv", gain[:, None, None, None], bias, channels
     if edge.operation == "skip" or (edge.operation == "pool" and has_whole_windows(edge)):
         size = edge.kernel if edge.operation == "pool" else 1
-        window = np.full((channels, 1, size, size), edge.gain / size**2)
+        gains = np.broadcast_to(np.asarray(edge.gain, float), channels)
+        window = np.broadcast_to((gains / size**2)[:, None, None, None], (channels, 1, size, size))
         return "conv", window, np.zeros(channels), channels
     if edge.operation == "dense":
         gain, bias = _factors_and_biases(found.norm)
         return "dense", _array(found.linear.weight) * gain[:, None], bias, 1
     if edge.operation == "linear":
         positions = edge.in_shape[1] * edge.in_shape[2]
-        return "mean", _array(found.weight) * edge.gain / positions, np.zeros(channels), 1
+        return "mean", _array(found.weight) * edge.one_gain / positions, np.zeros(channels), 1
     if edge.operation == "flat_linear":
-        return "dense", _array(found.weight) * edge.gain, np.zeros(channels), 1
+        return "dense", _array(found.weight) * edge.one_gain, np.zeros(channels), 1
     if edge.operation == "vote":
         each = edge.in_shape[0] // channels
-        return "conv", np.full((channels, each, 1, 1), edge.gain / each), np.zeros(channels), channels
+        return "conv", np.full((channels, each, 1, 1), edge.one_gain / each), np.zeros(channels), channels
     if is_or_of_spikes(edge):
         return "conv", np.ones((channels, 1, edge.kernel, edge.kernel)), np.zeros(channels), channels
     if edge.gate:

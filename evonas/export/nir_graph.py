@@ -84,26 +84,34 @@ def node_names(network: Folded) -> dict[str, str]:
     return names
 
 
-def current_scale(neurons: Neurons) -> float:
-    """Return what the weights into a population are multiplied by: the part of a current that one step takes up."""
-    return neurons.mem if neurons.mem and neurons.fires else 1.0
+def current_scale(neurons: Neurons) -> np.ndarray:
+    """Return what the weights into a population are multiplied by: the part of a current that one step takes up.
+
+    It is `()`, or of each channel `(channels,)`.
+    """
+    return neurons.taken.reshape(-1 if neurons.taken.ndim else ()) if neurons.fires else np.array(1.0)
+
+
+def of_outputs(scale: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return a scale that is `()` or `(channels,)` so that it multiplies weights or biases by their outputs."""
+    return scale.reshape(-1, *[1] * (like.ndim - 1)) if scale.ndim else scale
 
 
 def cuba_lif(neurons: Neurons) -> nir.CubaLIF:
     """Return the neurons of a population, one entry for each of `(channels, height, width)`."""
     ones = np.ones(neurons.planned.shape, np.float32)
-    tau_mem = np.float32(DT / neurons.mem) if neurons.mem else np.float32(NEVER)
-    tau_mem = max(tau_mem, _ABOVE_DT)
-    tau_syn = max(np.float32(DT / neurons.syn), _ABOVE_DT)
+    tau_mem = np.where(neurons.mem > 0, DT / neurons.taken, NEVER).astype(np.float32)
+    tau_mem = np.maximum(tau_mem, _ABOVE_DT)
+    tau_syn = np.maximum((DT / neurons.syn).astype(np.float32), _ABOVE_DT)
     # a synaptic current takes a spike up whole, and loses its part afterwards
-    w_in = np.float32(tau_syn / DT) if neurons.syn < 1 else np.float32(1)
+    w_in = np.where(neurons.syn < 1, tau_syn / np.float32(DT), np.float32(1))
     return nir.CubaLIF(
         tau_syn=tau_syn * ones,
         tau_mem=tau_mem * ones,
-        r=np.float32(float(tau_mem) / DT) * ones,
+        r=(tau_mem.astype(float) / DT).astype(np.float32) * ones,
         v_leak=0 * ones,
         v_reset=0 * ones,
-        v_threshold=np.nextafter(np.float32(neurons.threshold), np.float32(np.inf)) * ones,
+        v_threshold=np.nextafter(neurons.threshold.astype(np.float32), np.float32(np.inf)) * ones,
         w_in=w_in * ones,
     )
 
@@ -122,8 +130,8 @@ def metadata(network: Folded) -> dict[str, str]:
         "tie": "fires at v > theta; v_threshold is the float32 above theta, so that v >= v_threshold says the same",
         "output": "currents x of the classes, (classes, 1, 1), at each time step",
         "readout": "v += readout_decay * (x - v) at each time step; the class with the largest mean v is the answer",
-        "readout_decay": repr(readout.mem),
-        "readout_weights": json.dumps(list(readout_weights(readout.mem, plan.time_steps))),
+        "readout_decay": repr(readout.mem.item()),
+        "readout_weights": json.dumps(list(readout_weights(readout.mem.item(), plan.time_steps))),
     }
 
 
@@ -214,10 +222,11 @@ def _with_delays(
     return arriving
 
 
-def _convolution(synapses: Synapses, *, scale: float) -> nir.Conv2d:
+def _convolution(synapses: Synapses, *, scale: np.ndarray) -> nir.Conv2d:
     """Return synapses as a convolution, of linear layers too: tools read `Flatten` in two ways."""
     weight, stride, padding = synapses.as_convolution()
-    return _conv2d(weight * scale, synapses.bias * scale, in_shape=synapses.in_shape, stride=stride, padding=padding)
+    weight, bias = weight * of_outputs(scale, weight), synapses.bias * scale
+    return _conv2d(weight, bias, in_shape=synapses.in_shape, stride=stride, padding=padding)
 
 
 def _conv2d(weight: np.ndarray, bias: np.ndarray, *, in_shape: Shape, stride: int = 1, padding: int = 0) -> nir.Conv2d:

@@ -99,8 +99,7 @@ class _Model:
         if neurons.kind == "lif":
             current = self._sum([current, other]) if other else current
             other = self._node("Mul", current, self._number(1 - neurons.syn))
-        gain = neurons.mem if neurons.mem else 1.0
-        driven = self._node("Mul", current, self._number(gain))
+        driven = self._node("Mul", current, self._number(neurons.taken))
         kept = self._node("Mul", v, self._number(1 - neurons.mem)) if v else ""
         v = self._sum([kept, driven]) if v else driven
         if neurons.kind == "readout":
@@ -134,7 +133,7 @@ class _Model:
         """Return the name of a constant, float32 unless it is a whole number."""
         array = np.asarray(value)
         array = array if array.dtype == np.int64 else array.astype(np.float32)
-        name = name or f"number|{array!r}"
+        name = name or f"number|{array.tolist()!r}"
         self._numbers.setdefault(name, numpy_helper.from_array(array, name))
         return name
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nir
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,12 +34,14 @@ class Target:
         name: What `--target` takes.
         package: What is installed.
         takes_branches: Whether layers may have several inputs and outputs.
+        shared: The constants of which it takes one for all neurons of a layer, in NIR's words.
         run: What it does with a graph; None where it only compiles it.
     """
 
     name: str
     package: str
     takes_branches: bool
+    shared: tuple[str, ...]
     run: Run | None
 
     @property
@@ -64,6 +67,19 @@ class Target:
             sentences.append(
                 f"{self.name} takes no delays of more than the step of a loop, and this network has some; expected one "
                 "without, or no --target: the interpreter of evonas runs it"
+            )
+        differing = [
+            f"{name}.{constant}"
+            for name, node in graph.nodes.items()
+            for constant in self.shared
+            if isinstance(node, nir.CubaLIF) and np.unique(getattr(node, constant)).size > 1
+        ]
+        if differing:
+            others = [one.name for one in TARGETS.values() if not one.shared]
+            sentences.append(
+                f"{self.name} takes one constant for all neurons of a layer, and those of channels differ "
+                f"({', '.join(differing)}); expected a network whose channels share theirs, --target "
+                f"{' or '.join(others)}, or no --target: the interpreter of evonas runs it"
             )
         return sentences
 
@@ -159,10 +175,12 @@ def _in_norse(graph: nir.NIRGraph, data: Tensor, time_steps: int) -> Tensor:
     return _stepped(from_nir(graph, dt=DT).eval(), data, time_steps)
 
 
+_CONSTANTS = ("tau_mem", "tau_syn", "v_threshold")
+
 TARGETS: Mapping[str, Target] = {
-    "snntorch": Target("snntorch", "snntorch", True, _in_snntorch),
-    "spikingjelly": Target("spikingjelly", "spikingjelly", True, _in_spikingjelly),
-    "norse": Target("norse", "norse", False, _in_norse),
-    "snn-mlir": Target("snn-mlir", "snn_mlir", False, None),
+    "snntorch": Target("snntorch", "snntorch", True, ("v_threshold",), _in_snntorch),
+    "spikingjelly": Target("spikingjelly", "spikingjelly", True, _CONSTANTS, _in_spikingjelly),
+    "norse": Target("norse", "norse", False, (), _in_norse),
+    "snn-mlir": Target("snn-mlir", "snn_mlir", False, _CONSTANTS, None),
 }
 """The tools by name. What they take was tried with the versions in constraints.txt."""

@@ -74,9 +74,9 @@ def _carried(network: Network, edge: PlannedConnection, read: Tensor, weights: d
     if edge.operation == "conv":
         return conv2d(read, weight, stride=edge.stride, padding=edge.padding, groups=edge.groups)
     if edge.operation == "linear":
-        return edge.gain * read.mean((-2, -1)) @ weight.T
+        return edge.one_gain * read.mean((-2, -1)) @ weight.T
     if edge.operation in ("dense", "flat_linear"):
-        return (edge.gain if edge.operation == "flat_linear" else 1.0) * read.flatten(1) @ weight.T
+        return (edge.one_gain if edge.operation == "flat_linear" else 1.0) * read.flatten(1) @ weight.T
     raise EvonasError(
         f"The synaptic flow through {edge.operation!r} is not known, which {edge.name!r} is. Use another score."
     )

@@ -18,7 +18,7 @@ from evonas.snn.kernels.backend import plain_shape
 from evonas.snn.loop import Loop
 from evonas.snn.loop_norm import with_loop_norms
 from evonas.snn.neurons import Neuron, by_temperature, summed
-from evonas.snn.operations import Operation, make_operation
+from evonas.snn.operations import Operation, has_positions, make_operation
 
 
 class Network(nn.Module):
@@ -38,7 +38,12 @@ class Network(nn.Module):
         for name in plan.stepped:
             self.operations[name] = with_loop_norms(self.operations[name], plan.loop_norm)
         self.neurons = nn.ModuleDict(
-            {layer.name: Neuron(layer.dynamics, time_steps=plan.time_steps) for layer in plan.populations}
+            {
+                layer.name: Neuron(
+                    layer.dynamics, time_steps=plan.time_steps, has_positions=has_positions(layer.incoming[0])
+                )
+                for layer in plan.populations
+            }
         )
         self._spiking: dict[str, list[Neuron]] = {}
         for layer in plan.populations:

@@ -34,17 +34,25 @@ class Neuron(nn.Module):
     Args:
         dynamics: Dynamics of the neurons.
         time_steps: Time steps for which a static current (time 1) is held.
-        channels: If given, each channel has its own constants, `(channels, 1, 1)`; otherwise all share them.
+        channels: If given, each channel has all constants of its own; otherwise those of which the dynamics have one
+            for each channel.
+        has_positions: Whether currents are `(time, batch, channels, height, width)`, and constants of channels
+            `(channels, 1, 1)`; otherwise `(time, batch, channels)`, and `(channels,)`.
     """
 
-    def __init__(self, dynamics: Dynamics, *, time_steps: int, channels: int | None = None) -> None:
+    def __init__(
+        self, dynamics: Dynamics, *, time_steps: int, channels: int | None = None, has_positions: bool = True
+    ) -> None:
         super().__init__()
         self.dynamics = dynamics
         self.time_steps = time_steps
         self._last: dict[float | None, tuple[tuple[object, ...], _Read]] = {}
-        shape = () if channels is None else (channels, 1, 1)
         for name in PARAMETERS[dynamics.kind]:
-            value = torch.full(shape, float(getattr(dynamics, name)))
+            value = torch.tensor(getattr(dynamics, name), dtype=torch.get_default_dtype())
+            if channels is not None:
+                value = value.expand(channels).clone()
+            if value.ndim and has_positions:
+                value = value[:, None, None]
             self.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
     def make_trainable(self, *names: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, linear, max_pool2d, pad
 
+from evonas.architecture.constant import Constant
 from evonas.architecture.gate import GATES
 from evonas.architecture.plan import PlannedConnection, unknown_operation
 from evonas.errors import SpaceError
@@ -54,7 +55,7 @@ class ConvNorm(nn.Module):
         # outputs and all that follows are channels last then, which is faster
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
-        nn.init.constant_(self.norm.weight, planned.gain)
+        _begin_at(self.norm.weight, planned.gain)
         self._of_spikes = planned.element == "binary" and planned.groups == 1
 
     @property
@@ -81,7 +82,7 @@ class Norm(nn.Module):
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
-        nn.init.constant_(self.norm.weight, planned.gain)
+        _begin_at(self.norm.weight, planned.gain)
 
     @property
     def weight(self) -> Tensor:
@@ -93,10 +94,25 @@ class Norm(nn.Module):
         return self.norm(images)  # type: ignore[no-any-return]
 
 
+@torch.no_grad()
+def _begin_at(factors: Tensor, gain: Constant) -> None:
+    """Let the `(c,)` factors of a norm begin at a gain."""
+    factors.copy_(torch.tensor(gain))
+
+
+def _set_gain(operation: nn.Module, gain: Constant) -> None:
+    """Give an operation its attribute `gain`: a number, or the `(c, 1, 1)` numbers of channels, which move with it."""
+    if isinstance(gain, tuple):
+        operation.register_buffer("gain", torch.tensor(gain)[:, None, None], persistent=False)
+    else:
+        operation.gain = gain  # type: ignore[assignment]
+
+
 class AveragePool(nn.Module):
     """Mean over a square window, times the gain; zeros beyond the border count, so each spike has the same weight."""
 
     weight = None
+    gain: float | Tensor
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
@@ -107,7 +123,7 @@ class AveragePool(nn.Module):
         window = torch.full((planned.out_shape[0], 1, self.kernel, self.kernel), 1 / self.kernel**2)
         self.window: Tensor
         self.register_buffer("window", window.to(memory_format=torch.channels_last), persistent=False)
-        self.gain = planned.gain
+        _set_gain(self, planned.gain)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, c, h, w)` means."""
@@ -162,10 +178,11 @@ class Skip(nn.Module):
     """The images themselves, times the gain."""
 
     weight = None
+    gain: float | Tensor
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
-        self.gain = planned.gain
+        _set_gain(self, planned.gain)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images, times the gain."""
@@ -182,7 +199,7 @@ class SpatialMeanLinear(nn.Module):
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
         self.linear = nn.Linear(planned.in_shape[0], planned.out_shape[0] * planned.votes, bias=False)
-        self.gain, self.votes = planned.gain, planned.votes
+        self.gain, self.votes = planned.one_gain, planned.votes
 
     @property
     def weight(self) -> Tensor:
@@ -202,7 +219,7 @@ class DenseNorm(nn.Module):
         super().__init__()
         self.linear = nn.Linear(planned.fan_in, planned.out_shape[0], bias=False)
         self.norm = nn.BatchNorm2d(planned.out_shape[0])
-        nn.init.constant_(self.norm.weight, planned.gain)
+        _begin_at(self.norm.weight, planned.gain)
 
     @property
     def weight(self) -> Tensor:
@@ -220,7 +237,7 @@ class FlatLinear(nn.Module):
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
         self.linear = nn.Linear(planned.fan_in, planned.out_shape[0] * planned.votes, bias=False)
-        self.gain, self.votes = planned.gain, planned.votes
+        self.gain, self.votes = planned.one_gain, planned.votes
 
     @property
     def weight(self) -> Tensor:
@@ -252,12 +269,17 @@ class Vote(nn.Module):
 
     def __init__(self, planned: PlannedConnection) -> None:
         super().__init__()
-        self.classes, self.gain = planned.out_shape[0], planned.gain
+        self.classes, self.gain = planned.out_shape[0], planned.one_gain
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the `(image, classes)` means."""
         means: Tensor = images.flatten(1).unflatten(1, (self.classes, -1)).mean(2)
         return self.gain * means
+
+
+def has_positions(planned: PlannedConnection) -> bool:
+    """Return whether the currents of a connection are `(image, c, h, w)`, and not `(image, classes)`."""
+    return planned.operation not in ("linear", "flat_linear", "vote")
 
 
 def make_operation(planned: PlannedConnection) -> nn.Module:

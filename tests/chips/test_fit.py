@@ -419,3 +419,28 @@ def test_the_objective_is_a_bound_that_a_network_breaks_by_its_degree() -> None:
         objective(profile="nothing")
     with pytest.raises(OptionError, match="split"):
         objective(profile="loihi1_davies", split="rows")  # type: ignore[arg-type]
+
+
+def of_channels(channels: int, **constants: tuple[float, ...]) -> Plan:
+    return chain(channels, dynamics=Dynamics("integrate_and_fire" if "v_th" in constants else "lif_box", **constants))
+
+
+def test_constants_of_channels_fit_where_neurons_have_their_own_and_a_core_has_enough() -> None:
+    taus, thresholds = tuple(1.0 + 0.1 * n for n in range(40)), tuple(0.5 + 0.1 * n for n in range(16))
+    many = check(of_channels(40, tau_mem_ms=taus), LOIHI)
+    assert "time constants of a core of l0: 40 > 32" in many.violations
+    assert not any("constants" in text for text in check(of_channels(32, tau_mem_ms=taus[:32]), LOIHI).violations)
+    assert "thresholds of a core of l0: 16 > 8" in check(of_channels(16, v_th=thresholds), LOIHI).violations
+    for name in ("truenorth28", "odin28", "spinnaker1", "spinnaker2", "xylo_a2"):
+        result = check(of_channels(16, v_th=thresholds), load(name))
+        assert not any("constants" in text or "thresholds" in text for text in (*result.violations, *result.unchecked))
+
+
+def test_constants_of_channels_do_not_fit_where_a_layer_shares_them_and_are_unchecked_where_nothing_is_said() -> None:
+    plan = of_channels(2, v_th=(0.5, 1.0))
+    result = check(plan, load("speck2f"))
+    assert "l0 has constants of each channel, and the chip one for all of a layer" in result.violations
+    assert not any("constants" in text for text in check(chain(2, IF), load("speck2f")).violations)
+    told = "constants of each channel of l0 (the profile does not tell)"
+    assert told in check(plan, load("loihi2")).unchecked
+    assert told not in check(chain(2, IF), load("loihi2")).unchecked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -276,6 +277,64 @@ def test_constants_are_written_as_all_tools_read_them(tmp_path: Path) -> None:
     assert about["key"] == "0123"
     assert about["time_step_ms"] == "1.0"
     assert about["readout_weights"] == str(list(readout_weights(0.5, 2)))
+
+
+def of_channels(*, v_th: float | tuple[float, ...] = 0.2) -> Network:
+    """Return a chain of layers whose channels have time constants of their own, the last one a synaptic current too."""
+    draft = Draft((1, 8, 8), time_steps=5)
+    taus = (1.0, 1.25, 1.6, 2.0)
+    draft.add(
+        "first",
+        Dynamics("lif_box", tau_mem_ms=taus, v_th=v_th),
+        incoming=[Incoming("first/in", (INPUT,), "conv", channels=4, kernel=3)],
+    )
+    draft.add(
+        "second",
+        Dynamics("lif", tau_mem_ms=taus, tau_syn_ms=taus[::-1], v_th=v_th),
+        incoming=[Incoming("second/in", ("first",), "pool", kernel=3)],
+    )
+    draft.add("readout", Dynamics("readout"), incoming=[Incoming("readout/in", ("second",), "linear", channels=10)])
+    torch.manual_seed(0)
+    return settled(Network(draft.finish()), images(40), seed=0)
+
+
+@pytest.mark.parametrize("v_th", [0.2, (0.15, 0.2, 0.25, 0.3)])
+def test_constants_of_channels_are_written_for_each_and_are_equal_in_the_tools_that_read_them(
+    v_th: float | tuple[float, ...], tmp_path: Path
+) -> None:
+    data, network = images(40), of_channels(v_th=v_th)
+    path = written(network, tmp_path)
+    graph = read(path)
+    taus = np.float32([1e-4, 1.25e-4, 1.6e-4, 2e-4])
+    assert graph.nodes["first"].tau_mem.shape == (4, 8, 8)
+    assert graph.nodes["first"].tau_mem[:, 3, 3] == pytest.approx(taus)
+    assert graph.nodes["second"].tau_syn[:, 0, 0] == pytest.approx(taus[::-1])
+    rates = traced(network, data).spikes
+    assert all(float(spikes[:, :, channel].mean()) > 0.02 for spikes in rates.values() for channel in range(4))
+    exact, trained = of_file(network, path, data)
+    assert exact.is_equal, exact
+    assert trained.differing <= 1e-4 * trained.decisions, trained
+    differing = in_tools(network, path, data)
+    takes = {"norse"} if isinstance(v_th, tuple) else {"norse", "snntorch"}
+    assert differing == dict.fromkeys(takes & set(TOOLS), 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("spikingjelly", r"first.tau_mem, first.v_threshold, second.tau_mem, second.tau_syn, second.v_threshold"),
+        ("snntorch", r"first.v_threshold, second.v_threshold"),
+        ("snn-mlir", r"first.tau_mem"),
+    ],
+)
+def test_a_tool_that_shares_the_constants_of_a_layer_refuses_those_of_channels_by_name(target: str, told: str) -> None:
+    network = of_channels(v_th=(0.3, 0.4, 0.5, 0.6))
+    refused = TARGETS[target].refusals(nir_graph(folded(network), about={}))
+    assert len(refused) == 1
+    assert re.search(
+        rf"{target} takes one constant for all neurons .*differ .{told}.*--target norse, or no", refused[0]
+    )
+    assert TARGETS["norse"].refusals(nir_graph(folded(network), about={})) == []
 
 
 def test_a_file_that_says_something_else_is_found_out_with_its_place(tmp_path: Path) -> None:

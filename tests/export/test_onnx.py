@@ -73,3 +73,28 @@ def test_thresholds_that_adapt_are_those_of_the_network_and_nir_refuses_them_by_
         "thresholds that adapt (hidden, of kind alif): NIR has fixed ones alone; expected another kind of neuron, or "
         "--to onnx, which takes them"
     ]
+
+
+def test_constants_of_channels_are_those_of_the_network() -> None:
+    data, apart = images(16), (0.3, 0.5, 0.4)
+    draft = Draft(tuple(data.shape[2:]), time_steps=5)
+    kinds = {
+        "lif": Dynamics("lif", tau_mem_ms=(1.0, 2.0, 4.0), tau_syn_ms=(3.0, 1.0, 2.0), v_th=apart),
+        "box": Dynamics("lif_box", tau_mem_ms=(1.0, 2.0, 4.0), v_th=apart, reset="subtract"),
+        "alif": Dynamics("alif", tau_adapt_ms=(4.0, 1.0, 2.0), beta=(0.1, 0.2, 0.4), v_th=apart),
+        "fire": Dynamics("integrate_and_fire", v_th=apart),
+    }
+    for name, dynamics in kinds.items():
+        draft.add(name, dynamics, incoming=[Incoming(f"{name}/in", (INPUT,), "conv", channels=3, kernel=3)])
+    answers = [Incoming(f"readout/{name}", (name,), "flat_linear", channels=10) for name in kinds]
+    draft.add("readout", Dynamics("readout"), incoming=answers)
+    torch.manual_seed(0)
+    network = settled(Network(draft.finish()), data, seed=0)
+    done = onnx_export(network, data, about={})
+    assert done.is_equal, done.lines
+    logits = network(data)
+    with torch.no_grad():
+        for name in kinds:
+            network.neurons[name].v_th[1] += 0.3  # of one channel alone: the comparison sees it
+            assert not torch.allclose(network(data), logits)
+            logits = network(data)
