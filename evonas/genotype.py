@@ -9,6 +9,8 @@ from functools import cached_property
 
 from evonas.variables import Scalar
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 class Genotype(Mapping[str, Scalar]):
     """A canonical choice: a flat, immutable mapping from the names of the active variables to plain scalars.
@@ -32,13 +34,16 @@ class Genotype(Mapping[str, Scalar]):
 
     def to_json(self) -> str:
         """Return the content as JSON, names sorted; `Space.from_json` reads it back without loss."""
-        return json.dumps(self._values, separators=(",", ":"))
+        return _JSON.encode(self._values)
 
     def __getitem__(self, name: str) -> Scalar:
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
 
     def __len__(self) -> int:
         return len(self._values)

@@ -20,6 +20,9 @@ from evonas.options import shown
 from evonas.real_variables import LogReal, Real
 from evonas.variables import Scalar, Variable
 
+MOST_KNOWN = 16_384
+"""Values that a space keeps at most of those that were canonical when they came, so that they are not checked again."""
+
 TRIES = 10_000
 """Assignments that are drawn at most until one lies within a narrowed space."""
 
@@ -134,6 +137,7 @@ class Space:
         self.optional = dict(optional or {})
         self._input_shape: tuple[int, ...] | None = None
         self._narrowed: frozenset[str] = frozenset()
+        self._known: dict[tuple[str, type, Any], Scalar] = {}
         self._surrogate_width = surrogate_width
         self.surrogate_widths = None if surrogate_width is None else self._range(surrogate_width)
         """Lowest and highest width of surrogate gradients; None where the space does not say."""
@@ -176,29 +180,49 @@ class Space:
             SpaceError: If a variable is missing or unknown, or a value is not one of its variable's.
             OutsideError: If the canonical form of the assignment lies outside this narrowed space.
         """
-        faults = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
-        values: Assignment = {}
-        for name, variable in self.variables.items():
-            if name not in assignment:
-                faults.append(f"{name}: missing")
-                continue
-            try:
-                values[name] = variable.canonical(assignment[name])
-            except (SpaceError, TypeError, ValueError) as error:
-                faults.append(f"{name}: {error}")
-        if faults:
-            raise SpaceError("This is no assignment of the space: " + "; ".join(faults) + ".")
+        values = self._values(assignment)
         if self.arrange is not None:
             values = self.arrange(values)
         if self.alike is not None and self._input_shape is not None:
             one = self.alike(values, self._input_shape)
             values = values if self._outside(one) else one
+        values = dict(values)
         for rule in self.rules:
             if not rule.when(values):
-                values = {name: value for name, value in values.items() if name not in rule.names}
+                for name in rule.names:
+                    values.pop(name, None)
         if outside := self._outside(values):
             raise OutsideError(f"In canonical form the network has {outside} = {values[outside]!r}, which is left out.")
         return Genotype(values)
+
+    def _values(self, assignment: Mapping[str, Any]) -> Assignment:
+        """Return the value of every variable that an assignment means; raise a `SpaceError` with all its faults."""
+        faults = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
+        values: Assignment = {}
+        for name, variable in self.variables.items():
+            try:
+                value = assignment[name]
+            except KeyError:
+                faults.append(f"{name}: missing")
+                continue
+            try:
+                values[name] = self._known[name, type(value), value]
+            except (KeyError, TypeError):  # it never came before, or has no hash
+                try:
+                    values[name] = self._keep(name, value, variable.canonical(value))
+                except (SpaceError, TypeError, ValueError) as error:
+                    faults.append(f"{name}: {error}")
+        if faults:
+            raise SpaceError("This is no assignment of the space: " + "; ".join(faults) + ".")
+        return values
+
+    def _keep(self, name: str, value: Any, canonical: Scalar) -> Scalar:
+        """Return the canonical form of a value, and remember it where the value has it already."""
+        if type(value) is type(canonical) and value == canonical:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[name, type(value), value] = canonical
+        return canonical
 
     def on(self, input_shape: Sequence[int]) -> Space:
         """Return the space on data of this shape, where assignments that are one network there are one genotype."""
@@ -213,7 +237,7 @@ class Space:
 
     def _outside(self, values: Assignment) -> str | None:
         """Return a variable of an arranged assignment whose value this narrowed space leaves out, if there is one."""
-        for name in self._narrowed & values.keys():
+        for name in self._narrowed & values.keys() if self._narrowed else ():
             try:
                 is_within = self.variables[name].canonical(values[name]) == values[name]
             except SpaceError:
@@ -255,9 +279,14 @@ class Space:
         space.rules = tuple(Rule(remaining, when) for remaining, when in rules if remaining)
         return space
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state of a copy, which gets to know canonical values anew."""
+        return {**vars(self), "_known": {}}
+
     def _with(self, variables: Mapping[str, Variable]) -> Space:
         space = copy.copy(self)
         space.variables = dict(variables)
+        space._known = {}
         space._narrowed = self._narrowed | {name for name in variables if variables[name] != self.variables[name]}
         space.surrogate_widths = None if self._surrogate_width is None else space._range(self._surrogate_width)
         space._relaxing_itself()
@@ -296,9 +325,9 @@ class Space:
 
     def fill(self, genotype: Mapping[str, Scalar], rng: np.random.Generator) -> Assignment:
         """Return an assignment of every variable: the genotype's values, random ones for the inactive variables."""
+        given = dict(genotype)
         return {
-            name: genotype[name] if name in genotype else variable.sample(rng)
-            for name, variable in self.variables.items()
+            name: given[name] if name in given else variable.sample(rng) for name, variable in self.variables.items()
         }
 
 

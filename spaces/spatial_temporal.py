@@ -21,10 +21,8 @@ from evonas.architecture.cell_form import (
     LEVELS,
     NODES,
     cell_of,
+    first_form,
     levels_of,
-    living,
-    numbered,
-    reading_the_last,
 )
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, SPIKING, Dynamics, Surrogate
 from evonas.architecture.plan import Plan
@@ -83,13 +81,12 @@ def trellis_of(genotype: Values) -> Trellis:
         stem_stride=int(genotype["stem.stride"]),
         readout_input=str(genotype["readout.input"]),
         attention=str(genotype.get("attention", "none")),
-        feedback=_fed_back(genotype, str(genotype.get("feedback", "none"))),
+        feedback=_fed_back(genotype, levels, str(genotype.get("feedback", "none"))),
     )
 
 
-def _fed_back(values: Values, feedback: str) -> frozenset[int]:
+def _fed_back(values: Values, levels: Sequence[int], feedback: str) -> frozenset[int]:
     """Return the places of the cells with feedback: analog neurons have none, what they read stays static."""
-    levels = levels_of(values)
     places = {"none": (), "first": (0,), "last": (len(levels) - 1,), "all": range(len(levels))}[feedback]
     return frozenset(place for place in places if values[f"stage{levels[place]}.kind"] != "analog")
 
@@ -117,20 +114,20 @@ def arrange(values: Assignment) -> Assignment:
     are possible. A move down from the last level is a stay. Feedback has the first name of those of the same cells.
     """
     arranged = dict(values)
-    cell = numbered(reading_the_last(living(cell_of(values))))[0]
+    cell = first_form(cell_of(values))
     arranged["nodes"] = len(cell)
     for node, edges in enumerate(cell):
         arranged[f"node{node}.b.op"] = "none"
         for letter, edge in zip(EDGES, edges, strict=False):
             arranged[f"node{node}.{letter}.from"] = edge.source
             arranged[f"node{node}.{letter}.op"] = edge.operation
-    level = 0
-    for layer, reached in enumerate(levels_of(values), start=1):
+    level, levels = 0, levels_of(values)
+    for layer, reached in enumerate(levels, start=1):
         arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
         level = reached
     if "feedback" in values:
-        places = _fed_back(arranged, str(values["feedback"]))
-        arranged["feedback"] = next(name for name in FEEDBACK if _fed_back(arranged, name) == places)
+        places = _fed_back(arranged, levels, str(values["feedback"]))
+        arranged["feedback"] = next(name for name in FEEDBACK if _fed_back(arranged, levels, name) == places)
     return arranged
 
 
@@ -210,8 +207,16 @@ def _reaches(values: Values, *, stage: int) -> bool:
 
 
 def _depends(values: Values, *, stage: int, constant: str) -> bool:
-    kind = str(values.get(f"stage{stage}.kind", "analog"))
-    return any(name.startswith(constant) for name in PARAMETERS[kind])
+    return (values.get(f"stage{stage}.kind", "analog"), constant) in _DEPENDENT
+
+
+_DEPENDENT = frozenset(
+    (kind, constant)
+    for kind, names in PARAMETERS.items()
+    for constant in CONSTANTS
+    if any(name.startswith(constant) for name in names)
+)
+"""Kinds of neurons with the constants that they have."""
 
 
 def _remembers(values: Values, *, stage: int) -> bool:

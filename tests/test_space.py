@@ -341,3 +341,18 @@ def test_a_single_rule_needs_no_list() -> None:
 def test_what_is_no_variable_is_rejected_in_a_sentence(variable: Any) -> None:
     with pytest.raises(SpaceError, match="needs variables such as Choice or Integer by name"):
         Space({"a": variable})
+
+
+def test_what_was_taken_once_is_taken_alike_again_and_nothing_that_merely_equals_it() -> None:
+    space = Space({"flag": Choice([False, True]), "size": Choice([1, 2]), "real": Real(-1.0, 1.0, 0.5)})
+    for _ in range(2):
+        genotype = space.canonical({"flag": True, "size": 1, "real": -0.0})
+        assert genotype.to_json() == '{"flag":true,"real":0.0,"size":1}'
+        assert space.canonical({"flag": np.True_, "size": 1.0, "real": 0}).to_json() == genotype.to_json()
+        for wrong in ({"flag": 1}, {"size": True}, {"real": "0.0"}, {"real": [0.0]}):
+            with pytest.raises(SpaceError, match="expected"):
+                space.canonical({**genotype, **wrong})
+    narrowed = space.narrowed({"size": [2]})
+    with pytest.raises(SpaceError, match="expected one of"):
+        narrowed.canonical(dict(genotype))
+    assert pickle.loads(pickle.dumps(space)).canonical(dict(genotype)) == genotype

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import permutations
 
 from evonas.architecture.cell import Cell, Edge
@@ -12,6 +13,9 @@ NODES = 3
 LAYERS = 4
 LEVELS = 3
 EDGES = ("a", "b")
+
+MOST_CELLS = 1024
+"""Cells whose first form is kept at most; a search comes back to few."""
 
 Values = Mapping[str, Scalar]
 
@@ -35,6 +39,12 @@ def cell_of(values: Values) -> Cell:
         )
         for node in range(int(values["nodes"]))
     )
+
+
+@lru_cache(maxsize=MOST_CELLS)
+def first_form(cell: Cell) -> Cell:
+    """Return the one of all cells that do the same: of what lives in a cell that reads the last one, the first."""
+    return numbered(reading_the_last(living(cell)))[0]
 
 
 def living(cell: Cell) -> Cell:

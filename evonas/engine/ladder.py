@@ -22,14 +22,23 @@ _KEEP = Number(0, 1, is_open=True)
 PARTS = 1_000_000
 """`keep` is taken as the nearest fraction with a denominator up to this, so that .29 of 100 rows are 29."""
 
+MOST_RANKED = 1000
+"""Rows of a rung that are ranked at most: the newest. What a promotion costs does not grow beyond that."""
+
 Candidates = Callable[[View, int, int], Iterable[tuple[Row, Mapping[str, Scalar]]]]
-"""`candidates(view, rung, places)` returns the rows of a rung that may be promoted, in order of precedence, each with
-the settings of its next job. `places` is how many of all its rows are promoted. A pure function of its arguments."""
+"""`candidates(view, rung, places)` returns which of the `newest` rows of a rung may be promoted, in order of
+precedence, each with the settings of its next job. `places` is how many of them are promoted. A pure function of its
+arguments."""
+
+
+def newest(view: View, rung: int) -> Sequence[Row]:
+    """Return the scored rows of a rung that are compared with each other, in the order of their virtual ends."""
+    return view.scored(rung)[-MOST_RANKED:]
 
 
 def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mapping[str, Scalar]]]:
     """Return the best rows of a rung by feasibility, non-dominated rank and crowding, as many as there are places."""
-    return ((row, {}) for row in order(view.scored(rung))[:places])
+    return ((row, {}) for row in order(newest(view, rung))[:places])
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,8 @@ class Ladder:
     """Asynchronous successive halving with non-dominated rank instead of one metric.
 
     A network at a rung is promoted as soon as it stands among the best `keep` of the rows seen there, by
-    feasibility, non-dominated rank and crowding within that rung. Rows of different rungs are never compared.
+    feasibility, non-dominated rank and crowding within that rung. Rows of different rungs are never compared. Of a rung
+    with more than `MOST_RANKED` rows only the newest count, which departs from the papers.
 
     Source: Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, algorithm 2 (ASHA);
     the rank function in several objectives follows Schmucker et al., arXiv 2106.12639.
@@ -81,7 +91,7 @@ class Ladder:
     def promotion(self, view: View) -> Proposal | None:
         """Return the next promotion, from the highest rung that has one, or None."""
         for rung in reversed(range(self.top)):
-            rows = view.scored(rung)
+            rows = newest(view, rung)
             places = self.places(len(rows))
             if sum(view.is_known(row.job.genotype, rung=rung + 1) for row in rows) >= places:
                 continue

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from pymoo.core.individual import Individual
-from pymoo.core.population import Population
 
 from evonas.engine.pareto import order, ranking
 from evonas.engine.view import Proposal, Row, View
@@ -16,7 +14,7 @@ from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.options import NAME, Number, OneOf, OptionRule, OrNone, Whole, settle
 from evonas.space import Space
-from evonas.strategies.mating import Child, Mating, Rates
+from evonas.strategies.mating import Child, Mating, Ranked, Rates
 from evonas.strategies.neighbourhood import neighbours
 from evonas.strategies.preselection import PreSelection
 from evonas.strategies.random import Unknown
@@ -165,7 +163,7 @@ class Evolution:
         return "mating" if self.screen == 1 else str(rng.choice(list(ORIGINS), p=list(ORIGINS.values())))
 
     def _candidates(
-        self, view: View, state: _State, population: Population, *, rng: np.random.Generator
+        self, view: View, state: _State, population: Ranked, *, rng: np.random.Generator
     ) -> Sequence[Child]:
         """Return up to `screen` new networks of all origins, for pre-selection."""
         children, near = round(CHILDREN * self.screen), round(NEIGHBOURS * self.screen)
@@ -176,9 +174,7 @@ class Evolution:
         return list({genotype.key: (genotype, parents) for genotype, parents in found}.values())
 
 
-def _children(
-    view: View, mating: Mating, population: Population, *, count: int, rng: np.random.Generator
-) -> list[Child]:
+def _children(view: View, mating: Mating, population: Ranked, *, count: int, rng: np.random.Generator) -> list[Child]:
     """Return up to `count` new children of the population."""
     found: dict[str, Child] = {}
     for _ in range(ROUNDS):
@@ -197,55 +193,53 @@ class _State:
         self.mating = Mating(space, rates=rates)
         self.preselection = PreSelection(space)
         self.unknown = Unknown()
-        self._individuals: dict[int, Individual] = {}
-        self._survivors: dict[int, list[Row]] = {}
         self._folded: dict[int, int] = {}
         self._least_violating: list[Row] = []
         self._rejected = 0
-        self._population: dict[int, Population] = {}
+        self._population: dict[int, Ranked] = {}
 
-    def population(self, view: View, pop_size: int) -> Population | None:
+    def population(self, view: View, pop_size: int) -> Ranked | None:
         """Return the survivors of the highest rung with `pop_size` scored rows; None where networks are to be drawn."""
         if len(view.scored(0)) < pop_size:
             return self._population_if_scarce(view, pop_size)
         rung = 0
         while len(view.scored(rung + 1)) >= pop_size:
             rung += 1
-        rows, survivors = view.scored(rung), self._survivors.setdefault(rung, [])
-        folded = self._folded.get(rung, 0)
-        if folded == len(rows):
-            return self._population[rung]
-        for row in rows[folded:]:
-            survivors = order([*survivors, row], objectives=view.objectives)[:pop_size]
-        # the last one to leave has changed the crowding, so the survivors are ranked among themselves
-        ranked = ranking(survivors, objectives=view.objectives)
-        self._survivors[rung], self._folded[rung] = survivors, len(rows)
-        individuals = {row.job.slot: self._individual(row, rank, crowding) for row, rank, crowding in ranked}
-        self._individuals = individuals
-        self._population[rung] = Population.create(*individuals.values())
-        return self._population[rung]
+        rows, ranked = view.scored(rung), self._population.get(rung, ())
+        for row in rows[self._folded.get(rung, 0) :]:
+            if len(ranked) == pop_size and _is_behind(row, ranked):
+                continue
+            survivors = order([*(one for one, _, _ in ranked), row], objectives=view.objectives)[:pop_size]
+            # the last one to leave has changed the crowding, so the survivors are ranked among themselves
+            ranked = ranking(survivors, objectives=view.objectives)
+        self._population[rung], self._folded[rung] = ranked, len(rows)
+        return ranked
 
-    def best(self, view: View, population: Population) -> list[Row]:
+    def best(self, view: View, population: Ranked) -> list[Row]:
         """Return the non-dominated rows of the population's rung, as far as they are kept."""
-        rows: list[Row] = [individual.get("row") for individual in population if individual.get("rank") == 0]
+        rows = [row for row, rank, _ in population if rank == 0]
         return self.preselection.front(view) if all(row.job.rung == 0 for row in rows) else rows
 
-    def _population_if_scarce(self, view: View, pop_size: int) -> Population | None:
+    def _population_if_scarce(self, view: View, pop_size: int) -> Ranked | None:
         """Return measured and least violating rejected rows; None while random networks are accepted often enough."""
         new = view.rejected[self._rejected :]
         self._rejected = len(view.rejected)
         self._least_violating = order([*self._least_violating, *new])[:pop_size]
         if self._rejected < max(pop_size, SCARCE * (len(view.rows) - self._rejected + len(view.open))):
             return None
-        ranked = ranking([*view.scored(0), *self._least_violating], objectives=view.objectives)[:pop_size]
-        return Population.create(*(self._individual(row, rank, crowding) for row, rank, crowding in ranked))
+        return ranking([*view.scored(0), *self._least_violating], objectives=view.objectives)[:pop_size]
 
-    def _individual(self, row: Row, rank: int, crowding: float) -> Individual:
-        """Return what pymoo's tournament compares; CV stays 0, because rank already puts violations last."""
-        individual = self._individuals.get(row.job.slot) or Individual(F=np.zeros(1), CV=np.zeros(1), row=row)
-        individual.set("rank", rank)
-        individual.set("crowding", crowding)
-        return individual
+
+def _is_behind(row: Row, ranked: Ranked) -> bool:
+    """Return whether `row` plainly comes last of all: behind feasible rows, or dominated by one of the last."""
+    last, last_rank, _ = ranked[-1]
+    if not last.is_feasible:
+        return False
+    if not row.is_feasible or row.costs is None:
+        return True
+    own = row.costs
+    last_front = (one.costs for one, rank, _ in ranked if rank == last_rank and one.costs is not None)
+    return any(costs != own and all(a <= b for a, b in zip(costs, own, strict=True)) for costs in last_front)
 
 
 strategy = Evolution

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import binary_tournament
-from pymoo.core.individual import Individual
-from pymoo.core.population import Population
+from pymoo.core.crossover import Crossover
+from pymoo.core.mutation import Mutation
 from pymoo.core.problem import Problem
 from pymoo.operators.crossover.sbx import SBX
 from pymoo.operators.crossover.ux import UX
@@ -19,6 +17,7 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.mutation.rm import ChoiceRandomMutation
 from pymoo.operators.selection.tournament import TournamentSelection
 
+from evonas.engine.view import Row
 from evonas.errors import OutsideError
 from evonas.genotype import Genotype
 from evonas.real_variables import LogReal, Real
@@ -27,6 +26,9 @@ from evonas.variables import Integer, Scalar, Variable
 
 Child = tuple[Genotype, tuple[int, ...]]
 """A genotype and the slots of its parents."""
+
+Ranked = Sequence[tuple[Row, int, float]]
+"""Rows with their non-dominated rank, 0 for the first, and their crowding distance."""
 
 
 @dataclass(frozen=True)
@@ -59,44 +61,45 @@ class Mating:
 
     def __init__(self, space: Space, *, rates: Rates) -> None:
         self._space = space
-        self._rates = rates
-        self._groups = _groups(space)
+        self._groups = _groups(space, rates)
 
-    def children(self, population: Population, *, pairs: int, rng: np.random.Generator) -> Iterator[Child]:
+    def children(self, population: Ranked, *, pairs: int, rng: np.random.Generator) -> Iterator[Child]:
         """Yield two children of each of `pairs` pairs, whose parents win binary tournaments by rank and crowding.
 
         Children outside of a narrowed space are left out.
 
         Args:
-            population: pymoo's individuals, each with `rank`, `crowding` and the `row` that it stands for.
+            population: The rows that may become parents.
             pairs: Pairs of parents.
             rng: Source of all chance.
         """
-        rates = self._rates
-        by_rank = SimpleNamespace(tournament_type="comp_by_rank_and_crowding", random_state=rng)
-        chosen = _TOURNAMENT.do(None, population, pairs, 2, to_pop=False, random_state=rng, algorithm=by_rank)
-        jobs = [[population[i].get("row").job for i in pair] for pair in chosen]
+        chosen = _TOURNAMENT.do(None, population, pairs, 2, to_pop=False, random_state=rng)
+        jobs = [[population[i][0].job for i in pair] for pair in chosen]
         mates = [_filled(self._space, a.genotype, b.genotype, rng=rng) for a, b in jobs]
         children: list[Assignment] = [{} for _ in range(2 * pairs)]
-        probability = min(0.5, rates.mutations / len(self._space.variables))
         for group in self._groups:
-            if group.is_numeric:
-                crossover = SBX(eta=rates.eta_crossover, prob=rates.crossover)
-                mutation = PM(eta=rates.eta_mutation, prob_var=probability)
-            else:
-                crossover = UX(prob=rates.crossover)
-                mutation = ChoiceRandomMutation(prob_var=min(0.5, probability * group.draws_per_change))
-            parents = [[Individual(X=group.encode(assignment)) for assignment in pair] for pair in mates]
-            crossed = crossover.do(group.problem, parents, random_state=rng)
-            mutated = mutation.do(group.problem, crossed, random_state=rng)
-            for child, x in zip(children, mutated.get("X"), strict=True):
+            parents = np.array([[group.encode(assignment) for assignment in pair] for pair in mates])
+            mutated = group.mutated(group.crossed(parents.swapaxes(0, 1), rng=rng), rng=rng)
+            for child, x in zip(children, mutated, strict=True):
                 child.update(group.decode(x))
         for i, child in enumerate(children):  # pymoo lists the first child of every pair, then the second
             with suppress(OutsideError):
                 yield self._space.canonical(child), tuple(job.slot for job in jobs[i % pairs])
 
 
-_TOURNAMENT = TournamentSelection(func_comp=binary_tournament)
+def _winners(population: Ranked, tournaments: np.ndarray, *, random_state: np.random.Generator) -> np.ndarray:
+    """Return `(tournaments, 1)` who wins of each pair by rank, then by crowding, then by chance."""
+    winners = []
+    for a, b in tournaments:
+        (_, rank_a, crowding_a), (_, rank_b, crowding_b) = population[a], population[b]
+        if (rank_a, -crowding_a) == (rank_b, -crowding_b):
+            winners.append(random_state.choice([a, b]))
+        else:
+            winners.append(a if (rank_a, -crowding_a) < (rank_b, -crowding_b) else b)
+    return np.array(winners)[:, None]
+
+
+_TOURNAMENT = TournamentSelection(func_comp=_winners)
 
 
 def _filled(
@@ -115,13 +118,33 @@ class _Group:
         variables: Name to variable.
         is_numeric: Whether they are numbers with bounds; values of others are drawn.
         problem: The bounds, or how values are drawn, in the form that pymoo's operators take.
-        draws_per_change: Mean number of draws until a value differs from a given one.
+        crossover: pymoo's operator, which makes two children of two parents.
+        mutation: pymoo's operator.
     """
 
     variables: dict[str, Variable]
     is_numeric: bool
     problem: Problem
-    draws_per_change: float = 1.0
+    crossover: Crossover
+    mutation: Mutation
+
+    def crossed(self, parents: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return `(2 * pairs, variables)` children of `(2, pairs, variables)` parents, all first ones first.
+
+        As pymoo's `Crossover.do`, on arrays: its individuals take more time than the crossing.
+        """
+        children = parents.copy()
+        is_crossed = rng.random(parents.shape[1]) < self.crossover.prob.get()
+        if is_crossed.any():
+            crossed = self.crossover._do(self.problem, parents, random_state=rng)
+            children[:, is_crossed] = crossed[:, is_crossed]
+        return children.reshape(-1, parents.shape[2])
+
+    def mutated(self, vectors: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return `(vectors, variables)` vectors, some of them changed, as pymoo's `Mutation.do` does it."""
+        changed = self.mutation._do(self.problem, vectors, random_state=rng)
+        is_changed = rng.random(len(vectors)) <= self.mutation.prob.get()
+        return np.where(is_changed[:, None], changed, vectors)
 
     def encode(self, assignment: Assignment) -> np.ndarray:
         """Return `(variables,)` positions of numbers on their axes, or the values of choices."""
@@ -138,19 +161,23 @@ class _Group:
         return dict(zip(self.variables, vector, strict=True))
 
 
-def _groups(space: Space) -> list[_Group]:
+def _groups(space: Space, rates: Rates) -> list[_Group]:
+    probability = min(0.5, rates.mutations / len(space.variables))
     numeric = {name: v for name, v in space.variables.items() if isinstance(v, Real | LogReal | Integer)}
     groups = []
     if numeric:
         low = np.array([_position(v, v.low) for v in numeric.values()])
         high = np.array([_position(v, v.high) for v in numeric.values()])
-        groups.append(_Group(dict(numeric), True, Problem(n_var=len(numeric), xl=low, xu=high)))
+        crossover = SBX(eta=rates.eta_crossover, prob=rates.crossover)
+        mutation = PM(eta=rates.eta_mutation, prob_var=probability)
+        groups.append(_Group(dict(numeric), True, Problem(n_var=len(numeric), xl=low, xu=high), crossover, mutation))
     others = {name: v for name, v in space.variables.items() if name not in numeric}
     for size in sorted({v.size for v in others.values()}):
         drawn = {name: v for name, v in others.items() if v.size == size}
         problem = Problem(vars={name: _Drawn(v) for name, v in drawn.items()})
-        draws = 1.0 if size == 1 or math.isinf(size) else size / (size - 1)
-        groups.append(_Group(drawn, False, problem, draws_per_change=draws))
+        draws_per_change = 1.0 if size == 1 or math.isinf(size) else size / (size - 1)  # until a value is another one
+        mutation = ChoiceRandomMutation(prob_var=min(0.5, probability * draws_per_change))
+        groups.append(_Group(drawn, False, problem, UX(prob=rates.crossover), mutation))
     return groups
 
 

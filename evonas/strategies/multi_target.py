@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evonas.engine.job import Job
+from evonas.engine.ladder import newest
 from evonas.engine.view import Proposal, Row, Strategy, View
 from evonas.errors import EvonasError
 from evonas.objective import Objective, Score
@@ -104,7 +105,7 @@ class Targets:
         Networks that are infeasible for every target do not climb.
         """
         for state in _furthest_behind_first(self._seen(view), rung=rung + 1):
-            for row in sorted(state.view.scored(rung), key=best_first)[:places]:
+            for row in sorted(newest(state.view, rung), key=best_first)[:places]:
                 if row.is_feasible:
                     yield row, {TARGET: state.target.name}
 

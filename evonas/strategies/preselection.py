@@ -66,6 +66,8 @@ class PreSelection:
         self._median: np.ndarray | None = None
         self._kernels: dict[int, Kernel] = {}
         self._processes: list[GaussianProcess] = []
+        self._fresh_rows = 0  # of the feasible rows, so many are those that processes are made of; the others are added
+        self._modelled = 0  # rows in the processes, 0 where they have to be made anew
         self._threads = ThreadpoolController()  # matrices are small here: more threads only wait for one another
 
     def choose(self, view: View, candidates: Sequence[Genotype], *, rng: np.random.Generator) -> int:
@@ -87,6 +89,7 @@ class PreSelection:
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
         open_genotypes = [job.genotype for job in view.open.values() if job.kind == "evaluate"]
         asked = np.vstack([points[likely], self._encoding.matrix(open_genotypes)]) if open_genotypes else points[likely]
+        self._model()
         drawn, fitted = self._drawn(costs, asked, rng=rng)
         known = np.vstack([fitted, drawn[len(likely) :]])
         return int(likely[_most_promising(drawn[: len(likely)], known, worst=costs.max(0), rng=rng)])
@@ -149,10 +152,7 @@ class PreSelection:
             others = ranked[BEST_ROWS:]
             kept = {one.job.slot for one in (*ranked[:BEST_ROWS], *others[:: -(-len(others) // OTHER_ROWS)])}
             self._feasible = [one for one in self._feasible if one.job.slot in kept]
-            self._processes = self._fresh_processes()
-        elif self._encoding is not None:
-            for process in self._processes:
-                process.add(self._encoding.matrix([row.job.genotype])[0])
+            self._begin_anew()
         if self._seen == self._next_fit and self._encoding is not None:
             self._next_fit += max(FIT_EVERY, self._seen // FIT_GROWTH)
             self._fit(view)
@@ -172,15 +172,24 @@ class PreSelection:
                 known=self._kernels.get(index),
                 rng=np.random.default_rng([view.seed, self._seen, index]),
             )
-        self._processes = self._fresh_processes()
+        self._begin_anew()
 
-    def _fresh_processes(self) -> list[GaussianProcess]:
-        """Return a process for each objective, made of the rows that are kept now; none before the first fit."""
-        if self._encoding is None or not self._kernels:
-            return []
-        points = self._encoding.matrix([row.job.genotype for row in self._feasible])
-        kernels = (self._kernels[index] for index in sorted(self._kernels))
-        return [GaussianProcess(points, kernel=kernel, owners=self._encoding.owners) for kernel in kernels]
+    def _begin_anew(self) -> None:
+        """Let the processes be made of the rows that are kept now, when they are needed."""
+        self._fresh_rows, self._modelled = len(self._feasible), 0
+
+    def _model(self) -> None:
+        """Make a process for each objective of the rows that were kept when they began anew; add the later ones."""
+        assert self._encoding is not None
+        if not self._modelled:
+            points = self._encoding.matrix([row.job.genotype for row in self._feasible[: self._fresh_rows]])
+            kernels = (self._kernels[index] for index in sorted(self._kernels))
+            self._processes = [GaussianProcess(points, kernel=one, owners=self._encoding.owners) for one in kernels]
+            self._modelled = self._fresh_rows
+        for point in self._encoding.matrix([row.job.genotype for row in self._feasible[self._modelled :]]):
+            for process in self._processes:
+                process.add(point)
+        self._modelled = len(self._feasible)
 
 
 class _Scale:

@@ -55,12 +55,13 @@ class RandomSearch:
 class Unknown:
     """The networks of one view that have not been proposed yet.
 
-    A nearly exhausted space is enumerated if it is small enough. The list is kept and only gets shorter; it follows
-    from the view alone, whenever it was made.
+    A nearly exhausted space is enumerated if it is small enough. What is left of it is kept and only gets less; it
+    follows from the view alone, whenever it was made.
     """
 
     def __init__(self) -> None:
-        self._remaining: list[Genotype] | None = None
+        self._remaining: dict[str, Genotype] | None = None
+        self._folded = 0
 
     def draw(self, view: View, rng: np.random.Generator) -> Genotype | None:
         """Return a random network that is not known at the lowest rung, or None where none was found.
@@ -72,9 +73,21 @@ class Unknown:
             genotype = view.space.sample(rng)
             if not view.is_known(genotype):
                 return genotype
-        remaining = list(listed(view.space)) if self._remaining is None else self._remaining
-        self._remaining = remaining = [genotype for genotype in remaining if not view.is_known(genotype)]
-        return remaining[int(rng.integers(len(remaining)))] if remaining else None
+        remaining = self._left(view)
+        if not remaining:
+            return None
+        return next(itertools.islice(remaining.values(), int(rng.integers(len(remaining))), None))
+
+    def _left(self, view: View) -> dict[str, Genotype]:
+        """Return what is not known at the lowest rung by key, in the order of enumeration."""
+        if self._remaining is None:
+            self._remaining = {genotype.key: genotype for genotype in listed(view.space)}
+        ended = (row.job for row in view.rows[self._folded :])
+        for job in itertools.chain(ended, view.open.values()):
+            if job.kind == "evaluate" and job.rung == 0:
+                self._remaining.pop(job.genotype.key, None)
+        self._folded = len(view.rows)
+        return self._remaining
 
 
 def listed(space: Space) -> Iterator[Genotype]:

@@ -5,6 +5,7 @@ import math
 import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space
 
+from evonas.engine import ladder as ladder_module
 from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
@@ -133,3 +134,15 @@ def test_a_ladder_that_does_not_rise_is_refused(wrong: dict[str, object]) -> Non
 )
 def test_the_part_that_climbs_is_counted_without_rounding_errors(keep: float, rows: int, places: int) -> None:
     assert Ladder((1, 2), keep=keep).places(rows) == places
+
+
+def test_of_a_long_rung_the_newest_rows_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder_module, "MOST_RANKED", 4)
+    view, ladder = View(SPACE, OBJECTIVES, seed=0), Ladder((1, 2), keep=0.5)
+    for x in (0, 1, 50, 20, 40, 30):  # 0 and 1 are the best, and no longer among the newest
+        see(view, start(view, x), float(x), float(x))
+    promoted = []
+    while (proposal := ladder.promotion(view)) is not None:
+        promoted.append(climbed(proposal))
+        start(view, int(proposal.genotype["x"]), rung=1)
+    assert promoted == [(20, 1), (30, 1)]

@@ -257,7 +257,7 @@ def test_a_model_of_a_long_search_has_the_best_rows_and_some_others(monkeypatch:
     monkeypatch.setattr(GaussianProcess, "__init__", noted)
     preselection = PreSelection(view.space)
     preselection.choose(view, [view.space.sample(rng) for _ in range(5)], rng=rng)
-    assert 24 <= max(sizes) <= 40
+    assert 23 <= max(sizes) <= 40  # the 16 best, and at steps of rank 7 of the 25 others
     best = {row.job.slot for row in preselection.front(view)}
     costs = np.array([row.costs for row in view.rows])
     assert best == set(np.arange(300)[nondominated(costs)].tolist())
