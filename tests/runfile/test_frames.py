@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,9 @@ flat = Space({"a": Choice([1, 2])}, build=build_flat)
 """A space that knows no data but static images."""
 
 
+@cache
 def fitting(steps: int, *, among: int = 4000) -> Genotype:
-    """Return a small network of spiking neurons alone, of so many time steps."""
+    """Return a small network of spiking neurons alone, of so many time steps; thousands are drawn to find it."""
     rng = np.random.default_rng(1)
     drawn: Iterator[Genotype] = (space.sample(rng) for _ in range(among))
     small = (one for one in drawn if one["time_steps"] == steps and one["channels"] == 4)
