@@ -26,7 +26,7 @@ from evonas.variables import Choice
 from spaces.spatial_temporal import space
 
 torch.set_num_threads(1)
-SEEDS = range(10)
+SEEDS = range(6)
 BOUNDS = Bounds(((1.0, 5.0), (1.0, 5.0), (0.25, 1.5), (1.0, 5.0), (0.05, 0.5)), (1.0, 5.0))
 
 
@@ -105,7 +105,7 @@ def test_the_operation_that_alone_sees_far_enough_is_found():
     for seed in SEEDS:
         data = two_dots(3072, width=16, apart=6, seed=seed)
         right += "conv5" in str(found(one_cell(), data, seed=seed, epochs=6)["edges"]).split("+")
-    assert right >= 9
+    assert right >= 5
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_the_path_that_alone_sees_far_enough_is_found():
     for seed in SEEDS:
         data = two_dots(1536, width=20, apart=7, seed=seed)
         right += found(one_cell(levels=2, only_conv3=True), data, seed=seed, epochs=6)["level"] == 1
-    assert right >= 9
+    assert right >= 5
 
 
 @pytest.mark.slow
@@ -124,10 +124,10 @@ def test_the_time_constant_grows_to_the_memory_that_is_needed():
     toy = one_cell(time_steps=(12,), only_conv3=True, kind="lif_box")
     start = BOUNDS.constants[0][0] ** 0.5 * BOUNDS.constants[0][1] ** 0.5  # 2.2 ms
     right = 0
-    for seed in range(20):
+    for seed in range(12):
         data = two_pulses(1536, lags=(3, 6), steps=12, seed=seed)
         right += float(found(toy, data, seed=seed, epochs=8)["tau_mem"]) > 1.15 * start
-    assert right >= 18
+    assert right >= 10
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_higher_price_finds_networks_that_spike_less():
                 seed=seed,
                 device=torch.device("cpu"),
             ).trained.epochs
-            for seed in range(5)
+            for seed in range(3)
         ]
         expected[price] = float(np.median([trace[-1]["objective"] for trace in traces]))
     assert expected[4.0] < expected[1.0] < expected[0.0]
