@@ -16,6 +16,7 @@ from evonas.architecture.plan import PlannedConnection
 from evonas.data import digits
 from evonas.data.dataset import DataSet, SearchData
 from evonas.data.event_frames import EventFrames
+from evonas.data.image_options import ImageSettings
 from evonas.data.recordings import Events, joined
 from evonas.data.samples import Samples
 from evonas.engine.job import Job
@@ -35,6 +36,10 @@ VARIED: dict[str, Any] = {"encoding": "rate", "flip": True, "crop": 1, "cutout":
 def few(**options: Any) -> SearchData:
     data = digits.read(**options).for_search()
     return replace(data, train=data.train.take(np.arange(96)), validation=data.validation.take(np.arange(40)))
+
+
+def few_varied() -> DataSet:
+    return ImageSettings(**VARIED).applied(DataSet(digits.read().samples.take(np.arange(160)), classes=10))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +146,7 @@ def test_the_rows_are_the_same_in_this_process_and_on_two_workers(tmp_path: Path
     content = {
         "search": {"space": "spatial_temporal", "evaluations": 8, "parallel": 3},
         "space": {"only": {"channels": [4]}},
-        "data": {"name": "digits", **VARIED},
+        "data": {"name": f"{__name__}:few_varied"},
         "objectives": [{"name": "accuracy"}, {"name": "spikes"}],
         "strategies": [{"name": "evolution", "pop_size": 4}],
         "ladder": {"epochs": [1, 2]},
