@@ -10,18 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import evonas, search_sayable_networks
+from commands import evonas
 
 from evonas import load
 from evonas.export.nir_graph import read
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("searched")
-    with contextlib.chdir(place):
-        search_sayable_networks(place)
-    return place
 
 
 @pytest.fixture

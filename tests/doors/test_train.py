@@ -13,21 +13,13 @@ from typing import Any
 
 import pytest
 import torch
-from commands import evonas, search_sayable_networks
+from commands import evonas
 from safetensors.torch import load_file
 
 from evonas import load
 from evonas.data.dataset import DataSet
 from evonas.errors import ArchiveError, RunFileError, TrainingDivergedError
 from evonas.training.fit import Fit
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("searched")
-    with contextlib.chdir(place):
-        search_sayable_networks(place)
-    return place
 
 
 @pytest.fixture
