@@ -252,7 +252,7 @@ def test_further_streams_of_events_are_told(tmp_path: Path) -> None:
 def test_heads_of_aedat_4_that_are_made_to_take_long_are_refused() -> None:
     events = recording(np.random.default_rng(0))
     is_events = b'path="outInfo/1/"><attr key="typeIdentifier" type="string">EVTS</attr>'
-    begin = time.perf_counter()
+    begin = time.process_time()
     for text in (
         b'<node name="%b" ' % (b"1" * 5000) + is_events,
         b'<node name="1" path="outInfo/1/">' + b'key="typeIdentifier"' * 50_000,
@@ -262,7 +262,7 @@ def test_heads_of_aedat_4_that_are_made_to_take_long_are_refused() -> None:
     ):
         with pytest.raises(DataError, match="has no stream of events"):
             aedat4.parse(event_files.aedat4_of(text, events), Path("x"))
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     with pytest.raises(DataError, match="has a head of 1,100,.* bytes, expected 1,048,576 at most"):
         aedat4.parse(event_files.aedat4_of(b" " * 1_100_000, events), Path("x"))
 
