@@ -155,6 +155,23 @@ class Task(Protocol):
         ...
 
 
+class Details(Tally, Protocol):
+    """A tally that tells more of a test than metrics do."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the tally as plain values, by names of its own."""
+        ...
+
+
+@runtime_checkable
+class DetailedTask(Protocol):
+    """A task that tells more of a test than its metrics, such as which classes are taken for which."""
+
+    def details(self) -> Details:
+        """Return a tally of nothing yet."""
+        ...
+
+
 @runtime_checkable
 class RateTask(Protocol):
     """A task whose answers may be rates, 1 for what is right and 0 for all else."""

@@ -46,7 +46,7 @@ WINGS = {
     | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},
     "export": VALUES | {"architecture", "snn", "engine", "archive.atomic_file", "runfile", "report", "cli"},
     "final": VALUES
-    | {"engine", "archive.atomic_file", "snn", "data", "tasks", "training", "runfile", "report", "cli.session_log"},
+    | {"engine", "archive.atomic_file", "snn", "data", "training", "runfile", "report", "cli.session_log"},
     "cli": VALUES | {"engine", "archive", "runfile", "report.escaping"},
     "doors": VALUES
     | {

@@ -230,6 +230,12 @@ class Plan:
     loop_norm: str = "weights"
 
     @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Shape of the answer to a sample: `(classes,)`, of a readout with positions `(channels, height, width)`."""
+        channels, height, width = self.populations[-1].shape
+        return (channels,) if height == width == 1 else (channels, height, width)
+
+    @property
     def connections(self) -> tuple[PlannedConnection, ...]:
         """All connections in the order in which they compute."""
         return tuple(edge for population in self.populations for edge in population.incoming)

@@ -119,7 +119,7 @@ def onnx_export(network: Network, data: Tensor, *, about: Mapping[str, str]) -> 
         raise RunFileError([f"--to onnx: {error.name} is not installed; install evonas[onnx]"]) from error
     network = network.eval()
     model = onnx_model(folded(network), about=about, frames=len(data))
-    found, wanted = torch.from_numpy(logits_of(model, data.numpy())), network(data)
+    found, wanted = torch.from_numpy(logits_of(model, data.numpy())), network(data).flatten(1)
     apart = (found - wanted).abs().amax(1) > CLOSE * wanted.abs().max()
     where = f", first sample {int(apart.nonzero()[0])}" if apart.any() else ""
     line = f"onnxruntime against the network: the logits of {int(apart.sum())} of {len(apart)} samples differ{where}."

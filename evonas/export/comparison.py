@@ -86,7 +86,7 @@ class Trace:
 
     Attributes:
         spikes: `(time, samples, channels, height, width)` of each spiking population, in the order of computation.
-        logits: `(samples, classes)`.
+        logits: `(samples, outputs)`, those of a map one after the other.
         margins: In the shape of the spikes, how far potentials are from thresholds, as parts of these; may be empty.
     """
 
@@ -120,7 +120,7 @@ def traced(network: Network, data: Tensor) -> Trace:
     seen = _Seen(network.plan.time_steps)
     logits = network.eval()(data, cast(Any, seen))
     names = [one.name for one in folded(network).spiking if one.fires]
-    return Trace({name: seen.outputs[name] for name in names}, logits)
+    return Trace({name: seen.outputs[name] for name in names}, logits.flatten(1))
 
 
 @torch.no_grad()

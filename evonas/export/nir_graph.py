@@ -128,8 +128,8 @@ def metadata(network: Folded) -> dict[str, str]:
         "order": "layers compute one after another within a time step; states are zero before the first one",
         "reset": "to zero in the step of the spike",
         "tie": "fires at v > theta; v_threshold is the float32 above theta, so that v >= v_threshold says the same",
-        "output": "currents x of the classes, (classes, 1, 1), at each time step",
-        "readout": "v += readout_decay * (x - v) at each time step; the class with the largest mean v is the answer",
+        "output": "currents x of the readout, (classes, 1, 1) or those of a map, at each time step",
+        "readout": "v += readout_decay * (x - v) at each time step; the mean v is the answer, of classes the largest",
         "readout_decay": repr(readout.mem.item()),
         "readout_weights": json.dumps(list(readout_weights(readout.mem.item(), plan.time_steps))),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ DATA, LOGITS = "data", "logits"
 
 
 def onnx_model(network: Folded, *, about: Mapping[str, str], frames: int) -> onnx.ModelProto:
-    """Return a network as a model: `(frames, samples, channels, height, width)` data to `(samples, classes)` logits.
+    """Return a network as a model: `(frames, samples, channels, height, width)` data to `(samples, outputs)` logits.
 
     Args:
         network: The network; analog neurons and resets by subtraction are taken as well.
@@ -42,7 +43,7 @@ class _Model:
 
     def model(self, about: Mapping[str, str]) -> onnx.ModelProto:
         network, readout = self._network, self._network.readout
-        steps, classes = network.plan.time_steps, readout.planned.shape[0]
+        steps, outputs = network.plan.time_steps, math.prod(readout.planned.shape)
         potentials = self._unrolled(steps)
         mean = self._node("Mul", self._sum(potentials), self._number(1 / steps))
         self._nodes.append(helper.make_node("Flatten", [mean], [LOGITS], axis=1))
@@ -51,7 +52,7 @@ class _Model:
             self._nodes,
             "evonas",
             [helper.make_tensor_value_info(DATA, TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["samples", classes])],
+            [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["samples", outputs])],
             initializer=list(self._numbers.values()),
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="evonas")

@@ -13,9 +13,7 @@ from evonas.data.samples import Samples
 from evonas.final.training import Setup
 from evonas.final.trial import Trial
 from evonas.snn.network import Network
-from evonas.task import Task
-from evonas.tasks.classification import Classification
-from evonas.tasks.reliability import Reliability
+from evonas.task import DetailedTask, Task
 from evonas.training.batches import Batches
 from evonas.training.disturbances import USUAL, Disturbance
 from evonas.training.measuring import BATCH, MEASURING_SEED, measured
@@ -64,11 +62,11 @@ def tested(
 
 
 def _tested(network: Network, batches: Batches, samples: Samples, task: Task) -> dict[str, Any]:
-    """Return the measurement, and of a classifier its confusion matrix and calibration."""
-    reliability = Reliability(task.outputs) if isinstance(task, Classification) else None
-    also = () if reliability is None else (reliability,)
+    """Return the measurement, and what the task tells beside it, such as a confusion matrix and calibration."""
+    details = task.details() if isinstance(task, DetailedTask) else None
+    also = () if details is None else (details,)
     measurement = measured(network, batches, task, seconds=samples.inputs.seconds, what="test", also=also)
-    return {"measurement": measurement.to_json(), **({} if reliability is None else reliability.to_json())}
+    return {"measurement": measurement.to_json(), **({} if details is None else details.to_json())}
 
 
 def under_disturbances(

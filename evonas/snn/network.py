@@ -22,7 +22,7 @@ from evonas.snn.operations import Operation, has_positions, make_operation
 
 
 class Network(nn.Module):
-    """A spiking network, time first: `(time, batch, c, h, w)` data to `(batch, classes)` logits.
+    """A spiking network, time first: `(time, batch, c, h, w)` data to `(batch, classes)` logits, or another answer.
 
     Its weights are drawn from torch's global generator when it is made, and so is what dropout leaves out in training;
     nothing else in it is random.
@@ -79,14 +79,14 @@ class Network(nn.Module):
         return Recorder(self.plan, cast(dict[str, Operation], dict(self.operations.items())))
 
     def forward(self, data: Tensor, recorder: Observer | None = None) -> Tensor:
-        """Return `(batch, classes)` logits, the mean of the readout's potentials over time.
+        """Return `(batch, *plan.answer_shape)` answers such as logits, the mean of the readout's potentials over time.
 
         Arguments and errors are those of `potentials`.
         """
         return self.potentials(data, recorder).mean(0)
 
     def potentials(self, data: Tensor, recorder: Observer | None = None) -> Tensor:
-        """Return the `(time, batch, classes)` potentials of the readout.
+        """Return the `(time, batch, *plan.answer_shape)` potentials of the readout.
 
         Args:
             data: `(time, batch, c, h, w)`; a static image has time 1 and is repeated where it meets a stateful neuron.
@@ -117,7 +117,8 @@ class Network(nn.Module):
                 images[(population.name,)] = maps.flatten(0, 1)
                 if recorder is not None:
                     recorder.see(population.name, maps)
-        return outputs[-1].flatten(2)
+        answers: Tensor = outputs[-1].flatten(2).unflatten(2, self.plan.answer_shape)
+        return answers
 
     def _masks(self, data: Tensor) -> dict[str, Tensor]:
         """Return, for each connection with dropout, the `(batch, c, h, w)` factors of its input: 0, or more than 1."""

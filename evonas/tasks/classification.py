@@ -11,6 +11,7 @@ import numpy as np
 
 from evonas.options import shown
 from evonas.task import Constant, Metric, binomial_error
+from evonas.tasks.reliability import Reliability
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,6 +101,10 @@ class Classification:
     def tally(self) -> ClassTally:
         """Return a tally of nothing yet."""
         return ClassTally(self.outputs)
+
+    def details(self) -> Reliability:
+        """Return a tally of which classes are taken for which, and of how sure the answers are."""
+        return Reliability(self.outputs)
 
     def constant(self, targets: np.ndarray) -> Constant:
         """Return the answer of the commonest of `(samples,)` classes."""

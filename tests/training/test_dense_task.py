@@ -1,0 +1,190 @@
+"""A dense task in one class, the disparity of each pixel: its readout is a map, and nothing else knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT, Plan
+from evonas.archive.archive import Archive
+from evonas.data.dataset import DataSet, SearchData
+from evonas.data.samples import Samples
+from evonas.engine.budget import Budget
+from evonas.engine.job import Job
+from evonas.engine.ladder import Ladder
+from evonas.engine.search import search
+from evonas.engine.workers import InlineWorkers
+from evonas.genotype import Genotype
+from evonas.measurement import Measurement
+from evonas.objective import Objective
+from evonas.report.ties import ties
+from evonas.snn.planned import planned
+from evonas.space import Space
+from evonas.strategies.evolution import Evolution
+from evonas.task import Constant, Metric, Task
+from evonas.training.trainer import TrainingEvaluator, check_answers
+from evonas.training.training_settings import Training
+from evonas.variables import Choice, Integer
+
+torch.set_num_threads(1)
+
+SIDE, FARTHEST = 8, 2
+
+ERROR = Metric("error", "min", unit="px", low=0.0)
+"""Mean absolute error of the disparity."""
+
+OUTLIERS = Metric("outliers", "min", unit="fraction", low=0.0, high=1.0)
+"""Fraction of pixels that are wrong by more than one."""
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """By how many pixels the right image is moved against the left one, for each; targets are `(samples, 1, h, w)`.
+
+    Attributes:
+        height: Rows of the answer.
+        width: Columns of the answer.
+    """
+
+    height: int
+    width: int
+    outputs: int = 1
+    metrics: tuple[Metric, ...] = (ERROR, OUTLIERS)
+    smooths_labels: bool = False
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        return (1, self.height, self.width)
+
+    @property
+    def summary(self) -> str:
+        return f"the disparity of {self.height} x {self.width} pixels"
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return {"unit": "px"}
+
+    def loss(self, answers: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        return smooth_l1_loss(answers, targets)
+
+    def losses(self, answers: Tensor, targets: Tensor) -> Tensor:
+        return smooth_l1_loss(answers, targets, reduction="none").flatten(1).mean(dim=1)
+
+    def tally(self) -> Errors:
+        return Errors()
+
+    def constant(self, targets: np.ndarray) -> Constant:
+        median = float(np.median(targets))
+        errors = np.abs(targets - median)
+        return Constant(f"{median:g} px", {"error": float(errors.mean()), "outliers": float((errors > 1).mean())})
+
+
+class Errors:
+    def __init__(self) -> None:
+        self._absolute, self._outliers, self._pixels = 0.0, 0, 0
+
+    def add(self, answers: Tensor, targets: Tensor) -> None:
+        errors = (answers - targets).abs()
+        self._absolute += errors.sum().item()
+        self._outliers += int((errors > 1).sum())
+        self._pixels += errors.numel()
+
+    def metrics(self) -> dict[str, float]:
+        return {"error": self._absolute / self._pixels, "outliers": self._outliers / self._pixels}
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        return {"pixels": (self._pixels,), "outliers": (self._outliers,)}
+
+
+def plan(genotype: Mapping[str, Any], input_shape: Sequence[int], outputs: int) -> Plan:
+    """Return a convolution of spiking neurons and a readout of one neuron a pixel."""
+    draft = Draft(input_shape, time_steps=genotype["time_steps"])
+    wide = Incoming("hidden/conv", (INPUT,), "conv", channels=genotype["channels"], kernel=5)
+    hidden = draft.add("hidden", Dynamics("lif"), incoming=[wide])
+    dense = Incoming("readout/conv", (hidden,), "conv", channels=outputs, kernel=3, gain=1.0)
+    draft.add("readout", Dynamics("readout"), incoming=[dense])
+    return draft.finish()
+
+
+space = Space({"channels": Choice((8, 16)), "time_steps": Integer(2, 4)}, **planned(plan))
+GENOTYPE = Genotype({"channels": 16, "time_steps": 2})
+
+
+@pytest.fixture(scope="module")
+def data() -> SearchData:
+    """Return random dots as two cameras see them, the upper and the lower half of a scene at two distances."""
+    rng = np.random.default_rng(0)
+    images, targets = np.zeros((120, 1, 2, SIDE, SIDE), np.float32), np.zeros((120, 1, SIDE, SIDE), np.float32)
+    for image, target in zip(images, targets, strict=True):
+        scene = rng.random((SIDE, SIDE + FARTHEST)) < 0.4
+        for rows in (slice(0, SIDE // 2), slice(SIDE // 2, SIDE)):
+            moved = int(rng.integers(FARTHEST + 1))
+            image[0, 0, rows], image[0, 1, rows] = scene[rows, :SIDE], scene[rows, moved : moved + SIDE]
+            target[0, rows] = moved
+    return DataSet(Samples(images, targets), task=Disparity(SIDE, SIDE), test_part=0.1).for_search()
+
+
+@pytest.mark.parametrize("loss", ["of_mean", "of_each_step"])
+def test_networks_learn_a_map_and_are_measured_by_its_metrics(data: SearchData, loss: str) -> None:
+    assert isinstance(data.task, Task)
+    training = Training(epochs=12, batch_size=8, loss=loss, learning_rate=0.02)  # type: ignore[arg-type]
+    network, result = TrainingEvaluator(space, data, training=training).train(
+        Job(0, "evaluate", GENOTYPE, "toy", epochs=12)
+    )
+    check_answers(network, data)
+    measurement = result.measurement
+    assert isinstance(measurement, Measurement)
+    constant = data.task.constant(data.validation.labels)
+    assert constant is not None
+    assert measurement.metrics["error"] < 0.8 * constant.metrics["error"]
+    assert measurement.counts["pixels"] == (len(data.validation) * SIDE * SIDE,)
+    assert measurement.activity.populations[-1].shape == (1, SIDE, SIDE)
+
+
+def test_each_spike_reaches_the_pixels_around_it(data: SearchData) -> None:
+    measurement = TrainingEvaluator(space, data, training=Training(epochs=1))(
+        Job(0, "evaluate", GENOTYPE, "toy", epochs=1)
+    ).measurement
+    assert isinstance(measurement, Measurement)
+    hidden, readout = measurement.activity.populations
+    assert hidden.shape == (16, SIDE, SIDE)
+    edge = measurement.activity.connections[-1]
+    assert sum(hidden.spikes) > 0
+    assert 4 * sum(hidden.spikes) <= sum(edge.events) <= 9 * sum(hidden.spikes)  # 4 targets at a corner, 9 inside
+    assert sum(readout.spikes) == 0
+
+
+def test_exports_answer_with_the_same_map(data: SearchData) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from evonas.export.check import nir_export, onnx_export
+
+    network, _ = TrainingEvaluator(space, data, training=Training(epochs=1)).train(
+        Job(0, "evaluate", GENOTYPE, "toy", epochs=1)
+    )
+    seen = torch.from_numpy(data.validation.inputs.batch(np.arange(8), time_steps=2, rng=np.random.default_rng(0)))
+    for export in (onnx_export, nir_export):
+        done = export(network, seen, about={})
+        assert done.is_equal, done.lines
+
+
+def test_a_search_trades_its_metrics(data: SearchData, tmp_path: Path) -> None:
+    objectives = [ERROR.objective(), Objective("spikes", lambda measurement: measurement.activity.spikes)]
+    evaluate = TrainingEvaluator(space, data, training=Training(epochs=1))
+    with Archive(tmp_path / "archive.h5", space, objectives) as archive:
+        workers, ladder = InlineWorkers(evaluate), Ladder(epochs=(1,))
+        search(space, archive, strategy=Evolution(), workers=workers, budget=Budget(evaluations=3), ladder=ladder)
+        front = archive.front()
+    stored = [row.measurement for row in Archive.read(tmp_path / "archive.h5").evaluations]
+    assert all(isinstance(one, Measurement) and set(one.metrics) == {"error", "outliers"} for one in stored)
+    assert front.rows
+    assert ties(front) is None  # no metric says how far it may be from the truth
