@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
+from evonas.data.draws import keys
+from evonas.data.frame_cache import PART, FrameCache
 from evonas.data.framing import Framing, Variation
 from evonas.data.recordings import Recordings
 
@@ -79,27 +82,53 @@ class EventFrames:
             time_steps: Number of frames, unless the framing says another.
             rng: Of the variation, where there is one; what a recording gets does not depend on the others.
         """
-        recordings, frames = self.recordings, self.framing.frames or time_steps
-        seed = int(rng.integers(2**63))
-        batch = np.empty((frames, len(index), *recordings.shape), np.float32)
-        for position, sample in enumerate(index.tolist()):
-            own = None if self.variation is None else np.random.default_rng((seed, sample))
-            counts = self._counts(sample, frames=frames, rng=own)
-            batch[:, position] = counts > 0 if self.framing.is_binary else counts
-        return batch
+        frames, variation = self.framing.frames or time_steps, self.variation
+        seed, jitter_seed = rng.integers(2**63, size=2).tolist()
+        batch = np.empty((frames, len(index), *self.recordings.shape), np.float32)
+        for position, (sample, key) in enumerate(zip(index.tolist(), keys(jitter_seed, index).tolist(), strict=True)):
+            counts = self._cache.counts(sample, frames=frames, count=partial(self._counts, sample, frames=frames))
+            if variation is not None and variation.jitter_ms:
+                counts = self._jittered(counts, sample, variation, key=key)
+            batch[:, position] = counts.reshape(frames, *self.recordings.shape)
+        if self.framing.is_binary:
+            np.minimum(batch, 1, out=batch)
+        if variation is None or variation.of_frames is None:
+            return batch
+        return variation.of_frames.applied(batch.swapaxes(0, 1), index=index, seed=seed).swapaxes(0, 1)
 
-    def _counts(self, sample: int, *, frames: int, rng: np.random.Generator | None) -> np.ndarray:
-        """Return the `(frames, channels, height, width)` numbers of events of a recording, varied if there is `rng`."""
-        recordings, variation = self.recordings, self.variation
-        begin, end = recordings.offsets[sample : sample + 2].tolist()
-        t, place = recordings.t[begin:end], recordings.place[begin:end]
-        duration, size = int(recordings.durations[sample]), math.prod(recordings.shape)
-        if rng is not None and variation is not None and variation.jitter_ms:
-            moved = variation.jittered(t, rng=rng)
-            first = self.framing.frame_of(moved, duration=duration, frames=frames) * size
-            counts = np.bincount(first + place, minlength=frames * size)[: frames * size]
-        else:
-            edges = self.framing.edges(t, duration=duration, frames=frames).tolist()
-            counts = np.stack([np.bincount(place[first:end], minlength=size) for first, end in pairwise(edges)])
-        counts = counts.reshape(frames, *recordings.shape)
-        return counts if rng is None or variation is None else variation.moved(counts, rng=rng)
+    def _counts(self, sample: int, *, frames: int) -> np.ndarray:
+        """Return the `(frames, places)` numbers of events of a recording."""
+        t, place = self._events(sample)
+        edges = self.framing.edges(t, duration=self._duration(sample), frames=frames).tolist()
+        size = math.prod(self.recordings.shape)
+        return np.stack([np.bincount(place[begin:end], minlength=size) for begin, end in pairwise(edges)])
+
+    def _jittered(self, counts: np.ndarray, sample: int, variation: Variation, *, key: int) -> np.ndarray:
+        """Return the `(frames, places)` counts after the events of the recording moved in time."""
+        (t, place), (frames, size) = self._events(sample), counts.shape
+        duration, found = self._duration(sample), counts.astype(np.int64)
+        near = self.framing.near_borders(t, duration=duration, frames=frames, within=variation.farthest)
+        if not len(near):
+            return found
+        before, place = t[near], place[near]
+        moved = variation.jittered(before, last=int(t[-1]), key=key)
+        frame, other = (self.framing.frame_of(one, duration=duration, frames=frames) for one in (before, moved))
+        is_elsewhere = frame != other
+        flat = np.append(found.reshape(-1), np.zeros(size, np.int64))  # what comes too late lies behind all frames
+        frame, other, place = frame[is_elsewhere], other[is_elsewhere], place[is_elsewhere]
+        np.subtract.at(flat, frame * size + place, 1)
+        np.add.at(flat, other * size + place, 1)
+        return flat[: counts.size].reshape(counts.shape)
+
+    @cached_property
+    def _cache(self) -> FrameCache:
+        recordings = self.recordings
+        return FrameCache(int(PART * (recordings.t.nbytes + recordings.place.nbytes)))
+
+    def _events(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return times and places of the events of a recording."""
+        begin, end = self.recordings.offsets[sample : sample + 2].tolist()
+        return self.recordings.t[begin:end], self.recordings.place[begin:end]
+
+    def _duration(self, sample: int) -> int:
+        return int(self.recordings.durations[sample])

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
+
+from evonas.data.augmentation import Augmentation
+from evonas.data.draws import sixteen_bits
 
 N = TypeVar("N", int, float)
 
@@ -41,17 +46,17 @@ class Framing:
             duration: Of the recording, in microseconds.
             frames: Number of frames.
         """
-        window, steps = self.window(duration), np.arange(frames + 1, dtype=np.int64)
         if self.by_count:
-            return -(-steps * int(np.searchsorted(t, window)) // frames)
-        return np.searchsorted(t, -(-steps * window // frames))
+            within = int(_positions(t, np.array(self.window(duration))))
+            return -(-np.arange(frames + 1, dtype=np.int64) * within // frames)
+        return _positions(t, self._borders(duration, frames))
 
     def frame_of(self, t: np.ndarray, *, duration: int, frames: int) -> np.ndarray:
         """Return the `(events,)` frame of each event as `edges` has it, `frames` for what comes too late.
 
         Args:
             t: `(events,)` times in microseconds since the recording began, in any order; of equal ones the first is
-                the earlier.
+                the earlier. By count they are those of all events.
             duration: Of the recording, in microseconds.
             frames: Number of frames.
         """
@@ -63,6 +68,26 @@ class Framing:
         found: np.ndarray = np.minimum(number * frames // max(among, 1), frames)
         return found
 
+    def near_borders(self, t: np.ndarray, *, duration: int, frames: int, within: int) -> np.ndarray:
+        """Return the ascending positions of the events that may change their frame if none moves by more than `within`.
+
+        Args:
+            t: `(events,)` ascending times in microseconds since the recording began.
+            duration: Of the recording, in microseconds.
+            frames: Number of frames.
+            within: Microseconds.
+        """
+        if self.by_count:  # an event that moves changes the places of others
+            return np.arange(len(t))
+        borders = self._borders(duration, frames)[1:]
+        begins, ends = _positions(t, np.stack([borders - within, borders + within]))
+        begins = np.maximum(begins, np.concatenate([[0], ends[:-1]]))  # near two borders, an event counts once
+        return np.concatenate([np.arange(begin, end) for begin, end in zip(begins, ends, strict=True)])
+
+    def _borders(self, duration: int, frames: int) -> np.ndarray:
+        """Return the `(frames + 1,)` int64 microseconds at which frames begin, and the last one ends."""
+        return -(-np.arange(frames + 1, dtype=np.int64) * self.window(duration) // frames)
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -72,35 +97,44 @@ class Variation:
         flip: Whether every other recording is mirrored, left to right.
         shift: By how many pixels at most recordings are moved in both directions; events that leave the sensor are
             lost.
-        jitter_ms: Standard deviation in milliseconds of the normal distribution by which each event is moved in time;
-            none moves beyond the first or the last.
+        jitter_ms: Standard deviation in milliseconds of the normal distribution by which each event is moved in time,
+            in whole microseconds; none moves beyond the first or the last.
     """
 
     flip: bool = False
     shift: int = 0
     jitter_ms: float = 0.0
 
-    def jittered(self, t: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Return the `(events,)` times of the events of one recording, moved by whole microseconds."""
-        noise = rng.standard_normal(len(t), np.float32) * np.float32(1000 * self.jitter_ms)
-        moved: np.ndarray = np.rint(t + noise.astype(np.float64)).clip(0, t[-1] if len(t) else 0).astype(np.int64)
+    @property
+    def of_frames(self) -> Augmentation | None:
+        """What is done to the frames of a recording as a whole; None where nothing is."""
+        return Augmentation(flip=self.flip, crop=self.shift) if self.flip or self.shift else None
+
+    @property
+    def farthest(self) -> int:
+        """By how many microseconds an event moves at most, 4.3 standard deviations."""
+        return int(self._moves[-1])
+
+    def jittered(self, t: np.ndarray, *, last: int, key: int) -> np.ndarray:
+        """Return the int64 times of `(events,)` events of one recording, moved; the last event of all is at `last`."""
+        moved: np.ndarray = (t + self._moves[sixteen_bits(key, t.shape)]).clip(0, last)
         return moved
 
-    def moved(self, frames: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-        """Return the `(..., height, width)` frames of one recording, mirrored and moved as a whole."""
-        if self.flip and rng.random() < 0.5:
-            frames = frames[..., ::-1]
-        if not self.shift:
-            return frames
-        down, right = rng.integers(-self.shift, self.shift, size=2, endpoint=True).tolist()
-        height, width = frames.shape[-2:]
-        found = np.zeros_like(frames)
-        (to_y, from_y), (to_x, from_x) = _overlap(down, height), _overlap(right, width)
-        found[..., to_y, to_x] = frames[..., from_y, from_x]
-        return found
+    @property
+    def _moves(self) -> np.ndarray:
+        """65,536 moves in microseconds, ascending, each as likely as any other."""
+        return _moves(1000 * self.jitter_ms)
 
 
-def _overlap(by: int, size: int) -> tuple[slice, slice]:
-    """Return where values that are moved by so many places end and begin, those that stay within `size`."""
-    by = max(-size, min(by, size))
-    return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))
+@cache
+def _moves(deviation: float) -> np.ndarray:
+    """Return the medians of 65,536 equally likely parts of a normal distribution of mean 0, rounded, ascending."""
+    positive = [NormalDist().inv_cdf(0.5 + (index + 0.5) / 65536) for index in range(32768)]
+    moves: np.ndarray = np.rint(deviation * np.array(positive)).astype(np.int64)
+    return np.concatenate([-moves[::-1], moves])
+
+
+def _positions(t: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return how many of the ascending times `t` lie before each of `times`, without a copy of `t` in another type."""
+    limits = np.iinfo(t.dtype)
+    return np.searchsorted(t, times.clip(limits.min, limits.max).astype(t.dtype))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
 from evonas.data.class_labels import first_of_each
+from evonas.data.draws import keys
 from evonas.data.event_frames import EventFrames
 from evonas.data.framing import Framing, Variation
 from evonas.data.recordings import (
@@ -171,16 +174,68 @@ def slow_shift(frames: np.ndarray, down: int, right: int) -> np.ndarray:
     return found
 
 
-def test_jitter_moves_events_in_time_alone(events: list[Events]) -> None:
-    recordings = packed(events)
-    inputs = EventFrames(recordings, variation=Variation(jitter_ms=0.5))
-    plain = EventFrames(recordings).batch(np.arange(5), time_steps=10, rng=RNG)
-    came = inputs.batch(np.arange(5), time_steps=10, rng=RNG)
-    assert np.array_equal(came.sum(axis=0), plain.sum(axis=0))
+@pytest.mark.parametrize("jitter_ms", [0.02, 0.5, 40.0])
+@pytest.mark.parametrize("by_count", [False, True])
+@pytest.mark.parametrize("milliseconds", [None, 2.0])
+def test_jitter_moves_events_in_time_alone(
+    events: list[Events], jitter_ms: float, by_count: bool, milliseconds: float | None
+) -> None:
+    recordings, framing = packed(events), Framing(None, by_count, milliseconds)
+    variation = Variation(jitter_ms=jitter_ms)
+    plain = EventFrames(recordings, framing).batch(np.arange(5), time_steps=4, rng=RNG)
+    came = EventFrames(recordings, framing, variation).batch(np.arange(5), time_steps=4, rng=np.random.default_rng(7))
     assert not np.array_equal(came, plain)
-    moved = Variation(jitter_ms=0.5).jittered(recordings.t[:200], rng=np.random.default_rng(3)) - recordings.t[:200]
-    assert 400 < moved[20:-20].std() < 600
-    assert abs(moved[20:-20].mean()) < 150
+    if milliseconds is None:
+        assert np.array_equal(came.sum(axis=0), plain.sum(axis=0))
+    sample_keys = keys(np.random.default_rng(7).integers(2**63, size=2)[1], np.arange(5)).tolist()
+    for sample, one in enumerate(events):
+        t, duration = (one.t - one.t[:1]).astype(np.int32), int(recordings.durations[sample])
+        near = framing.near_borders(t, duration=duration, frames=4, within=variation.farthest)
+        moved = t.astype(np.int64)
+        if len(near):
+            moved[near] = variation.jittered(t[near], last=int(t[-1]), key=sample_keys[sample])
+        order = np.argsort(moved, kind="stable")
+        again = Events(moved[order], one.x[order], one.y[order], one.p[order], "moved")
+        window = framing.window(duration)
+        within = [k for k, time in enumerate(again.t) if time < window]
+        expected = np.zeros((4, *SHAPE))
+        for k in within:
+            frame = k * 4 // len(within) if by_count else int(again.t[k]) * 4 // window
+            expected[frame, again.p[k], again.y[k], again.x[k]] += 1
+        assert np.array_equal(came[:, sample], expected)
+
+
+@pytest.mark.parametrize("milliseconds", [None, 2.0])
+@pytest.mark.parametrize("within", [0, 1, 60, 700, 10**9])
+def test_events_that_are_not_near_a_border_stay_in_their_frame(
+    events: list[Events], milliseconds: float | None, within: int
+) -> None:
+    framing = Framing(None, False, milliseconds)
+    for one in events:
+        t = (one.t - one.t[:1]).astype(np.int32)
+        duration = int(t[-1]) + 1 if len(t) else 0
+        near = framing.near_borders(t, duration=duration, frames=4, within=within)
+        window = framing.window(duration)
+        borders = [-(-n * window // 4) for n in range(1, 5)]
+        expected = [
+            k
+            for k, time in enumerate(t.tolist())
+            if any(border - within <= time < border + within for border in borders)
+        ]
+        assert near.tolist() == expected
+
+
+def test_jitter_is_normal_and_stays_within_the_recording() -> None:
+    variation, t = Variation(jitter_ms=0.5), np.full(100_000, 10_000)
+    moved = variation.jittered(t, last=20_000, key=3) - t
+    assert abs(moved.mean()) < 10
+    assert moved.std() == pytest.approx(500, rel=0.02)
+    assert (np.abs(moved) < 500).mean() == pytest.approx(0.6827, abs=0.01)
+    assert (np.abs(moved) < 1000).mean() == pytest.approx(0.9545, abs=0.005)
+    assert np.abs(moved).max() <= variation.farthest == 2162
+    assert not np.array_equal(variation.jittered(t, last=20_000, key=4) - t, moved)
+    clipped = variation.jittered(np.array([0, 20_000] * 50), last=20_000, key=5)
+    assert (clipped.min(), clipped.max()) == (0, 20_000)
 
 
 @pytest.mark.parametrize("by_count", [False, True])
@@ -207,6 +262,24 @@ def test_what_a_recording_gets_does_not_depend_on_the_others(events: list[Events
     assert np.array_equal(one[:, :2], two[:, ::-1])
     other = inputs.batch(np.array([0, 4, 3]), time_steps=4, rng=np.random.default_rng(6))
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("variation", [None, Variation(flip=True, shift=1), Variation(jitter_ms=1.0)])
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_frames_that_were_counted_before_are_the_same(variation: Variation | None, is_binary: bool) -> None:
+    rng = np.random.default_rng(2)
+    recordings = packed([random_events(rng, count=20_000) for _ in range(3)])
+    inputs = EventFrames(recordings, Framing(is_binary=is_binary), variation)
+    for frames in (3, 3, 5, 3):
+        for seed in range(2):
+            index = np.array([2, 0, 2])
+            fresh = EventFrames(recordings, Framing(is_binary=is_binary), variation)
+            known, expected = (
+                one.batch(index, time_steps=frames, rng=np.random.default_rng(seed)) for one in (inputs, fresh)
+            )
+            assert np.array_equal(known, expected)
+    assert inputs._cache.counts(0, frames=3, count=pytest.fail).shape == (3, 70)
+    assert len(pickle.dumps(inputs)) < 1.01 * len(pickle.dumps(EventFrames(recordings)))
 
 
 def test_the_first_of_each_class_come_first() -> None:
