@@ -38,7 +38,7 @@ def newest(view: View, rung: int) -> Sequence[Row]:
 
 def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mapping[str, Scalar]]]:
     """Return the best rows of a rung by feasibility, non-dominated rank and crowding, as many as there are places."""
-    return ((row, {}) for row in order(newest(view, rung))[:places])
+    return ((row, {}) for row in order(newest(view, rung), most=places))
 
 
 @dataclass(frozen=True)

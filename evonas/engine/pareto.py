@@ -43,7 +43,7 @@ class Reference:
     ref_point: tuple[float, ...]
 
 
-def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[Row]:
+def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = (), most: int | None = None) -> list[Row]:
     """Return `rows`, best first; the order that they come in has no effect.
 
     Feasible rows come first, by non-dominated rank and within a rank by falling crowding distance; then infeasible ones
@@ -55,17 +55,21 @@ def order(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[
     Args:
         rows: Rows of one rung.
         objectives: If given, crowding is measured in decades on the axes of those with `log`.
+        most: How many are asked for; None for all. The rest need not be ordered, which takes less time.
 
     Raises:
         EvonasError: If a feasible row has a cost that is not a finite number.
     """
-    return [row for row, _, _ in ranking(rows, objectives=objectives)]
+    return [row for row, _, _ in ranking(rows, objectives=objectives, most=most)[:most]]
 
 
-def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> list[tuple[Row, int, float]]:
+def ranking(
+    rows: Sequence[Row], *, objectives: Sequence[Objective] = (), most: int | None = None
+) -> list[tuple[Row, int, float]]:
     """Return `order(rows)`, each row with its rank from 0 and its crowding distance (`inf` at the ends of a rank).
 
-    All others follow the last front, one rank for each violation or degree, with crowding distance 0.
+    All others follow the last front, one rank for each violation or degree, with crowding distance 0. With `most`, it
+    ends after the front that completes so many.
     """
     by_slot = sorted(rows, key=lambda row: row.job.slot)
     feasible = [row for row in by_slot if row.is_feasible]
@@ -78,6 +82,8 @@ def ranking(rows: Sequence[Row], *, objectives: Sequence[Objective] = ()) -> lis
         distances = _CROWDING.do(on_axes[members])
         best_first = sorted(range(len(members)), key=lambda i: -distances[i])  # stable: members are in slot order
         ranked.extend((feasible[members[i]], rank, float(distances[i])) for i in best_first)
+        if most is not None and len(ranked) >= most:
+            return ranked
     places = {place: i for i, place in enumerate(sorted({_behind(row) for row in infeasible}))}
     ranked.extend((row, len(fronts) + places[_behind(row)], 0.0) for row in infeasible)
     return ranked

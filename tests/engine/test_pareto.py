@@ -198,3 +198,12 @@ def test_degenerate_ranges_still_give_a_box(
 def test_without_rows_and_bounds_there_is_no_reference() -> None:
     with pytest.raises(EvonasError, match="no reference point"):
         reference(MIN2, [])
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), max_size=30), st.integers(0, 33))
+def test_the_first_of_an_order_are_the_same_where_no_more_are_asked_for(
+    costs: list[tuple[int, int, bool]], most: int
+) -> None:
+    rows = [row(slot, float(a), float(b), violation=float(broken)) for slot, (a, b, broken) in enumerate(costs)]
+    rows += [failure(len(rows)), rejected(len(rows) + 1, 0.5)]
+    assert order(rows, most=most) == order(rows)[:most]
