@@ -35,11 +35,14 @@ def main() -> int:
     if not known:
         parser.error(f"there is no such kind; there are {', '.join(kinds())}")
     print(f"Fuzzing for {options.minutes:g} minutes, from input {first}", flush=True)
-    counts, faults = watch(known, first=first, seconds=60 * options.minutes, inputs=options.inputs)
+    counts, faults, memory = watch(known, first=first, seconds=60 * options.minutes, inputs=options.inputs)
     wrong = tell(counts, faults)
+    print(f"{memory:.0f} MiB of memory at most, above that before the first input or in a process of its own")
     if options.json:
         options.json.write_text(
-            json.dumps({"counts": {"/".join(key): n for key, n in counts.items()}, "faults": faults})
+            json.dumps(
+                {"counts": {"/".join(key): n for key, n in counts.items()}, "faults": faults, "memory_mib": memory}
+            )
         )
     return 1 if wrong or not counts else 0
 

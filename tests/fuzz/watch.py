@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -64,13 +65,16 @@ def kinds() -> dict[str, tuple[Any, int]]:
 
 def watch(
     known: dict[str, int], *, first: int, seconds: float, inputs: int | None
-) -> tuple[Counter[tuple[str, str]], list[dict[str, Any]]]:
-    """Return how often each kind ended in each way, and what went wrong."""
+) -> tuple[Counter[tuple[str, str]], list[dict[str, Any]], float]:
+    """Return how often each kind ended in each way, what went wrong, and the memory that a process took at most, MiB.
+
+    That is what its peak rose by since its first input, or the peak of a process that it started.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     faults: list[dict[str, Any]] = []
     context = multiprocessing.get_context("spawn")
     began: float | None = None  # the first process is ready
-    given = 0
+    given, most = 0, 0.0
     workers: dict[Connection, dict[str, Any]] = {}
 
     round_ = [name for name, weight in known.items() for _ in range(weight)]
@@ -109,7 +113,7 @@ def watch(
             assert isinstance(pipe, Connection)
             state = workers[pipe]
             try:
-                verdict = pipe.recv()
+                answer = pipe.recv()
             except (EOFError, ConnectionResetError):
                 state["process"].join()
                 workers.pop(pipe)
@@ -120,7 +124,9 @@ def watch(
                     code = state["process"].exitcode
                     raise RuntimeError(f"A process of the fuzzer ended before its first input: {code}") from None
                 continue
-            if verdict is not None:
+            if answer is not None:
+                verdict, memory = answer
+                most = max(most, memory)
                 note(state["task"], verdict)
             give(pipe)
         for pipe, state in list(workers.items()):
@@ -130,7 +136,7 @@ def watch(
                 workers.pop(pipe)
                 note(state["task"], Verdict("hang", f"more than {HANG_SECONDS:g} s"))
                 start()
-    return counts, faults
+    return counts, faults, most
 
 
 def work(pipe: Connection, names: list[str]) -> None:
@@ -148,6 +154,7 @@ def work(pipe: Connection, names: list[str]) -> None:
             place = Path(folder) / name.replace(" ", "_")
             place.mkdir()
             made[name] = kinds()[name][0](place)
+        before = _peak(resource.RUSAGE_SELF)
         pipe.send(None)
         while (task := pipe.recv()) is not None:
             name, number = task
@@ -156,4 +163,10 @@ def work(pipe: Connection, names: list[str]) -> None:
                 verdict = made[name].attempt(rng)
             except BaseException:
                 verdict = Verdict("traceback", traceback.format_exc()[-3000:])
-            pipe.send(verdict)
+            pipe.send((verdict, max(_peak(resource.RUSAGE_SELF) - before, _peak(resource.RUSAGE_CHILDREN))))
+
+
+def _peak(whose: int) -> float:
+    """Return the largest memory so far of this process, or of one that it started and that ended, in MiB."""
+    kibibytes = resource.getrusage(whose).ru_maxrss * (1 if sys.platform == "linux" else 1 / 1024)
+    return kibibytes / 1024
