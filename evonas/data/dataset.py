@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Real
@@ -15,10 +14,11 @@ from evonas.data.class_labels import Label
 from evonas.data.joined import Joined
 from evonas.data.objects import Items, samples_of
 from evonas.data.samples import Samples
+from evonas.data.search_data import SearchData
 from evonas.data.split import split_off
 from evonas.data.targets import ClassTargets, Targets, TaskTargets, announced_notes, class_targets
 from evonas.errors import DataError
-from evonas.input_shape import Element, InputShape
+from evonas.input_shape import Element
 from evonas.options import shown
 from evonas.task import Task
 
@@ -26,52 +26,6 @@ __all__ = ["DataSet", "Samples", "SearchData"]
 
 _TEST_SEED, _VALIDATION_SEED = 0x7E57, 0x5917
 """First entries of the seeds of both draws. The test part has no other, so that it depends on the data alone."""
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """What a search may see: it holds no test samples, and no way to them.
-
-    Attributes:
-        train: Samples that networks are trained on.
-        validation: Samples that they are measured on.
-        task: What is learnt.
-        notes: Sentences for people about what is allowed but perhaps not intended.
-    """
-
-    train: Samples
-    validation: Samples
-    task: Task
-    notes: tuple[str, ...] = ()
-
-    @property
-    def frames(self) -> int | None:
-        """Frames of a sample, one a time step; None where networks of any number of time steps can see the data."""
-        return self.input_shape.frames
-
-    @property
-    def input_shape(self) -> InputShape:
-        """`(channels, height, width)` of static images, `(time, channels, height, width)` of frames, with the element.
-
-        A time of None stands for as many frames as a network has time steps.
-        """
-        inputs = self.train.inputs
-        return InputShape(inputs.shape[1:] if inputs.shape[0] == 1 else inputs.shape, inputs.element)
-
-    @property
-    def seconds(self) -> float | None:
-        """How long a sample lasts on average, in seconds; None where it has no duration, such as an image."""
-        return self.train.inputs.seconds
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, of everything a search sees: the same for the same data on every machine."""
-        digest = hashlib.sha256(self.task.summary.encode())
-        for part in (self.train, self.validation):
-            part.inputs.digest(digest)
-            digest.update(f" {part.labels.dtype.str} {part.labels.shape} ".encode())
-            digest.update(np.ascontiguousarray(part.labels).data)
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
