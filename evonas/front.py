@@ -21,6 +21,7 @@ from evonas.report.comparison_page import comparison_page
 from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
 from evonas.report.figures import Draw, check_drawable, figures_of_comparison, figures_of_run, write_figures
+from evonas.report.page.written import write_page
 from evonas.report.pick import usual
 from evonas.runfile.modules import forget_working_directory
 
@@ -62,6 +63,10 @@ def front(
     html: Annotated[
         bool, typer.Option("--html", help="Write report.html into DIR; of several runs comparison.html here.")
     ] = False,
+    profiles: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="With --html: further chips for the menu of the page, separated by commas."),
+    ] = None,
     figures: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write figures for papers there, as PDF, PNG and SVG; energy of the pick."),
@@ -79,10 +84,11 @@ def front(
     folder, *others = folders
     if others:
         with exit_codes(" and ".join(map(str, folders)), cannot="be compared"):
-            _check_compared(command, everything=all_, format_=format_)
+            _check_compared(command, everything=all_, format_=format_, profiles=profiles)
             _compare(folders, command, format_=format_, figures=figures, html=html)
         return
     with exit_codes(folder, cannot="be shown"):
+        chips = _named_chips(profiles, html=html)
         if figures is not None:
             check_drawable("--figures")
         answer = answered(folder, command)
@@ -90,19 +96,24 @@ def front(
         for note in answer.notes(is_for_people=format_ is Format.table):
             typer.echo(visible(note), err=True)
         if html:
-            _write_report(folder, answer)
+            typer.echo(visible(f"Written: {write_page(folder, answer, command, profiles=chips)}"), err=True)
         if figures is not None:
             drawn, missing = figures_of_run(answer, answer.picks[0] if answer.picks else usual(answer.results))
             _write_figures(figures, drawn, missing)
 
 
-def _check_compared(command: Command, *, everything: bool, format_: Format) -> None:
+def _check_compared(command: Command, *, everything: bool, format_: Format, profiles: str | None) -> None:
     """Check that no option is given that is about one run; raise otherwise.
 
     Raises:
         RunFileError: With each such option.
     """
-    given = {"--all": everything, "--pick": bool(command.wanted), "--format csv": format_ is Format.csv}
+    given = {
+        "--all": everything,
+        "--pick": bool(command.wanted),
+        "--format csv": format_ is Format.csv,
+        "--profiles": profiles is not None,
+    }
     if faults := [f"{option} is about one run; expected one DIR" for option, is_given in given.items() if is_given]:
         raise RunFileError(faults)
 
@@ -169,15 +180,22 @@ def _network_lines(row: Row, found: Front, cost: CostBreakdown | None) -> list[s
     return lines if cost is None else [*lines, *tables.breakdown_lines(cost)]
 
 
-def _write_report(folder: Path, answer: Answer) -> None:
-    from evonas.report.html import html_report  # plotly, which no other output needs
+def _named_chips(profiles: str | None, *, html: bool) -> list[str]:
+    """Return the chips that `--profiles` names.
 
-    results = answer.results
-    drawn = answer.picks[0] if answer.picks else usual(results)
-    target = (folder if folder.is_dir() else folder.parent) / "report.html"
-    breakdown = answer.breakdown_of(drawn)
-    write_text(target, html_report(results, title=folder.resolve().name, picked=drawn, breakdown=breakdown))
-    typer.echo(visible(f"Written: {target}"), err=True)
+    Raises:
+        RunFileError: If there is none, or no page to show them.
+    """
+    if profiles is None:
+        return []
+    if not html:
+        raise RunFileError(
+            ["--profiles: it names the chips of the page; give --html as well, or one chip as --profile"]
+        )
+    names = [name.strip() for name in profiles.split(",")]
+    if not all(names):
+        raise RunFileError([f"--profiles: got {profiles!r}, expected names of chips, separated by commas"])
+    return names
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from evonas.engine.rejection import most_common_reason
 from evonas.report import tables
 from evonas.report.escaping import plain
 from evonas.report.kept_off import kept_off, nearest
+from evonas.report.page.written import write_own_page
 from evonas.runfile.resolve import ResolvedRun, resolve
 
 
@@ -63,6 +64,7 @@ def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: b
         console.print(plain(f"Most often it was: {most_common_reason(resolved.reject, rejected)}."))
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
+    write_own_page(folder)
     console.print(tables.table(front))
     for line in _remarks(archive, front, resolved):
         console.print(plain(line))

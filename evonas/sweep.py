@@ -18,6 +18,7 @@ from evonas.cli.session import run_or_resume, writable
 from evonas.engine.budget import Ending
 from evonas.errors import EvonasError
 from evonas.report.escaping import plain
+from evonas.report.page.written import write_own_page
 from evonas.report.sweep_sheets import best_networks, budget_text, correlation_sheet, reasons
 from evonas.report.sweep_table import SweepTable, tabulated
 from evonas.runfile.sweep import ResolvedSweep, resolve_sweep
@@ -89,6 +90,7 @@ def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry:
     if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
     write_text(folder / "sweep.csv", table.to_csv())
+    write_own_page(folder)
     return table
 
 

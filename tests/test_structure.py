@@ -80,7 +80,6 @@ DOORS = {
     "scipy": {"evonas/strategies/gaussian_process.py", "evonas/report/rank_correlation.py", "evonas/report/spread.py", "evonas/data/stmnist.py"},
     "pydantic": {"evonas/runfile"},
     "matplotlib": {"evonas/report/drawings.py", "evonas/report/figures.py"},
-    "plotly": {"evonas/report/html.py"},
     "typer": {"evonas/cli", "evonas/run.py", "evonas/front.py", "evonas/sweep.py", "evonas/profiles.py",
               "evonas/train.py", "evonas/__main__.py", "evonas/export/__main__.py"},
     "tensorboardX": {"evonas/final/events.py"},

@@ -26,6 +26,7 @@ class Fit:
         unchecked: Each rule that could not be checked.
         cores: Cores by layer, where the chip has cores that layers do not share.
         notes: What was assumed.
+        kept: Each limit that is kept, with numbers, for people.
     """
 
     profile: str
@@ -34,6 +35,7 @@ class Fit:
     unchecked: tuple[str, ...]
     cores: Mapping[str, int]
     notes: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -85,6 +87,7 @@ def check(network: Network, profile: Profile, *, assumed: Deployment = ASSUMED) 
         tuple(findings.unchecked),
         findings.cores,
         tuple(findings.notes),
+        tuple(findings.kept),
     )
 
 

@@ -26,18 +26,21 @@ class Findings:
     """The results of the rules so far."""
 
     violations: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     degree: float = 0.0
     unchecked: list[str] = field(default_factory=list)
     cores: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def at_most(self, what: str, value: float, limit: float | None) -> None:
-        """Add a violation if `value` is above `limit`; without a limit, add that the rule is unchecked."""
+        """Add a violation if `value` is above `limit`, else that it is kept; without a limit, that it is unchecked."""
         if limit is None:
             self.unchecked.append(f"{what} (the profile has no limit)")
         elif value > limit:
             self.violations.append(f"{what}: {value:,.0f} > {limit:,.0f}")
             self.degree += (value - limit) / limit if limit else value
+        else:
+            self.kept.append(f"{what}: {value:,.0f} <= {limit:,.0f}")
 
     def impossible(self, what: str, *, times: int = 1) -> None:
         """Add a violation that cannot be measured; each of its `times` occurrences counts 1."""

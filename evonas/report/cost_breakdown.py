@@ -30,7 +30,7 @@ class CostBreakdown:
         joules: Nominal joules per sample by layer and term.
         uncounted: What the estimate leaves out.
         unpriced: Why there is no energy; empty where there is one.
-        fit: `verdict`, `violations`, `unchecked` and `cores` by layer.
+        fit: `verdict`, `violations`, `kept`, `unchecked` and `cores` by layer.
     """
 
     profile: str
@@ -66,6 +66,7 @@ def cost_breakdown(activity: Activity, rescoring: Rescoring) -> CostBreakdown | 
     fit = {
         "verdict": checked.verdict,
         "violations": list(checked.violations),
+        "kept": list(checked.kept),
         "unchecked": list(checked.unchecked),
         "cores": dict(checked.cores),
     }

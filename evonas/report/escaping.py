@@ -45,7 +45,7 @@ def csv_cell(value: Cell) -> Cell | str:
 
 
 def hypertext(text: object) -> str:
-    """Return a text for HTML, and for the labels of a chart, which plotly reads as HTML."""
+    """Return a text for HTML."""
     return html.escape(visible(text))
 
 

@@ -52,19 +52,51 @@ def kept_off(
         check: `check(activity)` returns whether a network fits on another chip than that of the run; else None.
     """
     networks = candidates(rows, top=top)
-    off = [row for row in networks if not (row.is_feasible and row.costs is not None)]
+    off = [row for row in networks if _is_off(row)]
     if not off:
         return ""
+    reasons = [str(group) for group in _grouped(off, objectives, check)]
+    more = f"; and {len(reasons) - SHOWN} more reasons" if len(reasons) > SHOWN else ""
+    return f"{len(off)} of {len(networks)} keep off the front: {'; '.join(reasons[:SHOWN])}{more}."
+
+
+def counted_reasons(
+    rows: Sequence[Row], *, objectives: Sequence[Objective], top: int, check: Callable[[Any], Fit] | None = None
+) -> list[tuple[str, str, int]]:
+    """Return every reason why networks are not on the front: its kind, itself, how many have it; the commonest first.
+
+    Kinds are `"rejected"` before training, `"failed"`, and `"infeasible"` for what was measured. The arguments are
+    those of `kept_off`.
+    """
+    rejected = [row for row in rows if row.job.kind == "evaluate" and row.is_rejected]
     groups: dict[str, _Group] = {}
-    for row in off:
+    for row in rejected:
+        reason = _without_layers(row.evaluation.message).rstrip(".") or "no reason is known"
+        groups.setdefault(_NUMBER.sub("#", reason), _Group(reason)).count += 1
+    found = [("rejected", one.text, one.count) for one in groups.values()]
+    off = [row for row in candidates(rows, top=top) if _is_off(row)]
+    for kind, members in (
+        ("failed", [row for row in off if row.score is None]),
+        ("infeasible", [row for row in off if row.score is not None]),
+    ):
+        found += [(kind, one.text, one.count) for one in _grouped(members, objectives, check)]
+    return sorted(found, key=lambda reason: -reason[2])
+
+
+def _is_off(row: Row) -> bool:
+    return not (row.is_feasible and row.costs is not None)
+
+
+def _grouped(rows: Sequence[Row], objectives: Sequence[Objective], check: Callable[[Any], Fit] | None) -> list[_Group]:
+    """Return the reasons of networks, the commonest first; those that differ in their numbers alone are one."""
+    groups: dict[str, _Group] = {}
+    for row in rows:
         for key, group in _reasons(row, objectives, check):
             known = groups.setdefault(key, group)
             known.count += 1
             if known is not group:
                 known.values += group.values
-    reasons = [str(group) for group in sorted(groups.values(), key=lambda group: -group.count)]
-    more = f"; and {len(reasons) - SHOWN} more reasons" if len(reasons) > SHOWN else ""
-    return f"{len(off)} of {len(networks)} keep off the front: {'; '.join(reasons[:SHOWN])}{more}."
+    return sorted(groups.values(), key=lambda group: -group.count)
 
 
 def nearest(rows: Sequence[Row], *, objectives: Sequence[Objective], top: int) -> list[str]:
@@ -119,8 +151,12 @@ def _reasons(
             yield f"bound {objective.name} {relation}", _Group(f"{objective.name} {relation}", 0, objective, [value])
     if not broken and any(value is None for value in row.score.values):
         reason = "; ".join(part for part in row.score.reason.split("; ") if " breaks the bound " not in part)
-        reason = reason.partition(", which ")[0]  # the layers differ from network to network
-        yield _NUMBER.sub("#", reason), _Group(reason)
+        yield _NUMBER.sub("#", _without_layers(reason)), _Group(_without_layers(reason))
+
+
+def _without_layers(reason: str) -> str:
+    """Return a reason without the layers that it names, which differ from network to network."""
+    return reason.partition(", which ")[0]
 
 
 def _broken(objective: Objective, value: float) -> str:

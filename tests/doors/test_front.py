@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -233,19 +232,17 @@ def test_rejected_networks_are_shown_with_outcome_and_message(folder: Path) -> N
     assert "cores: 300 > 128." in front(folder, "--all", "--format", "csv").output
 
 
-def test_the_page_holds_everything_and_asks_no_other_machine(folder: Path) -> None:
-    said = front(folder, "--html", "--pick", "best:accuracy")
-    assert said.exit_code == 0, said.output
-    text = (folder / "report.html").read_text(encoding="utf-8")
-    assert not re.search(r"<(script|link|img)[^>]*(src|href)=", text)
-    assert text.count("Plotly.newPlot(") == text.count('class="plotly-graph-div"') == 4
-    for part in ("Hypervolume", SPACE.genotype({"a": 2}).key, "readout", "acc_neuron", "Fit on loihi1_davies: fits"):
-        assert part in text
-
-
-def test_the_page_of_a_run_without_a_front_is_written_as_well(folder: Path) -> None:
-    assert front(folder, "--html", "--budget", "accuracy=1.0").exit_code == 0
-    assert "0 networks on the front" in (folder / "report.html").read_text(encoding="utf-8")
+def test_chips_are_named_for_a_page_only(folder: Path) -> None:
+    said = front(folder, "--profiles", "odin28")
+    assert said.exit_code == 2
+    assert "--profiles: it names the chips of the page; give --html as well" in " ".join(said.output.split())
+    said = front(folder, "--html", "--profiles", "odin28,")
+    assert said.exit_code == 2
+    assert "expected names of chips, separated by commas" in " ".join(said.output.split())
+    said = front(folder, "--html", "--profiles", "nothing")
+    assert said.exit_code == 2
+    assert "nothing" in said.output
+    assert not (folder / "report.html").exists()
 
 
 def test_several_networks_are_picked_at_once_and_ties_are_named_to_people_alone(folder: Path) -> None:

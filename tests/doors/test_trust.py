@@ -204,7 +204,7 @@ def test_a_profile_of_the_folders_own_is_read_with_trust_only(here: Path) -> Non
 
 def test_a_folder_is_shown_from_within_without_executing_what_lies_there(here: Path) -> None:
     folder = results(here / "run")
-    hatched = [canary(folder / f"{name}.py") for name in ("objectives", "spaces", "plotly", "scipy")]
+    hatched = [canary(folder / f"{name}.py") for name in ("objectives", "spaces", "scipy")]
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from evonas.__main__ import app; sys.argv = ['evonas', 'front', '.', '--html']; app()"],
         cwd=folder, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONSAFEPATH": "1"},

@@ -21,6 +21,7 @@ from evonas.chips.profile import load
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Activity, Measurement
+from evonas.report.page.amounts import prefixed
 from evonas.runfile.form import parse
 from evonas.runfile.objective_sections import objectives_of
 from evonas.space import Space
@@ -110,7 +111,7 @@ def test_the_breakdown_of_a_pick_and_the_page_name_both_parts_and_which_one_is_t
     assert breakdown["parts"] == {"dynamic": result.dynamic.nominal, "total": result.total.nominal}
     front(folder, "--pick", "best:accuracy", "--html")
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert f"Energy on loihi1_davies: {both}; the dynamic energy is traded." in page
+    assert f"of dynamic energy a sample; the total energy is {prefixed(result.total.nominal, 'J')}." in page
 
 
 def test_an_energy_without_a_total_has_one_column(tmp_path: Path) -> None:
