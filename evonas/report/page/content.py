@@ -15,9 +15,9 @@ from evonas.report.answer import Answer
 from evonas.report.escaping import visible
 from evonas.report.kept_off import counted_reasons, nearest
 from evonas.report.page.cards import cards, sampling_error
+from evonas.report.page.contributions import spent, strategy_shares
 from evonas.report.page.costs import cost
 from evonas.report.page.drawing import drawing
-from evonas.report.page.contributions import spent, strategy_shares
 from evonas.report.page.importance import FEWEST, importances
 from evonas.report.page.networks import DRAWN, Plans, drawn
 from evonas.report.run_folder import RunFolder
