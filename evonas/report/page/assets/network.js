@@ -2,6 +2,7 @@
 // The drawing of a network, from the data at the top to the readout at the bottom: cells are boxes with their nodes.
 
 const NODE = { width: 150, head: 36, line: 15, gap: 14, fall: 40 };
+const LANE = 14;
 const CELL = { side: 14, head: 38, foot: 12, fall: 46 };
 
 /** Return the drawing; `joules` maps layers to joules, empty where there is no price. */
@@ -136,12 +137,13 @@ function placed(cells) {
 function routed(nodes, edges, size) {
   const lines = [];
   const lanes = new Map();  // what runs in it -> position
-  const sides = { left: 0, right: 0 };
-  const lane = (key, isRight) => {
+  const taken = { left: [], right: [] };  // the spans of each lane, from the drawing outwards
+  const lane = (key, side, top, bottom) => {
     if (!lanes.has(key)) {
-      const side = isRight ? "right" : "left";
-      sides[side] += 14;
-      lanes.set(key, isRight ? size.right + sides.right : -sides.left);
+      const free = taken[side].findIndex((spans) => spans.every(([from, to]) => bottom < from - 8 || top > to + 8));
+      const place = free < 0 ? taken[side].push([]) - 1 : free;
+      taken[side][place].push([top, bottom]);
+      lanes.set(key, side === "right" ? size.right + LANE * (place + 1) : -LANE * (place + 1));
     }
     return lanes.get(key);
   };
@@ -156,11 +158,11 @@ function routed(nodes, edges, size) {
         let path;
         if (isBack) {
           const ends = [from.y + from.height / 2, node.y + 14 + (from === node ? 0 : 8)];
-          const out = from === node ? from.x + NODE.width + 26 : lane(`back ${from.name} ${node.name}`, true);
+          const out = from === node ? from.x + NODE.width + 26 : lane(`back ${from.name} ${node.name}`, "right", Math.min(...ends), Math.max(...ends));
           const [x0, x1] = [from.x + NODE.width, node.x + NODE.width];
           path = `M${x0} ${ends[0]}C${out} ${ends[0]} ${out} ${ends[0]} ${out} ${(ends[0] + ends[1]) / 2}S${out} ${ends[1]} ${x1 + 2} ${ends[1]}`;
         } else if (from.box === node.box ? node.rank - from.rank > 1 : node.box.rank - from.box.rank > 1 || from.rank + 1 < from.box.rows.length || node.rank > 0) {
-          const out = lane(`${from.name} ${node.box.name || node.name}`, tx > size.right / 2);
+          const out = lane(`${from.name} ${node.box.name || node.name}`, tx > size.right / 2 ? "right" : "left", sy, node.box.y + node.box.height);
           const below = Math.max(...from.line.map((one) => one.y + one.height));
           path = `M${sx} ${sy}V${below}C${sx} ${below + 24} ${out} ${below + 4} ${out} ${below + 30}V${ty - 30}C${out} ${ty - 2} ${tx} ${ty - 20} ${tx} ${ty}`;
         } else {
@@ -172,7 +174,7 @@ function routed(nodes, edges, size) {
     });
   }
   const isLooped = lines.some((line) => line.isBack);
-  return { lines, left: sides.left + 8, right: Math.max(sides.right, isLooped ? 30 : 0) + 8 };
+  return { lines, left: LANE * taken.left.length + 8, right: Math.max(LANE * taken.right.length, isLooped ? 30 : 0) + 8 };
 }
 
 function cellBox(cell) {
