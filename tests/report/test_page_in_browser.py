@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,9 @@ import pytest
 from browser import Browser, browser, program
 from pages import HOSTILE, write_hostile, written
 from priced_runs import busy, write_priced_run
+
+from evonas.archive.archive import Archive
+from evonas.archive.hdf5_file import write_archive
 
 pytestmark = [
     pytest.mark.slow,
@@ -111,11 +115,15 @@ def test_hostile_names_are_shown_and_not_run(page: Browser, tmp_path: Path) -> N
 
 
 def test_a_run_of_5_000_networks_is_small_quick_to_write_and_fluid(page: Browser, tmp_path: Path) -> None:
-    networks = [
-        (0.2 + 0.7 * ((slot * 37) % 1000) / 1000, replace(busy(1 + (slot * 91) % 997), samples=10))
-        for slot in range(5000)
-    ]
-    folder = write_priced_run(tmp_path / "run", networks=networks)
+    few = write_priced_run(tmp_path / "few", networks=[(slot / 100, busy(1 + slot * 91 % 97)) for slot in range(100)])
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(few / "run.toml", folder)
+    stored = Archive.read(few / "archive.h5").stored()
+    known = list(stored.evaluations)
+    many = [replace(known[slot % 100], job=replace(known[slot % 100].job, slot=slot)) for slot in range(5000)]
+    values = {slot: stored.values[slot % 100] for slot in range(5000)}
+    write_archive(folder / "archive.h5", replace(stored, evaluations=tuple(many), values=values))
     begin = time.process_time()
     written(folder)
     assert time.process_time() - begin < 5

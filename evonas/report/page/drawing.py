@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from evonas.architecture.constant import Constant, values_of
 from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import INPUT, Plan
 from evonas.measurement import Activity, Connection, Population
@@ -54,9 +54,10 @@ def _constants(plan: Plan) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _ends(constant: Any) -> Any:
+def _ends(constant: Constant) -> float | list[float]:
     """Return a constant; of one for each channel the lowest and the highest."""
-    return [min(constant), max(constant)] if isinstance(constant, Sequence) else constant
+    values = values_of(constant)
+    return values[0] if len(values) == 1 else [min(values), max(values)]
 
 
 def _layer(layer: Population, activity: Activity, *, width: int) -> dict[str, Any]:
