@@ -30,7 +30,6 @@ def job(slot, seconds=0):
 """
 
 LOCAL = """
-os.nice(3)
 workers = RayWorkers(evaluate, count=1)
 before = signal.getsignal(signal.SIGTERM), dict(os.environ), random.getstate(), logging.getLogger("ray").level
 workers.start(job(0))
