@@ -243,11 +243,8 @@ def _annotation(parameter: inspect.Parameter) -> str:
         return "list of whole numbers"
     if text.startswith("Literal["):
         return " or ".join(f'`"{choice}"`' for choice in re.findall(r"'(\w+)'", text))
-    choices = next(
-        (getattr(importlib.import_module(module), text) for module in ("evonas.chips.deployment", "evonas.chips.energy")
-         if hasattr(importlib.import_module(module), text)),
-        None,
-    )  # fmt: skip
+    modules = map(importlib.import_module, ("evonas.chips.deployment", "evonas.chips.energy", "evonas.objective"))
+    choices = next((getattr(module, text) for module in modules if hasattr(module, text)), None)
     assert choices is not None, f"no words for the type {text}"
     return " or ".join(f'`"{choice}"`' for choice in choices.__args__)
 

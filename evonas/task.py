@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from evonas.errors import OptionError
 from evonas.measurement import Measurement
 from evonas.objective import Direction, Objective
 
@@ -60,13 +61,36 @@ class Metric:
             self._value,
             direction=self.direction,
             unit=self.unit,
-            best=self.high if self.direction == "max" else self.low,
+            best=self.best,
             sampling_error=self.sampling_error,
             **options,
         )
 
+    @property
+    def best(self) -> float | None:
+        """The best possible value, if there is one."""
+        return self.high if self.direction == "max" else self.low
+
     def _value(self, measurement: Measurement) -> float:
         return measurement.metric(self.name)
+
+
+def named_metric(name: str, *, direction: Direction | None, unit: str = "", best: float | None = None) -> Metric:
+    """Return a metric as a run file says it: its name, and what the task of the run has said of it.
+
+    Args:
+        name: Of the metric.
+        direction: `"min"` or `"max"`; None where no task was asked.
+        unit: Of its values.
+        best: The best possible value.
+
+    Raises:
+        OptionError: If the direction is missing.
+    """
+    if direction is None:
+        raise OptionError(['direction: missing, expected "min" or "max"; a run with data takes it from their task'])
+    low, high = (best, None) if direction == "min" else (None, best)
+    return Metric(name, direction, unit=unit, low=low, high=high)
 
 
 @dataclass(frozen=True)

@@ -69,14 +69,15 @@ def baseline_notes(
         return []
     notes = []
     for one, section in zip(objectives, sections, strict=True):
-        value, is_max = constant.metrics.get(section.name), one.direction == "max"
+        metric = str(section.options.get("metric", section.name))
+        value, is_max = constant.metrics.get(metric), one.direction == "max"
         bound = one.at_least if is_max else one.at_most
         if value is None or bound is None or (value < bound if is_max else value > bound):
             continue
         notes.append(
             f"{one.name} {'at_least' if is_max else 'at_most'} = {bound:g} does not keep out a network that answers "
             f"{constant.answer} whatever it sees: that is worth {value:.3g} here. Ask for "
-            f"{'more' if is_max else 'less'}{constant.remedies.get(section.name, '')}."
+            f"{'more' if is_max else 'less'}{constant.remedies.get(metric, '')}."
         )
     return notes
 

@@ -24,6 +24,7 @@ from evonas.objective import Objective
 from evonas.runfile.data_section import Frames, baseline_notes, frames_of, search_data_of
 from evonas.runfile.form import Sections, parse
 from evonas.runfile.held_data import HeldData
+from evonas.runfile.metric_sections import with_metrics
 from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.rejections import ChipConstraint, chip_constraint_of, rejected_by_run
 from evonas.runfile.schema import RunFile
@@ -194,9 +195,9 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
     space = space if space is None or search_data is None else space.on(search_data.input_shape)
     plan = plan_of(space, search_data)
     frames = frames_of(space, search_data, plan=plan)
-    objectives, objective_faults = objectives_of(
-        tuple(sections.objectives.values()), numbers=tuple(sections.objectives)
-    )
+    named, metric_faults = with_metrics(sections.objectives, None if search_data is None else search_data.task)
+    objectives, objective_faults = objectives_of(tuple(named.values()), numbers=tuple(named))
+    objective_faults = [*metric_faults, *objective_faults]
     members, strategy_faults = members_of(sections.strategies)
     shares = "fixed" if sections.search is None else sections.search.shares
     strategy, mixture_faults = mixed(members, sections.strategies, shares=shares)
@@ -208,16 +209,14 @@ def resolve(path: Path, *, overrides: Sequence[str] = ()) -> ResolvedRun:
     faults += [] if file is None else workers_faults(file.workers)
     searches: tuple[PlannedSearches, ...] = ()
     if space is not None:
-        are_known = file is not None and not objective_faults
+        are_known = file is not None and not objective_faults and len(named) == len(sections.objectives)
         searches, search_faults = searches_of(
-            members,
-            space,
-            objectives=objectives if are_known else None,
-            sections=tuple(sections.objectives.values()),
+            members, space, objectives=objectives if are_known else None, sections=tuple(named.values())
         )
         faults += search_faults
     if faults or file is None or space is None or strategy is None or search_data is None:
         raise RunFileError(list(dict.fromkeys(faults)))
+    file = file.model_copy(update={"objectives": tuple(named.values())})
     notes = [*search_data.notes, *baseline_notes(search_data, objectives, file.objectives)]
     notes += _notes_of_chips(file, objectives)
     notes += [note for search in searches for note in search.notes]
