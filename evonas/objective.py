@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from evonas.errors import ArchiveError, NotFiniteError, OptionError, UnpriceableError
 from evonas.options import NAME, Flag, Number, OneOf, OptionRule, OrNone, settle, shown
+from evonas.robustness import Robustness
 
 Direction = Literal["min", "max"]
 
@@ -53,6 +54,7 @@ class Objective:
             break a bound is then rejected before it is trained.
         sampling_error: `sampling_error(value, samples)` returns one standard error of a value that was measured on so
             many samples; None where it is not known.
+        measures: What workers have to measure for it beside the metrics of the task.
 
     Raises:
         OptionError: If the name is empty, the direction is another word, a bound is not a finite number, or `score`
@@ -81,6 +83,7 @@ class Objective:
     basis: str = ""
     planned: Callable[[Any], tuple[float, float]] | None = None
     sampling_error: Callable[[float, int], float] | None = None
+    measures: tuple[Robustness, ...] = ()
 
     def __post_init__(self) -> None:
         if not callable(self.score):
@@ -149,6 +152,11 @@ def judged(values: Sequence[float | str], objectives: Sequence[Objective]) -> Sc
             reasons.append(f"{objective.name}: {value:.6g} breaks the bound {bound:g} {objective.unit}".rstrip())
     numeric = tuple(None if isinstance(value, str) else value for value in values)
     return Score(numeric, violation, "; ".join(reasons))
+
+
+def measures_of(objectives: Sequence[Objective]) -> tuple[Robustness, ...]:
+    """Return what workers have to measure for objectives beside the metrics of the task, each once."""
+    return tuple(dict.fromkeys(one for objective in objectives for one in objective.measures))
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:

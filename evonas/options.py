@@ -113,6 +113,9 @@ class OrNone:
 NAME = Text()
 """The name of a strategy or an objective."""
 
+BITS = Whole(2, 16)
+"""Bits to which a weight is rounded, its sign included."""
+
 SHARE = Number(1e-6, 1e6)
 """A strategy's part of the slots, in any unit."""
 

@@ -31,6 +31,10 @@ def train(
     average: Annotated[
         float, typer.Option(help="What the exponential average of the weights keeps of itself at each step; 0: none.")
     ] = 0.0,
+    quantize: Annotated[
+        str | None,
+        typer.Option(metavar="BITS|chip", help="Train for weights of so many bits, or of those of the run's chip."),
+    ] = None,
     mixed_precision: Annotated[
         bool, typer.Option("--mixed-precision", help="Products of weights in bfloat16, on a GPU.")
     ] = False,
@@ -74,6 +78,7 @@ def train(
             seeds,
             settings=tuple(set_ or ()),
             augment=tuple(augment or ()),
+            quantize=quantize,
             options=tuple(options.items()),
             workers=workers,
             num_cpus=num_cpus,

@@ -23,6 +23,7 @@ VALUES = {
     "input_shape",
     "space",
     "objective",
+    "robustness",
     "measurement",
     "task",
     "expected_counts",

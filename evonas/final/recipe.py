@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from evonas.errors import OptionError, RunFileError
-from evonas.options import Flag, Number, OneOf, OptionRule, Whole, settle
+from evonas.options import BITS, Flag, Number, OneOf, OptionRule, OrNone, Whole, settle
 from evonas.runfile.form import parse
 from evonas.runfile.schema import MOST_CPUS, DataSection, RunFile
 from evonas.runfile.toml_text import override
@@ -16,10 +16,14 @@ from evonas.training.training_settings import Training
 AUGMENTATIONS = ("flip", "crop", "cutout", "shift", "jitter_ms")
 """Options of data that vary what is trained on and nothing else."""
 
+CHIP = "chip"
+"""In the place of a number of bits: those that the run file says."""
+
 _RULES: dict[str, OptionRule] = {
     "average": Number(0, 0.999999),
     "mixed_precision": Flag(),
     "keep_validation": Flag(),
+    "weight_bits": OrNone(BITS),
     "threads": Whole(1, MOST_CPUS),
     "device": OneOf(("cpu", "cuda")),
 }
@@ -35,6 +39,7 @@ class Recipe:
         average: What the exponential average of the weights keeps of itself at each step; 0 for no average.
         mixed_precision: Whether products of weights are computed in bfloat16 on the GPU; neurons stay in float32.
         keep_validation: Whether the validation samples are held out; the best epoch on them is then kept.
+        weight_bits: Bits of a weight, for which it is trained and to which it is rounded in the end; None for neither.
         threads: Threads of torch, on which the last bits depend.
         device: Where it is trained.
 
@@ -47,6 +52,7 @@ class Recipe:
     average: float = 0.0
     mixed_precision: bool = False
     keep_validation: bool = False
+    weight_bits: int | None = None
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -71,6 +77,7 @@ def recipe_of(
     epochs: int,
     settings: Sequence[str] = (),
     augment: Sequence[str] = (),
+    quantize: str | None = None,
     num_cpus: float | None = None,
     num_gpus: float | None = None,
     **options: Any,
@@ -82,6 +89,7 @@ def recipe_of(
         epochs: Epochs of the training.
         settings: `training.key=value` over it.
         augment: `key=value` for each way in which training varies samples, or a key alone for true.
+        quantize: Bits of a weight, or `"chip"` for those that the run file says; None for weights as they are.
         num_cpus: CPUs of a training; None is as in the run.
         num_gpus: The same of GPUs.
         options: Further attributes of the recipe.
@@ -101,7 +109,8 @@ def recipe_of(
             document["workers"][name] = given
     augmentation, wrong = _augmentation(augment)
     changed, form_faults = parse(document)
-    faults += [*wrong, *form_faults]
+    weight_bits, bits_faults = (None, []) if quantize is None else bits_of(quantize, file)
+    faults += [*wrong, *bits_faults, *form_faults]
     training, recipe = None, None
     try:
         training = Training(epochs=epochs, **(changed or file).training.model_dump())
@@ -112,6 +121,7 @@ def recipe_of(
         recipe = Recipe(
             training or Training(),
             augmentation,
+            weight_bits=weight_bits,
             threads=max(1, int(workers.num_cpus)),
             device="cuda" if workers.num_gpus else "cpu",
             **options,
@@ -121,6 +131,26 @@ def recipe_of(
     if faults or changed is None or recipe is None:
         raise RunFileError(faults)
     return changed, recipe
+
+
+def bits_of(text: str, file: RunFile) -> tuple[int | None, list[str]]:
+    """Return the bits of a weight that `--quantize` asks for, None and a sentence where it asks for none.
+
+    Args:
+        text: A number, or `"chip"` for the first `weight_bits` of the run file: of `[hardware]`, or of an objective.
+        file: The run file.
+    """
+    expected = f"expected a whole number from {BITS.low} to {BITS.high}"
+    if text == CHIP:
+        hardware = () if file.hardware is None else (file.hardware.weight_bits,)
+        said = [*hardware, *(one.options["weight_bits"] for one in file.objectives if "weight_bits" in one.options)]
+        if not said:
+            return None, [f"--quantize chip: the run says no weight_bits of its chip; {expected}"]
+        text = str(said[0])
+    try:
+        return BITS.taken(int(text)), []
+    except ValueError:
+        return None, [f"--quantize: got {text}, {expected}, or chip"]
 
 
 def _augmentation(texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -21,10 +21,11 @@ from evonas.final.testing import tested
 from evonas.final.training import Setup
 from evonas.final.trainings import Trainings, one_after_another
 from evonas.final.trial import Trial
+from evonas.objective import measures_of
 from evonas.report.answer import Command, answered
 from evonas.report.networks import FoundNetwork
-from evonas.report.rescoring import Rescoring
-from evonas.report.results_folder import named_code
+from evonas.report.rescoring import Rescoring, rescored
+from evonas.report.results_folder import named_code, with_shipped_profiles
 from evonas.report.run_folder import RunFolder
 from evonas.runfile.data_section import dataset_of
 from evonas.runfile.retraining import data_section_of
@@ -45,6 +46,7 @@ class Order:
         seeds: Trainings of each network, with the seeds from 0 on.
         settings: `training.key=value` over the run file.
         augment: How training varies samples, over what the data of the run say.
+        quantize: Bits of a weight, as `evonas.final.recipe.bits_of` takes them; None for weights as they are.
         options: Further attributes of the recipe.
         workers: Trainings at once; 0 in this process, None as many as there is room for.
         num_cpus: CPUs of each; None as in the run.
@@ -62,6 +64,7 @@ class Order:
     seeds: int
     settings: tuple[str, ...] = ()
     augment: tuple[str, ...] = ()
+    quantize: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
     num_cpus: float | None = None
@@ -81,7 +84,7 @@ class Chosen:
         file: The run file, with what the command changes.
         networks: The picked networks.
         trials: Each of them with each seed.
-        rescoring: How they are scored.
+        rescoring: How trained ones are scored: with the bits of a weight that they are trained for.
         recipe: How they are trained.
         data: The data set, its test part closed.
         train: What is trained on, and the validation samples.
@@ -128,6 +131,7 @@ def _chosen(order: Order) -> Chosen:
             epochs=order.epochs,
             settings=order.settings,
             augment=order.augment,
+            quantize=order.quantize,
             num_cpus=order.num_cpus,
             num_gpus=order.num_gpus,
             **dict(order.options),
@@ -148,9 +152,18 @@ def _chosen(order: Order) -> Chosen:
         for network in networks
         for seed in range(order.seeds)
     )  # fmt: skip
+    rescoring = answer.rescoring
+    if recipe.weight_bits is not None:
+        rescoring = _rescored(place.file, order, weight_bits=recipe.weight_bits)
     data, train = _data_of(file, recipe, path=order.path, known=place.settings.get("data.fingerprint"), order=order)
     notes = tuple(answer.notes(is_for_people=True))
-    return Chosen(file, networks, trials, answer.rescoring, recipe, data, train, TrainedFolder(place.path), notes)
+    return Chosen(file, networks, trials, rescoring, recipe, data, train, TrainedFolder(place.path), notes)
+
+
+def _rescored(file: RunFile, order: Order, *, weight_bits: int) -> Rescoring:
+    """Return how networks are scored whose weights have so many bits, and else as the command says."""
+    used = file if order.trust else with_shipped_profiles(file)
+    return rescored(used, profile=order.profile, budgets=order.budgets, weight_bits=weight_bits, trusted=order.trust)
 
 
 def _data_of(
@@ -189,7 +202,8 @@ def trained_and_tested(order: Order, *, console: Console) -> bool:
     """
     order_of = chosen(order)
     folder, recipe = order_of.folder, order_of.recipe
-    setup = Setup(order_of.file.search, order_of.file.space, order_of.train, recipe, folder, order.trust)
+    measures = measures_of(order_of.rescoring.objectives)
+    setup = Setup(order_of.file.search, order_of.file.space, order_of.train, recipe, folder, order.trust, measures)
     fingerprint = order_of.networks[0].folder.settings.get("data.fingerprint")
     with folder.held(recipe, fingerprint=fingerprint), SessionLog(folder.path / "log.txt", console) as log:
         for note in order_of.notes:
@@ -221,10 +235,11 @@ def _trainings(order: Order, file: RunFile) -> Trainings:
 def _train(order: Chosen, setup: Setup, trainings: Trainings, log: SessionLog) -> dict[Trial, str]:
     missing = order.folder.missing(order.trials)
     held_out = "" if order.recipe.keep_validation else " and validation"
+    bits = "" if order.recipe.weight_bits is None else f" for weights of {order.recipe.weight_bits} bits"
     if missing:
         log.tell(
             f"Training {_many(len(order.networks), 'network')} from "
-            f"{_many(len(order.trials) // len(order.networks), 'seed')} for "
+            f"{_many(len(order.trials) // len(order.networks), 'seed')}{bits} for "
             f"{_many(order.recipe.training.epochs, 'epoch')} on {len(order.train.train)} training{held_out} samples; "
             f"{len(order.trials) - len(missing)} of {len(order.trials)} are done."
         )
@@ -265,7 +280,7 @@ def _test(order: Order, chosen: Chosen, setup: Setup, log: SessionLog) -> None:
 def _show(order: Chosen, console: Console) -> None:
     """Write the tables of all that was tested in the folder, and show those of the command."""
     results = order.folder.results()
-    everything = _networks(order.networks[0], results, order.rescoring)
+    everything = _networks(order.networks[0], results)
     order.folder.write_text("trained.csv", table.to_csv(everything, order.rescoring))
     own = {network.key for network in order.networks}
     shown = [network for network in everything if network.found.key in own]
@@ -277,7 +292,7 @@ def _show(order: Chosen, console: Console) -> None:
     console.print(f"Results: {order.folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _networks(one: FoundNetwork, results: dict[str, dict[str, Any]], rescoring: Rescoring) -> list[TestedNetwork]:
+def _networks(one: FoundNetwork, results: dict[str, dict[str, Any]]) -> list[TestedNetwork]:
     """Return the networks of all results, those that the search still knows."""
     from evonas.report.run import load
 
@@ -290,7 +305,7 @@ def _networks(one: FoundNetwork, results: dict[str, dict[str, Any]], rescoring: 
         row = rows.get(int(own[0]["slot"]))
         if row is None or row.job.genotype.key != key:
             raise EvonasError(f"The run has no network {key} in slot {own[0]['slot']}, which was trained from it.")
-        network = FoundNetwork(row, rescoring, one.folder)
+        network = FoundNetwork(row, one.rescoring, one.folder)
         found.append(TestedNetwork(network, tuple(sorted(own, key=lambda result: int(result["seed"])))))
     return found
 

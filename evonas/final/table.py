@@ -54,6 +54,7 @@ def measurement_of(result: Mapping[str, Any]) -> Measurement:
 def to_csv(networks: Sequence[TestedNetwork], rescoring: Rescoring) -> str:
     """Return a line a training: metrics, counts and objectives on the test samples, beside those of the search.
 
+    Values of the search are those by which it is scored, while `rescoring` may know of fewer bits of a weight.
     `gain` is what a metric is better on the test samples than in the search: negative where the search, with fewer
     epochs and samples and its own choice of the best, flattered the network all the same.
     """
@@ -90,7 +91,8 @@ def _rows(network: TestedNetwork, rescoring: Rescoring) -> list[dict[str, Any]]:
             if objective.name not in metrics:
                 unit = f" [{objective.unit}]" if objective.unit else ""
                 row[f"test {objective.name}{unit}"] = value_of(objective, measurement)
-                row[f"search {objective.name}{unit}"] = value_of(objective, found)
+                own = next(one for one in network.found.rescoring.objectives if one.name == objective.name)
+                row[f"search {objective.name}{unit}"] = value_of(own, found)
         cost = cost_breakdown(activity, rescoring)
         if cost is not None and cost.energy is not None:
             row |= {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from evonas.snn.network import Network
 from evonas.task import DetailedTask, Task
 from evonas.training.batches import Batches
 from evonas.training.disturbances import USUAL, Disturbance
-from evonas.training.measuring import BATCH, MEASURING_SEED, measured
-from evonas.training.process import seeded, torch_threads
+from evonas.training.measuring import measured
+from evonas.training.process import torch_threads
+from evonas.training.robustness import disturbed_metrics, robust_metrics
 
 DRAWS = 5
 """Draws of each disturbance that draws."""
@@ -47,25 +49,25 @@ def tested(
         on_trial: Called with each trial and its result.
     """
     samples = data.test(seed=seed)
-    device = torch.device(setup.recipe.device)
-    batches = Batches(samples, device)
+    batches = Batches(samples, torch.device(setup.recipe.device))
     with torch_threads(setup.recipe.threads):
         for trial in trials:
             network = setup.trained(trial)
-            result = _tested(network, batches, samples, setup.data.task)
+            result = _tested(network, batches, samples, setup, seed=trial.random_seed)
             if robustness:
-                result["robustness"] = under_disturbances(
-                    network, batches, setup.data.task, seed=trial.random_seed, device=device
-                )
+                result["robustness"] = under_disturbances(network, batches, setup.data.task, seed=trial.random_seed)
             head = {"key": trial.key, "seed": trial.seed, "slot": trial.slot, "picked": trial.picked}
             on_trial(trial, {**head, "epochs": setup.recipe.training.epochs, "reading": reading, **result})
 
 
-def _tested(network: Network, batches: Batches, samples: Samples, task: Task) -> dict[str, Any]:
+def _tested(network: Network, batches: Batches, samples: Samples, setup: Setup, *, seed: int) -> dict[str, Any]:
     """Return the measurement, and what the task tells beside it, such as a confusion matrix and calibration."""
+    task = setup.data.task
     details = task.details() if isinstance(task, DetailedTask) else None
     also = () if details is None else (details,)
     measurement = measured(network, batches, task, seconds=samples.inputs.seconds, what="test", also=also)
+    robust = robust_metrics(network, batches, task, asked=setup.measures, seed=seed)
+    measurement = replace(measurement, metrics={**measurement.metrics, **robust})
     return {"measurement": measurement.to_json(), **({} if details is None else details.to_json())}
 
 
@@ -75,7 +77,6 @@ def under_disturbances(
     task: Task,
     *,
     seed: int,
-    device: torch.device,
     disturbances: Sequence[Disturbance] = USUAL,
     draws: int = DRAWS,
 ) -> list[dict[str, Any]]:
@@ -86,32 +87,16 @@ def under_disturbances(
         samples: What it is measured on.
         task: What is learnt.
         seed: Of all draws.
-        device: Of the network.
         disturbances: What it is put through.
         draws: Of each disturbance that draws.
     """
-    found = []
+    found, metric = [], task.metrics[0].name
     for number, disturbance in enumerate(disturbances):
-        values = []
-        for draw in range(draws if disturbance.is_random else 1):
-            own = (seed + 0x9E3779B97F4A7C15 * (number * draws + draw + 1)) % 2**63
-            generator = torch.Generator().manual_seed(own)
-            with seeded(own, device=device), disturbance.applied(network, generator):
-                values.append(_metric(network, samples, task, disturbance, generator))
+        first = number * draws + 1
+        own = range(first, first + (draws if disturbance.is_random else 1))
+        seeds = [(seed + 0x9E3779B97F4A7C15 * each) % 2**63 for each in own]
+        values = [each[metric] for each in disturbed_metrics(network, samples, task, disturbance, seeds=seeds)]
         spread = statistics.stdev(values) if len(values) > 1 else None
         mean = statistics.fmean(values)
-        metric = task.metrics[0].name
         found.append({"disturbance": disturbance.name, "metric": metric, "mean": mean, "std": spread, "values": values})
     return found
-
-
-@torch.no_grad()
-def _metric(
-    network: Network, samples: Batches, task: Task, disturbance: Disturbance, generator: torch.Generator
-) -> float:
-    network.eval()
-    tally, labels = task.tally(), samples.labels
-    for index in torch.arange(len(labels), device=labels.device).split(BATCH):
-        inputs = samples.inputs(index, time_steps=network.plan.time_steps, seed=MEASURING_SEED)
-        tally.add(network(disturbance.seen(inputs, generator)), labels[index])
-    return tally.metrics()[task.metrics[0].name]

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from evonas.final.folder import TrainedFolder
 from evonas.final.recipe import Recipe
 from evonas.final.trial import Trial
 from evonas.measurement import Measurement
+from evonas.robustness import Robustness
 from evonas.runfile.schema import SearchSection, SpaceSection
 from evonas.runfile.space_section import space_of
 from evonas.snn.network import Network
@@ -29,6 +31,7 @@ from evonas.training.batches import Batches
 from evonas.training.fit import Fit
 from evonas.training.measuring import measured
 from evonas.training.process import seeded, torch_threads
+from evonas.training.quantization import quantized, rounded_while_trained
 from evonas.training.trainer import surrogate_search_of
 from evonas.training.weight_average import WeightAverage
 from evonas.training.weights import packed, unpack
@@ -48,6 +51,7 @@ class Setup:
         recipe: How.
         folder: Where weights and checkpoints are kept.
         trusted: Whether code of the user's own may be imported.
+        measures: What objectives ask of a network beside the metrics of the task.
     """
 
     search: SearchSection
@@ -56,6 +60,7 @@ class Setup:
     recipe: Recipe
     folder: TrainedFolder
     trusted: bool
+    measures: tuple[Robustness, ...] = ()
 
     def space(self) -> Space:
         """Return the space.
@@ -115,7 +120,7 @@ def train(trial: Trial, setup: Setup, *, on_epoch: OnEpoch) -> None:
     with torch_threads(recipe.threads), seeded(trial.random_seed, device=device):
         network = setup.build(trial)
         average = WeightAverage(network, decay=recipe.average) if recipe.average else None
-        search = surrogate_search_of(setup.space(), recipe.training)
+        search, bits = surrogate_search_of(setup.space(), recipe.training), recipe.weight_bits
         fit = Fit(
             network,
             Batches(setup.data.train, device),
@@ -125,6 +130,7 @@ def train(trial: Trial, setup: Setup, *, on_epoch: OnEpoch) -> None:
             search=None if search is None else search(network),
             average=average,
             precision=mixed_precision(network, device) if recipe.mixed_precision else None,
+            weights=None if bits is None else partial(rounded_while_trained, network, bits=bits),
         )
         best = _Best(setup, average) if recipe.keep_validation else None
         checkpoint = folder.checkpoint(trial)
@@ -141,7 +147,7 @@ def train(trial: Trial, setup: Setup, *, on_epoch: OnEpoch) -> None:
                 on_epoch(fit.epochs, values)
         about = {"key": trial.key, "seed": str(trial.seed), "recipe": json.dumps(recipe.to_json())}
         with nullcontext() if average is None else average.applied():
-            last = packed(network, about=about)
+            last = packed(deployed(network, recipe), about=about)
         weights = last if best is None else best.weights(network, about=about)
     write_whole(folder.weights(trial), weights)
     checkpoint.unlink(missing_ok=True)
@@ -152,18 +158,19 @@ class _Best:
 
     def __init__(self, setup: Setup, average: WeightAverage | None) -> None:
         self._samples = Batches(setup.data.validation, torch.device(setup.recipe.device))
-        self._task, self._average = setup.data.task, average
+        self._task, self._average, self._recipe = setup.data.task, average, setup.recipe
         self._state: dict[str, Any] | None = None
 
     def see(self, network: Network) -> dict[str, float]:
         """Return the metrics of a network after an epoch; its weights are kept if it is better than all before."""
         with nullcontext() if self._average is None else self._average.applied():
-            measurement: Measurement = measured(network, self._samples, self._task, seconds=None)
+            kept = deployed(network, self._recipe)
+            measurement: Measurement = measured(kept, self._samples, self._task, seconds=None)
             metric = self._task.metrics[0]
             value = measurement.metric(metric.name)
             cost = value if metric.direction == "min" else -value
             if self._state is None or cost < self._state["cost"]:
-                weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+                weights = {name: tensor.detach().clone() for name, tensor in kept.state_dict().items()}
                 self._state = {"cost": cost, "weights": weights}
         return {f"validation {name}": found for name, found in measurement.metrics.items()}
 
@@ -180,6 +187,11 @@ class _Best:
     def take_up(self, state: dict[str, Any] | None) -> None:
         """Go on from the best weights of the epochs before."""
         self._state = state
+
+
+def deployed(network: Network, recipe: Recipe) -> Network:
+    """Return what is kept of a trained network: itself, or a copy whose weights have the bits of the recipe."""
+    return network if recipe.weight_bits is None else quantized(network, bits=recipe.weight_bits)
 
 
 def mixed_precision(network: Network, device: torch.device) -> torch.autocast:

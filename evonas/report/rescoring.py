@@ -46,7 +46,12 @@ class Rescoring:
 
 
 def rescored(
-    file: RunFile, *, profile: str | None = None, budgets: Sequence[str] = (), trusted: bool = True
+    file: RunFile,
+    *,
+    profile: str | None = None,
+    budgets: Sequence[str] = (),
+    weight_bits: int | None = None,
+    trusted: bool = True,
 ) -> Rescoring:
     """Return how a run is scored again.
 
@@ -54,6 +59,7 @@ def rescored(
         file: The run file of the run.
         profile: Another chip, for every objective that depends on one; where none does, the energy there is added.
         budgets: Hard bounds, each as `NAME=VALUE`; an objective that the run does not have is added.
+        weight_bits: Bits of a weight on the chip; None as the run file says.
         trusted: Whether code of the user's own may be imported.
 
     Raises:
@@ -63,7 +69,7 @@ def rescored(
     if profile is not None and (fault := _profile_fault(profile)):
         faults.append(f"--profile: {fault}")
         profile = None
-    takes_profile = partial(_takes_profile, trusted=trusted)
+    takes_profile = partial(_takes, option="profile", trusted=trusted)
     sections = list(file.objectives) if profile is None else _moved(file.objectives, profile, takes_profile)
     chips = [section.options["profile"] for section in sections if "profile" in section.options]
     chip = next(iter(chips), None if file.hardware is None else file.hardware.profile)
@@ -71,6 +77,13 @@ def rescored(
     added, wrong = _added(bounds, known=known, chip=chip, trusted=trusted)
     faults += wrong
     sections += added
+    if weight_bits is not None:
+        sections = [
+            _with(section, weight_bits=weight_bits) if _takes(section.name, "weight_bits", trusted=trusted) else section
+            for section in sections
+        ]
+        hardware = file.hardware and file.hardware.model_copy(update={"weight_bits": weight_bits})
+        file = file.model_copy(update={"hardware": hardware})
     objectives, wrong = objectives_of(tuple(sections), trusted=trusted)
     faults += [f"--profile: {fault.partition(': ')[2]}" if profile else fault for fault in wrong]
     bounded = [within(objective, bounds.get(objective.name)) for objective in objectives]
@@ -92,7 +105,7 @@ def _moved(
     """Return the objectives on another chip; energy is added where none depends on one."""
     if not any(takes_profile(section.name) for section in sections):
         sections = (*sections, ObjectiveSection(name="energy"))
-    return [_on(section, profile) if takes_profile(section.name) else section for section in sections]
+    return [_with(section, profile=profile) if takes_profile(section.name) else section for section in sections]
 
 
 def _added(
@@ -102,7 +115,7 @@ def _added(
     sections, faults = [], []
     shipped = members("objectives", attribute="objective", trusted=trusted)
     for name in [name for name in bounds if name not in known]:
-        takes_profile = name in shipped and _takes_profile(name, trusted=trusted)
+        takes_profile = name in shipped and _takes(name, "profile", trusted=trusted)
         if name not in shipped:
             listed = ", ".join(sorted({*known, *shipped}))
             faults.append(f"--budget {name}: there is no such objective; there are {listed}")
@@ -110,7 +123,7 @@ def _added(
             faults.append(f"--budget {name}: it depends on a chip; name one with --profile")
         else:
             section = ObjectiveSection.model_validate({"name": name, "as": name})
-            sections.append(_on(section, chip) if chip is not None and takes_profile else section)
+            sections.append(_with(section, profile=chip) if chip is not None and takes_profile else section)
     return sections, faults
 
 
@@ -160,16 +173,17 @@ def _where_it_fits(objective: Objective, check: Callable[[Any], Fit]) -> Objecti
     return replace(objective, score=score, basis="")
 
 
-def _on(section: ObjectiveSection, profile: str) -> ObjectiveSection:
-    return ObjectiveSection.model_validate({**section.model_dump(by_alias=True, exclude_none=True), "profile": profile})
+def _with(section: ObjectiveSection, **options: Any) -> ObjectiveSection:
+    return ObjectiveSection.model_validate({**section.model_dump(by_alias=True, exclude_none=True), **options})
 
 
-def _takes_profile(name: str, *, trusted: bool) -> bool:
+def _takes(name: str, option: str, *, trusted: bool) -> bool:
+    """Return whether the objective of this name has an option."""
     try:
         make = look_up(name, folder="objectives", attribute="objective", trusted=trusted)
     except LookupFault:
         return False  # reported with all other faults when the objective is made
-    return "profile" in inspect.signature(make).parameters
+    return option in inspect.signature(make).parameters
 
 
 def _checker(chip: str, file: RunFile, energy: Mapping[str, Any]) -> Callable[[Any], Fit]:

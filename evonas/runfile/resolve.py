@@ -20,7 +20,7 @@ from evonas.engine.search import RowStore, Workers, search
 from evonas.engine.view import Row, Strategy
 from evonas.errors import EvonasError, RunFileError, SpaceError
 from evonas.genotype import Genotype
-from evonas.objective import Objective
+from evonas.objective import Objective, measures_of
 from evonas.runfile.data_section import Frames, baseline_notes, frames_of, search_data_of
 from evonas.runfile.form import Sections, parse
 from evonas.runfile.held_data import HeldData
@@ -131,6 +131,7 @@ class ResolvedRun:
             training=self.training,
             workers=self.file.workers,
             searches={search.strategy: search.told for search in self.searches},
+            measures=measures_of(self.objectives),
         )
 
     def make_evaluate(self) -> MakeEvaluator:
@@ -142,6 +143,7 @@ class ResolvedRun:
             training=self.training,
             workers=self.file.workers,
             searches={search.strategy: search.told for search in self.searches},
+            measures=measures_of(self.objectives),
         )
 
     def example(self) -> Genotype:

@@ -8,7 +8,9 @@ from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
 from evonas.errors import DataError, RunFileError
 from evonas.measurement import Measurement
+from evonas.objective import measures_of
 from evonas.runfile.data_section import search_data_of
+from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.schema import DataSection, RunFile
 from evonas.runfile.space_section import space_of
 from evonas.training.training_settings import Training
@@ -45,12 +47,16 @@ def retrained(
     if space is None:
         raise RunFileError(faults)
     data = data_of(file, fingerprint=fingerprint, path=path, trusted=trusted)
+    objectives, faults = objectives_of(file.objectives, trusted=trusted)
+    if faults:
+        raise RunFileError(faults)
     evaluator = TrainingEvaluator(
         space.on(data.input_shape),
         data,
         training=Training(epochs=file.ladder.epochs[-1], **file.training.model_dump()),
         threads=max(1, int(file.workers.num_cpus)),
         device="cuda" if file.workers.num_gpus else "cpu",
+        measures=measures_of(objectives),
     )
     network, result = evaluator.train(job)
     assert isinstance(result.measurement, Measurement)

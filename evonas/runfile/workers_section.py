@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evonas.data.dataset import SearchData
@@ -10,6 +10,7 @@ from evonas.engine.attempt import Evaluate
 from evonas.engine.search import Workers
 from evonas.engine.workers import InlineWorkers, LazyEvaluate
 from evonas.errors import RunFileError
+from evonas.robustness import Robustness
 from evonas.runfile.held_data import HeldData
 from evonas.runfile.schema import RunFile, SearchSection, SpaceSection, WorkersSection
 from evonas.runfile.searchers import SearchesOf, SearchTools
@@ -83,7 +84,13 @@ def workers_of(
 
 
 def evaluator_of(
-    space: Space, data: SearchData, *, training: Training, workers: WorkersSection, searches: Mapping[str, SearchesOf]
+    space: Space,
+    data: SearchData,
+    *,
+    training: Training,
+    workers: WorkersSection,
+    searches: Mapping[str, SearchesOf],
+    measures: Sequence[Robustness],
 ) -> Evaluate:
     """Return what trains and measures the networks of a run in this process, and does the search jobs of strategies.
 
@@ -93,13 +100,14 @@ def evaluator_of(
         training: How networks are trained.
         workers: Says on how many threads, and on which kind of device.
         searches: The search jobs of strategies, by their names.
+        measures: What objectives ask of a network beside the metrics of the task.
     """
     from evonas.training.evaluator import JobEvaluator  # torch, which a command that evaluates nothing does without
     from evonas.training.trainer import TrainingEvaluator
 
     device = "cuda" if workers.num_gpus else "cpu"
     threads = max(1, int(workers.num_cpus))
-    evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device)
+    evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device, measures=measures)
     tools = SearchTools(space, data, training, threads=threads, device=device)
     searchers = {name: tools.searcher(told) for name, told in searches.items()}
     keep_freed_memory()  # this process does nothing else
@@ -117,6 +125,7 @@ class MakeEvaluator:
         training: How networks are trained.
         workers: What the worker has.
         searches: The search jobs of strategies, by their names.
+        measures: What objectives ask of a network beside the metrics of the task.
     """
 
     search: SearchSection
@@ -125,6 +134,7 @@ class MakeEvaluator:
     training: Training
     workers: WorkersSection
     searches: Mapping[str, SearchesOf]
+    measures: tuple[Robustness, ...]
 
     def __call__(self) -> Evaluate:
         """Return the evaluator.
@@ -137,5 +147,10 @@ class MakeEvaluator:
             raise RunFileError(faults)
         data = self.data.get()
         return evaluator_of(
-            space.on(data.input_shape), data, training=self.training, workers=self.workers, searches=self.searches
+            space.on(data.input_shape),
+            data,
+            training=self.training,
+            workers=self.workers,
+            searches=self.searches,
+            measures=self.measures,
         )

@@ -37,13 +37,16 @@ class LoopNorm(nn.Module):
         self._operation = (operation,)  # in a tuple: it is no part of this module
         self._factors: Tensor | None = None
 
-    def factors(self) -> Tensor:
-        """Return the `(c, 1, 1)` factors of the channels."""
+    def lengths(self) -> Tensor:
+        """Return the `(c,)` lengths of the weights of the channels, which are divided by."""
         weight = self._operation[0].weight
         assert weight is not None
-        length = torch.linalg.vector_norm(weight.flatten(1), dim=1)
-        factors: Tensor = self.weight / length.clamp(min=1e-6)
-        return factors[:, None, None]
+        lengths: Tensor = torch.linalg.vector_norm(weight.flatten(1), dim=1).clamp(min=1e-6)
+        return lengths
+
+    def factors(self) -> Tensor:
+        """Return the `(c, 1, 1)` factors of the channels."""
+        return (self.weight / self.lengths())[:, None, None]
 
     def open(self) -> None:
         """Keep the factors until `close`: they are the same at all time steps."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from evonas.snn.loop_norm import LoopNorm
+from evonas.robustness import Against, disturbance_name
 from evonas.snn.network import Network
 from evonas.snn.neurons import Neuron
+from evonas.training.chip_weights import weights_changed
+from evonas.training.quantization import rounded
 
 
 class Disturbance(Protocol):
@@ -53,7 +56,7 @@ class WeightNoise:
     @property
     def name(self) -> str:
         """What it is."""
-        return f"weight noise {self.part:.0%}"
+        return disturbance_name("weight_noise", self.part)
 
     @property
     def is_random(self) -> bool:
@@ -87,7 +90,7 @@ class FewBits:
     @property
     def name(self) -> str:
         """What it is."""
-        return f"int{self.bits} weights"
+        return disturbance_name("bits", self.bits)
 
     @property
     def is_random(self) -> bool:
@@ -96,12 +99,7 @@ class FewBits:
 
     def applied(self, network: Network, generator: torch.Generator) -> AbstractContextManager[None]:
         """Return a context in which a network has rounded weights."""
-
-        def rounded(weight: Tensor) -> Tensor:
-            step = weight.abs().max() / (2 ** (self.bits - 1) - 1)
-            return weight if step == 0 else (weight / step).round() * step
-
-        return weights_changed(network, rounded)
+        return weights_changed(network, partial(rounded, bits=self.bits))
 
     def seen(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         """Return the inputs."""
@@ -121,7 +119,7 @@ class DeadNeurons:
     @property
     def name(self) -> str:
         """What it is."""
-        return f"dead neurons {self.part:.0%}"
+        return disturbance_name("dead_neurons", self.part)
 
     @property
     def is_random(self) -> bool:
@@ -159,7 +157,7 @@ class LostInput:
     @property
     def name(self) -> str:
         """What it is."""
-        return f"lost input {self.part:.0%}"
+        return disturbance_name("lost_input", self.part)
 
     @property
     def is_random(self) -> bool:
@@ -189,56 +187,13 @@ USUAL: tuple[Disturbance, ...] = (
 """Those that networks are put through."""
 
 
-@contextmanager
-def weights_changed(network: Network, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Return a context in which the weights of each connection, as a chip holds them, are those that `change` returns.
-
-    Weights are handed over with the factors of their norm folded in, channels first. A norm of a loop that divides by
-    the length of the weights keeps its factors.
-
-    Args:
-        network: In the mode of evaluation.
-        change: Returns new weights of the same shape.
-    """
-    parts = [part for operation in network.operations.values() for part in operation.modules() if _has_weights(part)]
-    norms = [one for one in network.modules() if isinstance(one, LoopNorm)]
-    kept = [(cast(Tensor, part.weight), cast(Tensor, part.weight).detach().clone()) for part in [*parts, *norms]]
-    try:
-        with torch.no_grad():
-            for operation in network.operations.values():
-                _change(operation, change)
-        yield
-    finally:
-        with torch.no_grad():
-            for weight, value in kept:
-                weight.copy_(value)
-
-
-def _change(operation: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
-    parts = [cast(Tensor, part.weight) for part in operation.modules() if _has_weights(part)]
-    whole = cast(Tensor | None, operation.weight)  # where rows vote, their mean; None of gates, which have layers
-    if len(parts) != 1 or whole is None:  # none, several, or of layers: no one norm belongs to them
-        for weight in parts:
-            weight.copy_(change(weight))
-        return
-    norms = [one for one in operation.modules() if isinstance(one, nn.BatchNorm2d | LoopNorm)]
-    factors = [one.factors().flatten() if isinstance(one, LoopNorm) else _factors(one) for one in norms]
-    factor = (factors[0] if factors else whole.new_ones(len(whole))).reshape(-1, *[1] * (whole.ndim - 1))
-    folded = whole * factor
-    moved = torch.where(factor == 0, 0.0, (change(folded) - folded) / factor)
-    parts[0].add_(moved.repeat_interleave(len(parts[0]) // len(whole), dim=0))
-    for norm, before in zip(norms, factors, strict=True):
-        if isinstance(norm, LoopNorm):
-            norm.weight.mul_(torch.where(before == 0, 1.0, before / norm.factors().flatten()))
-
-
-def _has_weights(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d | nn.Linear)
-
-
-def _factors(norm: nn.BatchNorm2d) -> Tensor:
-    assert norm.running_var is not None
-    return norm.weight / (norm.running_var + norm.eps).sqrt()
+def disturbance_of(against: Against, amount: float) -> Disturbance:
+    """Return the disturbance that `evonas.robustness.Robustness` names."""
+    if against == "weight_noise":
+        return WeightNoise(amount)
+    if against == "bits":
+        return FewBits(int(amount))
+    return DeadNeurons(amount) if against == "dead_neurons" else LostInput(amount)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ class Fit:
         search: Searches its surrogate gradients; None where each keeps its own.
         average: Averages its weights; None for no average.
         precision: A context in which losses are computed, such as `torch.autocast`.
+        weights: Returns a context in which the network has the weights that it computes with, such as rounded ones,
+            and whose gradients are those of its own; None for its own.
 
     Attributes:
         epochs: Epochs done.
@@ -58,6 +60,7 @@ class Fit:
         search: SurrogateSearch | None = None,
         average: WeightAverage | None = None,
         precision: AbstractContextManager[Any] | None = None,
+        weights: Callable[[], AbstractContextManager[Any]] | None = None,
     ) -> None:
         self._network, self._samples, self._task = network, samples, task
         self._training, self._seed = training, seed
@@ -71,6 +74,7 @@ class Fit:
         self._norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         self._search, self._average = search, average
         self._precision = nullcontext() if precision is None else precision
+        self._weights = weights or nullcontext
         self.epochs, self._step, self._seen = 0, 0, 0
 
     @property
@@ -97,9 +101,20 @@ class Fit:
     def _stepped(self, index: Tensor, order: Tensor) -> Tensor:
         """Do one step on the samples at `index`, and return its loss."""
         self._step, self._seen = self._step + 1, self._seen + len(index)
-        seed = (self._seed, self._step)
         for norm in self._norms:  # a plain mean at first, so that short trainings do not keep the initial statistics
             norm.momentum = max(1 / self._step, NORM_MOMENTUM)
+        with self._weights():
+            loss = self._with_gradients(index, order)
+        self._check(nn.utils.clip_grad_norm_(self._flat, self._training.clip_norm), what="gradient norm")
+        self._optimizer.step()
+        self._schedule.step()
+        if self._average is not None:
+            self._average.add(self._step)
+        return loss.detach()
+
+    def _with_gradients(self, index: Tensor, order: Tensor) -> Tensor:
+        """Return the loss of the samples at `index`, after the gradients of the network have become those of it."""
+        seed = (self._seed, self._step)
         if self._search is not None and self._search.is_due(self._step):
             first = (self._step - 1) % self._batches * self._training.batch_size
             looked_at = samples_from(order, first=first, batch_size=self._training.batch_size)
@@ -112,12 +127,7 @@ class Fit:
         for gradient in self._gradients:
             gradient.zero_()
         loss.backward()
-        self._check(nn.utils.clip_grad_norm_(self._flat, self._training.clip_norm), what="gradient norm")
-        self._optimizer.step()
-        self._schedule.step()
-        if self._average is not None:
-            self._average.add(self._step)
-        return loss.detach()
+        return loss
 
     def _check(self, value: Tensor, *, what: str) -> None:
         if not torch.isfinite(value):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -14,6 +15,7 @@ from evonas.engine.job import Job
 from evonas.engine.training_log import Trained
 from evonas.errors import EvonasError
 from evonas.measurement import Measurement
+from evonas.robustness import Robustness
 from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.task import RateTask
@@ -21,6 +23,7 @@ from evonas.training.batches import Batches
 from evonas.training.fit import Fit
 from evonas.training.measuring import MEASURING_SEED, measured
 from evonas.training.process import seeded, torch_threads
+from evonas.training.robustness import robust_metrics
 from evonas.training.seeds import network_seed
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch
 from evonas.training.training_settings import Training
@@ -38,6 +41,7 @@ class TrainingEvaluator:
         training: How to train.
         threads: Threads of torch while it works; results on other numbers of threads differ in the last bits.
         device: Where to train.
+        measures: What objectives ask of a network beside the metrics of the task.
 
     Raises:
         EvonasError: If the space has no `build`, or does not say which widths may be searched where they are, or if
@@ -45,7 +49,14 @@ class TrainingEvaluator:
     """
 
     def __init__(
-        self, space: Space, data: SearchData, *, training: Training, threads: int = 1, device: str = "cpu"
+        self,
+        space: Space,
+        data: SearchData,
+        *,
+        training: Training,
+        threads: int = 1,
+        device: str = "cpu",
+        measures: Sequence[Robustness] = (),
     ) -> None:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
@@ -63,6 +74,7 @@ class TrainingEvaluator:
         self._build = space.build
         self._data = data
         self._training = training
+        self._measures = tuple(measures)
         self._device = torch.device(device)
         self._train = Batches(data.train, self._device)
         self._validation = Batches(data.validation, self._device)
@@ -89,7 +101,7 @@ class TrainingEvaluator:
         with torch_threads(self._threads), seeded(network_seed(job.genotype, job.seed), device=self._device):
             network = self._network(job)
             trained = self._fit(network, job)
-            return network, Result(measurement=self._measured(network), trained=trained)
+            return network, Result(measurement=self._measured(network, job), trained=trained)
 
     def _network(self, job: Job) -> Network:
         network: Network = self._build(job.genotype, self._data.input_shape, self._data.task.outputs).to(self._device)
@@ -97,8 +109,11 @@ class TrainingEvaluator:
             network.train_neurons()
         return network
 
-    def _measured(self, network: Network) -> Measurement:
-        return measured(network, self._validation, self._data.task, seconds=self._data.seconds)
+    def _measured(self, network: Network, job: Job) -> Measurement:
+        task, seed = self._data.task, network_seed(job.genotype, job.seed)
+        measurement = measured(network, self._validation, task, seconds=self._data.seconds)
+        robust = robust_metrics(network, self._validation, task, asked=self._measures, seed=seed)
+        return replace(measurement, metrics={**measurement.metrics, **robust}) if robust else measurement
 
     def _fit(self, network: Network, job: Job) -> Trained:
         search = None if self._search is None else self._search(network)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from commands import evonas
@@ -19,6 +20,8 @@ from safetensors.torch import load_file
 from evonas import load
 from evonas.data.dataset import DataSet
 from evonas.errors import ArchiveError, RunFileError, TrainingDivergedError
+from evonas.measurement import Measurement
+from evonas.training.chip_weights import chip_weights
 from evonas.training.fit import Fit
 
 
@@ -138,7 +141,15 @@ def test_a_reading_is_counted_before_it_is_done_and_searches_do_none(
     assert "The test samples are read for the 2nd time" in train(folder).output
 
 
-@pytest.mark.parametrize("options", [(), ("--keep-validation",), ("--average", "0.9", "--augment", "crop=1")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--keep-validation",),
+        ("--average", "0.9", "--augment", "crop=1"),
+        ("--quantize", "4", "--keep-validation", "--average", "0.9"),
+    ],
+)
 @pytest.mark.parametrize("left_at", [(0, 1), (1, 3)])
 def test_a_training_that_was_stopped_comes_to_the_same_numbers(
     folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], left_at: tuple[int, int]
@@ -238,6 +249,9 @@ def test_where_a_training_fails_the_others_are_kept_and_nothing_is_tested(
         (("--augment", "zoom"), "--augment zoom: there is no such augmentation; there are flip, crop, cutout"),
         (("--augment", "crop=1"), "crop"),  # the data of this run have no such option
         (("--average", 1), "--average: got 1.0, expected a number from 0 to 0.999999"),
+        (("--quantize", "1"), "--quantize: got 1, expected a whole number from 2 to 16, or chip"),
+        (("--quantize", "few"), "--quantize: got few, expected a whole number from 2 to 16, or chip"),
+        (("--quantize", "chip"), "--quantize chip: the run says no weight_bits of its chip; expected a whole number"),
         (("--mixed-precision",), "--mixed-precision: it is for GPUs; add --num-gpus, or leave it out"),
         (("--num-gpus", 1), "--num-gpus: with --workers 0 it is trained in this process, where torch sees no GPU"),
         (("--num-cpus", 1.5), "workers.num_cpus: expected a whole number, or a part"),
@@ -358,3 +372,72 @@ def test_robustness_is_a_row_a_disturbance_with_its_draws(folder: Path) -> None:
         "int4 weights": 1,
     }
     assert all(0 <= float(row["mean"]) <= 1 for row in table)
+
+
+def test_with_few_bits_what_is_tested_is_what_is_kept_and_exported(folder: Path) -> None:
+    import few_digits
+    import nir
+    import onnx
+
+    from evonas.export.nir_graph import refusals
+
+    key = next(one.key for one in load(folder, trust=True).front() if not refusals(one.plan))
+    done = train(folder, "--quantize", 4, "--robustness", pick=key, seeds=1)
+    assert done.exit_code == 0, done.output
+    assert "for weights of 4 bits" in done.output
+    result = json.loads((folder / "trained" / f"{key}-0.json").read_text())
+    assert json.loads((folder / "trained" / "recipe.json").read_text())["weight_bits"] == 4
+    under = {one["disturbance"]: one["mean"] for one in result["robustness"]}
+    assert under["int4 weights"] == result["measurement"]["metrics"]["accuracy"]
+    network = load(folder, trust=True).pick(key).network(trained=0)
+    held = [one.folded() for one in chip_weights(network)]
+    assert held
+    assert all(one.unique().numel() <= 15 for one in held)
+    assert any(bool((one == 0).any()) for one in held)
+    recorder, test = network.recorder(), few_digits.read().test()
+    with torch.no_grad():
+        network(torch.from_numpy(test.inputs.values).transpose(0, 1), recorder)
+    assert recorder.activity() == Measurement.from_json(result["measurement"]).activity
+    for to in ("nir", "onnx"):
+        exported = evonas("export", folder, "--to", to, "--pick", key, "--trained", 0, "--samples", 8, "--trust")
+        assert exported.exit_code == 0, exported.output
+    graph = nir.read(str(folder / "export" / f"{key}-0.nir"))
+    convolutions = [np.unique(node.weight) for node in graph.nodes.values() if isinstance(node, nir.Conv2d)]
+    assert len(convolutions) > 1
+    assert all(len(values) <= 16 for values in convolutions)  # and zero, where groups are not connected
+    kernels = [
+        onnx.numpy_helper.to_array(one)
+        for one in onnx.load(str(folder / "export" / f"{key}-0.onnx")).graph.initializer
+        if len(one.dims) in (2, 4)
+    ]
+    assert len(kernels) > 1
+    assert all(len(np.unique(one)) <= 16 for one in kernels)
+
+
+def test_energy_and_fit_are_those_of_the_bits_that_weights_have(folder: Path) -> None:
+    def priced(*options: object) -> tuple[float, float]:
+        done = train(folder, "--profile", "sram45_int8", *options, seeds=1, epochs=1)
+        assert done.exit_code == 0, done.output
+        (row,) = rows(folder)
+        trained = float(row["test energy [J/sample]"])
+        assert trained == float(row["energy on sram45_int8, nominal [J/sample]"])
+        shutil.rmtree(folder / "trained")
+        return trained, float(row["search energy [J/sample]"])
+
+    whole, eight, two = priced(), priced("--quantize", 8), priced("--quantize", 2)
+    assert whole[1] == eight[1] == two[1]
+    assert two[0] < 0.9 * eight[0]
+
+
+def test_the_bits_of_the_chip_are_those_that_the_run_says(folder: Path) -> None:
+    for overrides, bits in (
+        (("objectives.2.weight_bits=6",), 6),
+        (("objectives.2.weight_bits=6", 'hardware={"profile" = "loihi1_davies", "fit" = false, "weight_bits" = 5}'), 5),
+    ):
+        settings = [
+            part for one in ("search.evaluations=2", "ladder.epochs=[1]", *overrides) for part in ("--set", one)
+        ]
+        assert evonas("run", "tiny.toml", "--output", f"bits{bits}", *settings).exit_code == 0
+        done = train(Path(f"bits{bits}"), "--quantize", "chip", seeds=1, epochs=1)
+        assert f"for weights of {bits} bits" in done.output, done.output
+        assert json.loads(Path(f"bits{bits}/trained/recipe.json").read_text())["weight_bits"] == bits

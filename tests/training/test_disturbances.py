@@ -146,7 +146,6 @@ def test_mean_and_spread_are_those_of_the_draws_and_the_seed_decides_on_them() -
             samples,
             Classification(10),
             seed=seed,
-            device=torch.device("cpu"),
             disturbances=(WeightNoise(0.3), FewBits(3), DeadNeurons(0.3)),
             draws=4,
         )
