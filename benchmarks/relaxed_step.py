@@ -32,11 +32,12 @@ from table import Figure, publish
 
 from evonas.data import digits
 from evonas.data.dataset import SearchData
+from evonas.engine.gradient_search import Paths
 from evonas.engine.job import Job
 from evonas.genotype import Genotype
 from evonas.training.bilevel_search import differentiable_search
 from evonas.training.trainer import TrainingEvaluator
-from evonas.training.training_settings import Paths, Relaxation, Training
+from evonas.training.training_settings import Relaxation, Training
 from evonas.variables import Scalar
 from objectives import energy
 from spaces.spatial_temporal import space as joint

@@ -34,6 +34,7 @@ from evonas.variables import Choice, Integer, Scalar, Variable
 from spaces.spike_dhs_form import (
     LAYERS,
     READOUT,
+    SIDES,
     add_resized,
     cell_of,
     cell_variables,
@@ -120,6 +121,32 @@ def plan_cells(
     return draft.finish()
 
 
+def share(genotype: Values, name: str) -> str:
+    """Return the name under which weights are shared, as in `evonas.weight_sharing`.
+
+    As in the search by gradients, each operation of an edge has weights of its own in each layer, at each level and for
+    each level of the cell that it reads.
+
+    Example:
+        >>> from spaces.spike_dhs_form import of_code
+        >>> chosen = of_code([[1, 1], [0, 1], [3, 2], [2, 1], [7, 1], [8, 1]], [0, 0, 1, 1, 1, 2, 2, 2])
+        >>> [share(chosen, name) for name in ("stem/conv", "cell3/node1", "cell3/node1/s1")]
+        ['stem/conv', 'cell3@1/node1', 'cell3@1/node1/s1~0/conv_b5']
+    """
+    place, *parts = name.split("/")
+    if not place.startswith("cell"):
+        return name
+    layer, levels = int(place.removeprefix("cell")), (0, *levels_of(genotype))
+    shared = "/".join((f"{place}@{levels[layer]}", *parts))
+    if len(parts) != 2 or not parts[0].startswith("node"):
+        return shared
+    node, source = int(parts[0].removeprefix("node")), parts[1]
+    if source in SIDES:
+        shared = f"{shared}~{levels[max(layer - SIDES[source], 0)]}"
+    operation = next(edge.operation for edge in cell_of(genotype)[node] if edge.source == source)
+    return f"{shared}/{operation}"
+
+
 def _arrange(values: Assignment) -> Assignment:
     """Return the assignment with the moves of its path: from the last level none goes down."""
     levels = (0, *levels_of(values))
@@ -146,5 +173,6 @@ space = Space(
     relax=relax,
     sizes=("nodes", "channels"),
     **planned(plan),
+    share=share,
     surrogate_width="surrogate_width",
 )

@@ -19,13 +19,10 @@ from evonas.snn.relaxed.gumbel import drawn, gumbel, top
 from evonas.snn.relaxed.path_distribution import LayerPath, choosing
 from evonas.space import Space
 from evonas.variables import Choice
-from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, sources_of
+from spaces.spike_dhs_form import LAYERS, LEVELS, OPERATIONS, SIDES, sources_of
 
 NOISE = 1e-3
 """Standard deviation of the initial logits, as published."""
-
-SIDES = {"s0": 2, "s1": 1}
-"""The inputs of a cell, and how many layers back they lie."""
 
 
 @dataclass(frozen=True)

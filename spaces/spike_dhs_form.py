@@ -21,6 +21,9 @@ LEVELS = 4
 
 MOST_NODES = 4
 
+SIDES = {"s0": 2, "s1": 1}
+"""The inputs of a cell, and how many layers back they lie."""
+
 OPERATIONS = ("skip", "conv_b3", "conv_b5")
 """The operations of an edge, as numbered in the published code; a convolution is named by its temperature."""
 

@@ -33,12 +33,13 @@ from evonas.snn.relaxed.space import M, M_co, MixtureLogits
 from evonas.snn.relaxed.weighted_network import WeightedNetwork, WeightedPlan
 from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar
-from spaces.spike_dhs_choices import SIDES, SpikeDhsLogits, SpikeDhsMixture, edges_of, likeliest_cell
+from spaces.spike_dhs_choices import SpikeDhsLogits, SpikeDhsMixture, edges_of, likeliest_cell
 from spaces.spike_dhs_form import (
     LAYERS,
     LEVELS,
     OPERATIONS,
     READOUT,
+    SIDES,
     add_resized,
     choices_of,
     connection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from evonas.engine.effort import Effort
 from evonas.engine.training_log import TWO_PATHS
@@ -11,6 +12,11 @@ from evonas.variables import Scalar
 
 WEIGHTS_PART = 0.5
 """Part of the training samples that goes through one epoch of a search, once for weights and once for choices."""
+
+Paths = Literal["drawn", "all"]
+"""What a step of a search sees: networks that are drawn, or all of them at once."""
+
+_DRAWN: Paths = "drawn"
 
 _CONTEXT = "context."
 
@@ -27,6 +33,7 @@ class GradientSearch:
         proposals: Networks that it proposes.
         seed: Tells searches with equal settings apart.
         target: Cost under the priced objective that it aims at, the middle of a gap of the front; None for none.
+        paths: What its steps see.
     """
 
     price: float
@@ -36,10 +43,12 @@ class GradientSearch:
     proposals: int
     seed: int = 0
     target: float | None = None
+    paths: Paths = _DRAWN
 
     def to_job(self) -> dict[str, Scalar]:
-        """Return the settings of its job."""
-        plain = {name: value for name, value in vars(self).items() if name != "context" and value is not None}
+        """Return the settings of its job; paths that are drawn, as is usual, are not named."""
+        left_out = {"context", "paths"} if self.paths == _DRAWN else {"context"}
+        plain = {name: value for name, value in vars(self).items() if name not in left_out and value is not None}
         return {**plain, **{_CONTEXT + name: size for name, size in self.context.items()}}
 
     def effort(self, samples: int) -> Effort:
@@ -61,4 +70,5 @@ class GradientSearch:
             proposals=int(settings["proposals"]),
             seed=int(settings.get("seed", 0)),
             target=None if target is None else float(target),
+            paths="all" if settings.get("paths") == "all" else _DRAWN,
         )

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
 from evonas.engine.evaluation import Outcome
-from evonas.engine.gradient_search import GradientSearch
+from evonas.engine.gradient_search import GradientSearch, Paths
 from evonas.engine.job import Job
 from evonas.engine.ladder import MOST_EPOCHS
 from evonas.engine.pareto import axes, front
@@ -20,7 +20,7 @@ from evonas.engine.view import Proposal, Row, View
 from evonas.errors import OptionError, SpaceError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.options import NAME, Number, OptionRule, Whole, faults_of, settle, shown
+from evonas.options import NAME, Number, OneOf, OptionRule, Whole, faults_of, settle, shown
 from evonas.space import Space
 from evonas.strategies.prices import Aim, Landing, Prices
 from evonas.strategies.random import values_of
@@ -47,6 +47,7 @@ _RULES: dict[str, OptionRule] = {
     "searches": Whole(1, MOST_SEARCHES),
     "warm_up": Whole(0, MOST_EPOCHS),
     "epochs": Whole(1, MOST_EPOCHS),
+    "paths": OneOf(get_args(Paths)),
     "proposals": Whole(1, MOST_PROPOSALS),
     "name": NAME,
 }
@@ -75,6 +76,8 @@ class Differentiable:
         searches: Search jobs that may be open at once.
         warm_up: Epochs of a search in which weights alone are trained.
         epochs: Epochs after these, in which weights and logits are trained in turns.
+        paths: What a step of a search sees: `"drawn"`, one network for the weights and two paths for the choices, or
+            `"all"`, all networks at once, as published, which takes the time and the memory of all of them.
         proposals: Networks of a search that are evaluated.
         name: Stored with every row.
 
@@ -97,6 +100,7 @@ class Differentiable:
     searches: int = 2
     warm_up: int = 2
     epochs: int = 6
+    paths: Paths = "drawn"
     proposals: int = 2
     name: str = "differentiable"
 
@@ -172,6 +176,7 @@ class Differentiable:
             proposals=self.proposals,
             seed=index,
             target=target,
+            paths=self.paths,
         )
         return settings, parents
 

@@ -79,6 +79,7 @@ class BilevelSearcher:
         relaxation = Relaxation(
             warm_up=given.warm_up,
             epochs=given.epochs,
+            paths=given.paths,
             proposals=given.proposals,
             batch_size=self._training.batch_size,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from evonas.engine.gradient_search import WEIGHTS_PART
+from evonas.engine.gradient_search import WEIGHTS_PART, Paths
 from evonas.engine.ladder import MOST_EPOCHS
 from evonas.options import Flag, Number, OneOf, OptionRule, OrNone, Whole, settle
 
@@ -23,8 +23,6 @@ WARM_UP = Number(0, 1)
 LABEL_SMOOTHING = Number(0, 0.9)
 
 STEPS = Whole(1, 10**9)
-
-Paths = Literal["drawn", "all"]
 
 Loss = Literal["of_mean", "of_each_step", "squared_error"]
 

@@ -16,8 +16,10 @@ from evonas.architecture.plan import Plan
 from evonas.errors import SpaceError
 from evonas.export.check import nir_export, onnx_export
 from evonas.genotype import Genotype
+from evonas.snn.network import Network
 from evonas.snn.neurons import Neuron
-from spaces.spike_dhs import space
+from evonas.training.supernet import Supernet
+from spaces.spike_dhs import share, space
 from spaces.spike_dhs_form import LAYERS, OPERATIONS, TAU_MEM_MS, cell_of, choices_of, dynamics, levels_of, of_code
 
 CODE, LEVELS = [[1, 1], [0, 1], [3, 2], [2, 1], [7, 1], [8, 1]], [0, 0, 1, 1, 1, 2, 2, 2]
@@ -209,6 +211,38 @@ def test_a_skip_from_another_cell_is_a_convolution_of_kernel_1_and_else_none():
     assert found["cell4/node0/s0"] == ("conv", 1)
     assert found["cell4/node0/s1"] == ("conv", 3)
     assert found["cell4/node2/n0"] == ("skip", 1)
+
+
+def shared_with(supernet: Supernet, one: Genotype, other: Genotype) -> set[str]:
+    """Return the names of the parameters that two networks have in common."""
+    first, second = (dict(supernet.network(genotype).named_parameters()) for genotype in (one, other))
+    return {name for name in first.keys() & second.keys() if first[name] is second[name]}
+
+
+def test_networks_share_the_weights_of_an_operation_of_an_edge_at_its_place_and_nothing_else():
+    supernet = Supernet(space, (1, 8, 8), 10, train_neurons=True, device=torch.device("cpu"))
+    one = published()
+    whole = set(dict(supernet.network(one).named_parameters()))
+    assert shared_with(supernet, one, one) == whole
+    assert one["node1.inputs"] == "s0+s1"
+    other = published(**{"node1.a": "skip" if one["node1.a"] == "conv_b3" else "conv_b3"})
+    own = whole - shared_with(supernet, one, other)
+    assert own == {name for name in whole if "/node1/s0." in name}
+    assert own != set()
+    lower = published(**of_code(CODE, [0, 1, 1, 1, 1, 2, 2, 2]))
+    apart = whole - shared_with(supernet, one, lower)
+    assert {name for name in whole if ".cell2/" in name} <= apart  # it is at another level
+    assert {name.partition(".")[2].partition("/")[0] for name in apart} == {"cell2", "cell3", "cell4"}
+    assert not any("cell3" in name and "/s1." not in name for name in apart)  # its last one is cell2
+    assert not any("cell4" in name and "/s0." not in name for name in apart)  # its last but one
+
+
+@pytest.mark.parametrize("operation", ["conv_b3", "conv_b5", "skip"])
+def test_no_two_connections_of_a_network_are_one(operation):
+    network = Network(space.plan(published(**{"node1.a": operation}), (1, 8, 8), 10))
+    names = {share(published(**{"node1.a": operation}), name) for name in network.operations}
+    assert len(names) == len(network.operations)  # no two of a network are one
+    assert f"cell3@1/node1/s0~0/{operation}" in names
 
 
 def test_frames_are_one_a_time_step():

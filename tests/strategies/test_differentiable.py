@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,14 @@ def test_the_first_prices_cover_the_range_and_go_with_sizes_the_other_way_round(
     assert [settings["context.layers"] for settings in told] == [1, 3, 6, 2]
     assert [settings["seed"] for settings in told] == [0, 1, 2, 3]
     assert {(settings["warm_up"], settings["epochs"], settings["proposals"]) for settings in told} == {(2, 6, 2)}
+
+
+def test_searches_are_told_what_their_steps_see() -> None:
+    memory = ListMemory()
+    run(memory, strategy=replace(ALONE, paths="all"), evaluations=2)
+    assert {row.job.settings["paths"] for row in rows(memory, "search")} == {"all"}
+    with pytest.raises(OptionError, match="paths"):
+        replace(ALONE, paths="some")  # type: ignore[arg-type]
 
 
 def test_later_searches_aim_between_two_rows_of_the_front_and_fill_it() -> None:

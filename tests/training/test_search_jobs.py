@@ -23,6 +23,7 @@ from evonas.engine.job import Job
 from evonas.engine.workers import InlineWorkers
 from evonas.genotype import Genotype
 from evonas.runfile.resolve import ResolvedRun, resolve
+from evonas.snn.relaxed.logits import Logits
 from evonas.training import bilevel_search
 from evonas.training.bilevel_search import BilevelSearcher
 from evonas.training.training_settings import Training
@@ -68,6 +69,16 @@ def test_what_it_proposes_follows_from_settings_and_seed_and_not_from_the_slot(s
     assert searcher(replace(job(), slot=77)) == first
     assert searcher(replace(job(), seed=1)).proposals != first.proposals
     assert searcher(job(seed=4)).proposals != first.proposals
+
+
+@pytest.mark.parametrize(("paths", "drawn"), [({}, True), ({"paths": "all"}, False)])
+def test_steps_see_two_paths_unless_all_are_asked_for(
+    searcher: BilevelSearcher, paths: dict[str, str], drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_paths, calls = Logits.two_paths, []
+    monkeypatch.setattr(Logits, "two_paths", lambda *args, **given: calls.append(1) or two_paths(*args, **given))
+    assert searcher(job(**paths)).proposals
+    assert bool(calls) == drawn
 
 
 def test_frames_as_many_as_time_steps_are_searched_with_one_number_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
