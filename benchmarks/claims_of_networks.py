@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from choices import completed
 from claims import Claim, Effect, Setting, accuracies, accuracy, over_networks, ratio_over_networks
 from paired import drawn, result_of
 
+from evonas.architecture.neuron import PARAMETERS
+from evonas.architecture.plan import Plan, PlannedPopulation
 from evonas.data.dataset import SearchData
 from evonas.errors import UnpriceableError
 from evonas.genotype import Genotype
+from evonas.snn.planned import planned
 from evonas.space import Space
 from evonas.training.training_settings import Training
 from objectives import energy
@@ -78,7 +85,7 @@ def _epoch(data: SearchData, network: Genotype) -> float:
 
 
 def constants(setting: Setting) -> list[Effect]:
-    """Return what time constants are worth: searched by stage, and trained with the weights by layer.
+    """Return what time constants are worth: searched by stage, and trained with the weights by layer and by channel.
 
     A search tries several sets of time constants and keeps the network that validates best; against it the network
     with one constant for all is trained as often from other weights, and the best is kept as well. What is kept is
@@ -99,10 +106,36 @@ def constants(setting: Setting) -> list[Effect]:
     learning = Training(epochs=setting.epochs, train_neurons=True)
     alone = accuracies(setting, space, networks, training, data=setting.for_test)
     learned = accuracies(setting, space, networks, learning, data=setting.for_test)
+    apart = accuracies(setting, _apart(space), networks, learning, data=setting.for_test)
     return [
         over_networks(f"searched by stage, best of {TRIES} - {TAU_MS:g} ms, best of {TRIES}", fixed, searched),
         over_networks(f"trained by layer, thresholds as well - {TAU_MS:g} ms", alone, learned),
+        over_networks("trained by channel - trained by layer", learned, apart),
     ]
+
+
+def _apart(space: Space) -> Space:
+    """Return a space of the same networks, in which each channel has constants of its own to train."""
+
+    def plan(genotype: Mapping[str, Any], input_shape: Sequence[int], classes: int) -> Plan:
+        assert space.plan is not None
+        made: Plan = space.plan(genotype, input_shape, classes)
+        return replace(made, populations=tuple(map(_of_channels, made.populations)))
+
+    changed = copy.copy(space)
+    changed.__dict__.update(planned(plan))
+    return changed
+
+
+def _of_channels(population: PlannedPopulation) -> PlannedPopulation:
+    """Return a population with as many constants as it has channels, all alike; a readout as it is."""
+    dynamics = population.dynamics
+    if dynamics.is_spiking:
+        each: dict[str, Any] = {
+            name: (getattr(dynamics, name),) * population.shape[0] for name in PARAMETERS[dynamics.kind]
+        }
+        dynamics = replace(dynamics, **each)
+    return replace(population, dynamics=dynamics)
 
 
 def _kept(setting: Setting, space: Space, networks: list[Genotype], training: Training) -> float:
@@ -145,7 +178,6 @@ CLAIMS = (
         "constants",
         "STS: searched time constants help, those of each channel more than those of each stage",
         constants,
-        missing="constants of each channel: neurons share theirs by layer",
     ),
     Claim("attention", "MA-DARTS: attention helps", attention),
 )
