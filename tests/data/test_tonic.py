@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 import pytest
 from event_files import recording
+from event_files import shd as shd_file
 
-from evonas.data import tonic
+from evonas.data import shd, tonic
 from evonas.errors import DataError
 
 KIND = np.dtype([("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")])
@@ -66,3 +68,28 @@ def test_what_to_install_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setitem(sys.modules, "tonic.datasets", None)
     with pytest.raises(DataError, match=r"pip install evonas\[tonic\] \(its licence is GPL-3\)"):
         tonic.read(dataset="NMNIST", path=str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::Warning")  # those of Tonic's own imports
+def test_recordings_of_tonic_itself_are_those_of_the_reader_of_their_files(tmp_path: Path) -> None:
+    pytest.importorskip("tonic", reason="Tonic is not installed; pip install evonas[tonic]")
+    folder = tmp_path / "SHD"
+    folder.mkdir()
+    for name, recordings in (("shd_train.h5", 12), ("shd_test.h5", 6)):
+        shd_file(folder / name, recordings=recordings, classes=3)
+        with h5py.File(folder / name, "a") as opened:
+            opened["extra/keys"] = np.array([b"zero", b"one", b"two"])
+        (folder / f"{name}.zip").touch()  # Tonic takes this for its download
+    theirs, ours = tonic.read(dataset="SHD", path=str(tmp_path)), shd.read(path=str(folder))
+    index = np.arange(12)
+    for one, other in ((theirs.samples, ours.samples), (theirs.official_test, ours.official_test)):
+        assert one is not None
+        assert other is not None
+        labels = [sorted(set(part.labels.tolist())) for part in (one, other)]
+        assert [labels[0].index(label) for label in one.labels] == [labels[1].index(label) for label in other.labels]
+        frames = [
+            part.inputs.batch(index[: len(part)], time_steps=5, rng=np.random.default_rng(0)) for part in (one, other)
+        ]
+        assert frames[0].sum() > 0
+        np.testing.assert_array_equal(frames[0], frames[1])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import event_files
 import numpy as np
 import pytest
 import tomli_w
@@ -137,16 +138,29 @@ def test_a_differentiable_search_sees_spikes_at_as_many_time_steps_as_its_networ
     assert {seen.time_steps.item() for seen in counts} == {steps}
 
 
+def moving(file: Path) -> dict[str, Any]:
+    """Write recordings of a bar that moves either way; return the section of a run that reads them, varied."""
+    rng, ways = np.random.default_rng(0), ["left", "right"] * 40
+    recordings = []
+    for way in ways:
+        t = np.sort(rng.integers(0, 100_000, 120))
+        x = t * 8 // 100_000
+        recordings.append((t, x if way == "right" else 7 - x, rng.integers(0, 8, 120), rng.integers(0, 2, 120)))
+    event_files.own(file, recordings, ways, width=8, height=8)
+    return {"name": "events", "path": str(file), "jitter_ms": 4.0, "flip": True, "shift": 1}
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 @pytest.mark.timeout(900)
-def test_the_rows_are_the_same_in_this_process_and_on_two_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["images", "events"])
+def test_the_rows_are_the_same_in_this_process_and_on_two_workers(tmp_path: Path, kind: str) -> None:
     from evonas.engine.ray_workers import RayWorkers
 
     content = {
         "search": {"space": "spatial_temporal", "evaluations": 8, "parallel": 3},
         "space": {"only": {"channels": [4]}},
-        "data": {"name": f"{__name__}:few_varied"},
+        "data": {"name": f"{__name__}:few_varied"} if kind == "images" else moving(tmp_path / "moving.h5"),
         "objectives": [{"name": "accuracy"}, {"name": "spikes"}],
         "strategies": [{"name": "evolution", "pop_size": 4}],
         "ladder": {"epochs": [1, 2]},
