@@ -54,6 +54,12 @@ def measure(job: Job) -> Mapping[str, Any]:
     return {"error": error / job.epochs, "rate": depth * (1.2 - threshold)}
 
 
+def foresee(genotype: Genotype) -> tuple[float, ...]:
+    """Two traits of a network of `mixed_space`: the rate that `measure` returns, on a logarithmic axis, and its layers."""
+    depth, threshold = genotype["layers"], genotype["threshold"]
+    return math.log(depth * (1.2 - threshold)), float(depth)
+
+
 def measure_small(job: Job) -> Mapping[str, Any]:
     """Two objectives on any genotype of `small_space`."""
     genotype = job.genotype

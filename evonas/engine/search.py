@@ -17,8 +17,8 @@ from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pace import Pace
 from evonas.engine.rejection import Reject, Rejection
-from evonas.engine.search_call import check_call, predicted, proposed
-from evonas.engine.view import Predict, Proposal, Row, Strategy, View
+from evonas.engine.search_call import check_call, foreseen, predicted, proposed
+from evonas.engine.view import Foresee, Predict, Proposal, Row, Strategy, View
 from evonas.engine.virtual_clock import VirtualClock
 from evonas.errors import EvonasError
 from evonas.objective import Objective
@@ -75,6 +75,7 @@ def search(
     ladder: Ladder | None = None,
     predict: Predict | None = None,
     reject: Reject | None = None,
+    foresee: Foresee | None = None,
     on_row: Callable[[Row], None] | None = None,
 ) -> Ending:
     """Search, and return why the search ended; its result is in `archive`.
@@ -95,14 +96,17 @@ def search(
         predict: `predict(proposal, epochs)` returns the predicted cost of a job; by default all are equal.
         reject: Says which networks are not evaluated at all; by default none. A rejected network is a row that ends at
             once in virtual time, takes no worker and costs no budget.
+        foresee: `foresee(genotype)` returns what is known of a network before it is evaluated, finite numbers such as
+            logarithms of its sizes, from which strategies forecast; by default nothing.
         on_row: Called with each row as it is seen, in virtual order; replayed rows included.
 
     Raises:
         ChangedRunError: If the archive holds rows of another space, strategy or ladder, or of other `parallel`,
-            `predict` or `reject`.
+            `predict`, `reject` or `foresee`.
         ArchiveError: If a row cannot be kept.
         OptionError: If an argument is of the wrong kind.
-        EvonasError: If there is no objective, or the strategy or `predict` returns something of the wrong kind.
+        EvonasError: If there is no objective, or the strategy, `predict` or `foresee` returns something of the
+            wrong kind.
 
     Warns:
         RuntimeWarning: If the search gives up because everything fails in the same way.
@@ -127,16 +131,18 @@ def search(
     if not archive.objectives:
         raise EvonasError("There are no objectives, so that nothing can be searched for. Give the archive one or more.")
     ladder = Ladder() if ladder is None else ladder
-    functions = {"predict": predict, "reject": reject, "on_row": on_row}
+    functions = {"predict": predict, "reject": reject, "foresee": foresee, "on_row": on_row}
     check_call(space, strategy=strategy, workers=workers, budget=budget, ladder=ladder, functions=functions)
     clock = VirtualClock(parallel)
     run = {"strategy": strategy, "parallel": parallel, "ladder": ladder, "predict": predict, "reject": reject}
+    run |= {} if foresee is None else {"foresee": foresee}  # archives are older than it
     archive.begin({"space": described_space(space), **{name: described(value) for name, value in run.items()}})
     view = View(
         space,
         archive.objectives,
         seed=archive.seed,
         predict=None if predict is None else partial(predicted, predict),
+        foresee=None if foresee is None else partial(foreseen, foresee),
         is_timed=budget.is_timed,
     )
     pace = Pace(budget)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from evonas.engine.job import Cost
-from evonas.engine.view import Proposal, Strategy, View
+from evonas.engine.view import Foresee, Proposal, Strategy, View
 from evonas.errors import EvonasError, OptionError
 from evonas.genotype import Genotype
 from evonas.options import shown
@@ -87,3 +88,19 @@ def predicted(predict: Callable[[Proposal, int], Any] | None, proposal: Proposal
     if not isinstance(cost, Cost):
         raise EvonasError(f"predict returned {shown(cost)}, expected a Cost such as Cost(operations=1e9).")
     return cost
+
+
+def foreseen(foresee: Foresee, genotype: Genotype) -> tuple[float, ...]:
+    """Return what is known of a network before it is evaluated.
+
+    Raises:
+        EvonasError: If `foresee` does not return finite numbers.
+    """
+    traits: Any = foresee(genotype)
+    try:
+        numbers = tuple(float(one) for one in traits)
+    except (TypeError, ValueError):
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise EvonasError(f"foresee returned {shown(traits)}, expected finite numbers such as (math.log(weights),).")
+    return numbers

@@ -104,6 +104,13 @@ class Proposal:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
 
 
+Foresee = Callable[[Genotype], Sequence[float]]
+"""`foresee(genotype)` returns what is known of a network before it is evaluated, its traits: finite numbers such as
+natural logarithms of its sizes, as many for all networks of a run, from the genotype alone."""
+
+MOST_FORESEEN = 4096
+"""Networks whose traits are kept at most, so that memory does not grow with the search."""
+
 Predict = Callable[[Proposal, int], Cost]
 """`predict(proposal, epochs)` returns the predicted cost of a job, from these two alone."""
 
@@ -124,6 +131,7 @@ class View:
 
     Args:
         predict: Predicts what networks cost; strategies need not ask.
+        foresee: Says what is known of networks beforehand; strategies need not ask.
     """
 
     def __init__(
@@ -133,6 +141,7 @@ class View:
         *,
         seed: int,
         predict: Predict | None = None,
+        foresee: Foresee | None = None,
         is_timed: bool = False,
     ) -> None:
         check_objectives(objectives)
@@ -145,6 +154,8 @@ class View:
         self.seed = seed
         self.is_timed = is_timed
         self._predict = predict
+        self._foresee = foresee
+        self._traits: dict[str, Sequence[float]] = {}
         self._known: set[tuple[str, int]] = set()
         self._scored: dict[int, list[Row]] = {}
         self._derived: dict[int, tuple[object, Any]] = {}
@@ -161,6 +172,22 @@ class View:
     def predicted_cost(self, genotype: Genotype) -> float | None:
         """Return the predicted operations of training a network for one epoch, None where nobody predicts."""
         return None if self._predict is None else self._predict(Proposal(genotype, ""), 1).operations
+
+    @property
+    def foresees(self) -> bool:
+        """Whether anything is known of networks before they are evaluated."""
+        return self._foresee is not None
+
+    def traits(self, genotype: Genotype) -> Sequence[float]:
+        """Return what is known of a network before it is evaluated, finite numbers; none where nobody foresees any."""
+        if self._foresee is None:
+            return ()
+        found = self._traits.get(genotype.key)
+        if found is None:
+            if len(self._traits) >= MOST_FORESEEN:
+                self._traits.clear()
+            found = self._traits[genotype.key] = self._foresee(genotype)
+        return found
 
     def is_known(self, genotype: Genotype, *, rung: int = 0) -> bool:
         """Return whether this network was proposed at this rung before: open, measured, rejected or failed."""

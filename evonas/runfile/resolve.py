@@ -34,6 +34,7 @@ from evonas.runfile.toml_text import override, read_toml
 from evonas.runfile.workers_section import MakeEvaluator, evaluator_of, workers_faults, workers_notes, workers_of
 from evonas.space import Space
 from evonas.training.cost_model import TrainingCost
+from evonas.training.foresight import foresee_of
 from evonas.training.training_settings import Training
 
 MOST_EXAMPLES = 1000
@@ -111,6 +112,7 @@ class ResolvedRun:
             ladder=self.ladder,
             predict=self.predict,
             reject=self.reject,
+            foresee=foresee_of(self.plan),
             on_row=on_row,
         )
 

@@ -237,6 +237,7 @@ FREE_SETTINGS = (
     "search.evaluations",
     "search.seconds",
     "search.core_hours",
+    "search.foresee",  # follows from the space, and archives are older than it
     "workers.count",
     "workers.seconds",
     "workers.search_seconds",

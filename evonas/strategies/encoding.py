@@ -22,6 +22,10 @@ SPAN = 2.0
 MOST_KNOWN = 4096
 """Points that are cached at most, so that memory does not grow with the search."""
 
+PER_TRAIT = 0.3
+"""Distance of networks whose trait differs by 1: three decades of a size lie about as far apart as the ends of a
+number."""
+
 ABSENT = -1.0
 """Coordinate of a number that is inactive: half a span below its lowest value."""
 

@@ -16,7 +16,7 @@ from evonas.options import NAME, Number, OneOf, OptionRule, OrNone, Whole, settl
 from evonas.space import Space
 from evonas.strategies.mating import Child, Mating, Ranked, Rates
 from evonas.strategies.neighbourhood import neighbours
-from evonas.strategies.preselection import PreSelection
+from evonas.strategies.preselection import FEWEST_ROWS, PreSelection
 from evonas.strategies.random import Unknown
 
 PAIRS = 4
@@ -33,6 +33,9 @@ IMMIGRANTS_IF_SCARCE = 1 / 2
 
 ORIGINS = {"model": 0.6, "mating": 0.15, "neighbourhood": 0.15, "immigration": 0.1}
 """Where proposals come from, each with its probability; those without the model keep variety if it misleads."""
+
+FORESEEN_ORIGINS = {"model": 0.8, "mating": 0.05, "neighbourhood": 0.1, "immigration": 0.05}
+"""The same where something is known of networks before they are evaluated: the model is right sooner."""
 
 CHILDREN, NEIGHBOURS = 0.3, 0.55
 """Parts of the candidates for pre-selection; the others are random immigrants."""
@@ -75,7 +78,8 @@ class Evolution:
     from the paper in replacing one row at a time and in dropping every child that is known to the whole run.
 
     Attributes:
-        pop_size: Networks of the first design, and afterwards the rows of the population.
+        pop_size: Networks of the first design, and afterwards the rows of the population. Where something is known of
+            networks before they are evaluated (the `foresee` of `search`), the first design has at most `FEWEST_ROWS`.
         first_design: `"random"`, or `"by_cost"`: the first networks rise in predicted training cost (the `predict` of
             the search), from the cheapest of some drawn ones to their upper decile, evenly on a logarithmic axis.
             None is `"by_cost"` where time is limited and costs are predicted, so that the first networks are soon
@@ -115,10 +119,10 @@ class Evolution:
         rng = view.generator()
         rates = Rates(self.crossover, self.mutations, self.eta_crossover, self.eta_mutation)
         state = view.derived(self, lambda: _State(view.space, rates))
-        population = state.population(view, self.pop_size)
+        population = state.population(view, self.pop_size, first=self._first_size(view))
         found: Sequence[Child] = ()
         if population is not None:
-            origin = self._origin(is_scarce=len(view.scored(0)) < self.pop_size, rng=rng)
+            origin = self._origin(view, rng=rng)
             if origin == "model":
                 found = self._candidates(view, state, population, rng=rng)
                 best = state.preselection.choose(view, [genotype for genotype, _ in found], rng=rng) if found else 0
@@ -152,15 +156,20 @@ class Evolution:
             )
         logs = np.log(costs)
         begun = len(view.scored(0)) + sum(job.rung == 0 and job.kind == "evaluate" for job in view.open.values())
-        part = min((begun + 0.5) / self.pop_size, 1.0)
+        part = min((begun + 0.5) / self._first_size(view), 1.0)
         wanted = (1 - part) * logs.min() + part * np.quantile(logs, DEAREST)
         return new[int(np.argmin(np.abs(logs - wanted)))]
 
-    def _origin(self, *, is_scarce: bool, rng: np.random.Generator) -> str:
+    def _origin(self, view: View, *, rng: np.random.Generator) -> str:
         """Return the origin of the next proposal, one of `ORIGINS`."""
-        if is_scarce:
+        if len(view.scored(0)) < self._first_size(view):
             return "immigration" if rng.random() < IMMIGRANTS_IF_SCARCE else "mating"
-        return "mating" if self.screen == 1 else str(rng.choice(list(ORIGINS), p=list(ORIGINS.values())))
+        origins = FORESEEN_ORIGINS if view.foresees else ORIGINS
+        return "mating" if self.screen == 1 else str(rng.choice(list(origins), p=list(origins.values())))
+
+    def _first_size(self, view: View) -> int:
+        """Return the number of networks of the first design: fewer where a model needs no more."""
+        return min(self.pop_size, FEWEST_ROWS) if view.foresees and self.screen > 1 else self.pop_size
 
     def _candidates(
         self, view: View, state: _State, population: Ranked, *, rng: np.random.Generator
@@ -198,9 +207,12 @@ class _State:
         self._rejected = 0
         self._population: dict[int, Ranked] = {}
 
-    def population(self, view: View, pop_size: int) -> Ranked | None:
-        """Return the survivors of the highest rung with `pop_size` scored rows; None where networks are to be drawn."""
-        if len(view.scored(0)) < pop_size:
+    def population(self, view: View, pop_size: int, *, first: int) -> Ranked | None:
+        """Return the survivors of the highest rung with `pop_size` scored rows; None where networks are to be drawn.
+
+        Until the lowest rung has so many, all of its rows are, from the `first` ones on.
+        """
+        if len(view.scored(0)) < first:
             return self._population_if_scarce(view, pop_size)
         rung = 0
         while len(view.scored(rung + 1)) >= pop_size:

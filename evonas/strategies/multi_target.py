@@ -121,7 +121,8 @@ class _TargetState:
 
     def __init__(self, target: Target, view: View) -> None:
         self.target = target
-        self.view = View(view.space, target.objectives, seed=view.seed)
+        foresee = view.traits if view.foresees else None
+        self.view = View(view.space, target.objectives, seed=view.seed, foresee=foresee)
         self.best: dict[int, Row] = {}
         self.feasible: dict[int, int] = {}
         self._slots: dict[int, list[int]] = {}

@@ -12,8 +12,9 @@ from evonas.engine.pareto import axes, front, hypervolume_improvement, nondomina
 from evonas.engine.view import Row, View
 from evonas.genotype import Genotype
 from evonas.space import Space
-from evonas.strategies.encoding import Encoding, can_be_encoded
+from evonas.strategies.encoding import PER_TRAIT, Encoding, can_be_encoded
 from evonas.strategies.gaussian_process import GaussianProcess, Kernel, likelier_kernel
+from evonas.strategies.trend import Trend
 
 FEWEST_ROWS = 8
 """Feasible rows that are needed before anything is modelled."""
@@ -33,6 +34,9 @@ FIT_ROWS = 128
 FEASIBILITY = 0.25, 0.1
 """Decay and noise of the kernel that predicts feasibility."""
 
+LEAST = -0.9
+"""Lowest cost of a trend: this part of the distance from the best to the median below the best."""
+
 CHEBYSHEV = 1 / 2
 """Part of the choices by weighted Chebyshev distance to the ideal point; the others are by hypervolume improvement."""
 
@@ -49,6 +53,10 @@ class PreSelection:
 
     Source: Thompson sampling for several objectives as in Bradford, Schweidtmann and Lapkin, Journal of Global
     Optimization 71, 2018; the random weights are those of Knowles, ParEGO, IEEE TEVC 10(1), 2006, equation 2.
+
+    What is known of networks before they are evaluated (`View.traits`) are further coordinates, and what is modelled is
+    the difference from a linear trend in them: counts and energies follow from the size of a network but for how often
+    its neurons fire, so that they are nearly known after a few rows.
 
     All that is kept is a fold over the rows in the order in which they are seen, whenever it is made.
 
@@ -82,15 +90,14 @@ class PreSelection:
 
     def _chosen(self, view: View, candidates: Sequence[Genotype], *, rng: np.random.Generator) -> int:
         assert self._encoding is not None
-        points = self._encoding.matrix(candidates)
-        likely = np.flatnonzero(self._is_likely_feasible(points))
+        likely = np.flatnonzero(self._is_likely_feasible(candidates))
         if not len(likely):
             likely = np.arange(len(candidates))
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
         open_genotypes = [job.genotype for job in view.open.values() if job.kind == "evaluate"]
-        asked = np.vstack([points[likely], self._encoding.matrix(open_genotypes)]) if open_genotypes else points[likely]
-        self._model()
-        drawn, fitted = self._drawn(costs, asked, rng=rng)
+        self._model(view)
+        asked = [*(candidates[int(index)] for index in likely), *open_genotypes]
+        drawn, fitted = self._drawn(view, costs, asked, rng=rng)
         known = np.vstack([fitted, drawn[len(likely) :]])
         return int(likely[_most_promising(drawn[: len(likely)], known, worst=costs.max(0), rng=rng)])
 
@@ -100,23 +107,36 @@ class PreSelection:
         return front(self._feasible)
 
     def _drawn(
-        self, costs: np.ndarray, asked: np.ndarray, *, rng: np.random.Generator
+        self, view: View, costs: np.ndarray, asked: Sequence[Genotype], *, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `(asked, objectives)` drawn costs, and `(rows, objectives)` posterior means of the rows' costs."""
         assert self._median is not None
         scale = _Scale(costs, self._median)
+        seen, ahead = _trends(view, self._feasible, costs, asked, scale=scale)
+        points, values = self._points(view, asked), scale.compressed(costs) - seen
         drawn, fitted = [], []
-        for process, values in zip(self._processes, scale.compressed(costs).T, strict=True):
-            process.see(values)
-            drawn.append(process.sample(asked, rng))
-            fitted.append(process.fitted)
+        for index, process in enumerate(self._processes):
+            process.see(values[:, index])
+            drawn.append(process.sample(points, rng) + ahead[:, index])
+            fitted.append(process.fitted + seen[:, index])
         return scale.restored(np.array(drawn).T), scale.restored(np.array(fitted).T)
 
-    def _is_likely_feasible(self, points: np.ndarray) -> np.ndarray:
+    def _points(self, view: View, genotypes: Sequence[Genotype]) -> np.ndarray:
+        """Return the `(genotypes, coordinates and traits)` points."""
+        assert self._encoding is not None
+        return np.hstack([self._encoding.matrix(genotypes), PER_TRAIT * _traits(view, genotypes)])
+
+    def _owners(self, points: np.ndarray) -> np.ndarray:
+        """Return the variable of each coordinate of points; each trait counts as a variable of its own."""
+        assert self._encoding is not None
+        traits = points.shape[1] - len(self._encoding.owners)
+        return np.concatenate([self._encoding.owners, self._encoding.variables + np.arange(traits)])
+
+    def _is_likely_feasible(self, candidates: Sequence[Genotype]) -> np.ndarray:
         """Return `(candidates,)` whether each is more likely feasible than not."""
         assert self._encoding is not None
         if not self._infeasible:
-            return np.ones(len(points), dtype=bool)
+            return np.ones(len(candidates), dtype=bool)
         kept = [row.job for row in self._feasible[-MOST_ROWS // 2 :]]
         decay, noise = FEASIBILITY
         process = GaussianProcess(
@@ -125,7 +145,7 @@ class PreSelection:
             owners=self._encoding.owners,
         )
         process.see(np.repeat([1.0, 0.0], [len(kept), len(self._infeasible)]))
-        likely: np.ndarray = process.at(points)[0] >= 0.5
+        likely: np.ndarray = process.at(self._encoding.matrix(candidates))[0] >= 0.5
         return likely
 
     def _fold(self, view: View) -> None:
@@ -163,12 +183,15 @@ class PreSelection:
         costs = axes(np.array([row.costs for row in self._feasible]), view.objectives)
         self._median = np.median(costs, axis=0)
         some = slice(None, None, -(-len(costs) // FIT_ROWS))
-        points = self._encoding.matrix([row.job.genotype for row in self._feasible[some]])
-        for index, values in enumerate(_Scale(costs, self._median).compressed(costs[some]).T):
+        rows, scale = self._feasible[some], _Scale(costs, self._median)
+        genotypes = [row.job.genotype for row in rows]
+        points = self._points(view, genotypes)
+        trend, _ = _trends(view, rows, costs[some], genotypes, scale=scale)
+        for index, values in enumerate((scale.compressed(costs[some]) - trend).T):
             self._kernels[index] = likelier_kernel(
                 points,
                 values,
-                owners=self._encoding.owners,
+                owners=self._owners(points),
                 known=self._kernels.get(index),
                 rng=np.random.default_rng([view.seed, self._seen, index]),
             )
@@ -178,15 +201,16 @@ class PreSelection:
         """Let the processes be made of the rows that are kept now, when they are needed."""
         self._fresh_rows, self._modelled = len(self._feasible), 0
 
-    def _model(self) -> None:
+    def _model(self, view: View) -> None:
         """Make a process for each objective of the rows that were kept when they began anew; add the later ones."""
         assert self._encoding is not None
         if not self._modelled:
-            points = self._encoding.matrix([row.job.genotype for row in self._feasible[: self._fresh_rows]])
+            points = self._points(view, [row.job.genotype for row in self._feasible[: self._fresh_rows]])
             kernels = (self._kernels[index] for index in sorted(self._kernels))
-            self._processes = [GaussianProcess(points, kernel=one, owners=self._encoding.owners) for one in kernels]
+            self._processes = [GaussianProcess(points, kernel=one, owners=self._owners(points)) for one in kernels]
             self._modelled = self._fresh_rows
-        for point in self._encoding.matrix([row.job.genotype for row in self._feasible[self._modelled :]]):
+        new = [row.job.genotype for row in self._feasible[self._modelled :]]
+        for point in self._points(view, new) if new else ():
             for process in self._processes:
                 process.add(point)
         self._modelled = len(self._feasible)
@@ -205,13 +229,32 @@ class _Scale:
         self._unit = np.maximum(median - self._best, 1e-9)
 
     def compressed(self, costs: np.ndarray) -> np.ndarray:
-        """Return `(rows, objectives)` costs on the logarithmic scale."""
-        return np.asarray(np.log1p((costs - self._best) / self._unit))
+        """Return `(rows, objectives)` costs on the logarithmic scale; those far below the best are cut off."""
+        return np.asarray(np.log1p(np.maximum((costs - self._best) / self._unit, LEAST)))
 
     def restored(self, values: np.ndarray) -> np.ndarray:
         """Return the `(rows, objectives)` costs of values on the logarithmic scale: the inverse of `compressed`."""
         costs: np.ndarray = np.expm1(values) * self._unit + self._best
         return costs
+
+
+def _traits(view: View, genotypes: Sequence[Genotype]) -> np.ndarray:
+    """Return the `(genotypes, traits)` traits of one or more networks."""
+    return np.array([view.traits(genotype) for genotype in genotypes])
+
+
+def _trends(
+    view: View, rows: Sequence[Row], costs: np.ndarray, asked: Sequence[Genotype], *, scale: _Scale
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the trend of `(rows, objectives)` costs at their rows and at networks asked for, on the scale; 0 if none.
+
+    Without traits there is none.
+    """
+    if not view.foresees:
+        return np.zeros(costs.shape), np.zeros((len(asked), costs.shape[1]))
+    traits = _traits(view, [row.job.genotype for row in rows])
+    trend = Trend(traits, costs)
+    return scale.compressed(trend.at(traits)), scale.compressed(trend.at(_traits(view, asked)))
 
 
 def _most_promising(drawn: np.ndarray, known: np.ndarray, *, worst: np.ndarray, rng: np.random.Generator) -> int:

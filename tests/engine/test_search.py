@@ -482,6 +482,7 @@ def searched(**arguments: Any) -> tuple[Ending, ListMemory]:
         {"budget": 60},
         {"ladder": (1, 2)},
         {"predict": 3},
+        {"foresee": 3},
         {"reject": "all"},
         {"on_row": []},
     ],
@@ -513,6 +514,12 @@ def test_a_strategy_that_proposes_no_job_is_named(proposal: Any, fault: str) -> 
 def test_a_prediction_that_is_no_cost_is_told(cost: Any) -> None:
     with pytest.raises(EvonasError, match="predict returned .*, expected a Cost"):
         searched(predict=lambda proposal, epochs: cost)
+
+
+@pytest.mark.parametrize("traits", [3, None, "ab", (1.0, math.nan), [[1.0]]])
+def test_traits_that_are_no_numbers_are_told(traits: Any) -> None:
+    with pytest.raises(EvonasError, match="foresee returned .*, expected finite numbers"):
+        searched(strategy=Evolution(pop_size=4), foresee=lambda genotype: traits, budget=Budget(evaluations=30))
 
 
 @pytest.mark.parametrize("operations", [math.nan, math.inf, -1.0, "3", True])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import OBJECTIVES, ListMemory, measure, measure_badly, measure_small, mixed_space, small_space
+from toys import OBJECTIVES, ListMemory, foresee, measure, measure_badly, measure_small, mixed_space, small_space
 
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
@@ -15,7 +15,7 @@ from evonas.engine.ladder import Ladder
 from evonas.engine.pareto import Reference, hypervolume, order
 from evonas.engine.rejection import Rejection
 from evonas.engine.search import search
-from evonas.engine.view import Proposal, Row, View
+from evonas.engine.view import Foresee, Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError
 from evonas.genotype import Genotype
@@ -115,7 +115,7 @@ def test_the_survivors_are_the_best_of_the_rows_seen_one_by_one() -> None:
         see(view, costs=rng.integers(0, 12, 2) / 4, violation=float(rng.integers(0, 3)) if slot < 40 else slot % 5 / 4)
         survivors = order([*survivors, view.rows[-1]])[:8]
         if slot % 7 == 0 and slot >= 8:
-            population = state.population(view, 8)
+            population = state.population(view, 8, first=8)
             assert population is not None
             assert [row for row, _, _ in population] == order(survivors)
     assert sum(row.is_feasible for row in survivors) == 8
@@ -291,6 +291,21 @@ def test_the_first_design_goes_by_cost_where_seconds_are_the_budget_unless_it_is
     timed, counted = Budget(8, seconds=1e6), Budget(8)
     assert first(timed) == first(counted, first_design="by_cost")
     assert first(timed, first_design="random") == first(counted) != first(timed)
+
+
+def test_the_model_takes_over_after_few_networks_where_something_is_known_of_them() -> None:
+    def drawn(strategy: Evolution, foresee: Foresee | None) -> int:
+        memory = ListMemory()
+        search(mixed_space(), memory, strategy=strategy, foresee=foresee, workers=InlineWorkers(measure),
+               budget=Budget(40))  # fmt: skip
+        have_parents = [bool(memory.stored[slot].job.parents) for slot in range(40)]
+        assert sum(have_parents) >= 12
+        return have_parents.index(True)
+
+    assert drawn(Evolution(pop_size=16), None) >= 16
+    assert drawn(Evolution(pop_size=16), foresee) in range(8, 14)
+    assert drawn(Evolution(pop_size=5), foresee) in range(5, 12)
+    assert drawn(Evolution(pop_size=16, screen=1), foresee) >= 16  # NSGA-II has no model
 
 
 def test_a_first_design_by_cost_needs_costs() -> None:

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import OBJECTIVES, measure, mixed_space
+from toys import OBJECTIVES, foresee, measure, mixed_space
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.pareto import hypervolume_improvement, nondominated
-from evonas.engine.view import Row, View
+from evonas.engine.view import Foresee, Row, View
 from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.encoding import Encoding, can_be_encoded
 from evonas.strategies.gaussian_process import GaussianProcess, Kernel, likelier_kernel
 from evonas.strategies.preselection import PreSelection
+from evonas.strategies.trend import Trend
 from evonas.variables import Choice, Integer
 
 
@@ -165,9 +166,11 @@ def test_what_lies_beyond_the_reference_point_improves_nothing() -> None:
     assert improvements.tolist() == [0.0] * 5
 
 
-def seen(*, rows: int, objectives: tuple[Objective, ...] = OBJECTIVES) -> View:
-    space, rng = mixed_space(), np.random.default_rng(0)
-    view = View(space, objectives, seed=0)
+def seen(
+    *, rows: int, objectives: tuple[Objective, ...] = OBJECTIVES, foresee: Foresee | None = None, seed: int = 0
+) -> View:
+    space, rng = mixed_space(), np.random.default_rng(seed)
+    view = View(space, objectives, seed=seed, foresee=foresee)
     for slot in range(rows):
         job = Job(slot, "evaluate", space.sample(rng), "toy")
         view.start(job)
@@ -187,6 +190,32 @@ def test_better_candidates_than_chance_are_chosen() -> None:
         gained = hypervolume_improvement(front, true, ref_point=costs.max(0), rng=rng)
         better += gained[chosen] >= np.median(gained)
     assert better >= 25
+
+
+def test_what_is_known_beforehand_makes_better_choices_after_few_rows() -> None:
+    def ranks_of_chosen(foresee: Foresee | None) -> list[float]:
+        ranks = []
+        for seed in range(40):
+            view, rng = seen(rows=9, objectives=OBJECTIVES[1:], foresee=foresee, seed=seed), np.random.default_rng(seed)
+            candidates = [view.space.sample(rng) for _ in range(32)]
+            chosen = PreSelection(view.space).choose(view, candidates, rng=rng)
+            rates = [measure(Job(0, "evaluate", genotype, "toy"))["rate"] for genotype in candidates]
+            ranks.append(float(np.mean(np.array(rates) < rates[chosen])))
+        return ranks
+
+    told, untold = ranks_of_chosen(foresee), ranks_of_chosen(None)
+    assert np.mean(told) < 0.05
+    assert np.mean(told) < 0.5 * np.mean(untold)
+
+
+def test_a_trend_is_what_costs_have_in_common_with_traits() -> None:
+    rng = np.random.default_rng(0)
+    traits = np.hstack([rng.normal(size=(200, 2)) * [3.0, 0.01], np.full((200, 1), 7.0)])  # the last says nothing
+    costs = 5.0 + traits @ np.array([[2.0, 0.0], [0.0, -300.0], [0.0, 0.0]])
+    trend = Trend(traits, costs)
+    asked = np.array([[0.0, 0.0, 7.0], [6.0, 0.02, 7.0]])
+    np.testing.assert_allclose(trend.at(asked), [[5.0, 5.0], [17.0, -1.0]], atol=0.2)
+    np.testing.assert_allclose(Trend(traits[:, 2:], costs).at(asked[:, 2:]), np.tile(costs.mean(0), (2, 1)))
 
 
 def test_what_is_likely_infeasible_is_not_chosen() -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from searching import score_mixed, search_mixed
-from toys import ListMemory, measure, mixed_space, reject_deep
+from toys import ListMemory, foresee, measure, mixed_space, reject_deep
 
 from evonas.engine.budget import Budget
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.search import search
-from evonas.engine.view import Strategy
+from evonas.engine.view import Foresee, Strategy
 from evonas.engine.workers import SimulatedWorkers
 from evonas.errors import TrainingDivergedError
 from evonas.objective import Objective
@@ -95,7 +95,7 @@ class StoppingMemory(ListMemory):
         super().add(evaluation)
 
 
-def run(strategy: Strategy, memory: ListMemory, *, seed: int) -> None:
+def run(strategy: Strategy, memory: ListMemory, *, seed: int, foresee: Foresee | None) -> None:
     candidates = strategy.candidates if isinstance(strategy, Targets) else LADDER.candidates
     search(
         mixed_space(),
@@ -106,6 +106,7 @@ def run(strategy: Strategy, memory: ListMemory, *, seed: int) -> None:
         parallel=3,
         ladder=replace(LADDER, candidates=candidates),
         reject=reject_deep,
+        foresee=foresee,
     )
 
 
@@ -113,11 +114,15 @@ def results(memory: ListMemory) -> list[tuple[Job, Outcome, str]]:
     return [(row.job, row.outcome, str(row.measurement)) for _, row in sorted(memory.stored.items())]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_a_search_that_is_stopped_and_resumed_proposes_what_an_uninterrupted_one_does(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "foresee"), [*((name, None) for name in STRATEGIES), ("evolution", foresee), ("several targets", foresee)]
+)
+def test_a_search_that_is_stopped_and_resumed_proposes_what_an_uninterrupted_one_does(
+    name: str, foresee: Foresee | None
+) -> None:
     strategy = STRATEGIES[name]
     whole = ListMemory(objectives=(ERROR, RATE))
-    run(strategy, whole, seed=0)
+    run(strategy, whole, seed=0, foresee=foresee)
     outcomes = {row.outcome for row in whole.stored.values()}
     assert outcomes >= {Outcome.MEASURED, Outcome.REJECTED}
     assert outcomes & {Outcome.CRASHED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY}
@@ -125,7 +130,7 @@ def test_a_search_that_is_stopped_and_resumed_proposes_what_an_uninterrupted_one
     stored: dict[int, Evaluation] = {}
     for seed, rows in enumerate(sorted(stops.tolist())):
         with pytest.raises(StoppedError):
-            run(strategy, StoppingMemory(stored, rows=rows), seed=seed)
+            run(strategy, StoppingMemory(stored, rows=rows), seed=seed, foresee=foresee)
     resumed = StoppingMemory(stored, rows=10**9)
-    run(strategy, resumed, seed=99)
+    run(strategy, resumed, seed=99, foresee=foresee)
     assert results(resumed) == results(whole)

@@ -1,0 +1,65 @@
+"""Traits: what a plan tells of a network before it is trained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from evonas.architecture.draft import Draft, Incoming
+from evonas.architecture.neuron import Dynamics
+from evonas.architecture.plan import INPUT
+from evonas.architecture.traits import NO_TRAITS, TRAITS, traits
+from evonas.errors import SpaceError
+from evonas.genotype import Genotype
+from evonas.training.foresight import foresee_of
+from spaces.spatial_temporal import space
+
+
+def test_the_traits_of_a_network_by_hand() -> None:
+    draft = Draft((1, 4, 4), time_steps=3)
+    neurons = Dynamics("lif_box", tau_mem_ms=2.0, v_th=0.4)
+    draft.add("first", neurons, incoming=[Incoming("first/conv", (INPUT,), "conv", channels=2, kernel=3)])
+    readout = Incoming("readout/out", ("first",), "flat_linear", channels=5)
+    draft.add("readout", Dynamics("readout", tau_mem_ms=1.0), incoming=[readout])
+    plan = draft.finish()
+    taps = 2 * 10 * 10  # 3 inputs to each inner position of a row, 2 at both ends: (2 + 3 + 3 + 2) squared
+    found = dict(zip(TRAITS, np.exp(traits(plan)).tolist(), strict=True))
+    assert found == pytest.approx(
+        {
+            "weights": 2 * 9 + 2 + 32 * 5,
+            "operations": plan.operations,
+            "synapse_steps": 32 * 5 * 3,  # the image is static
+            "neuron_steps": 3 * (32 + 5),
+            "layers": 2,
+            "time_steps": 3,
+        }
+    )
+    assert taps + 3 * 32 * 5 == plan.operations
+
+
+def test_weights_are_those_of_the_network_that_is_built() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        genotype = space.sample(rng)
+        assert space.plan is not None
+        assert space.build is not None
+        plan = space.plan(genotype, (1, 8, 8), 10)
+        network = space.build(genotype, (1, 8, 8), 10)
+        assert isinstance(network, torch.nn.Module)
+        kernels = sum(one.numel() for one in network.parameters() if one.ndim > 1)
+        biases = sum(edge.biases for edge in plan.connections)
+        assert traits(plan)[0] == pytest.approx(math.log(kernels + biases))
+
+
+def test_networks_without_a_plan_of_ours_have_the_traits_of_nothing() -> None:
+    def without(genotype: Genotype) -> object:
+        raise SpaceError("there is none")
+
+    for plan in (without, lambda genotype: {"layers": 3}):
+        foresee = foresee_of(plan)
+        assert foresee is not None
+        assert foresee(Genotype({})) == NO_TRAITS
+    assert foresee_of(None) is None
