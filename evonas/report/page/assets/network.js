@@ -48,7 +48,7 @@ function pathText(network) {
   const steps = [`data ${shape(inputShape(network))}`];
   let last = null;
   for (const layer of network.layers) {
-    const name = layer.name.includes("/") ? layer.name.slice(0, layer.name.lastIndexOf("/")) : layer.name;
+    const name = layer.name.includes("/") ? layer.name.slice(0, layer.name.indexOf("/")) : layer.name;
     const text = `${name} ${shape(layer.shape)}`;
     if (name === last) steps[steps.length - 1] = text;
     else steps.push(text);
@@ -65,7 +65,7 @@ function operations(edge) {
 function nodesOf(network) {
   const input = { name: "input", cell: "", index: -1, lines: [], head: 26 };
   const layers = network.layers.map((layer, index) => {
-    const cut = layer.name.lastIndexOf("/");
+    const cut = layer.name.indexOf("/");
     return { ...layer, index, cell: cut < 0 ? "" : layer.name.slice(0, cut), own: layer.name.slice(cut + 1), lines: network.edges.filter((edge) => edge.target === index), head: NODE.head };
   });
   return [input, ...layers];
@@ -239,7 +239,7 @@ function operationText(edge) {
 function sourcesText(edge, network, node) {
   const names = edge.sources.map((index) => (index < 0 ? "data" : network.layers[index].name));
   const own = node.cell ? `${node.cell}/` : "";
-  const cells = new Set(names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf("/")))));
+  const cells = new Set(names.map((name) => name.slice(0, Math.max(0, name.indexOf("/")))));
   const [cell] = cells;
   if (names.length > 1 && cells.size === 1 && cell && cell !== node.cell) {  // a concatenation of nodes of one cell
     return `${cell}: ${names.map((name) => name.slice(cell.length + 1).replace("node", "")).join(", ")}`;

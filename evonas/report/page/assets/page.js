@@ -17,7 +17,7 @@ function choose(row) {
 /** Draw what depends on the chosen network. */
 function drawChosen() {
   for (const card of document.querySelectorAll(".card")) card.classList.toggle("chosen", Number(card.dataset.row) === state.chosen);
-  drawFront();
+  if (!byId("front").mark?.()) drawFront();
   if (state.chosen !== null) {
     about(byId("about"), data, chip(), state.chosen);
     whole(data, chip(), state.chosen);
@@ -44,6 +44,7 @@ function drawChip() {
   byId("front-note").textContent = [now.ties, "Bars: one sampling error. Dashed rings: networks that tie with the best. Faint: dominated."].filter(Boolean).join(" ");
   search(byId("search"), data, now);
   drawParallel();
+  drawFront();
   if (state.chosen === null || now.front.length) state.chosen = state.chosen ?? first(now);
   drawChosen();
 }

@@ -46,13 +46,17 @@ function scatter(place, data, chip, state, choose) {
     if (isBest) group.append(...whiskers(row, x, y, at, cx, cy, inside));
     if (isTied.has(row)) group.append(draw("circle", { cx, cy, r: 10, fill: "none", stroke: "#1d2530", "stroke-width": 1.2, "stroke-dasharray": "3 2" }));
     group.append(draw("circle", { cx, cy, r: isBest ? 6 : 3.6, fill: colours.of(row), stroke: isBest ? "#fff" : "none" }));
-    if (row === state.chosen) {
-      group.setAttribute("opacity", 1);
-      group.append(draw("circle", { cx, cy, r: 14, fill: "none", stroke: "#1f6feb", "stroke-width": 2.5 }));
-    }
     svg.append(tipped(group, () => pointText(data, chip, row)));
   }
   place.replaceChildren(svg, legend(colours));
+  place.mark = () => {  // moves the ring alone: thousands of points stay as they are
+    svg.querySelector(".ring")?.remove();
+    const row = state.chosen;
+    if (!rows.includes(row)) return false;
+    svg.append(draw("circle", { class: "ring", cx: at.x.at(x.values[row]), cy: at.y.at(y.values[row]), r: 14, fill: "none", stroke: "#1f6feb", "stroke-width": 2.5, "pointer-events": "none" }));
+    return true;
+  };
+  place.mark();
 }
 
 function colourColumn(data, columns, name) {
