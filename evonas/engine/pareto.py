@@ -270,7 +270,7 @@ def _axis(values: np.ndarray, objective: Objective) -> np.ndarray:
 
 
 def axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
-    """Return `(points, objectives)` costs, in decades in the columns of objectives with `log`.
+    """Return `(points, objectives)` costs, less is better, in decades in the columns of objectives with `log`.
 
     What has no logarithm is set to the smallest value of its column that has one.
     """
@@ -279,7 +279,7 @@ def axes(costs: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
         if objective.log and len(costs):
             decades = _axis(objective.sign * costs[:, i], objective)
             finite = decades[np.isfinite(decades)]
-            axes[:, i] = np.maximum(decades, finite.min()) if len(finite) else 0.0
+            axes[:, i] = objective.sign * np.maximum(decades, finite.min()) if len(finite) else 0.0
     return axes
 
 

@@ -12,7 +12,7 @@ from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from evonas.engine.evaluation import Evaluation, Outcome
 from evonas.engine.job import Job
-from evonas.engine.pareto import Reference, front, hypervolume, order, ranking, reference
+from evonas.engine.pareto import Reference, axes, front, hypervolume, order, ranking, reference
 from evonas.engine.view import Row
 from evonas.errors import EvonasError
 from evonas.genotype import Genotype
@@ -141,6 +141,14 @@ def test_the_hypervolume_is_that_of_counted_cells(costs: list[tuple[float, ...]]
 
 def test_the_hypervolume_of_one_objective_is_a_length() -> None:
     assert hypervolume([[0.75], [0.25]], objectives=MIN2[:1], reference=Reference((0.0,), (1.0,))) == 0.75
+
+
+def test_less_is_better_on_all_axes_whatever_is_sought() -> None:
+    sought = (Objective("a", float, log=True), Objective("b", float, direction="max", log=True),
+              Objective("c", float, direction="max"))  # fmt: skip
+    costs = np.array([[1.0, -1.0, -1.0], [100.0, -1000.0, -2.0], [0.0, -0.0, -3.0]])
+    expected = [[0.0, 0.0, -1.0], [2.0, -3.0, -2.0], [0.0, 0.0, -3.0]]
+    assert axes(costs, sought).tolist() == expected
 
 
 def test_the_hypervolume_of_nothing_is_zero() -> None:
