@@ -47,7 +47,7 @@ def test_a_run_ends_in_a_front_and_its_files(finished: tuple[Path, Path, Result]
     assert "Pareto front" in said.output
     assert "6/6 evaluations" in said.output
     assert "not counted" in said.output
-    assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "front.csv", "log.txt"}
+    assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "front.csv", "log.txt", "report.html"}
     assert len(contents(output)) == 6
 
 

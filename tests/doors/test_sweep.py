@@ -61,7 +61,7 @@ def test_a_sweep_ends_in_a_table_its_reasons_and_its_files(finished: tuple[Path,
     assert "loihi2 has no energy of any operation" in text
     assert "Kendall" in text
     assert "Joules of different scopes are not comparable" in text
-    assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "sweep.csv", "log.txt"}
+    assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "sweep.csv", "log.txt", "report.html"}
 
 
 def test_every_network_is_trained_once_and_scored_on_every_chip(finished: tuple[Path, Path, Result]) -> None:

@@ -183,7 +183,7 @@ def test_only_files_that_define_what_is_asked_for_are_listed(here: Path) -> None
     )
     told = refused("zzz")
     assert told.startswith(
-        "there is no objectives/zzz.py; there are accuracy, balanced_accuracy, energy, fit, latency, mine, parameters"
+        "there is no objectives/zzz.py; there are accuracy, balanced_accuracy, energy, fit, latency, metric, mine,"
     )
     assert not hatched.exists()
 

@@ -121,7 +121,7 @@ def test_an_identity_hands_a_current_on_as_it_is_and_a_neuron_reads_it_so() -> N
     plan = draft.finish()
     assert [edge.gain for edge in plan.connections] == [1.0] * 4
     data = torch.rand(TIME_STEPS, 2, 2, 3, 3)
-    torch.testing.assert_close(Network(plan)(data), 2 * data.mean(0).flatten(1))
+    torch.testing.assert_close(Network(plan)(data), 2 * data.mean(0))
 
 
 def test_a_norm_is_a_batch_norm_of_each_channel_and_folds_into_a_factor_and_a_bias() -> None:
