@@ -19,6 +19,12 @@ from evonas.errors import RunFileError
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test find the data that `write_run_file` puts beside its run file."""
+    monkeypatch.chdir(tmp_path)
+
+
 def shell(command: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
     """Return what came of a line of the shell, in which `evonas` is the command."""
     program = f'evonas() {{ {sys.executable} -m evonas "$@"; }}; '

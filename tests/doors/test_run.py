@@ -32,6 +32,12 @@ ROOT = Path(__file__).parents[2]
 CHIP = ("--set", "hardware.profile=loihi1_davies")
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test find the data that `write_run_file` puts beside its run file."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Result]]:
     """Return a run file, the results of its run, and what was said."""

@@ -36,6 +36,12 @@ from evonas.strategies.multi_target import TARGET, Target
 CHIPS = "loihi1_davies,sram45_int8,truenorth28,loihi2"
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test find the data that `write_run_file` puts beside its run file."""
+    monkeypatch.chdir(tmp_path)
+
+
 def swept(run_file: Path, output: Path, *more: object) -> Result:
     budget = "energy=1e-9,2e-5"
     return evonas("sweep", run_file, "--profiles", CHIPS, "--budget", budget, "--output", output, *more)
