@@ -91,6 +91,7 @@ DOORS = {
     "safetensors": {"evonas/training/weights.py"},
     "nir": {"evonas/export"},
     "snntorch": {"evonas/export/targets.py"},
+    "snn_mlir": {"evonas/export/targets.py"},
     "spikingjelly": {"evonas/export/targets.py"},
     "onnx": {"evonas/export/onnx_model.py"},
     "onnxruntime": {"evonas/export/onnx_model.py"},

@@ -15,7 +15,7 @@ from evonas.export.comparison import compared, deployed, traced, traced_file
 from evonas.export.folded import folded
 from evonas.export.nir_graph import DT, nir_graph, read, refusals, to_bytes
 from evonas.export.nir_interpreter import output_name, run_nir
-from evonas.export.targets import TARGETS, Target, TargetRun, run_in
+from evonas.export.targets import TARGETS, Target, TargetRun, compiled_by, run_in
 from evonas.snn.network import Network
 
 CLOSE = 1e-4
@@ -66,7 +66,7 @@ def nir_export(network: Network, data: Tensor, *, about: Mapping[str, str], targ
         found = traced_file(graph, whole, double)
         exact, trained = compared(traced(deployed(network), double), found), compared(traced(network, data), found)
         outputs = run_nir(graph, double, time_steps=whole.plan.time_steps, dt=DT).outputs[output_name(graph)]
-        runs = list(_runs(asked, path, data, outputs, is_asked=bool(targets)))
+        runs = list(_runs(asked, path, data, outputs))
     lines = [
         f"The file against the network with the numbers of the file, on {exact.samples:,} validation samples: {exact}.",
         f"The file against the trained network, whose numbers round otherwise: {trained}.",
@@ -77,25 +77,22 @@ def nir_export(network: Network, data: Tensor, *, about: Mapping[str, str], targ
 
 
 def _faults(target: Target, refused: Sequence[str]) -> list[str]:
-    if target.run is not None and not target.is_installed:
+    if not target.is_installed:
         return [*refused, f"{target.name} is not installed; install the package {target.package}, or leave it out"]
     return list(refused)
 
 
-def _runs(
-    asked: Sequence[Target], path: Path, data: Tensor, outputs: Tensor, *, is_asked: bool
-) -> Iterator[TargetRun | str]:
+def _runs(asked: Sequence[Target], path: Path, data: Tensor, outputs: Tensor) -> Iterator[TargetRun | str]:
     """Yield what each tool made of the file, or why it was not asked."""
     graph = read(path)
     for target in asked or TARGETS.values():
         refused = target.refusals(graph)
-        if target.run is None:
-            if is_asked:
-                yield f"{target.name} is not run here: its own check is `{target.name} check FILE`."
-        elif not target.is_installed:
+        if not target.is_installed:
             yield f"Not checked with {target.name}, which is not installed."
         elif refused:
             yield f"Not checked: {refused[0]}."
+        elif target.run is None:
+            yield compiled_by(target, path)
         else:
             yield run_in(target, path, data, outputs)
 

@@ -36,13 +36,15 @@ class Target:
         takes_branches: Whether layers may have several inputs and outputs.
         shared: The constants of which it takes one for all neurons of a layer, in NIR's words.
         run: What it does with a graph; None where it only compiles it.
+        compile: Compiles a file, or raises what the tool raises; None where it runs it.
     """
 
     name: str
     package: str
     takes_branches: bool
     shared: tuple[str, ...]
-    run: Run | None
+    run: Run | None = None
+    compile: Callable[[Path], object] | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -136,6 +138,21 @@ def run_in(target: Target, path: Path, data: Tensor, expected: Tensor) -> Target
     return TargetRun(f"{target.name} {target.version}", apart.numel(), int(apart.sum()), first)
 
 
+def compiled_by(target: Target, path: Path) -> str:
+    """Return the sentence that a tool which is installed and runs nothing here has compiled a file.
+
+    Raises:
+        EvonasError: If it cannot.
+    """
+    assert target.compile is not None
+    try:
+        with _quiet():
+            target.compile(path)
+    except Exception as error:  # other people's code, which may raise anything
+        raise EvonasError(f"{target.name} cannot compile {path}: {type(error).__name__}: {error}") from error
+    return f"{target.name} {target.version} compiles it; what comes of that is not run here."
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Return a context in which tools print and warn of nothing."""
@@ -175,12 +192,18 @@ def _in_norse(graph: nir.NIRGraph, data: Tensor, time_steps: int) -> Tensor:
     return _stepped(from_nir(graph, dt=DT).eval(), data, time_steps)
 
 
+def _by_snn_mlir(path: Path) -> object:
+    import snn_mlir
+
+    return snn_mlir.to_mlir(path)
+
+
 _CONSTANTS = ("tau_mem", "tau_syn", "v_threshold")
 
 TARGETS: Mapping[str, Target] = {
     "snntorch": Target("snntorch", "snntorch", True, ("v_threshold",), _in_snntorch),
     "spikingjelly": Target("spikingjelly", "spikingjelly", True, _CONSTANTS, _in_spikingjelly),
     "norse": Target("norse", "norse", False, (), _in_norse),
-    "snn-mlir": Target("snn-mlir", "snn_mlir", False, _CONSTANTS, None),
+    "snn-mlir": Target("snn-mlir", "snn_mlir", False, _CONSTANTS, compile=_by_snn_mlir),
 }
 """The tools by name. What they take was tried with the versions in constraints.txt."""

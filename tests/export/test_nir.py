@@ -25,7 +25,7 @@ from evonas.export.comparison import Comparison, compared, deployed, traced, tra
 from evonas.export.folded import folded
 from evonas.export.nir_graph import DT, is_chain, nir_graph, read, readout_weights, refusals, to_bytes
 from evonas.export.nir_interpreter import output_name, run_nir
-from evonas.export.targets import TARGETS, run_in
+from evonas.export.targets import TARGETS, compiled_by, run_in
 from evonas.snn.network import Network
 from spaces.recurrent import space as recurrent
 from spaces.snasnet import space as snasnet
@@ -335,6 +335,22 @@ def test_a_tool_that_shares_the_constants_of_a_layer_refuses_those_of_channels_b
         rf"{target} takes one constant for all neurons .*differ .{told}.*--target norse, or no", refused[0]
     )
     assert TARGETS["norse"].refusals(nir_graph(folded(network), about={})) == []
+
+
+def test_what_only_compiles_a_file_says_so_or_why_it_cannot(tmp_path: Path) -> None:
+    pytest.importorskip("snn_mlir")
+    target = TARGETS["snn-mlir"]
+    neurons = Dynamics("lif_box", tau_mem_ms=2.0, v_th=0.3)
+    draft = Draft((1, 8, 8), time_steps=5)
+    draft.add("first", neurons, incoming=[Incoming("first/conv", (INPUT,), "conv", channels=4, kernel=3)])
+    readout = Incoming("readout/out", ("first",), "flat_linear", channels=10)
+    draft.add("readout", Dynamics("readout", tau_mem_ms=1.0), incoming=[readout])
+    path = written(settled(Network(draft.finish()), images(8), seed=0), tmp_path)
+    assert target.refusals(read(path)) == []
+    assert re.fullmatch(r"snn-mlir \S+ compiles it; .* not run here\.", compiled_by(target, path))
+    path.write_bytes(b"no graph")
+    with pytest.raises(EvonasError, match="snn-mlir cannot compile"):
+        compiled_by(target, path)
 
 
 def test_a_file_that_says_something_else_is_found_out_with_its_place(tmp_path: Path) -> None:
