@@ -1,6 +1,11 @@
 
 // The chosen network: what it is, what it costs, what it sent, how long it takes, and whether it fits.
 
+/** Return a number with its noun. */
+function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 function about(place, data, chip, row) {
   const rows = data.rows;
   const marks = [chip.front.includes(row) ? "on the front" : chip.feasible[row] ? "not on the front" : "breaks a bound or cannot run", ...(chip.tied.includes(row) ? ["tied with the best"] : [])];
@@ -11,9 +16,9 @@ function about(place, data, chip, row) {
   const genotype = data.variables.filter((one) => one.values[row] !== null).map((one) => el("div", {}, el("span", {}, one.name), el("code", {}, String(one.levels ? one.levels[one.values[row]] : one.values[row]))));
   place.replaceChildren(
     el("h3", {}, "Network ", el("code", { id: "chosen-key" }, rows.key[row])),
-    el("p", { class: "note" }, `Slot ${rows.slot[row]}, proposed by ${rows.strategies[rows.strategy[row]]}, ${rows.epochs[row]} epochs; ${marks.join(", ")}.`),
+    el("p", { class: "note" }, `Slot ${rows.slot[row]}, proposed by ${rows.strategies[rows.strategy[row]]}, ${counted(rows.epochs[row], "epoch")}; ${marks.join(", ")}.`),
     table,
-    el("details", { open: genotype.length <= 60 ? "" : null }, el("summary", {}, `Genotype, ${genotype.length} variables`), el("div", { class: "genotype" }, ...genotype)),
+    el("details", { open: genotype.length <= 60 ? "" : null }, el("summary", {}, `Genotype, ${counted(genotype.length, "variable")}`), el("div", { class: "genotype" }, ...genotype)),
   );
 }
 
