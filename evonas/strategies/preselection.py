@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -112,7 +112,8 @@ class PreSelection:
         """Return `(asked, objectives)` drawn costs, and `(rows, objectives)` posterior means of the rows' costs."""
         assert self._median is not None
         scale = _Scale(costs, self._median)
-        seen, ahead = _trends(view, self._feasible, costs, asked, scale=scale)
+        trend = _trend(view, self._feasible, costs, scale=scale)
+        seen, ahead = trend([row.job.genotype for row in self._feasible]), trend(asked)
         points, values = self._points(view, asked), scale.compressed(costs) - seen
         drawn, fitted = [], []
         for index, process in enumerate(self._processes):
@@ -186,8 +187,8 @@ class PreSelection:
         rows, scale = self._feasible[some], _Scale(costs, self._median)
         genotypes = [row.job.genotype for row in rows]
         points = self._points(view, genotypes)
-        trend, _ = _trends(view, rows, costs[some], genotypes, scale=scale)
-        for index, values in enumerate((scale.compressed(costs[some]) - trend).T):
+        trend = _trend(view, rows, costs[some], scale=scale)
+        for index, values in enumerate((scale.compressed(costs[some]) - trend(genotypes)).T):
             self._kernels[index] = likelier_kernel(
                 points,
                 values,
@@ -243,18 +244,14 @@ def _traits(view: View, genotypes: Sequence[Genotype]) -> np.ndarray:
     return np.array([view.traits(genotype) for genotype in genotypes])
 
 
-def _trends(
-    view: View, rows: Sequence[Row], costs: np.ndarray, asked: Sequence[Genotype], *, scale: _Scale
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the trend of `(rows, objectives)` costs at their rows and at networks asked for, on the scale; 0 if none.
-
-    Without traits there is none.
-    """
+def _trend(
+    view: View, rows: Sequence[Row], costs: np.ndarray, *, scale: _Scale
+) -> Callable[[Sequence[Genotype]], np.ndarray]:
+    """Return the function from networks to the trend of `(rows, objectives)` costs, on the scale; 0 without traits."""
     if not view.foresees:
-        return np.zeros(costs.shape), np.zeros((len(asked), costs.shape[1]))
-    traits = _traits(view, [row.job.genotype for row in rows])
-    trend = Trend(traits, costs)
-    return scale.compressed(trend.at(traits)), scale.compressed(trend.at(_traits(view, asked)))
+        return lambda genotypes: np.zeros((len(genotypes), costs.shape[1]))
+    trend = Trend(_traits(view, [row.job.genotype for row in rows]), costs)
+    return lambda genotypes: scale.compressed(trend.at(_traits(view, genotypes)))
 
 
 def _most_promising(drawn: np.ndarray, known: np.ndarray, *, worst: np.ndarray, rng: np.random.Generator) -> int:

@@ -9,7 +9,7 @@ RIDGE = 1.0
 
 
 class Trend:
-    """Ridge regression of costs on traits; without traits, no trend at all.
+    """Ridge regression of costs on traits.
 
     Args:
         traits: `(rows, traits)`.
