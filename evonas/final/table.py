@@ -17,6 +17,7 @@ from evonas.report.escaping import csv_cell
 from evonas.report.networks import FoundNetwork
 from evonas.report.rescoring import Rescoring
 from evonas.report.sheet import Sheet, sheet
+from evonas.report.tables import titled
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,9 @@ def _rows(network: TestedNetwork, rescoring: Rescoring) -> list[dict[str, Any]]:
         row |= {"spikes": activity.spikes, "synaptic operations": activity.synaptic_operations, "macs": activity.macs}
         for objective in rescoring.objectives:
             if objective.name not in metrics:
-                unit = f" [{objective.unit}]" if objective.unit else ""
-                row[f"test {objective.name}{unit}"] = value_of(objective, measurement)
+                row[f"test {titled(objective)}"] = value_of(objective, measurement)
                 own = next(one for one in network.found.rescoring.objectives if one.name == objective.name)
-                row[f"search {objective.name}{unit}"] = value_of(own, found)
+                row[f"search {titled(objective)}"] = value_of(own, found)
         cost = cost_breakdown(activity, rescoring)
         if cost is not None and cost.energy is not None:
             row |= {
@@ -116,7 +116,7 @@ def summary(networks: Sequence[TestedNetwork], rescoring: Rescoring) -> Sheet:
     metric = next(iter(first.metrics))
     others = [objective for objective in rescoring.objectives if objective.name not in first.metrics]
     header = ["key", "picked", "seeds", f"test {metric}", f"search {metric}", "calibration error"]
-    header += [f"{one.name} [{one.unit}]" if one.unit else one.name for one in others]
+    header += [titled(one) for one in others]
     lines = []
     for network in networks:
         searched = network.searched(metric)
