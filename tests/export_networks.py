@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
 from evonas.data import digits
+from evonas.export.folded import whole_weights
 from evonas.snn.loop_norm import LoopNorm
 from evonas.snn.network import Network
 from evonas.space import Space
+from spaces.recurrent import space as recurrent
 from spaces.spatial_temporal import space as joint
 
 
@@ -104,3 +106,16 @@ def says_nir(plan: Plan) -> bool:
     return not loops_of_several and not any(
         one.kind in ("alif", "analog") or one.reset == "subtract" for one in neurons
     )
+
+
+def loops_and_votes(data: Tensor) -> dict[str, Network]:
+    """Return recurrent networks and networks whose answer is a vote, by what they are."""
+    loops = drawn(2, data, seed=2, wanted=lambda plan: bool(plan.stepped), space=recurrent)
+    found = {f"loop {index}": one for index, one in enumerate(loops)}
+    return found | {f"votes of {head}": settled(voting(head), data, seed=3) for head in ("neurons", "linear")}
+
+
+def held(network: Network, *, operations: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return weights and biases of each connection of some operations as they are exported, norms folded in."""
+    edges = [edge for edge in network.plan.connections if edge.operation in operations]
+    return {edge.name: whole_weights(network.operations[edge.name], edge)[1:3] for edge in edges}

@@ -5,63 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
-from counted import small
+from priced_runs import busy, write_priced_run
 from typer.testing import CliRunner
 
 from evonas.__main__ import app
-from evonas.archive.archive import Archive
 from evonas.chips.energy import estimate
 from evonas.chips.profile import load
-from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.job import Job
-from evonas.measurement import Activity, Measurement
 from evonas.report.page.amounts import prefixed
-from evonas.runfile.form import parse
-from evonas.runfile.objective_sections import objectives_of
-from evonas.space import Space
-from evonas.variables import Choice
-
-SPACE = Space({"a": Choice(range(100))})
-
-
-def busy(factor: int) -> Activity:
-    event = small().connections[1]
-    event = replace(event, events=tuple(factor * count for count in event.events))
-    return replace(small(), connections=(small().connections[0], event))
-
 
 NETWORKS = [(0.5, busy(1)), (0.9, busy(20))]
 
 
 def results(folder: Path, **options: Any) -> Path:
     """Return the folder of a run of two networks that are priced on a chip."""
-    document = {
-        "search": {"space": "spatial_temporal", "evaluations": 2},
-        "data": {"name": "digits"},
-        "objectives": [{"name": "accuracy"}, {"name": "energy", **options}],
-        "strategies": [{"name": "random"}],
-        "ladder": {"epochs": [1]},
-    }
-    folder.mkdir()
-    (folder / "run.toml").write_text(tomli_w.dumps(document))
-    file, faults = parse(document)
-    assert file is not None, faults
-    objectives, faults = objectives_of(file.objectives)
-    assert not faults
-    with Archive(folder / "archive.h5", SPACE, objectives, reference_rows=2) as archive:
-        for slot, (accuracy, activity) in enumerate(NETWORKS):
-            measurement = Measurement(
-                {"accuracy": accuracy, "loss": 1.0}, activity.samples, 30, activity.time_steps, False, activity
-            )
-            job = Job(slot, "evaluate", SPACE.genotype({"a": slot}), "random")
-            archive.add(Evaluation(job, Outcome.MEASURED, measurement=measurement))
-    return folder
+    objectives = [{"name": "accuracy"}, {"name": "energy", **options}]
+    return write_priced_run(folder, networks=NETWORKS, objectives=objectives)
 
 
 def front(*arguments: object) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images, settled, summing, voting
+from export_networks import drawn, held, images, loops_and_votes, settled, summing
 
 from evonas.data.samples import Samples
-from evonas.export.folded import whole_weights
 from evonas.final.testing import under_disturbances
 from evonas.snn.network import Network
 from evonas.tasks.classification import Classification
 from evonas.training.batches import Batches
 from evonas.training.disturbances import USUAL, DeadNeurons, Disturbance, FewBits, LostInput, WeightNoise
-from spaces.recurrent import space as recurrent
 
 SYNAPSES = ("conv", "dense", "linear", "flat_linear")
 
@@ -22,20 +20,12 @@ SYNAPSES = ("conv", "dense", "linear", "flat_linear")
 def networks() -> dict[str, Network]:
     data = images(16)
     found = {f"joint {index}": one for index, one in enumerate(drawn(3, data, seed=1, wanted=lambda plan: True))}
-    loops = drawn(2, data, seed=2, wanted=lambda plan: bool(plan.stepped), space=recurrent)
-    found |= {f"loop {index}": one for index, one in enumerate(loops)}
-    found |= {f"votes of {head}": settled(voting(head), data, seed=3) for head in ("neurons", "linear")}
+    found |= loops_and_votes(data)
     found |= {f"sums, {norm}": settled(summing(loop_norm=norm), data, seed=4) for norm in ("weights", "steps")}
     return found
 
 
 NETWORKS = networks()
-
-
-def held(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return weights and biases of each connection as they are exported, norms folded in."""
-    edges = [edge for edge in network.plan.connections if edge.operation in SYNAPSES]
-    return {edge.name: whole_weights(network.operations[edge.name], edge)[1:3] for edge in edges}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -46,9 +36,9 @@ def generator(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("bits", [8, 4])
 def test_few_bits_round_what_a_chip_holds_to_multiples_of_one_step_a_connection(name: str, bits: int) -> None:
     network = NETWORKS[name]
-    before = held(network)
+    before = held(network, operations=SYNAPSES)
     with FewBits(bits).applied(network, generator()):
-        after = held(network)
+        after = held(network, operations=SYNAPSES)
     assert before
     for edge, (weight, bias) in before.items():
         step = np.abs(weight).max() / (2 ** (bits - 1) - 1)
@@ -61,11 +51,11 @@ def test_few_bits_round_what_a_chip_holds_to_multiples_of_one_step_a_connection(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_noise_has_the_deviation_that_it_says_of_the_largest_weight_a_chip_holds(name: str) -> None:
     network = NETWORKS[name]
-    before = held(network)
+    before = held(network, operations=SYNAPSES)
     noise = []
     for draw in range(5):
         with WeightNoise(0.1).applied(network, generator(draw)):
-            after = held(network)
+            after = held(network, operations=SYNAPSES)
         noise += [(after[edge][0] - weight).ravel() / np.abs(weight).max() for edge, (weight, _) in before.items()]
     found = np.concatenate(noise)
     assert len(found) > 300

@@ -7,18 +7,16 @@ import copy
 import numpy as np
 import pytest
 import torch
-from export_networks import drawn, images, settled, summing, voting
+from export_networks import drawn, held, images, loops_and_votes, settled, summing
 from torch import Tensor
 
 from evonas.architecture.attention import add_attention
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT
-from evonas.export.folded import whole_weights
 from evonas.snn.network import Network
 from evonas.training.chip_weights import chip_weights
 from evonas.training.quantization import quantized, rounded, rounded_while_trained
-from spaces.recurrent import space as recurrent
 
 SYNAPSES = ("conv", "dense", "norm", "linear", "flat_linear")
 
@@ -50,20 +48,12 @@ def untied(network: Network) -> Network:
 def networks() -> dict[str, Network]:
     data = images(16)
     found = {f"joint {index}": one for index, one in enumerate(drawn(2, data, seed=1, wanted=lambda plan: True))}
-    loops = drawn(2, data, seed=2, wanted=lambda plan: bool(plan.stepped), space=recurrent)
-    found |= {f"loop {index}": one for index, one in enumerate(loops)}
-    found |= {f"votes of {head}": settled(voting(head), data, seed=3) for head in ("neurons", "linear")}
+    found |= loops_and_votes(data)
     found |= {f"sums, {norm}": settled(untied(summing(loop_norm=norm)), data, seed=4) for norm in ("weights", "steps")}
     return found | {"attention": settled(with_attention(), data, seed=5)}
 
 
 NETWORKS = networks()
-
-
-def held(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return weights and biases of each connection as they are exported, norms folded in."""
-    edges = [edge for edge in network.plan.connections if edge.operation in SYNAPSES]
-    return {edge.name: whole_weights(network.operations[edge.name], edge)[1:3] for edge in edges}
 
 
 def trained_a_step(network: Network) -> tuple[Network, dict[str, Tensor]]:
@@ -91,7 +81,7 @@ def test_weights_are_rounded_to_the_nearest_of_so_many_steps(bits: int) -> None:
 @pytest.mark.parametrize("bits", [8, 3])
 def test_what_is_kept_holds_few_values_a_connection_exactly(name: str, bits: int) -> None:
     network = NETWORKS[name]
-    before, after = held(network), held(quantized(network, bits=bits))
+    before, after = held(network, operations=SYNAPSES), held(quantized(network, bits=bits), operations=SYNAPSES)
     assert before
     for edge, (weight, bias) in before.items():
         few = np.unique(after[edge][0].astype(np.float32))
@@ -131,9 +121,9 @@ def test_what_is_kept_does_what_rounded_weights_did_in_evaluation(name: str) -> 
 def test_to_round_twice_changes_nothing(name: str) -> None:
     once = quantized(NETWORKS[name], bits=8)
     twice = quantized(once, bits=8)
-    for edge, (weight, bias) in held(once).items():
-        np.testing.assert_allclose(held(twice)[edge][0], weight, rtol=1e-6)
-        np.testing.assert_allclose(held(twice)[edge][1], bias, rtol=1e-6)
+    for edge, (weight, bias) in held(once, operations=SYNAPSES).items():
+        np.testing.assert_allclose(held(twice, operations=SYNAPSES)[edge][0], weight, rtol=1e-6)
+        np.testing.assert_allclose(held(twice, operations=SYNAPSES)[edge][1], bias, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
