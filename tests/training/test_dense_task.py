@@ -10,27 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from task_search import searched_for_an_epoch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT, Plan
-from evonas.archive.archive import Archive
 from evonas.data.dataset import DataSet, SearchData
 from evonas.data.samples import Samples
-from evonas.engine.budget import Budget
 from evonas.engine.job import Job
-from evonas.engine.ladder import Ladder
-from evonas.engine.search import search
-from evonas.engine.workers import InlineWorkers
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.objective import Objective
 from evonas.report.ties import ties
 from evonas.snn.planned import planned
 from evonas.space import Space
-from evonas.strategies.evolution import Evolution
 from evonas.task import Constant, Metric, Task
 from evonas.training.trainer import TrainingEvaluator, check_answers
 from evonas.training.training_settings import Training
@@ -178,13 +172,7 @@ def test_exports_answer_with_the_same_map(data: SearchData) -> None:
 
 
 def test_a_search_trades_its_metrics(data: SearchData, tmp_path: Path) -> None:
-    objectives = [ERROR.objective(), Objective("spikes", lambda measurement: measurement.activity.spikes)]
-    evaluate = TrainingEvaluator(space, data, training=Training(epochs=1))
-    with Archive(tmp_path / "archive.h5", space, objectives) as archive:
-        workers, ladder = InlineWorkers(evaluate), Ladder(epochs=(1,))
-        search(space, archive, strategy=Evolution(), workers=workers, budget=Budget(evaluations=3), ladder=ladder)
-        front = archive.front()
-    stored = [row.measurement for row in Archive.read(tmp_path / "archive.h5").evaluations]
+    stored, front = searched_for_an_epoch(space, data, tmp_path, metric=ERROR, evaluations=3)
     assert all(isinstance(one, Measurement) and set(one.metrics) == {"error", "outliers"} for one in stored)
     assert front.rows
     assert ties(front) is None  # no metric says how far it may be from the truth

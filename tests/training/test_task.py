@@ -10,25 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from task_search import searched_for_an_epoch
 from torch import Tensor, nn
 
-from evonas.archive.archive import Archive
 from evonas.data.dataset import DataSet, SearchData
 from evonas.data.samples import Samples
-from evonas.engine.budget import Budget
 from evonas.engine.job import Job
-from evonas.engine.ladder import Ladder
-from evonas.engine.search import search
-from evonas.engine.workers import InlineWorkers
 from evonas.errors import DataError, EvonasError
 from evonas.expected_counts import total_spikes
 from evonas.genotype import Genotype
 from evonas.measurement import Measurement
-from evonas.objective import Objective, score
+from evonas.objective import score
 from evonas.report.ties import ties
 from evonas.runfile.data_section import baseline_notes
 from evonas.runfile.schema import ObjectiveSection
-from evonas.strategies.evolution import Evolution
 from evonas.task import Constant, Metric, Task
 from evonas.tasks.classification import Classification
 from evonas.training.bilevel_search import BilevelSearcher
@@ -157,13 +152,7 @@ def test_a_network_learns_another_task_and_is_measured_by_its_metrics(
 
 
 def test_a_search_trades_a_metric_of_another_task(data: SearchData, tmp_path: Path) -> None:
-    objectives = [ERROR.objective(), Objective("spikes", lambda measurement: measurement.activity.spikes)]
-    evaluate = TrainingEvaluator(space, data, training=Training(epochs=1))
-    with Archive(tmp_path / "archive.h5", space, objectives) as archive:
-        workers, ladder = InlineWorkers(evaluate), Ladder(epochs=(1,))
-        search(space, archive, strategy=Evolution(), workers=workers, budget=Budget(evaluations=2), ladder=ladder)
-        front = archive.front()
-    stored = [row.measurement for row in Archive.read(tmp_path / "archive.h5").evaluations]
+    stored, front = searched_for_an_epoch(space, data, tmp_path, metric=ERROR, evaluations=2)
     assert len(stored) == 2
     assert all(isinstance(one, Measurement) and set(one.metrics) == {"error", "loss"} for one in stored)
     tied = ties(front)
