@@ -1,6 +1,6 @@
 """How good the search is: its share of a front that is known, on real tables and made-up ones, beside its peers.
 
-    EVONAS_DATA=FOLDER python benchmarks/search_quality.py [--quick | --final] [--json FILE] [--processes N]
+    EVONAS_DATA=FOLDER python benchmarks/search_quality.py [--quick | --final] [--parallel N ...] [--json FILE] [--processes N]
 
 Problems are searches that others have trained whole (`real_tables.py`), and made-up tables as a supplement. An
 evaluation gives one training of a network; what seems best to a searcher after n evaluations is judged by the means
@@ -179,6 +179,7 @@ def main() -> None:
     form.add_argument("--final", action="store_true", help="the problems that nothing was tuned on")
     parser.add_argument("--seeds", type=int, help="searches by problem and searcher (default 20; 5 with --quick)")
     parser.add_argument("--searchers", help=f"some of: {', '.join(SEARCHERS)}")
+    parser.add_argument("--parallel", type=int, nargs="+", default=[1, 16], help="jobs open at once (default 1 and 16)")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     parser.add_argument("--processes", type=int, default=2, help="runs at a time (default 2); no part of the result")
     options = parser.parse_args()
@@ -191,7 +192,7 @@ def main() -> None:
         searchers = [name.strip() for name in options.searchers.split(",")]
     seeds = options.seeds or (5 if options.quick else 20)
     began, found = time.monotonic(), []
-    for parallel in (1, 16):
+    for parallel in options.parallel:
         shares = medians(
             searchers, problems, seeds=seeds, parallel=parallel, evaluations=400 if options.quick else 800,
             processes=options.processes,
