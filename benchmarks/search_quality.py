@@ -1,6 +1,6 @@
 """How good the search is: its share of a front that is known, on real tables and made-up ones, beside its peers.
 
-    EVONAS_DATA=FOLDER python benchmarks/search_quality.py [--quick | --final] [--parallel N ...] [--json FILE] [--processes N]
+    EVONAS_DATA=FOLDER python benchmarks/search_quality.py [--quick | --final] [--parallel N ...] [--json FILE]
 
 Problems are searches that others have trained whole (`real_tables.py`), and made-up tables as a supplement. An
 evaluation gives one training of a network; what seems best to a searcher after n evaluations is judged by the means
@@ -11,6 +11,7 @@ and the plain form see the problems for tuning alone. `--final` sees the other o
     mean_rank_N             mean rank of evonas among all searchers after N evaluations, medians over seeds, 1 is best
     rank_ahead_N            how far the next searcher's mean rank lies behind; the goal is the critical difference
     wins_N                  share of the problems on which no peer has a larger median
+    chance_of_lead_N        largest p of sign tests over problems against each peer alone, by Holm's correction
     worst_vs_best_peer      smallest ratio of medians, evonas to the best peer at that problem and budget
     evaluations_to_peer_800 median over problems of the evaluations until evonas has the best peer's median at 800
     ..._parallel_16         the same with 16 jobs open at once
@@ -29,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import peers
 import real_tables
-from scipy.stats import rankdata, studentized_range
+from scipy.stats import binomtest, rankdata, studentized_range
 from table import Figure, columns, publish
 from tabulated import FAMILIES, Tabulated
 from threadpoolctl import threadpool_limits
@@ -122,6 +123,22 @@ def critical_difference(searchers: int, problems: int) -> float:
     return float(quantile * np.sqrt(searchers * (searchers + 1) / (6 * problems)))
 
 
+def chance_of_lead(ours: np.ndarray, others: np.ndarray) -> float:
+    """Return the largest p of two-sided sign tests of `(problems,)` shares against those of each other searcher.
+
+    By Holm's step-down correction for as many tests; 1 where one of the others is not behind on more than half of the
+    problems. Ties tell nothing.
+
+    Source: Demšar, JMLR 7, 2006, sections 3.1.4 and 3.2.2.
+    """
+    chances = []
+    for other in others:
+        wins, losses = int((ours.round(6) > other.round(6)).sum()), int((ours.round(6) < other.round(6)).sum())
+        chances.append(float(binomtest(wins, wins + losses).pvalue) if wins > losses else 1.0)
+    corrected = (chance * (len(chances) - place) for place, chance in enumerate(sorted(chances)))
+    return min(max(corrected), 1.0)
+
+
 def print_shares(shares: np.ndarray, searchers: Sequence[str], problems: Sequence[str], *, parallel: int) -> None:
     """Print a table of medians, one row a problem and searcher, and mean ranks."""
     shown = [budget for budget in BUDGETS if budget in CURVE[: shares.shape[2]]]
@@ -155,6 +172,7 @@ def figures(shares: np.ndarray, searchers: Sequence[str], *, parallel: int) -> l
                 unit="of problems",
                 goal=None,
             ),
+            Figure(f"chance_of_lead_{budget}{suffix}", chance_of_lead(at[ours], at[others]), unit="p", goal="<= 0.05"),
         ]
     best = shares[others].max(axis=0)
     late = [CURVE.index(budget) for budget in BUDGETS if budget in CURVE[: shares.shape[2]]]

@@ -66,6 +66,19 @@ def test_the_critical_difference_is_that_of_the_published_table() -> None:
     assert search_quality.critical_difference(10, 20) == pytest.approx(3.164 * (10 * 11 / (6 * 20)) ** 0.5, rel=1e-3)
 
 
+def test_a_lead_over_each_peer_alone_is_judged_by_signs() -> None:
+    ours = np.arange(14.0)
+    behind, often_behind, level = (
+        ours - 0.5,
+        ours - np.where(ours == 3, -0.5, 0.5),
+        np.where(ours % 2, ours - 1, ours + 1),
+    )
+    assert search_quality.chance_of_lead(ours, np.stack([behind])) == pytest.approx(2 / 2**14)
+    # of 14 problems 13 are won: 2 * (1 + 14) / 2**14, the larger of two p and the last by Holm's steps
+    assert search_quality.chance_of_lead(ours, np.stack([behind, often_behind])) == pytest.approx(30 / 2**14)
+    assert search_quality.chance_of_lead(ours, np.stack([behind, level])) == 1.0
+
+
 def test_a_curve_of_a_made_up_problem_never_exceeds_the_true_front() -> None:
     curve = search_quality.curve(search_quality.Run("ageing evolution", "made-up pairs", 0, 4, 100))
     assert len(curve) == 3
