@@ -1,18 +1,23 @@
 """Searches that train for real, at equal wall-clock time on one machine: evonas beside the script of a user.
 
-    EVONAS_DATA=FOLDER python benchmarks/real_search.py [--quick] [--only SIDE] [--seconds N] [--seeds N] [--json FILE]
+    EVONAS_DATA=FOLDER python benchmarks/real_search.py [--quick] [--data NAME] [--only SIDE] [--seconds N] [--seeds N]
+                                                        [--json FILE]
 
 The script (`user_script.py`) is Optuna's NSGA-II over SpikingJelly networks in two processes; evonas searches the joint
 space with two workers and a ladder of 1 and 3 epochs. They run one after the other, one thread a worker. Both train on
 the same 10,000 images and are judged on the same 2,000 validation images, no test images; the seed draws them.
 
-Judged are networks of 3 epochs with an error of at most 0.5, from the moment at which their side has them on disk. The
-clock of a side starts after its imports; starting workers and reading data is in it. Operations are synaptic events,
-graded events and multiply-accumulates, inputs that are zero left out, at each time step in which they are computed: the
-script computes the first convolution of the image at each step, evonas once. Max pooling and neurons are free; average
-pooling is counted. Both sides trade what is judged.
+Data are `fashion-mnist/`, its official idx files, or, with `--data cifar10`, `cifar10-jpeg75.h5`: 50,000 colour images
+of CIFAR-10 as JPEG, a lossy copy, so that its errors are not those of CIFAR-10.
 
-    hypervolume_SIDE_T      area under 0.5 error and 10^7.5 operations after T seconds, (error, log10), median of seeds
+Judged are networks of 3 epochs with an error of at most 0.5 (0.8 with `cifar10`), from the moment at which their side
+has them on disk. The clock of a side starts after its imports; starting workers and reading data is in it. Operations
+are synaptic events, graded events and multiply-accumulates, inputs that are zero left out, at each time step in which
+they are computed: the script computes the first convolution of the image at each step, evonas once. Max pooling and
+neurons are free; average pooling is counted. Both sides trade what is judged.
+
+    hypervolume_SIDE_T      area under that error and 10^7.5 operations (10^8 with `cifar10`) after T seconds, on axes of
+                            error and log10 of operations, median of seeds
     networks_SIDE           median number of networks that were trained for 3 epochs within the time
     best_error_SIDE         median over seeds of their least error
     end_SIDE                median of the time of the last network over the time that was asked for
@@ -21,6 +26,7 @@ pooling is counted. Both sides trade what is judged.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -29,11 +35,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from all_operations import operations
 from run_archive import archive_of
@@ -46,8 +54,6 @@ from evonas.measurement import Measurement
 from evonas.runfile.resolve import resolve
 
 SIDES = ("script", "evonas")
-FOLDERS = ("fashion-mnist",)
-REFERENCE = (0.5, 7.5)
 RUN_FILE = """
 [search]
 space = "spatial_temporal"
@@ -67,7 +73,7 @@ validation_part = 0.16666666666666666   # 10,000 for training, 2,000 for validat
 
 [[objectives]]
 name = "accuracy"
-at_least = 0.5
+at_least = {accuracy}
 
 [[objectives]]
 name = "all_operations:objective"
@@ -82,6 +88,43 @@ epochs = [1, 3]
 count = 2
 num_cpus = 1
 """
+
+
+@dataclass(frozen=True)
+class Data:
+    """What both sides search on.
+
+    Attributes:
+        source: A folder or file of the folder of data.
+        prepare: Makes of the source what `[data] path` reads, in a folder of its own, and returns the path of it.
+        reference: The most error, and the log10 of the most operations, that count.
+    """
+
+    source: str
+    prepare: Callable[[Path, Path], Path]
+    reference: tuple[float, float]
+
+
+def as_it_is(source: Path, folder: Path) -> Path:
+    """Return the source."""
+    return source
+
+
+def decoded(source: Path, folder: Path) -> Path:
+    """Return an `.npz` file of `images` and `labels`, made of the JPEG images for training in `source`."""
+    from PIL import Image
+
+    with h5py.File(source) as file:
+        ends, labels, coded = file["train_off"][:], file["train_y"][:], file["train_jpeg"][:]
+    images = [np.asarray(Image.open(io.BytesIO(coded[first:last].tobytes()))) for first, last in pairwise(ends)]
+    np.savez(folder / "images.npz", images=np.stack(images), labels=labels)
+    return folder / "images.npz"
+
+
+SETS = {
+    "fashion-mnist": Data("fashion-mnist", as_it_is, (0.5, 7.5)),
+    "cifar10": Data("cifar10-jpeg75.h5", decoded, (0.8, 8.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +155,7 @@ class Timed(Archive):
         self.at[evaluation.job.slot] = time.monotonic()
 
 
-def script(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
+def script(run_file: Path, *, most_error: float, overrides: Sequence[str]) -> list[Network]:
     """Return what the script of a user finds, in processes of its own."""
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
@@ -128,7 +171,8 @@ def script(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
         validation_images=_images(parts.validation),
         validation_labels=parts.validation.labels,
     )
-    options = ["--data", data, "--journal", journal, "--seconds", asked.seconds, "--seed", asked.seed]
+    options = ["--data", data, "--journal", journal, "--seconds", asked.seconds, "--seed", asked.seed,
+               "--most-error", most_error]  # fmt: skip
     subprocess.run(
         [sys.executable, str(Path(__file__).with_name("user_script.py")), *map(str, options)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -163,22 +207,22 @@ def evonas(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     ]
 
 
-def hypervolume(networks: Sequence[Network], *, seconds: float) -> float:
-    """Return the area that is dominated up to `REFERENCE` by the networks known after `seconds`, not normalised."""
-    error, area = REFERENCE[0], 0.0
+def hypervolume(networks: Sequence[Network], *, seconds: float, reference: tuple[float, float]) -> float:
+    """Return the area that is dominated up to `reference` by the networks known after `seconds`, not normalised."""
+    (error, most), area = reference, 0.0
     for network in sorted(networks, key=lambda network: (network.operations, network.error)):
-        if network.seconds <= seconds and network.error < error and network.operations < REFERENCE[1]:
-            area += (error - network.error) * (REFERENCE[1] - network.operations)
+        if network.seconds <= seconds and network.error < error and network.operations < most:
+            area += (error - network.error) * (most - network.operations)
             error = network.error
     return area
 
 
-def figures(found: dict[str, list[list[Network]]], *, seconds: float) -> list[Figure]:
+def figures(found: dict[str, list[list[Network]]], *, seconds: float, reference: tuple[float, float]) -> list[Figure]:
     """Return the measures that are named at the top of this file, of the networks of each side by seed."""
     made = []
     for side, runs in found.items():
         for time_ in (seconds / 3, seconds):
-            areas = [hypervolume(networks, seconds=time_) for networks in runs]
+            areas = [hypervolume(networks, seconds=time_, reference=reference) for networks in runs]
             made.append(Figure(f"hypervolume_{side}_{time_:.0f}", statistics.median(areas), unit="area", goal=None))
         known = [[network for network in networks if network.seconds <= seconds] for networks in runs]
         errors = [min(network.error for network in networks) for networks in known if networks]
@@ -196,28 +240,38 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="1 seed of 30 seconds a side on a tenth of the images")
     parser.add_argument("--seconds", type=float, default=480, help="of each search; a third is judged too")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data", choices=FOLDERS, default=FOLDERS[0], help="folder of EVONAS_DATA")
+    parser.add_argument("--data", choices=SETS, default="fashion-mnist", help="of the folder EVONAS_DATA")
     parser.add_argument("--only", choices=SIDES, help="run one side alone")
     parser.add_argument("--set", action="append", default=[], help="section.key=value over the run file")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     root = os.environ.get("EVONAS_DATA")
+    data = SETS[options.data]
     if root is None:
-        parser.exit(0, f"Skipped: EVONAS_DATA names no folder, expected one that has {options.data}/ with idx files.\n")
+        parser.exit(0, f"Skipped: EVONAS_DATA names no folder, expected one that has {data.source}.\n")
     seconds, seeds, images = (30.0, 1, 1200) if options.quick else (options.seconds, options.seeds, 12_000)
     found: dict[str, list[list[Network]]] = {side: [] for side in SIDES if options.only in (None, side)}
     for seed in range(seeds):
         for side, runs in found.items():
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "run.toml"
-                path = json.dumps(str(Path(root).absolute() / options.data))
-                file.write_text(RUN_FILE.format(seconds=seconds, seed=seed, path=path, images=images), encoding="utf-8")
-                runs.append(
-                    script(file, overrides=options.set) if side == "script" else evonas(file, overrides=options.set)
+                path = data.prepare(Path(root).absolute() / data.source, Path(folder))
+                content = RUN_FILE.format(
+                    seconds=seconds,
+                    seed=seed,
+                    path=json.dumps(str(path)),
+                    images=images,
+                    accuracy=1 - data.reference[0],
                 )
-            print(f"seed {seed}, {side}: {len(runs[-1])} networks, area {hypervolume(runs[-1], seconds=seconds):.4f}")
+                file.write_text(content, encoding="utf-8")
+                if side == "script":
+                    runs.append(script(file, most_error=data.reference[0], overrides=options.set))
+                else:
+                    runs.append(evonas(file, overrides=options.set))
+            area = hypervolume(runs[-1], seconds=seconds, reference=data.reference)
+            print(f"seed {seed}, {side}: {len(runs[-1])} networks, area {area:.4f}", flush=True)
     title = f"{options.data}, {images:,} images, {seconds:.0f} s a side, {seeds} seeds"
-    publish(figures(found, seconds=seconds), title=title, file=options.json)
+    publish(figures(found, seconds=seconds, reference=data.reference), title=title, file=options.json)
 
 
 if __name__ == "__main__":

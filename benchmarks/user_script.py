@@ -1,6 +1,6 @@
 """The peer of `real_search.py`: Optuna's NSGA-II over SpikingJelly networks, as a user of both would write it.
 
-    python benchmarks/user_script.py --data FILE.npz --journal FILE --seconds N [--seed N]
+    python benchmarks/user_script.py --data FILE.npz --journal FILE --seconds N [--seed N] [--most-error N]
 
 Two processes share one study in a journal file. The data are `images`, `labels`, `validation_images` and
 `validation_labels`, images of shape `(samples, channels, side, side)` with values in [0, 1]. A trial is a network of
@@ -113,7 +113,7 @@ def search(options: argparse.Namespace, *, process: int, began: float) -> None:
         sampler=optuna.samplers.NSGAIISampler(
             population_size=16,
             seed=PROCESSES * options.seed + process,
-            constraints_func=lambda trial: (trial.user_attrs["error"] - 0.5,),
+            constraints_func=lambda trial: (trial.user_attrs["error"] - options.most_error,),
         ),
     )
     study.optimize(objective, timeout=options.seconds)
@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True, help="where the study is kept")
     parser.add_argument("--seconds", type=float, required=True, help="after which no trial is started")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most-error", type=float, default=0.5, help="networks with more are not wanted")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(options.journal)))

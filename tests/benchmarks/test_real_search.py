@@ -8,14 +8,18 @@ from real_search import Network, figures, hypervolume
 from torch import nn
 from user_script import operations
 
+REFERENCE = (0.5, 7.5)
+
 
 def test_the_area_is_that_of_the_steps_of_the_front_known_in_time() -> None:
     networks = [Network(10, 0.4, 5.5), Network(20, 0.2, 6.5), Network(30, 0.1, 6.5), Network(15, 0.45, 6.0)]
-    assert hypervolume(networks, seconds=5) == 0
-    assert hypervolume(networks, seconds=10) == pytest.approx(0.1 * 2.0)
-    assert hypervolume(networks, seconds=20) == pytest.approx(0.1 * 2.0 + 0.2 * 1.0)
-    assert hypervolume(networks, seconds=30) == pytest.approx(0.1 * 2.0 + 0.3 * 1.0)
-    assert hypervolume([Network(1, 0.6, 5.0), Network(1, 0.1, 7.6)], seconds=9) == 0  # beyond the reference point
+    assert hypervolume(networks, seconds=5, reference=REFERENCE) == 0
+    assert hypervolume(networks, seconds=10, reference=REFERENCE) == pytest.approx(0.1 * 2.0)
+    assert hypervolume(networks, seconds=20, reference=REFERENCE) == pytest.approx(0.1 * 2.0 + 0.2 * 1.0)
+    assert hypervolume(networks, seconds=30, reference=REFERENCE) == pytest.approx(0.1 * 2.0 + 0.3 * 1.0)
+    beyond = [Network(1, 0.6, 5.0), Network(1, 0.1, 7.6)]
+    assert hypervolume(beyond, seconds=9, reference=REFERENCE) == 0
+    assert hypervolume(beyond, seconds=9, reference=(0.8, 8.0)) == pytest.approx(0.2 * 3.0 + 0.5 * 0.4)
 
 
 def test_what_a_convolution_and_a_layer_of_the_script_deliver_is_what_counting_one_by_one_gives() -> None:
@@ -34,7 +38,7 @@ def test_what_a_convolution_and_a_layer_of_the_script_deliver_is_what_counting_o
 
 def test_what_is_known_after_the_time_counts_for_its_end_alone() -> None:
     found = {"script": [[Network(20, 0.3, 5.5), Network(45, 0.1, 5.5)]], "evonas": [[]]}
-    values = {figure.measure: figure.value for figure in figures(found, seconds=30)}
+    values = {figure.measure: figure.value for figure in figures(found, seconds=30, reference=REFERENCE)}
     assert values["best_error_script"] == 0.3
     assert values["networks_script"] == 1
     assert values["hypervolume_script_30"] == pytest.approx(0.4)
