@@ -16,8 +16,8 @@ are synaptic events, graded events and multiply-accumulates, inputs that are zer
 they are computed: the script computes the first convolution of the image at each step, evonas once. Max pooling and
 neurons are free; average pooling is counted. Both sides trade what is judged.
 
-    hypervolume_SIDE_T      area under that error and 10^7.5 operations (10^8 with `cifar10`) after T seconds, on axes of
-                            error and log10 of operations, median of seeds
+    hypervolume_SIDE_T      area under that error and 10^7.5 operations (10^8 with `cifar10`) after T seconds, axes
+                            of error and log10 of operations, median of seeds
     networks_SIDE           median number of networks that were trained for 3 epochs within the time
     best_error_SIDE         median over seeds of their least error
     end_SIDE                median of the time of the last network over the time that was asked for
