@@ -73,11 +73,11 @@ def short(seed: int, *, evaluations: int) -> tuple[str, ...]:
 
 def difference(one: CellResult, other: CellResult) -> float:
     """Return the accuracy of `one` minus that of `other` in units of its error; none found is worse than any found."""
-    if one.accuracy is None or other.accuracy is None:
-        found = (one.accuracy is not None) - (other.accuracy is not None)
+    if one.merit is None or other.merit is None:
+        found = (one.merit is not None) - (other.merit is not None)
         return found * math.inf if found else 0.0
-    error = math.hypot(one.accuracy_error or 0.0, other.accuracy_error or 0.0)
-    return (one.accuracy - other.accuracy) / error if error else 0.0
+    error = math.hypot(one.merit_error or 0.0, other.merit_error or 0.0)
+    return (one.merit - other.merit) / error if error else 0.0
 
 
 def main() -> None:
@@ -94,12 +94,12 @@ def main() -> None:
     filled: list[int] = []
     for seed in range(seeds):
         sweep, shared = swept(seed, evaluations=round(MORE * evaluations))
-        filled.append(sum(result_of(cell, shared, top=1).key is not None for cell in sweep.cells))
+        filled.append(sum(result_of(cell, shared, top=1, merit=sweep.merit).key is not None for cell in sweep.cells))
         for name, bound in COMPARED:
             cell = next(cell for cell in sweep.cells if (cell.chip.name, cell.budget["energy"]) == (name, bound))
             rows = searched(seed, cell, evaluations=evaluations)
             ratios.append(networks(shared) / networks(rows))
-            together, alone = (result_of(cell, found, top=1) for found in (shared, rows))
+            together, alone = (result_of(cell, found, top=1, merit=sweep.merit) for found in (shared, rows))
             differences.append(difference(together, alone))
             lines.append((str(seed), name, f"{bound:g}", told(together), told(alone), f"{differences[-1]:.2f}"))
             print(f"seed {seed}, {name} {bound:g}: {told(together)} by the sweep, {told(alone)} alone", flush=True)
@@ -124,7 +124,7 @@ def networks(rows: tuple[Row, ...]) -> int:
 
 def told(found: CellResult) -> str:
     """Return an accuracy with its error, for people."""
-    return "none" if found.accuracy is None else f"{found.accuracy:.3f} +- {found.accuracy_error:.3f}"
+    return "none" if found.merit is None else f"{found.merit:.3f} +- {found.merit_error:.3f}"
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class Objective:
         sampling_error: `sampling_error(value, samples)` returns one standard error of a value that was measured on so
             many samples; None where it is not known.
         measures: What workers have to measure for it beside the metrics of the task.
+        metric: Name of the metric of the task that it trades, empty where it trades none.
 
     Raises:
         OptionError: If the name is empty, the direction is another word, a bound is not a finite number, or `score`
@@ -84,6 +85,7 @@ class Objective:
     planned: Callable[[Any], tuple[float, float]] | None = None
     sampling_error: Callable[[float, int], float] | None = None
     measures: tuple[Robustness, ...] = ()
+    metric: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.score):

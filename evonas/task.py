@@ -63,6 +63,7 @@ class Metric:
             unit=self.unit,
             best=self.best,
             sampling_error=self.sampling_error,
+            metric=self.name,
             **options,
         )
 

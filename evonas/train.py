@@ -68,12 +68,12 @@ def train(
     """
     command = command_line("train", sys.argv)
     with exit_codes(folder, cannot="be trained"), resumable(command, kept="every finished epoch is kept"):
-        from evonas.final.session import Order, trained_and_tested, typed  # torch
+        from evonas.final.session import Order, trained_and_tested  # torch
 
         options = {"average": average, "mixed_precision": mixed_precision, "keep_validation": keep_validation}
         order = Order(
             folder,
-            typed(wanted),
+            tuple(wanted or ()),
             epochs,
             seeds,
             settings=tuple(set_ or ()),

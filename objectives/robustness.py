@@ -57,4 +57,4 @@ def objective(
     named = named_metric(metric or "", direction=direction, unit=unit, best=best)
     asked = Robustness(named.name, against, amount, draws)
     kept = replace(named, name=asked.name)
-    return replace(kept.objective(), name="robustness", measures=(asked,))
+    return replace(kept.objective(), name="robustness", measures=(asked,), metric="")

@@ -45,7 +45,7 @@ def described_space(space: Space) -> dict[str, Any]:
 
 def described_objective(objective: Objective) -> dict[str, Any]:
     """Return an objective as JSON, without its functions and what follows from them."""
-    apart = ("score", "band", "uncounted", "basis", "parts", "planned", "sampling_error", "measures")
+    apart = ("score", "band", "uncounted", "basis", "parts", "planned", "sampling_error", "measures", "metric")
     names = [field.name for field in fields(objective) if field.name not in apart]
     return {name: _plain(getattr(objective, name), _DEEPEST) for name in names}
 

@@ -76,7 +76,7 @@ def export(
     """
     with exit_codes(folder, cannot="be exported"):
         try:
-            command = Command(profile, tuple(budget or ()), tuple(wanted or ("cheapest",)), trust)
+            command = Command(profile, tuple(budget or ()), tuple(wanted or ()), trust, usual=True)
             answer = answered(folder, command)
             place = RunFolder(folder, trust, answer.results.settings)
             picks = [FoundNetwork(row, answer.rescoring, place) for row in answer.picks]

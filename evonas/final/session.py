@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class Order:
 
     Attributes:
         folder: The folder of a run.
-        wanted: The networks, each in the form that `evonas.report.pick` takes.
+        wanted: The networks, each in the form that `evonas.report.pick` takes; the usual one where none is named.
         epochs: Epochs of each training.
         seeds: Trainings of each network, with the seeds from 0 on.
         settings: `training.key=value` over the run file.
@@ -118,7 +117,7 @@ def chosen(order: Order) -> Chosen:
 
 
 def _chosen(order: Order) -> Chosen:
-    answer = answered(order.folder, Command(order.profile, order.budgets, order.wanted, order.trust))
+    answer = answered(order.folder, Command(order.profile, order.budgets, order.wanted, order.trust, usual=True))
     place = RunFolder(order.folder, order.trust, answer.results.settings)
     faults = []
     if not 1 <= order.seeds <= MOST_SEEDS:
@@ -145,7 +144,7 @@ def _chosen(order: Order) -> Chosen:
     networks = tuple(
         {row.job.genotype.key: FoundNetwork(row, answer.rescoring, place) for row in answer.picks}.values()
     )
-    named = dict(zip((row.job.genotype.key for row in answer.picks), order.wanted, strict=True))
+    named = dict(zip((row.job.genotype.key for row in answer.picks), answer.wanted, strict=True))
     trials = tuple(
         Trial(network.genotype, seed, picked=named[network.key] if named[network.key] != network.key else "",
               slot=network.slot)
@@ -279,12 +278,12 @@ def _test(order: Order, chosen: Chosen, setup: Setup, log: SessionLog) -> None:
 
 def _show(order: Chosen, console: Console) -> None:
     """Write the tables of all that was tested in the folder, and show those of the command."""
-    results = order.folder.results()
+    metric, results = order.train.task.metrics[0], order.folder.results()
     everything = _networks(order.networks[0], results)
-    order.folder.write_text("trained.csv", table.to_csv(everything, order.rescoring))
+    order.folder.write_text("trained.csv", table.to_csv(everything, order.rescoring, metric))
     own = {network.key for network in order.networks}
     shown = [network for network in everything if network.found.key in own]
-    console.print(table.summary(shown, order.rescoring))
+    console.print(table.summary(shown, order.rescoring, metric))
     sheet = table.robustness(shown)
     if sheet is not None:
         order.folder.write_text("robustness.csv", table.robustness_csv(everything))
@@ -317,8 +316,3 @@ def _many(number: int, noun: str) -> str:
 def _ordinal(number: int) -> str:
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def typed(wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the picks of a command, the usual one where none is named."""
-    return tuple(wanted or ("cheapest",))

@@ -18,6 +18,7 @@ from evonas.report.networks import FoundNetwork
 from evonas.report.rescoring import Rescoring
 from evonas.report.sheet import Sheet, sheet
 from evonas.report.tables import titled
+from evonas.task import Metric
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ def measurement_of(result: Mapping[str, Any]) -> Measurement:
     return Measurement.from_json(result["measurement"])
 
 
-def to_csv(networks: Sequence[TestedNetwork], rescoring: Rescoring) -> str:
+def to_csv(networks: Sequence[TestedNetwork], rescoring: Rescoring, metric: Metric) -> str:
     """Return a line a training: metrics, counts and objectives on the test samples, beside those of the search.
 
     Values of the search are those by which it is scored, while `rescoring` may know of fewer bits of a weight.
-    `gain` is what a metric is better on the test samples than in the search: negative where the search, with fewer
-    epochs and samples and its own choice of the best, flattered the network all the same.
+    `gain` is what `metric`, the task's first one, is better on the test samples than in the search: negative where the
+    search, with fewer epochs and samples and its own choice of the best, flattered the network all the same.
     """
-    rows = [row for network in networks for row in _rows(network, rescoring)]
+    rows = [row for network in networks for row in _rows(network, rescoring, metric)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -72,9 +73,9 @@ def to_csv(networks: Sequence[TestedNetwork], rescoring: Rescoring) -> str:
     return text.getvalue()
 
 
-def _rows(network: TestedNetwork, rescoring: Rescoring) -> list[dict[str, Any]]:
+def _rows(network: TestedNetwork, rescoring: Rescoring, metric: Metric) -> list[dict[str, Any]]:
     found = network.found.measurement
-    metrics = {metric: network.metric(metric) for metric in measurement_of(network.results[0]).metrics}
+    metrics = {name: network.metric(name) for name in measurement_of(network.results[0]).metrics}
     rows = []
     for number, result in enumerate(network.results):
         measurement = measurement_of(result)
@@ -82,8 +83,9 @@ def _rows(network: TestedNetwork, rescoring: Rescoring) -> list[dict[str, Any]]:
         row = {"key": result["key"], "picked": result["picked"], "seed": result["seed"], "epochs": result["epochs"]}
         row |= {f"test {name}": values[number] for name, values in metrics.items()}
         row |= {f"search {name}": network.searched(name) for name in metrics}
-        if (searched := network.searched("accuracy")) is not None and "accuracy" in metrics:
-            row["gain of accuracy"] = metrics["accuracy"][number] - searched
+        if (searched := network.searched(metric.name)) is not None and metric.name in metrics:
+            tested = metrics[metric.name][number]
+            row[f"gain of {metric.name}"] = tested - searched if metric.direction == "max" else searched - tested
         if "calibration" in result:
             row["expected calibration error"] = result["calibration"]["expected_calibration_error"]
         row |= {"test samples": measurement.samples, "parameters": measurement.parameters}
@@ -110,19 +112,21 @@ def value_of(objective: Objective, measurement: Any) -> float | None:
         return None
 
 
-def summary(networks: Sequence[TestedNetwork], rescoring: Rescoring) -> Sheet:
-    """Return a row a network: mean and spread over its seeds, and what the search had said."""
+def summary(networks: Sequence[TestedNetwork], rescoring: Rescoring, metric: Metric) -> Sheet:
+    """Return a row a network: mean and spread of `metric` over its seeds, and what the search had said."""
     first = measurement_of(networks[0].results[0])
-    metric = next(iter(first.metrics))
+    is_calibrated = any("calibration" in result for network in networks for result in network.results)
     others = [objective for objective in rescoring.objectives if objective.name not in first.metrics]
-    header = ["key", "picked", "seeds", f"test {metric}", f"search {metric}", "calibration error"]
+    header = ["key", "picked", "seeds", f"test {metric.name}", f"search {metric.name}"]
+    header += ["calibration error"] if is_calibrated else []
     header += [titled(one) for one in others]
     lines = []
     for network in networks:
-        searched = network.searched(metric)
+        searched = network.searched(metric.name)
         errors = [one["calibration"]["expected_calibration_error"] for one in network.results if "calibration" in one]
-        line = [network.found.key, network.picked, str(len(network.results)), mean_and_spread(network.metric(metric))]
-        line += ["-" if searched is None else f"{searched:.4f}", mean_and_spread(errors)]
+        line = [network.found.key, network.picked, str(len(network.results))]
+        line += [mean_and_spread(network.metric(metric.name)), "-" if searched is None else f"{searched:.4f}"]
+        line += [mean_and_spread(errors)] if is_calibrated else []
         for objective in others:
             values = [value_of(objective, measurement_of(one)) for one in network.results]
             line.append(mean_and_spread([value for value in values if value is not None], form=".3g"))

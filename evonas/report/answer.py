@@ -13,7 +13,7 @@ from evonas.errors import ArchiveError, RunFileError
 from evonas.measurement import Measurement
 from evonas.report.cost_breakdown import CostBreakdown, cost_breakdown
 from evonas.report.kept_off import nearest
-from evonas.report.pick import pick
+from evonas.report.pick import pick, usual_form
 from evonas.report.rescoring import Rescoring, bounds_of, rescored, within
 from evonas.report.results_folder import (
     archive_of,
@@ -36,12 +36,14 @@ class Command:
         budgets: Hard bounds, each as `NAME=VALUE`.
         wanted: The networks to pick, each in the form that `pick` takes.
         trust: Whether code of the user's own that the folder names may be imported.
+        usual: Whether the usual network is picked (`evonas.report.pick.usual_form`) where none is wanted.
     """
 
     profile: str | None = None
     budgets: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     trust: bool = False
+    usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class Answer:
         rescoring: The objectives and the chip.
         picks: The networks to show in full, in the order of the command.
         remarks: How the folder was read, as sentences for people.
+        wanted: How each of the picks was named.
     """
 
     results: Results
     rescoring: Rescoring
     picks: tuple[Row, ...] = ()
     remarks: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
 
     def breakdown_of(self, row: Row | None) -> CostBreakdown | None:
         """Return the cost of a network on the chip of the rescoring, None where either is missing."""
@@ -169,7 +173,8 @@ def _picked(
     """
     picks: list[Row] = []
     missing: list[str] = []
-    for wanted in command.wanted:
+    named = command.wanted or ((usual_form(results.front()),) if command.usual else ())
+    for wanted in named:
         try:
             picks.append(pick(results, wanted))
         except RunFileError as error:
@@ -181,4 +186,4 @@ def _picked(
     ]  # why there may be none
     if faults:
         raise RunFileError(faults)
-    return Answer(results, rescoring, tuple(picks), (*remarks, *results.notes))
+    return Answer(results, rescoring, tuple(picks), (*remarks, *results.notes), named)

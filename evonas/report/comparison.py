@@ -19,7 +19,7 @@ from evonas.report.attainment import Surface, surfaces
 from evonas.report.growth import evaluated, growth
 from evonas.report.seed_group import ComparedRun, SeedGroup, differing_settings, grouped
 from evonas.report.spread import Difference, differences
-from evonas.report.ties import accuracy_and_cost
+from evonas.report.ties import merit_and_cost
 
 HINTS = {"profile": "--profile NAME scores all for one chip", "bound": "--budget NAME=VALUE gives all one bound"}
 """What to do where objectives differ in this."""
@@ -53,9 +53,9 @@ class Comparison:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The positions of each two objectives: first the accuracy and the cost, where there are both."""
+        """The positions of each two objectives: first the merit and the cost, where there are both."""
         every = list(combinations(range(len(self.objectives)), 2))
-        known = accuracy_and_cost(self.objectives)
+        known = merit_and_cost(self.objectives)
         return tuple(sorted(every, key=lambda pair: set(pair) != {*known}))
 
     def attained(self, group: SeedGroup, pair: tuple[int, int]) -> tuple[Surface, ...]:

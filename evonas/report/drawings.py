@@ -19,7 +19,7 @@ from evonas.report.cost_breakdown import CostBreakdown
 from evonas.report.escaping import visible
 from evonas.report.growth import Growth
 from evonas.report.tables import titled
-from evonas.report.ties import accuracy_and_cost
+from evonas.report.ties import merit_and_cost
 from evonas.task import binomial_error
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -35,9 +35,9 @@ PANEL = 2.9
 
 
 def front_figure(results: Results, *, picked: Row | None = None) -> Figure:
-    """Return the front of a run, one panel for each other objective against the accuracy, or else the first one.
+    """Return the front of a run, one panel for each other objective against the merit, or else the first one.
 
-    Error bars are one sampling error of the accuracy.
+    Error bars are one sampling error of the merit, where it is known.
 
     Args:
         results: Its rows, under two objectives or more.
@@ -123,7 +123,7 @@ def energy_figure(breakdown: CostBreakdown) -> Figure:
 
 def _panels(objectives: Sequence[Objective]) -> tuple[Figure, list[tuple[Axes, tuple[int, int]]]]:
     """Return a figure with a panel for each pair of objectives, and of each its axes and the positions of its pair."""
-    known = accuracy_and_cost(objectives)[0]
+    known = merit_and_cost(objectives)[0]
     y = 0 if known is None else known
     others = [index for index in range(len(objectives)) if index != y]
     figure = Figure(figsize=(PANEL * len(others), PANEL), layout="constrained")

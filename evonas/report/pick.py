@@ -11,7 +11,7 @@ from evonas.archive.results import Results
 from evonas.engine.pareto import axes
 from evonas.engine.view import Row
 from evonas.errors import RunFileError
-from evonas.report.ties import accuracy_and_cost, ties
+from evonas.report.ties import merit_and_cost, ties
 
 FORMS = "cheapest, knee, budget, best:OBJECTIVE or a key that --all shows"
 """What can be picked, for people."""
@@ -23,8 +23,9 @@ def pick(results: Results, wanted: str) -> Row:
     Args:
         results: The rows to pick from.
         wanted: Of the front `"cheapest"`, the cheapest network within one sampling error of the best accuracy
-            (`evonas.report.ties`); `"knee"`; `"best:OBJECTIVE"`, of equals the cheapest; `"budget"`, the most accurate
-            within all bounds. Or the key of a measured network, on the front or not, or how it begins.
+            (`evonas.report.ties`); `"knee"`; `"best:OBJECTIVE"`, of equals the cheapest; `"budget"`, the most accurate,
+            or the best in a metric of the task, within all bounds. Or the key of a measured network, on the front or
+            not, or how it begins.
 
     Raises:
         RunFileError: If there is no such network.
@@ -59,10 +60,12 @@ def usual(results: Results) -> Row | None:
         None where the front is empty.
     """
     front = results.front()
-    if not front.rows:
-        return None
-    tied = ties(front)
-    return knee(front) if tied is None else tied.rows[0]
+    return pick(results, usual_form(front)) if front.rows else None
+
+
+def usual_form(front: Front) -> str:
+    """Return what is picked where nobody says: `"cheapest"`, or `"knee"` of a front that does not say what ties."""
+    return "knee" if front.rows and ties(front) is None else "cheapest"
 
 
 def cheapest(front: Front) -> Row:
@@ -84,16 +87,16 @@ def cheapest(front: Front) -> Row:
 
 
 def _within_budget(front: Front) -> Row:
-    """Return the most accurate network within the bounds, of equals the cheapest.
+    """Return the best network within the bounds, of equals the cheapest.
 
     Raises:
-        RunFileError: If there is no bound, or no accuracy.
+        RunFileError: If there is no bound, or nothing says what is best.
     """
-    accuracy, _ = accuracy_and_cost(front.objectives)
-    if accuracy is None or all(one.at_least is None and one.at_most is None for one in front.objectives):
-        missing = "an objective that is an accuracy" if accuracy is None else "a bound: --budget NAME=VALUE"
+    merit, _ = merit_and_cost(front.objectives)
+    if merit is None or all(one.at_least is None and one.at_most is None for one in front.objectives):
+        missing = "an objective that is an accuracy" if merit is None else "a bound: --budget NAME=VALUE"
         raise RunFileError([f"--pick budget: it needs {missing}; expected it, or another pick such as best:OBJECTIVE"])
-    return _best(front, accuracy)
+    return _best(front, merit)
 
 
 def knee(front: Front) -> Row:
@@ -126,5 +129,5 @@ def _normal(scaled: np.ndarray) -> np.ndarray:
 
 
 def _best(front: Front, index: int) -> Row:
-    cost = accuracy_and_cost(front.objectives)[1]
+    cost = merit_and_cost(front.objectives)[1]
     return min(front.rows, key=lambda row: [(row.costs or ())[i] for i in (index, cost) if i is not None])

@@ -16,7 +16,7 @@ from evonas.objective import Objective
 from evonas.report.answer import Answer, Command, answered
 from evonas.report.escaping import hypertext
 from evonas.report.networks import FoundNetwork, FrontOfNetworks
-from evonas.report.pick import pick
+from evonas.report.pick import pick, usual_form
 from evonas.report.rescoring import Rescoring
 from evonas.report.results_folder import archive_of
 from evonas.report.run_folder import RunFolder, said_in_python
@@ -56,19 +56,21 @@ class Run:
         known = {one.name: getattr(found, one.name) for one in fields(found)}
         return FrontOfNetworks(**known, networks=tuple(map(self._network, found.rows)))
 
-    def pick(self, wanted: str = "cheapest") -> FoundNetwork:
+    def pick(self, wanted: str | None = None) -> FoundNetwork:
         """Return one network.
 
         Args:
             wanted: `"cheapest"` (within one sampling error of the best accuracy), `"knee"`, `"best:OBJECTIVE"`,
-                `"budget"` (the most accurate within all bounds), or a key or how it begins.
+                `"budget"` (the most accurate within all bounds), or a key or how it begins. By default the cheapest, or
+                the knee where nothing says how far the task's metric may be from the truth.
 
         Raises:
             RunFileError: If there is no such network.
         """
         with said_in_python():
             try:
-                return self._network(pick(self.results, wanted))
+                named = usual_form(self.results.front()) if wanted is None else wanted
+                return self._network(pick(self.results, named))
             except RunFileError as error:
                 why = self.rescoring.kept_off(self.results)
                 raise RunFileError([*error.faults, *filter(None, [why])]) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evonas.report.sheet import Sheet, sheet
-from evonas.report.sweep_table import Amount, SweepTable
+from evonas.report.sweep_table import Amount, CellResult, SweepTable
 
 
 def best_networks(table: SweepTable) -> Sheet:
@@ -16,13 +16,12 @@ def best_networks(table: SweepTable) -> Sheet:
     estimates += [f"{name}, {part} [{table.units[name]}]" for name, part in table.part_names()]
     rows = []
     for cell in table.cells:
-        accuracy = "-" if cell.accuracy is None else f"{cell.accuracy:.3f} ± {cell.accuracy_error:.3f}"
-        cells = [cell.profile, budget_text(cell.budget), str(cell.feasible), cell.key or "none", accuracy]
+        cells = [cell.profile, budget_text(cell.budget), str(cell.feasible), cell.key or "none", _merit(cell)]
         cells += [_amount((cell.amounts or {}).get(name)) for name in table.units]
         parts = [cell.part(name, part) for name, part in table.part_names()]
         cells += ["-" if value is None else f"{value:.3g}" for value in parts]
         rows.append([*cells, cell.fit or "-"])
-    numbers = ["feasible", "key", "accuracy", *estimates]
+    numbers = ["feasible", "key", table.merit_titles()[0], *estimates]
     return sheet(["chip", "at most", *numbers, "fit"], rows, title=title, right=numbers)
 
 
@@ -60,6 +59,12 @@ def reasons(table: SweepTable) -> list[str]:
 def budget_text(bounds: Mapping[str, float]) -> str:
     """Return the bounds of a cell for people."""
     return ", ".join(f"{name} {bound:g}" for name, bound in bounds.items())
+
+
+def _merit(cell: CellResult) -> str:
+    if cell.merit is None:
+        return "-"
+    return f"{cell.merit:.3f}" + ("" if cell.merit_error is None else f" ± {cell.merit_error:.3f}")
 
 
 def _amount(amount: Amount | None) -> str:

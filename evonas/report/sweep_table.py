@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from evonas.report.escaping import csv_cell
 from evonas.report.rank_correlation import RankCorrelation, rank_correlations
 from evonas.runfile.sweep import Cell, ResolvedSweep
 from evonas.strategies.multi_target import best_first
+from evonas.task import Metric
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class CellResult:
         key: The best network of them, None where there is none.
         slot: Its slot.
         epochs: Epochs of its training.
-        accuracy: Its accuracy on the validation data.
-        accuracy_error: Binomial standard error of the accuracy, from the number of validation samples.
+        merit: Its merit on the validation data.
+        merit_error: One sampling error of the merit, from the number of validation samples; None where it is not known.
         amounts: Estimates on the chip by name, such as `"energy"` and `"latency"`.
         parts: Nominal values of the parts of an estimate, by its name, where the chip has several: the dynamic and the
             total energy. A part without a value is None.
@@ -54,8 +54,8 @@ class CellResult:
     key: str | None = None
     slot: int | None = None
     epochs: int | None = None
-    accuracy: float | None = None
-    accuracy_error: float | None = None
+    merit: float | None = None
+    merit_error: float | None = None
     amounts: Mapping[str, Amount] | None = None
     parts: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     fit: str | None = None
@@ -79,6 +79,7 @@ class SweepTable:
         evaluations: Networks trained, at any rung.
         failed: How many of them failed.
         rejected: How many others were rejected before training: they fit on no chip.
+        merit: The metric that says which network is best. Results are told under its name.
     """
 
     cells: tuple[CellResult, ...]
@@ -89,6 +90,7 @@ class SweepTable:
     evaluations: int
     failed: int
     rejected: int
+    merit: Metric
 
     def to_json(self) -> str:
         """Return all results as the text of one JSON object."""
@@ -99,7 +101,7 @@ class SweepTable:
             "units": dict(self.units),
             "scopes": dict(self.scopes),
             "parts": dict(self.parts),
-            "cells": [asdict(cell) for cell in self.cells],
+            "cells": [self._told(cell) for cell in self.cells],
             "rank_correlation": [
                 {**asdict(correlation), "low": correlation.is_low} for correlation in self.rank_correlations
             ],
@@ -112,7 +114,7 @@ class SweepTable:
         budgets, quantities = list(self.cells[0].budget), list(self.units)
         ends = ("value", "low", "high")
         header = ["profile", *(f"{name} at most [{self.units[name]}]" for name in budgets), "feasible", "key", "slot"]
-        header += ["epochs", "accuracy", "accuracy_error"]
+        header += ["epochs", *self.merit_titles()]
         header += [f"{name} {end} [{self.units[name]}]".replace(" value", "") for name in quantities for end in ends]
         header += [f"{name}, {part} [{self.units[name]}]" for name, part in self.part_names()]
         text = io.StringIO()
@@ -120,13 +122,33 @@ class SweepTable:
         writer.writerow(map(csv_cell, [*header, "fit", "reason"]))
         for cell in self.cells:
             values: list[object] = [cell.profile, *(cell.budget[name] for name in budgets), cell.feasible]
-            values += [cell.key, cell.slot, cell.epochs, cell.accuracy, cell.accuracy_error]
+            values += [cell.key, cell.slot, cell.epochs, *self.merits_of(cell).values()]
             for name in quantities:
                 amount = (cell.amounts or {}).get(name)
                 values += [getattr(amount, end) if amount else None for end in ends]
             values += [cell.part(name, part) for name, part in self.part_names()]
             writer.writerow(map(csv_cell, [*values, cell.fit, cell.reason]))
         return text.getvalue()
+
+    def merit_titles(self) -> list[str]:
+        """Return the titles of the columns of the merit; a fraction stands without its unit."""
+        unit = "" if self.merit.unit in ("", "fraction") else f" [{self.merit.unit}]"
+        return [f"{name}{unit}" for name in self.merits_of(self.cells[0])]
+
+    def merits_of(self, cell: CellResult) -> dict[str, float | None]:
+        """Return the merit of a cell by its name, and where the metric has a sampling error, that one as well."""
+        error = {} if self.merit.sampling_error is None else {f"{self.merit.name}_error": cell.merit_error}
+        return {self.merit.name: cell.merit, **error}
+
+    def _told(self, cell: CellResult) -> dict[str, Any]:
+        """Return a cell as plain values, its merit under the name of the metric."""
+        told: dict[str, Any] = {}
+        for name, value in asdict(cell).items():
+            if name == "merit":
+                told |= self.merits_of(cell)
+            elif name != "merit_error":
+                told[name] = value
+        return told
 
     def part_names(self) -> list[tuple[str, str]]:
         """Return each quantity and part of which any cell has a value, such as `("energy", "total")`."""
@@ -167,7 +189,7 @@ def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
     quantities = dict.fromkeys([*sweep.budgets, "energy", "latency"])
     units = {name: next((chip.priced[name].unit for chip in chips if name in chip.priced), None) for name in quantities}
     return SweepTable(
-        tuple(result_of(cell, networks, top=sweep.run.top_rung) for cell in sweep.cells),
+        tuple(result_of(cell, networks, top=sweep.run.top_rung, merit=sweep.merit) for cell in sweep.cells),
         tuple(
             correlation for name in sweep.budgets for correlation in rank_correlations(chips, evaluated, quantity=name)
         ),
@@ -177,11 +199,12 @@ def tabulated(sweep: ResolvedSweep, rows: Sequence[Row]) -> SweepTable:
         evaluations=len(evaluated),
         failed=sum(row.is_failure for row in evaluated),
         rejected=len(networks) - len(evaluated),
+        merit=sweep.merit,
     )
 
 
-def result_of(cell: Cell, rows: Sequence[Row], *, top: int) -> CellResult:
-    """Return the result of a cell; only rows of the rung `top` are trained in full."""
+def result_of(cell: Cell, rows: Sequence[Row], *, top: int, merit: Metric) -> CellResult:
+    """Return the result of a cell, the network of the best `merit`; only rows of the rung `top` are trained in full."""
     if cell.target is None:
         return CellResult(cell.chip.name, cell.budget, 0, reason=cell.why_not)
     own = [cell.target.row(row) for row in rows]
@@ -190,7 +213,8 @@ def result_of(cell: Cell, rows: Sequence[Row], *, top: int) -> CellResult:
         return CellResult(cell.chip.name, cell.budget, 0, reason=why_none(cell, own))
     best = feasible[0]
     measurement: Any = best.evaluation.measurement
-    accuracy = -best.costs[0] if best.costs else math.nan
+    value = None if best.score is None else best.score.values[0]
+    assert value is not None  # feasible networks have all values
     return CellResult(
         cell.chip.name,
         cell.budget,
@@ -198,8 +222,8 @@ def result_of(cell: Cell, rows: Sequence[Row], *, top: int) -> CellResult:
         key=best.job.genotype.key,
         slot=best.job.slot,
         epochs=best.job.epochs,
-        accuracy=accuracy,
-        accuracy_error=math.sqrt(accuracy * (1 - accuracy) / measurement.samples),
+        merit=value,
+        merit_error=None if merit.sampling_error is None else merit.sampling_error(value, measurement.samples),
         amounts={
             name: _amount(objective, measurement)
             for name, objective in cell.chip.priced.items()

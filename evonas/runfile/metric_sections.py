@@ -11,7 +11,10 @@ from evonas.runfile.schema import ObjectiveSection
 from evonas.task import Metric, Task
 
 METRIC = "metric"
-"""The option that names a metric. An objective that takes it and a `direction` trades what the task says of it."""
+"""The option that names a metric. An objective that takes it and a `direction` trades what the task says of it.
+
+The objective that trades any metric as it is has the same name.
+"""
 
 
 def with_metrics(
@@ -46,6 +49,20 @@ def takes_metric(name: str) -> bool:
     except (LookupFault, TypeError, ValueError):  # told with all other faults when the objective is made
         return False
     return METRIC in parameters and "direction" in parameters
+
+
+def trades(section: ObjectiveSection, metric: Metric) -> bool:
+    """Return whether a section trades a metric as it is, by the objective of its name or one that is told its name."""
+    return metric.name == (section.options.get(METRIC) if section.name == METRIC else section.name)
+
+
+def named_by(metric: Metric) -> str:
+    """Return what a section says that trades a metric, for people."""
+    try:
+        look_up(metric.name, folder="objectives", attribute="objective")
+    except LookupFault:
+        return f'name = "{METRIC}" and {METRIC} = "{metric.name}"'
+    return "that name"
 
 
 def _filled(section: ObjectiveSection, task: Task) -> tuple[ObjectiveSection, list[str]]:

@@ -12,17 +12,16 @@ from typing import Any
 
 from evonas.errors import EvonasError, OptionError, ProfileError, RunFileError
 from evonas.runfile.lookup import LookupFault, look_up
+from evonas.runfile.metric_sections import named_by, trades
 from evonas.runfile.rejections import rejected_by_run
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
 from evonas.runfile.sweep_chip import Chip, chip_of
 from evonas.strategies.multi_target import Target, Targets
+from evonas.task import Metric
 
 MOST_DECADES = 4
 """Decades of a list of budgets above which a note is given: it may be a number with a decimal comma."""
-
-MERIT = "accuracy"
-"""The objective that says which network is best."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,14 @@ class ResolvedSweep:
         run: What is searched, on behalf of all cells; its objectives are those that the archive stores values of.
         chips: In the order of the command.
         budgets: Upper bounds by name of the objective.
+        merit: The metric that says which network is best: the first one of the task.
         cells: Every chip with every combination of budgets.
     """
 
     run: ResolvedRun
     chips: tuple[Chip, ...]
     budgets: Mapping[str, tuple[float, ...]]
+    merit: Metric
     cells: tuple[Cell, ...]
 
 
@@ -84,8 +85,12 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
     sections = run.file.objectives if run else ()
     chips, chip_faults = _chips(profiles, bounds, sections, hardware=run.file.hardware if run else None)
     faults += [*budget_faults, *chip_faults]
-    if run is not None and MERIT not in [section.name for section in sections]:
-        faults.append(f"objectives: a sweep ranks networks by {MERIT}, which is missing; add a section with that name")
+    merit = None if run is None else run.search_data.task.metrics[0]
+    if merit is not None and not any(trades(section, merit) for section in sections):
+        faults.append(
+            f"objectives: a sweep ranks networks by {merit.name}, which is missing; add a section with "
+            f"{named_by(merit)}"
+        )
     for index, section in enumerate(sections):
         is_bound = section.at_most is not None or section.at_least is not None
         if is_bound and "profile" in section.options and section.name not in bounds and section.name != "fit":
@@ -95,11 +100,11 @@ def resolve_sweep(path: Path, *, profiles: str, budgets: Sequence[str], override
     if bounds and chips and not chip_faults and not any(set(bounds) <= set(chip.priced) for chip in chips):
         missing = [f"{chip.name}: {'; '.join(chip.missing.values())}" for chip in chips]
         faults.append(f"--profiles: none of the chips has a value for every budget ({' '.join(missing)})")
-    if faults or run is None:
+    if faults or run is None or merit is None:
         raise RunFileError(faults)
     combined = [dict(zip(bounds, values, strict=True)) for values in itertools.product(*bounds.values())]
-    cells = tuple(Cell(chip, budget, _target(run, chip, budget)) for chip in chips for budget in combined)
-    return ResolvedSweep(_for_cells(run, cells, bounds), chips, bounds, cells)
+    cells = tuple(Cell(chip, budget, _target(run, merit, chip, budget)) for chip in chips for budget in combined)
+    return ResolvedSweep(_for_cells(run, cells, bounds), chips, bounds, merit, cells)
 
 
 def _for_cells(run: ResolvedRun, cells: Sequence[Cell], bounds: Mapping[str, Sequence[float]]) -> ResolvedRun:
@@ -130,16 +135,16 @@ def _for_cells(run: ResolvedRun, cells: Sequence[Cell], bounds: Mapping[str, Seq
     )
 
 
-def _target(run: ResolvedRun, chip: Chip, budget: Mapping[str, float]) -> Target | None:
+def _target(run: ResolvedRun, merit: Metric, chip: Chip, budget: Mapping[str, float]) -> Target | None:
     """Return the objectives of the run file, those that depend on a chip computed for this one, within the budget."""
     if not set(budget) <= set(chip.priced):
         return None
     pairs = list(zip(run.file.objectives, run.objectives, strict=True))
     plain = [objective for section, objective in pairs if "profile" not in section.options]
-    merit = next(objective for section, objective in pairs if section.name == MERIT)
+    first = next(objective for section, objective in pairs if trades(section, merit))
     on_chip = dict.fromkeys([*(section.name for section, _ in pairs if "profile" in section.options), *budget])
     traded = [replace(chip.priced[name], at_most=budget.get(name)) for name in on_chip if name in chip.priced]
-    objectives = (merit, *(objective for objective in plain if objective is not merit), *traded)
+    objectives = (first, *(objective for objective in plain if objective is not first), *traded)
     bounds = " ".join(f"{name}<={bound:g}" for name, bound in budget.items())
     return Target(f"{chip.name} {bounds}", objectives, limits=(chip.fit,))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from evonas.training.batches import Batches
 from evonas.training.disturbances import Disturbance, disturbance_of
 from evonas.training.measuring import BATCH, MEASURING_SEED
 from evonas.training.process import seeded
+from evonas.training.seeds import draw_seed
 
 
 def robust_metrics(
@@ -39,7 +39,7 @@ def robust_metrics(
     found = {}
     for one in asked:
         disturbance = disturbance_of(one.against, one.amount)
-        seeds = [_seed(seed, disturbance.name, draw) for draw in range(one.draws)]
+        seeds = [draw_seed(seed, disturbance.name, draw) for draw in range(one.draws)]
         draws = disturbed_metrics(network, samples, task, disturbance, seeds=seeds)
         value = statistics.fmean(metrics[one.metric] for metrics in draws)
         if not math.isfinite(value):
@@ -78,8 +78,3 @@ def _metrics(
         inputs = samples.inputs(index, time_steps=network.plan.time_steps, seed=MEASURING_SEED)
         tally.add(network(disturbance.seen(inputs, generator)), labels[index])
     return tally.metrics()
-
-
-def _seed(seed: int, disturbance: str, draw: int) -> int:
-    content = f"{seed} {disturbance} {draw}"
-    return int(hashlib.sha256(content.encode()).hexdigest()[:15], 16)

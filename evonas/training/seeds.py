@@ -16,5 +16,13 @@ def network_seed(genotype: Genotype, seed: int) -> int:
 
 def search_seed(job: Job) -> int:
     """Return the seed of a search job, made of the run's seed and the settings of the search."""
-    given = json.dumps([job.seed, dict(job.settings)], sort_keys=True)
-    return int(hashlib.sha256(given.encode()).hexdigest()[:15], 16)
+    return _hashed(json.dumps([job.seed, dict(job.settings)], sort_keys=True))
+
+
+def draw_seed(seed: int, disturbance: str, draw: int) -> int:
+    """Return the seed of one draw of a disturbance of a network that has itself a seed."""
+    return _hashed(f"{seed} {disturbance} {draw}")
+
+
+def _hashed(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)

@@ -32,6 +32,8 @@ from evonas.runfile.rejections import rejected_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
 from evonas.runfile.sweep_chip import Chip
 from evonas.strategies.multi_target import TARGET, Target
+from evonas.task import binomial_error
+from evonas.tasks import classification
 
 CHIPS = "loihi1_davies,sram45_int8,truenorth28,loihi2"
 
@@ -105,7 +107,7 @@ def test_the_table_as_json_and_csv_says_the_same(finished: tuple[Path, Path, Res
         assert {line[f"energy, {part} [J/sample]"] for part in parts} == {repr(value) for value in parts.values()}
         if parts:
             assert parts[shown["parts"][cell["profile"]]] == energy["value"]
-        assert cell["accuracy_error"] == pytest.approx(math.sqrt(accuracy * (1 - accuracy) / 24))
+        assert cell["accuracy_error"] == binomial_error(accuracy, 24)
         assert cell["fit"] in ("fits", "unchecked")
         assert cell["epochs"] == 2
         assert ("latency" in cell["amounts"]) == (cell["profile"] == "loihi1_davies")
@@ -376,16 +378,18 @@ def test_chips_that_rank_differently_are_told() -> None:
     measured = [{"accuracy": 0.5, "spikes": 9.0 - i, "neurons": i} for i in range(9)]
     (correlation,) = rank_correlations([spiky, still], rows(*measured), quantity="energy")
     assert (correlation.profiles, correlation.networks, correlation.tau) == (("spiky", "still"), 9, -1.0)
-    table = SweepTable((), (correlation,), {"energy": "J"}, {"spiky": "chip", "still": "chip"}, {}, 9, 0, 0)
+    table = SweepTable(
+        (), (correlation,), {"energy": "J"}, {"spiky": "chip", "still": "chip"}, {}, 9, 0, 0, classification.ACCURACY
+    )
     assert "spiky and still rank 9 networks differently by energy (tau -1.00: 0 % of the pairs" in table.notes()[0]
     assert "two models of one chip" in table.notes()[1]
     assert len(table.notes()) == 2
-    assert SweepTable((), (replace(correlation, tau=0.9),), {}, {}, {}, 9, 0, 0).notes() == []
+    assert SweepTable((), (replace(correlation, tau=0.9),), {}, {}, {}, 9, 0, 0, classification.ACCURACY).notes() == []
 
 
 def test_energies_of_which_different_parts_are_compared_are_named() -> None:
     parts = {"spinnaker1": "total", "loihi1_davies": "dynamic"}
-    table = SweepTable((), (), {"energy": "J"}, dict.fromkeys(parts, "chip"), parts, 9, 0, 0)
+    table = SweepTable((), (), {"energy": "J"}, dict.fromkeys(parts, "chip"), parts, 9, 0, 0, classification.ACCURACY)
     (note,) = table.notes()
     assert "not comparable from chip to chip: spinnaker1 total, loihi1_davies dynamic." in note
     assert json.loads(table.to_json())["parts"] == parts

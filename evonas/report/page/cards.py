@@ -30,9 +30,9 @@ class Card:
 
 
 def cards(front: Front, *, picks: Sequence[Row] = ()) -> tuple[Card, ...]:
-    """Return the cards of a front: the most accurate network, the cheapest that ties with it, the knee, and picks.
+    """Return the cards of a front: the best network, the cheapest that ties with it, the knee, and picks.
 
-    Where no accuracy or cost is known (`evonas.report.ties`), the best network in each objective has a card instead.
+    Where no ties are known (`evonas.report.ties`), the best network in each objective has a card instead.
     """
     return (*_cards(front), *(Card("Picked", row, _values(front, row)) for row in picks))
 
@@ -63,8 +63,8 @@ def _cards(front: Front) -> Iterator[Card]:
 
 
 def _of_ties(front: Front, tied: Ties) -> Iterator[Card]:
-    at, price = front.objectives.index(tied.accuracy), front.objectives.index(tied.cost)
-    sign = tied.accuracy.sign
+    at, price = front.objectives.index(tied.merit), front.objectives.index(tied.cost)
+    sign = tied.merit.sign
     best = min(tied.rows, key=lambda row: (sign * _value(row, at), _value(row, price)))
     cheapest = tied.rows[0]
     cheaper = sum(_value(row, price) < _value(best, price) for row in tied.rows)
@@ -74,7 +74,7 @@ def _of_ties(front: Front, tied: Ties) -> Iterator[Card]:
         if cheaper
         else "No cheaper network of the front comes within one sampling error of it."
     )
-    yield Card(f"Best {tied.accuracy.name}", best, f"{_values(front, best)} {known}")
+    yield Card(f"Best {tied.merit.name}", best, f"{_values(front, best)} {known}")
     share = _value(cheapest, price) / _value(best, price) if _value(best, price) else 1.0
     saved = (
         f"Within one sampling error of the best, for {100 * share:.2g} % of its {tied.cost.name}."
