@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evonas.data.draws import keys
 from evonas.data.frame_cache import PART, FrameCache
 from evonas.data.framing import Framing, Variation
+from evonas.data.jitter import Jitter
 from evonas.data.recordings import Recordings
 
 
@@ -85,11 +85,12 @@ class EventFrames:
         frames, variation = self.framing.frames or time_steps, self.variation
         seed, jitter_seed = rng.integers(2**63, size=2).tolist()
         batch = np.empty((frames, len(index), *self.recordings.shape), np.float32)
-        for position, (sample, key) in enumerate(zip(index.tolist(), keys(jitter_seed, index).tolist(), strict=True)):
+        for position, sample in enumerate(index.tolist()):
             counts = self._cache.counts(sample, frames=frames, count=partial(self._counts, sample, frames=frames))
-            if variation is not None and variation.jitter_ms:
-                counts = self._jittered(counts, sample, variation, key=key)
             batch[:, position] = counts.reshape(frames, *self.recordings.shape)
+        if variation is not None and variation.jitter_ms:
+            counts = batch.reshape(frames, len(index), math.prod(self.recordings.shape))
+            Jitter(variation.jitter_ms).apply(counts, self.recordings, self.framing, index=index, seed=jitter_seed)
         if self.framing.is_binary:
             np.minimum(batch, 1, out=batch)
         if variation is None or variation.of_frames is None:
@@ -102,23 +103,6 @@ class EventFrames:
         edges = self.framing.edges(t, duration=self._duration(sample), frames=frames).tolist()
         size = math.prod(self.recordings.shape)
         return np.stack([np.bincount(place[begin:end], minlength=size) for begin, end in pairwise(edges)])
-
-    def _jittered(self, counts: np.ndarray, sample: int, variation: Variation, *, key: int) -> np.ndarray:
-        """Return the `(frames, places)` counts after the events of the recording moved in time."""
-        (t, place), (frames, size) = self._events(sample), counts.shape
-        duration, found = self._duration(sample), counts.astype(np.int64)
-        near = self.framing.near_borders(t, duration=duration, frames=frames, within=variation.farthest)
-        if not len(near):
-            return found
-        before, place = t[near], place[near]
-        moved = variation.jittered(before, last=int(t[-1]), key=key)
-        frame, other = (self.framing.frame_of(one, duration=duration, frames=frames) for one in (before, moved))
-        is_elsewhere = frame != other
-        flat = np.append(found.reshape(-1), np.zeros(size, np.int64))  # what comes too late lies behind all frames
-        frame, other, place = frame[is_elsewhere], other[is_elsewhere], place[is_elsewhere]
-        np.subtract.at(flat, frame * size + place, 1)
-        np.add.at(flat, other * size + place, 1)
-        return flat[: counts.size].reshape(counts.shape)
 
     @cached_property
     def _cache(self) -> FrameCache:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
 
 from evonas.data.augmentation import Augmentation
-from evonas.data.draws import sixteen_bits
 
-N = TypeVar("N", int, float)
+N = TypeVar("N", int, float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -47,46 +44,37 @@ class Framing:
             frames: Number of frames.
         """
         if self.by_count:
-            within = int(_positions(t, np.array(self.window(duration))))
+            within = int(positions(t, np.array(self.window(duration))))
             return -(-np.arange(frames + 1, dtype=np.int64) * within // frames)
-        return _positions(t, self._borders(duration, frames))
+        return positions(t, self.borders(np.array([duration]), frames)[0])
 
-    def frame_of(self, t: np.ndarray, *, duration: int, frames: int) -> np.ndarray:
+    def frame_of(self, t: np.ndarray, *, duration: int | np.ndarray, frames: int) -> np.ndarray:
         """Return the `(events,)` frame of each event as `edges` has it, `frames` for what comes too late.
 
         Args:
             t: `(events,)` times in microseconds since the recording began, in any order; of equal ones the first is
                 the earlier. By count they are those of all events.
-            duration: Of the recording, in microseconds.
+            duration: Of the recording, in microseconds; of frames of time also `(events,)`, one for each event.
             frames: Number of frames.
         """
-        number, among = t.astype(np.int64), self.window(duration)
+        number, among = t.astype(np.int64), np.asarray(self.window(np.asarray(duration)))
         if self.by_count:
-            among = int((number < among).sum())
+            among = (number < among).sum()
             order = np.argsort(number, kind="stable")
             number[order] = np.arange(len(number))
-        found: np.ndarray = np.minimum(number * frames // max(among, 1), frames)
+        found: np.ndarray = np.minimum(number * frames // np.maximum(among, 1), frames)
         return found
 
-    def near_borders(self, t: np.ndarray, *, duration: int, frames: int, within: int) -> np.ndarray:
-        """Return the ascending positions of the events that may change their frame if none moves by more than `within`.
+    def borders(self, durations: np.ndarray, frames: int) -> np.ndarray:
+        """Return the `(recordings, frames + 1)` int64 microseconds at which frames begin, and the last one ends.
 
         Args:
-            t: `(events,)` ascending times in microseconds since the recording began.
-            duration: Of the recording, in microseconds.
+            durations: `(recordings,)` microseconds.
             frames: Number of frames.
-            within: Microseconds.
         """
-        if self.by_count:  # an event that moves changes the places of others
-            return np.arange(len(t))
-        borders = self._borders(duration, frames)[1:]
-        begins, ends = _positions(t, np.stack([borders - within, borders + within]))
-        begins = np.maximum(begins, np.concatenate([[0], ends[:-1]]))  # near two borders, an event counts once
-        return np.concatenate([np.arange(begin, end) for begin, end in zip(begins, ends, strict=True)])
-
-    def _borders(self, duration: int, frames: int) -> np.ndarray:
-        """Return the `(frames + 1,)` int64 microseconds at which frames begin, and the last one ends."""
-        return -(-np.arange(frames + 1, dtype=np.int64) * self.window(duration) // frames)
+        windows = np.broadcast_to(self.window(durations), durations.shape)
+        found: np.ndarray = -(-np.arange(frames + 1, dtype=np.int64) * windows[:, np.newaxis] // frames)
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,31 +98,13 @@ class Variation:
         """What is done to the frames of a recording as a whole; None where nothing is."""
         return Augmentation(flip=self.flip, crop=self.shift) if self.flip or self.shift else None
 
-    @property
-    def farthest(self) -> int:
-        """By how many microseconds an event moves at most, 4.3 standard deviations."""
-        return int(self._moves[-1])
 
-    def jittered(self, t: np.ndarray, *, last: int, key: int) -> np.ndarray:
-        """Return the int64 times of `(events,)` events of one recording, moved; the last event of all is at `last`."""
-        moved: np.ndarray = (t + self._moves[sixteen_bits(key, t.shape)]).clip(0, last)
-        return moved
-
-    @property
-    def _moves(self) -> np.ndarray:
-        """65,536 moves in microseconds, ascending, each as likely as any other."""
-        return _moves(1000 * self.jitter_ms)
-
-
-@cache
-def _moves(deviation: float) -> np.ndarray:
-    """Return the medians of 65,536 equally likely parts of a normal distribution of mean 0, rounded, ascending."""
-    positive = [NormalDist().inv_cdf(0.5 + (index + 0.5) / 65536) for index in range(32768)]
-    moves: np.ndarray = np.rint(deviation * np.array(positive)).astype(np.int64)
-    return np.concatenate([-moves[::-1], moves])
-
-
-def _positions(t: np.ndarray, times: np.ndarray) -> np.ndarray:
+def positions(t: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return how many of the ascending times `t` lie before each of `times`, without a copy of `t` in another type."""
+    return np.searchsorted(t, as_times(times, t))
+
+
+def as_times(times: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Return times in the type of `t`; those that it cannot hold are its ends, beyond which there are no events."""
     limits = np.iinfo(t.dtype)
-    return np.searchsorted(t, times.clip(limits.min, limits.max).astype(t.dtype))
+    return times.clip(limits.min, limits.max).astype(t.dtype)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from evonas.data.class_labels import first_of_each
 from evonas.data.draws import keys
 from evonas.data.event_frames import EventFrames
 from evonas.data.framing import Framing, Variation
+from evonas.data.jitter import Jitter
 from evonas.data.recordings import (
     Events,
     Recordings,
@@ -187,13 +189,15 @@ def test_jitter_moves_events_in_time_alone(
     assert not np.array_equal(came, plain)
     if milliseconds is None:
         assert np.array_equal(came.sum(axis=0), plain.sum(axis=0))
-    sample_keys = keys(np.random.default_rng(7).integers(2**63, size=2)[1], np.arange(5)).tolist()
+    jitter = Jitter(jitter_ms)
+    sample_keys = keys(np.random.default_rng(7).integers(2**63, size=2)[1], np.arange(5))
     for sample, one in enumerate(events):
         t, duration = (one.t - one.t[:1]).astype(np.int32), int(recordings.durations[sample])
-        near = framing.near_borders(t, duration=duration, frames=4, within=variation.farthest)
+        near = slow_near(framing, t, duration=duration, within=jitter.farthest)
         moved = t.astype(np.int64)
-        if len(near):
-            moved[near] = variation.jittered(t[near], last=int(t[-1]), key=sample_keys[sample])
+        if near:
+            moves = jitter.moves(sample_keys[sample : sample + 1], np.array([len(near)]))
+            moved[near] = (t[near] + moves).clip(0, int(t[-1]))
         order = np.argsort(moved, kind="stable")
         again = Events(moved[order], one.x[order], one.y[order], one.p[order], "moved")
         window = framing.window(duration)
@@ -205,37 +209,48 @@ def test_jitter_moves_events_in_time_alone(
         assert np.array_equal(came[:, sample], expected)
 
 
-@pytest.mark.parametrize("milliseconds", [None, 2.0])
-@pytest.mark.parametrize("within", [0, 1, 60, 700, 10**9])
-def test_events_that_are_not_near_a_border_stay_in_their_frame(
-    events: list[Events], milliseconds: float | None, within: int
-) -> None:
-    framing = Framing(None, False, milliseconds)
-    for one in events:
-        t = (one.t - one.t[:1]).astype(np.int32)
-        duration = int(t[-1]) + 1 if len(t) else 0
-        near = framing.near_borders(t, duration=duration, frames=4, within=within)
-        window = framing.window(duration)
-        borders = [-(-n * window // 4) for n in range(1, 5)]
-        expected = [
-            k
-            for k, time in enumerate(t.tolist())
-            if any(border - within <= time < border + within for border in borders)
-        ]
-        assert near.tolist() == expected
+def slow_near(framing: Framing, t: np.ndarray, *, duration: int, within: int) -> list[int]:
+    """Return the events that may change their frame if none moves by more than `within` microseconds."""
+    window = framing.window(duration)
+    borders = [-(-n * window // 4) for n in range(1, 5)]
+    return [
+        k
+        for k, time in enumerate(t.tolist())
+        if framing.by_count or any(border - within <= time < border + within for border in borders)
+    ]
 
 
-def test_jitter_is_normal_and_stays_within_the_recording() -> None:
-    variation, t = Variation(jitter_ms=0.5), np.full(100_000, 10_000)
-    moved = variation.jittered(t, last=20_000, key=3) - t
-    assert abs(moved.mean()) < 10
-    assert moved.std() == pytest.approx(500, rel=0.02)
-    assert (np.abs(moved) < 500).mean() == pytest.approx(0.6827, abs=0.01)
-    assert (np.abs(moved) < 1000).mean() == pytest.approx(0.9545, abs=0.005)
-    assert np.abs(moved).max() <= variation.farthest == 2162
-    assert not np.array_equal(variation.jittered(t, last=20_000, key=4) - t, moved)
-    clipped = variation.jittered(np.array([0, 20_000] * 50), last=20_000, key=5)
-    assert (clipped.min(), clipped.max()) == (0, 20_000)
+def test_jitter_is_normal_and_each_recording_draws_its_own() -> None:
+    jitter, numbers = Jitter(0.5), np.array([99_999, 0, 5])
+    moved = jitter.moves(np.array([3, 4, 5], np.uint64), numbers)
+    first = moved[:99_999]
+    assert abs(first.mean()) < 10
+    assert first.std() == pytest.approx(500, rel=0.02)
+    assert (np.abs(first) < 500).mean() == pytest.approx(0.6827, abs=0.01)
+    assert (np.abs(first) < 1000).mean() == pytest.approx(0.9545, abs=0.005)
+    assert np.abs(first).max() <= jitter.farthest == 2162
+    assert np.array_equal(moved[99_999:], jitter.moves(np.array([5], np.uint64), np.array([5])))
+    assert not np.array_equal(jitter.moves(np.array([4], np.uint64), numbers[:1]), first)
+    assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("since_border", [-700, -1, 0, 300])
+def test_events_cross_a_border_as_often_as_a_normal_distribution_says(since_border: int) -> None:
+    count, duration = 20_000, 40_000
+    t = np.array([0, *[duration // 2 + since_border] * count, duration - 1])
+    zero = np.zeros(len(t), np.int64)
+    inputs = EventFrames(packed([Events(t, zero, zero, zero, "one")]), variation=Variation(jitter_ms=0.5))
+    late = inputs.batch(np.array([0]), time_steps=2, rng=np.random.default_rng(0))[1].sum() - 1
+    assert late / count == pytest.approx(1 - NormalDist(since_border, 500).cdf(-0.5), abs=0.015)  # rounded
+
+
+def test_no_event_moves_beyond_the_first_or_the_last_of_its_recording() -> None:
+    t = np.array([0, *[5] * 1000, *[94] * 1000, 99])
+    zero = np.zeros(len(t), np.int64)
+    one = Events(t, zero, zero, zero, "one")
+    for milliseconds, kept in ((None, 2002), (0.1, 2002)):
+        inputs = EventFrames(packed([one]), Framing(None, False, milliseconds), Variation(jitter_ms=3.0))
+        assert inputs.batch(np.array([0]), time_steps=2, rng=RNG).sum() == kept
 
 
 @pytest.mark.parametrize("by_count", [False, True])
