@@ -1,4 +1,4 @@
-"""The joint space made differentiable: which variable is which logit, and back.
+"""The joint space, and that of STS around it, made differentiable: which variable is which logit, and back.
 
 Feedback and attention are not relaxed: networks that are found have neither.
 """
@@ -17,6 +17,7 @@ from evonas.architecture.cell_form import (
     LEVELS,
     NODES,
 )
+from evonas.architecture.constant import GROUPS, SCOPES
 from evonas.architecture.neuron import RESETS, Surrogate
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
@@ -31,6 +32,7 @@ from evonas.snn.relaxed.plan import FixedSizes, relax_trellis
 from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
+from spaces.sts_form import variable_of
 
 CONTEXT = ("nodes", "layers", "channels", "stem.stride", "readout.input")
 """What has to be given: the sizes."""
@@ -54,7 +56,7 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
     """Return all networks of the space that have these sizes, as one.
 
     Args:
-        space: The joint space: its variables give the ranges.
+        space: The joint space, or that of STS: its variables give the ranges.
         context: The values of `CONTEXT`; `surrogate` and `surrogate_width` if not the default.
         input_shape: As for `plan`.
         classes: Number of classes.
@@ -72,13 +74,14 @@ def relax(space: Space, context: Values, *, input_shape: Sequence[int], classes:
         time_steps=_time_steps(space, input_shape),
         stem_stride=int(given["stem.stride"]),
         readout_input=str(given["readout.input"]),
+        groups=_groups(space),
     )
     surrogate = Surrogate(str(given["surrogate"]), float(given["surrogate_width"]))
     network = RelaxedNetwork(relax_trellis(sizes, input_shape=input_shape, classes=classes), surrogate=surrogate)
     return RelaxedTrellis(
         network=network,
         bounds=Bounds(
-            tuple(_bounds(space, *(f"stage{stage}.{name}" for stage in range(LEVELS))) for name in STAGE_CONSTANTS),
+            tuple(_bounds(space, *_everywhere(name)) for name in STAGE_CONSTANTS),
             _bounds(space, "readout.tau_mem"),
         ),
         allowed=_allowed(space, sizes),
@@ -142,6 +145,17 @@ def _range(space: Space, name: str) -> tuple[int, int]:
     return variable.low, variable.high + 1
 
 
+def _groups(space: Space) -> int:
+    """Return the groups of channels whose constants are searched: 1 where no stage may have constants of channels."""
+    scopes = [space.variables.get(f"stage{stage}.constants") for stage in range(LEVELS)]
+    return GROUPS if any(isinstance(one, Choice) and "channels" in one.values for one in scopes) else 1
+
+
+def _everywhere(constant: str) -> list[str]:
+    """Return the names of a constant in all stages and groups."""
+    return [variable_of(constant, stage=stage, group=group) for stage in range(LEVELS) for group in range(GROUPS)]
+
+
 def _bounds(space: Space, *names: str) -> tuple[float, float]:
     """Return the lowest and the highest value of several constants of one kind; 1 where the space has none."""
     ranges = [variable for name in names if isinstance(variable := space.variables.get(name), Real | LogReal)]
@@ -154,7 +168,7 @@ def _allowed(space: Space, sizes: FixedSizes) -> Allowed:
     """Return which options the space has, as far as they can be told of each choice alone."""
 
     def has(options: Sequence[str], *names: str) -> Tensor:
-        values = {value for name in names if isinstance(variable := space.variables[name], Choice)
+        values = {value for name in names if isinstance(variable := space.variables.get(name), Choice)
                   for value in variable.values}  # fmt: skip
         return torch.tensor([option in values for option in options])
 
@@ -175,6 +189,7 @@ def _allowed(space: Space, sizes: FixedSizes) -> Allowed:
         moves=tuple(moves),
         kinds=torch.stack([has(KINDS, f"stage{stage}.kind") for stage in stages]),
         resets=torch.stack([has(RESETS, f"stage{stage}.reset") for stage in stages]),
+        scopes=torch.stack([has(SCOPES, f"stage{stage}.constants") for stage in stages]),
     )
 
 
@@ -182,8 +197,9 @@ def discretise(mixture: NetworkMixture, *, space: Space, context: Values, time_s
     """Return the genotype of the likeliest options; its constants are rounded to the resolution of the space.
 
     A node gets its likeliest pair of source and operation and the likeliest from another source, unless "none" is
-    likelier; the levels are those of the most likely path. The canonical form then does what it does to all: nodes may
-    get other numbers, and a cell that reads only the cell before the last reads the last.
+    likelier; the levels are those of the most likely path; a stage has the constants of its groups of channels, or
+    their mean, whichever is likelier. The canonical form then does what it does to all: nodes may get other numbers,
+    and a cell that reads only the cell before the last reads the last.
     """
     values: Assignment = {**_somewhere(space), **context}
     for node, edges in enumerate(likeliest_cell(mixture)):
@@ -196,11 +212,18 @@ def discretise(mixture: NetworkMixture, *, space: Space, context: Values, time_s
     for stage in range(LEVELS):
         values[f"stage{stage}.kind"] = KINDS[int(mixture.kinds[stage].argmax())]
         values[f"stage{stage}.reset"] = RESETS[int(mixture.resets[stage].argmax())]
-        for name, value in zip(STAGE_CONSTANTS, mixture.constants[stage].tolist(), strict=True):
-            constant = f"stage{stage}.{name}"
-            if constant in space.variables:
-                low, high = _bounds(space, constant)
-                values[constant] = min(max(value, low), high)
+        scope = SCOPES[int(mixture.scopes[stage].argmax())]
+        if f"stage{stage}.constants" in space.variables:
+            values[f"stage{stage}.constants"] = scope
+        groups = mixture.constants[stage]
+        if scope == "stage":
+            groups = groups.mean(0).repeat(GROUPS, 1)
+        for group, constants in enumerate(groups.tolist()):
+            for name, value in zip(STAGE_CONSTANTS, constants, strict=True):
+                constant = variable_of(name, stage=stage, group=group)
+                if constant in space.variables:
+                    low, high = _bounds(space, constant)
+                    values[constant] = min(max(value, low), high)
     values["time_steps"] = time_steps[int(mixture.time_steps.argmax())]
     values["readout.tau_mem"] = mixture.readout_tau_mem_ms.item()
     return space.canonical(values)

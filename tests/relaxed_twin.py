@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from evonas.architecture.cell import Cell, Edge
 from evonas.architecture.cell_form import LEVELS, cell_of, levels_of, numbered, reading_the_last
+from evonas.architecture.constant import SCOPES
 from evonas.architecture.neuron import DT_MS, RESETS
 from evonas.snn.relaxed.edge_distribution import NONE, pairs_of
 from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
@@ -17,6 +18,7 @@ from evonas.snn.relaxed.plan import cell_name, edge_name
 from evonas.snn.relaxed.trellis import RelaxedTrellis
 from evonas.variables import Scalar
 from spaces.spatial_temporal_relaxed import STAGE_CONSTANTS, likeliest_cell
+from spaces.sts_form import variable_of
 
 Values = Mapping[str, Scalar]
 
@@ -48,18 +50,30 @@ def one_hot(relaxed: RelaxedTrellis, genotype: Values) -> NetworkMixture:
     stages = range(LEVELS)
     kinds = [KINDS.index(str(genotype.get(f"stage{stage}.kind", KINDS[0]))) for stage in stages]
     resets = [RESETS.index(str(genotype.get(f"stage{stage}.reset", RESETS[0]))) for stage in stages]
-    constants = [
-        [float(genotype.get(f"stage{stage}.{name}", DT_MS)) for name in STAGE_CONSTANTS] for stage in stages
-    ]  # fmt: skip
+    scopes = [SCOPES.index(str(genotype.get(f"stage{stage}.constants", "stage"))) for stage in stages]
+    constants = [_constants(genotype, stage, groups=relaxed.sizes.groups) for stage in stages]
     return NetworkMixture(
         edges=tuple(_edges(edges, node) for node, edges in enumerate(cell_of(genotype))),
         moves=tuple(moves),
         kinds=torch.stack([_certain(kind, options=len(KINDS)) for kind in kinds]),
         resets=torch.stack([_certain(reset, options=len(RESETS)) for reset in resets]),
         time_steps=_certain(time_steps.index(int(genotype["time_steps"])), options=len(time_steps)),
+        scopes=torch.stack([_certain(scope, options=len(SCOPES)) for scope in scopes]),
         constants=torch.tensor(constants, dtype=torch.float64),
         readout_tau_mem_ms=torch.tensor(float(genotype["readout.tau_mem"]), dtype=torch.float64),
     )
+
+
+def _constants(genotype: Values, stage: int, *, groups: int) -> list[list[float]]:
+    """Return the constants of each group of a stage, all alike where it has them once."""
+    has_groups = genotype.get(f"stage{stage}.constants") == "channels"
+    return [
+        [
+            float(genotype.get(variable_of(name, stage=stage, group=group if has_groups else 0), DT_MS))
+            for name in STAGE_CONSTANTS
+        ]
+        for group in range(groups)
+    ]
 
 
 def _edges(edges: Sequence[Edge], node: int) -> Tensor:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
+
+from evonas.errors import SpaceError
 
 Constant: TypeAlias = float | tuple[float, ...]
 """One number for all neurons of a population, or as many as it has channels."""
+
+SCOPES = ("stage", "channels")
+"""What a constant is for in spaces that search it: all channels of a stage, or one of `GROUPS` groups of them."""
+
+GROUPS = 4
+"""Groups of the channels of a stage that have constants of their own in a search."""
 
 
 def values_of(constant: Constant) -> tuple[float, ...]:
@@ -30,6 +38,26 @@ def each(function: Callable[..., float], *constants: Constant) -> Constant:
         return function(*constants)
     rows = [one if isinstance(one, tuple) else (one,) * channels for one in constants]
     return tuple(function(*values) for values in zip(*rows, strict=True))
+
+
+def of_groups(constants: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Return constants of channels: those next to each other share the one of their group, in groups of one size.
+
+    Args:
+        constants: One for each group.
+        channels: A multiple of the groups.
+
+    Raises:
+        SpaceError: If it is none.
+
+    Example:
+        >>> of_groups((4.0, 2.0), 4)
+        (4.0, 4.0, 2.0, 2.0)
+    """
+    size, rest = divmod(channels, len(constants))
+    if rest:
+        raise SpaceError(f"{channels} channels do not make {len(constants)} groups of one size. Use a multiple.")
+    return tuple(constant for constant in constants for _ in range(size))
 
 
 def spread(middle: float, ratio: float, channels: int) -> tuple[float, ...]:

@@ -30,6 +30,7 @@ from evonas.snn.network import Network
 from spaces.recurrent import space as recurrent
 from spaces.snasnet import space as snasnet
 from spaces.spatial_temporal import space as joint
+from spaces.sts import space as sts
 
 TOOLS = [name for name in ("snntorch", "spikingjelly", "norse") if importlib.util.find_spec(name)]
 
@@ -317,6 +318,19 @@ def test_constants_of_channels_are_written_for_each_and_are_equal_in_the_tools_t
     differing = in_tools(network, path, data)
     takes = {"norse"} if isinstance(v_th, tuple) else {"norse", "snntorch"}
     assert differing == dict.fromkeys(takes & set(TOOLS), 0)
+
+
+def test_constants_of_groups_that_were_searched_are_written_for_each_channel(tmp_path: Path) -> None:
+    only = {"stage*.kind": ["lif_box"], "stage*.constants": ["channels"], "feedback": ["none"], "channels": [8]}
+    data = images(40)
+    (network,) = drawn(1, data, seed=2, wanted=says_nir, space=sts.narrowed(only))
+    path = written(network, tmp_path)
+    stem = network.plan.populations[0]
+    assert len(set(stem.dynamics.tau_mem_ms)) == 4
+    assert read(path).nodes["stem"].tau_mem[:, 0, 0] == pytest.approx(np.float32(stem.dynamics.tau_mem_ms) * 1e-4)
+    exact, _ = of_file(network, path, data)
+    assert exact.is_equal, exact
+    assert rate(network, data) > 0.02
 
 
 @pytest.mark.parametrize(

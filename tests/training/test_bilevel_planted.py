@@ -63,7 +63,7 @@ def one_cell(*, levels: int = 1, time_steps: tuple[int, ...] = (2, 3, 4), only_c
     def discretise(mixture: NetworkMixture) -> Genotype:
         edges = [pairs_of(0)[index][1] for index in best_two(mixture.edges[0]) if index is not None]
         path = most_likely(mixture.moves, levels=levels)
-        return Genotype({"edges": "+".join(edges), "level": path[0], "tau_mem": mixture.constants[0, 0].item()})
+        return Genotype({"edges": "+".join(edges), "level": path[0], "tau_mem": mixture.constants[0, 0, 0].item()})
 
     def relax(context, input_shape, classes):
         plan = relax_trellis(sizes, input_shape=input_shape, classes=classes)

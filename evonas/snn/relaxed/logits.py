@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from evonas.architecture.constant import SCOPES, spread
 from evonas.architecture.neuron import RESETS
 from evonas.errors import EvonasError
 from evonas.snn.relaxed.edge_distribution import NONE, draw_two, inclusion, pairs_of
 from evonas.snn.relaxed.entropy import mean_entropy
 from evonas.snn.relaxed.gumbel import gumbel, top
-from evonas.snn.relaxed.mixture import KINDS, NetworkMixture
+from evonas.snn.relaxed.mixture import CONSTANTS, KINDS, NetworkMixture
 from evonas.snn.relaxed.path_distribution import choosing
 from evonas.snn.relaxed.plan import FixedSizes
 
@@ -45,12 +47,14 @@ class Allowed:
         moves: For each layer `(levels that choose, 2)`.
         kinds: `(stages, kinds)`.
         resets: `(stages, resets)`.
+        scopes: `(stages, scopes)`.
     """
 
     edges: tuple[Tensor, ...]
     moves: tuple[Tensor, ...]
     kinds: Tensor
     resets: Tensor
+    scopes: Tensor
 
 
 class Logits(nn.Module):
@@ -58,11 +62,13 @@ class Logits(nn.Module):
 
     Constants are trained as real numbers and rounded to the grid of the space at the end, not mixed of candidates. So
     each population needs one scan and has one spike train, however fine the grid, and rounding changes a constant by
-    half a step of the grid at most.
+    half a step of the grid at most. Where channels have groups, a stage has the mean of their constants or those of
+    each group, which is a choice of its own.
 
     Args:
         sizes: The fixed sizes.
-        bounds: Bounds of the constants, which start at the geometric mean.
+        bounds: Bounds of the constants, which start at the geometric mean; membrane time constants of groups start
+            apart, in equal ratios around it, the slowest first.
         generator: Draws the initial logits.
     """
 
@@ -79,15 +85,16 @@ class Logits(nn.Module):
         self.kinds = draw(sizes.levels, len(KINDS))
         self.resets = draw(sizes.levels, len(RESETS))
         self.time_steps = draw(len(sizes.time_steps))
-        middle = torch.tensor([(low * high) ** 0.5 for low, high in bounds.constants], dtype=torch.float64)
-        self.constants = nn.Parameter(middle.repeat(sizes.levels, 1))
+        self.scopes = draw(sizes.levels, len(SCOPES)) if sizes.groups > 1 else None
+        self.constants = nn.Parameter(_start(bounds.constants, groups=sizes.groups).repeat(sizes.levels, 1, 1))
         low, high = bounds.readout_tau_mem_ms
         self.readout_tau_mem_ms = nn.Parameter(torch.tensor((low * high) ** 0.5, dtype=torch.float64))
 
     @property
     def choices(self) -> list[nn.Parameter]:
         """The logits."""
-        return [*self.edges, *self.moves, self.kinds, self.resets, self.time_steps]
+        scopes = [] if self.scopes is None else [self.scopes]
+        return [*self.edges, *self.moves, self.kinds, self.resets, self.time_steps, *scopes]
 
     @property
     def numbers(self) -> list[nn.Parameter]:
@@ -116,15 +123,18 @@ class Logits(nn.Module):
             sources = {source for (source, _), is_left in zip(pairs_of(node), pairs.tolist(), strict=True) if is_left}
             is_none = mask[NONE:] | (len(sources) == 1)  # one source is left: there is no second edge
             logits.masked_fill_(~torch.cat([pairs, is_none]), -torch.inf)
-        others = [*allowed.moves, allowed.kinds, allowed.resets]
-        for logits, mask in zip([*self.moves, self.kinds, self.resets], others, strict=True):
+        others = [*zip(self.moves, allowed.moves, strict=True), (self.kinds, allowed.kinds)]
+        others.append((self.resets, allowed.resets))
+        if self.scopes is not None:
+            others.append((self.scopes, allowed.scopes))
+        for logits, mask in others:
             logits.masked_fill_(~(mask | ~mask.any(-1, keepdim=True)), -torch.inf)
 
     @torch.no_grad()
     def keep_bounds(self) -> None:
         """Clamp the constants to their bounds after a step."""
         for column, (low, high) in enumerate(self.bounds.constants):
-            self.constants[:, column].clamp_(low, high)
+            self.constants[..., column].clamp_(low, high)
         self.readout_tau_mem_ms.clamp_(*self.bounds.readout_tau_mem_ms)
 
     def mixture(self, *, temperature: float = 1.0) -> NetworkMixture:
@@ -140,9 +150,10 @@ class Logits(nn.Module):
         """Return the mixture of a sampled network and a rival for some of its choices (two-path sampling).
 
         With equal probability, the rivals are for the structure (a third edge for each node, another move at one layer)
-        or for the neurons (another kind, the other reset, another number of time steps). The probability of the other
-        options is 0, that of the sampled ones is renormalised. So a gradient compares two options of a choice while the
-        other choices are fixed. It is a biased estimate of the gradient of the whole mixture.
+        or for the neurons (another kind, the other reset, another number of time steps, the other scope of constants).
+        The probability of the other options is 0, that of the sampled ones is renormalised. So a gradient compares two
+        options of a choice while the other choices are fixed. It is a biased estimate of the gradient of the whole
+        mixture.
 
         Source: after ProxylessNAS (Cai et al., ICLR 2019, 3.2), which samples two paths for a step of the logits; there
         the forward pass takes one of them, here both.
@@ -157,16 +168,21 @@ class Logits(nn.Module):
 
     def _mixture(self, logits: list[Tensor]) -> NetworkMixture:
         nodes, layers = len(self.edges), len(self.moves)
-        kinds, resets, time_steps = logits[nodes + layers :]
+        kinds, resets, time_steps, *scopes = logits[nodes + layers :]
         return NetworkMixture(
             edges=tuple(inclusion(values) for values in logits[:nodes]),
             moves=tuple(torch.softmax(values, dim=1) for values in logits[nodes : nodes + layers]),
             kinds=torch.softmax(kinds, dim=1),
             resets=torch.softmax(resets, dim=1),
             time_steps=torch.softmax(time_steps, dim=0),
+            scopes=torch.softmax(scopes[0], dim=1) if scopes else self._shared(),
             constants=self.constants,
             readout_tau_mem_ms=self.readout_tau_mem_ms,
         )
+
+    def _shared(self) -> Tensor:
+        """Return the scopes of stages whose channels share all constants."""
+        return torch.tensor([scope == "stage" for scope in SCOPES], dtype=torch.float64).repeat(self.sizes.levels, 1)
 
     def _sampled(self, logits: list[Tensor], *, contested: str, generator: torch.Generator) -> list[Tensor]:
         """Return the logits of sampled options, the others at minus infinity.
@@ -182,6 +198,15 @@ class Logits(nn.Module):
             masks[nodes + int(torch.randint(layers, (), generator=generator))] |= True
         masks += [top(values, 1 + int(contested == NEURONS)) for values in noisy[nodes + layers :]]
         return [values.masked_fill(~mask, -torch.inf) for values, mask in zip(logits, masks, strict=True)]
+
+
+def _start(bounds: Sequence[tuple[float, float]], *, groups: int) -> Tensor:
+    """Return the `(groups, constants)` that a stage starts with."""
+    start = torch.tensor([(low * high) ** 0.5 for low, high in bounds], dtype=torch.float64).repeat(groups, 1)
+    low, high = bounds[CONSTANTS.index("tau_mem_ms")]
+    quarter = (high / low) ** 0.25
+    start[:, CONSTANTS.index("tau_mem_ms")] *= torch.tensor(spread(1.0, 1 / quarter, groups), dtype=torch.float64)
+    return start
 
 
 def _edges(logits: Tensor, *, rivals: int, generator: torch.Generator) -> Tensor:

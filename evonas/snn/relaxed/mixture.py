@@ -23,7 +23,9 @@ class NetworkMixture:
         kinds: `(stages, kinds)` probabilities of the kinds of neurons.
         resets: `(stages, resets)` probabilities of the resets of `lif_box`.
         time_steps: `(options,)` probabilities of the numbers of time steps.
-        constants: `(stages, 5)` values of `CONSTANTS`, shared by all kinds of neurons of a stage.
+        scopes: `(stages, scopes)` probabilities that a stage has its constants once (the mean of its groups), or
+            one for each group of its channels: `evonas.architecture.constant.SCOPES`.
+        constants: `(stages, groups, 5)` values of `CONSTANTS`, shared by all kinds of neurons of a stage.
         readout_tau_mem_ms: `()` membrane time constant of the readout.
     """
 
@@ -32,6 +34,7 @@ class NetworkMixture:
     kinds: Tensor
     resets: Tensor
     time_steps: Tensor
+    scopes: Tensor
     constants: Tensor
     readout_tau_mem_ms: Tensor
 
@@ -43,6 +46,7 @@ class NetworkMixture:
             kinds=self.kinds.detach(),
             resets=self.resets.detach(),
             time_steps=self.time_steps.detach(),
+            scopes=self.scopes.detach(),
             constants=self.constants.detach(),
             readout_tau_mem_ms=self.readout_tau_mem_ms.detach(),
         )

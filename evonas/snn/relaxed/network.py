@@ -26,8 +26,8 @@ class RelaxedNetwork(nn.Module):
     Operations, sources and levels are mixed as currents at the membranes of a node, so each node has one population
     that sends spikes. Kinds of neurons and resets are mixed as the outputs of populations on the same current, numbers
     of time steps as readouts after so many steps of one run. Time constants and thresholds are not mixed: there is one
-    value per stage. What has weight 0 is not computed. If all probabilities are 0 or 1, the outputs are those of the
-    single network to the last bit.
+    value per stage, or one per group of its channels. What has weight 0 is not computed. If all probabilities are 0 or
+    1, the outputs are those of the single network to the last bit.
 
     Args:
         plan: All populations and connections.
@@ -178,7 +178,12 @@ class _Run:
     def _neurons(self, stage: int, device: torch.device) -> MixedNeurons:
         if stage not in self._stages:
             self._stages[stage] = MixedNeurons(
-                self.mixture, stage, surrogate=self.network.surrogate(stage), time_steps=self.time_steps, device=device
+                self.mixture,
+                stage,
+                channels=self.network.plan.sizes.channels * 2**stage,
+                surrogate=self.network.surrogate(stage),
+                time_steps=self.time_steps,
+                device=device,
             )
         return self._stages[stage]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evonas.architecture.constant import SCOPES
 from evonas.architecture.draft import POOL_GAIN, SKIP_GAIN
 from evonas.architecture.neuron import DT_MS, RESETS, Dynamics, Surrogate
 from evonas.snn.kernels.scan import scan
@@ -73,18 +74,25 @@ class MixedNeurons:
     Args:
         mixture: The probabilities and constants.
         stage: Index of the stage.
+        channels: Channels of its populations.
         surrogate: The surrogate gradient of the spikes.
         time_steps: Time steps that a static current is held for.
         device: Device of the currents.
     """
 
     def __init__(
-        self, mixture: NetworkMixture, stage: int, *, surrogate: Surrogate, time_steps: int, device: torch.device
+        self,
+        mixture: NetworkMixture,
+        stage: int,
+        *,
+        channels: int,
+        surrogate: Surrogate,
+        time_steps: int,
+        device: torch.device,
     ) -> None:
         self.time_steps = time_steps
-        constants = mixture.constants[stage]
-        self._constants = dict(zip(CONSTANTS, constants.to(device, torch.float32).unbind(), strict=True))
-        of_name = dict(zip(CONSTANTS, constants.unbind(), strict=True))
+        of_name = constants_of(mixture, stage, channels=channels)
+        self._constants = {name: value.to(device, torch.float32) for name, value in of_name.items()}
         tau_mem_ms, v_th = of_name["tau_mem_ms"], of_name["v_th"]
         self._threshold_currents = {
             "lif": v_th * tau_mem_ms / DT_MS,
@@ -127,6 +135,20 @@ class MixedNeurons:
         if dynamics.kind == "analog":
             return torch.relu(current)
         return scan(current, norse_parameters(dynamics, self._constants), time_steps=self.time_steps)
+
+
+def constants_of(mixture: NetworkMixture, stage: int, *, channels: int) -> dict[str, Tensor]:
+    """Return each of `CONSTANTS` in a stage: `()` where all channels share it for certain, else `(channels, 1, 1)`.
+
+    Between both, the constant of a group is the mean of its own and that of all groups, weighted by probability.
+    """
+    groups = mixture.constants[stage]
+    shared = groups.mean(0)
+    of_stage, of_channels = (mixture.scopes[stage, SCOPES.index(scope)] for scope in ("stage", "channels"))
+    if of_channels.item() == 0:
+        return dict(zip(CONSTANTS, shared.unbind(), strict=True))
+    each = (of_channels * groups + of_stage * shared).repeat_interleave(channels // len(groups), 0)
+    return {name: value[:, None, None] for name, value in zip(CONSTANTS, each.unbind(1), strict=True)}
 
 
 def mixed(outputs: list[Output]) -> Tensor:

@@ -37,6 +37,7 @@ class FixedSizes:
         time_steps: Numbers of time steps to choose from, ascending.
         stem_stride: Stride of the stem's convolution.
         readout_input: `"mean"` or `"flat"`, as in `Trellis`.
+        groups: Groups of the channels of a stage that may have constants of their own; 1 where no network has any.
     """
 
     nodes: int
@@ -46,6 +47,7 @@ class FixedSizes:
     time_steps: tuple[int, ...]
     stem_stride: int = 1
     readout_input: str = "mean"
+    groups: int = 1
 
 
 @dataclass(frozen=True)
