@@ -13,6 +13,7 @@ from choices import completed
 from claims import Claim, Effect, Setting, accuracies, accuracy, over_networks, ratio_over_networks
 from paired import drawn, result_of
 
+from evonas.architecture.constant import SCOPES
 from evonas.architecture.neuron import PARAMETERS
 from evonas.architecture.plan import Plan, PlannedPopulation
 from evonas.data.dataset import SearchData
@@ -23,6 +24,7 @@ from evonas.space import Space
 from evonas.training.training_settings import Training
 from objectives import energy
 from spaces.spatial_temporal import space as whole
+from spaces.sts import space as sts
 
 MOST_OPERATIONS = 3e6
 SEARCH_EVERY = 20
@@ -89,7 +91,7 @@ def constants(setting: Setting) -> list[Effect]:
 
     A search tries several sets of time constants and keeps the network that validates best; against it the network
     with one constant for all is trained as often from other weights, and the best is kept as well. What is kept is
-    compared on test samples, which neither side has chosen by.
+    compared on test samples, which neither side has chosen by. So are sets by stage with sets by group of channels.
     """
     space = whole.without(["adaptive", "feedback", "attention"]).narrowed({"stage*.kind": ["lif_box"]})
     data, training = setting.for_search, setting.training
@@ -103,15 +105,36 @@ def constants(setting: Setting) -> list[Effect]:
         others = [completed(space, one, each, seed=0) for each in values]
         fixed.append(_kept(setting, space, [one] * TRIES, training))
         searched.append(_kept(setting, space, others, training))
+    by_stage, by_group = _of_groups(setting)
     learning = Training(epochs=setting.epochs, train_neurons=True)
     alone = accuracies(setting, space, networks, training, data=setting.for_test)
     learned = accuracies(setting, space, networks, learning, data=setting.for_test)
     apart = accuracies(setting, _apart(space), networks, learning, data=setting.for_test)
     return [
         over_networks(f"searched by stage, best of {TRIES} - {TAU_MS:g} ms, best of {TRIES}", fixed, searched),
+        over_networks(f"searched by group of channels - by stage, best of {TRIES} each", by_stage, by_group),
         over_networks(f"trained by layer, thresholds as well - {TAU_MS:g} ms", alone, learned),
         over_networks("trained by channel - trained by layer", learned, apart),
     ]
+
+
+def _of_groups(setting: Setting) -> tuple[list[float], list[float]]:
+    """Return what is kept of networks whose time constants are tried by stage, and by group of channels."""
+    space = sts.without(["adaptive", "feedback"]).narrowed({"stage*.kind": ["lif_box"]})
+    networks = drawn(space, setting.for_search, count=setting.networks, most=MOST_OPERATIONS, seed=11)
+    rng = np.random.default_rng(0)
+    taus = {name: one for name, one in space.variables.items() if name.endswith(".tau_mem") and name[:5] == "stage"}
+    scopes = [name for name in space.variables if name.endswith(".constants")]
+    kept: dict[str, list[float]] = {scope: [] for scope in SCOPES}
+    for network in networks:
+        for scope, each in kept.items():
+            tries = [
+                {name: variable.sample(rng) for name, variable in taus.items()} | dict.fromkeys(scopes, scope)
+                for _ in range(TRIES)
+            ]
+            others = [completed(space, network, values, seed=0) for values in tries]
+            each.append(_kept(setting, space, others, setting.training))
+    return kept["stage"], kept["channels"]
 
 
 def _apart(space: Space) -> Space:
