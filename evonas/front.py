@@ -24,6 +24,7 @@ from evonas.report.figures import Draw, check_drawable, figures_of_comparison, f
 from evonas.report.page.written import write_page
 from evonas.report.pick import usual
 from evonas.runfile.modules import forget_working_directory
+from evonas.runfile.sweep_chip import listed_chips
 
 COMPARISON = Path("comparison.html")
 """The page of several runs, in the working directory."""
@@ -192,9 +193,9 @@ def _named_chips(profiles: str | None, *, html: bool) -> list[str]:
         raise RunFileError(
             ["--profiles: it names the chips of the page; give --html as well, or one chip as --profile"]
         )
-    names = [name.strip() for name in profiles.split(",")]
-    if not all(names):
-        raise RunFileError([f"--profiles: got {profiles!r}, expected names of chips, separated by commas"])
+    names, faults = listed_chips(profiles)
+    if faults:
+        raise RunFileError(faults)
     return names
 
 

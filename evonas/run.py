@@ -64,7 +64,7 @@ def _searched(resolved: ResolvedRun, folder: Path, *, console: Console, retry: b
         console.print(plain(f"Most often it was: {most_common_reason(resolved.reject, rejected)}."))
     front = archive.front()
     write_text(folder / "front.csv", tables.to_csv(front))
-    write_own_page(folder)
+    write_own_page(folder, archive.results())
     console.print(tables.table(front))
     for line in _remarks(archive, front, resolved):
         console.print(plain(line))

@@ -90,7 +90,7 @@ def _searched(resolved: ResolvedSweep, folder: Path, *, console: Console, retry:
     if ending is Ending.ONLY_REJECTED and not table.evaluations:
         raise EvonasError(f"Nothing fits on any of the chips: {table.cells[0].reason}")
     write_text(folder / "sweep.csv", table.to_csv())
-    write_own_page(folder)
+    write_own_page(folder, archive.results())
     return table
 
 

@@ -207,6 +207,10 @@ class Archive:
         """Return the front: the non-dominated feasible networks at the top rung."""
         return self._results.front()
 
+    def results(self) -> Results:
+        """Return what a closed archive holds, as `read` would from the file, under the objectives of the run."""
+        return Results(replace(self._results.with_values(), notes=()), self._results.objectives)
+
     def close(self) -> None:
         """Merge the journal into the HDF5 file and let others write. Without new rows the file is not touched.
 

@@ -86,10 +86,15 @@ class Answer:
             yield from nearest(self.results.rows, objectives=self.results.objectives, top=self.results.header.top_rung)
 
 
-def answered(folder: Path, command: Command) -> Answer:
+def answered(folder: Path, command: Command, *, known: Results | None = None) -> Answer:
     """Return the rows of a results folder, or of an archive, scored as a command asks.
 
     Code that the folder names is imported only if the command trusts it.
+
+    Args:
+        folder: The folder of a run, or an archive.
+        command: The command.
+        known: The rows, where they are in memory; otherwise they are read.
 
     Raises:
         RunFileError: With everything that is wrong with the command or the folder.
@@ -100,10 +105,10 @@ def answered(folder: Path, command: Command) -> Answer:
         untrusted = named_code(file, folder=folder)
         if untrusted:
             return _of_stored_values(folder, command, remarks=tuple(untrusted), file=file)
-    return _of_stored_values(folder, command) if file is None else _of_run_file(folder, command, file)
+    return _of_stored_values(folder, command) if file is None else _of_run_file(folder, command, file, known=known)
 
 
-def _of_run_file(folder: Path, command: Command, file: RunFile) -> Answer:
+def _of_run_file(folder: Path, command: Command, file: RunFile, *, known: Results | None) -> Answer:
     """Return the answer with every objective computed from the measurements."""
     remarks = () if command.trust else tuple(hidden_code(file))
     file_used = file if command.trust else with_shipped_profiles(file)
@@ -113,7 +118,8 @@ def _of_run_file(folder: Path, command: Command, file: RunFile) -> Answer:
     except RunFileError as error:
         faults += error.faults
         rescoring = rescored(file_used, trusted=command.trust)
-    results = Archive.read(archive_of(folder), rescoring.objectives)
+    objectives = rescoring.objectives
+    results = Archive.read(archive_of(folder), objectives) if known is None else known.under(objectives)
     faults += differences(file, results.header, folder=folder)
     return _picked(results, rescoring, command, faults=faults, remarks=remarks)
 

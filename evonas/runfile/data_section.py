@@ -10,7 +10,7 @@ import numpy as np
 
 from evonas.data.dataset import DataSet, SearchData
 from evonas.engine.rejection import Rejection
-from evonas.errors import SpaceError
+from evonas.errors import DataError, RunFileError, SpaceError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.options import shown
@@ -41,6 +41,29 @@ def search_data_of(section: DataSection | None, *, trusted: bool = True) -> tupl
     if dataset is None or section is None:
         return None, faults
     return dataset.for_search(seed=section.seed), []
+
+
+def known_data(section: DataSection, *, fingerprint: str | None, trusted: bool = True) -> SearchData:
+    """Return the training and validation samples of a run, read again.
+
+    Args:
+        section: Names the data.
+        fingerprint: Of the data that the run began with; None where it is not known.
+        trusted: Whether code of the user's own may be imported.
+
+    Raises:
+        RunFileError: If they are not found.
+        DataError: If they are others.
+    """
+    data, faults = search_data_of(section, trusted=trusted)
+    if data is None:
+        raise RunFileError(faults)
+    if fingerprint is not None and data.fingerprint != fingerprint:
+        raise DataError(
+            f"The data {section.name!r} are others than those that the run was made with: their fingerprints differ. "
+            "Put the former ones back, or say where they are."
+        )
+    return data
 
 
 def dataset_of(section: DataSection | None, *, trusted: bool = True) -> tuple[DataSet | None, list[str]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evonas.data.dataset import SearchData
-from evonas.errors import DataError, RunFileError
-from evonas.runfile.data_section import search_data_of
+from evonas.runfile.data_section import known_data
 from evonas.runfile.schema import DataSection
 from evonas.training.process import give_back_freed_memory
 
@@ -32,15 +31,7 @@ class HeldData:
             DataError: If it is no longer the same.
         """
         if self._data is None:
-            data, faults = search_data_of(self._section)
-            if data is None:
-                raise RunFileError(faults)
-            if data.fingerprint != self._fingerprint:
-                raise DataError(
-                    f"The data {self._section.name!r} are others than those that the search began with: their "
-                    "fingerprints differ. Put the former ones back, or begin a new search."
-                )
-            self._data = data
+            self._data = known_data(self._section, fingerprint=self._fingerprint)
         return self._data
 
     def let_go(self) -> None:

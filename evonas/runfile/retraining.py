@@ -6,10 +6,10 @@ from typing import Any
 
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
-from evonas.errors import DataError, RunFileError
+from evonas.errors import RunFileError
 from evonas.measurement import Measurement
 from evonas.objective import measures_of
-from evonas.runfile.data_section import search_data_of
+from evonas.runfile.data_section import known_data
 from evonas.runfile.objective_sections import objectives_of
 from evonas.runfile.schema import DataSection, RunFile
 from evonas.runfile.space_section import space_of
@@ -86,12 +86,4 @@ def data_of(file: RunFile, *, fingerprint: str | None, path: str | None = None, 
         RunFileError: If they are not found.
         DataError: If they are others than those of the run.
     """
-    data, faults = search_data_of(data_section_of(file, path=path), trusted=trusted)
-    if data is None:
-        raise RunFileError(faults)
-    if fingerprint is not None and data.fingerprint != fingerprint:
-        raise DataError(
-            f"The data {file.data.name!r} are others than those that the run was made with: their fingerprints differ. "
-            "Say where the former ones are."
-        )
-    return data
+    return known_data(data_section_of(file, path=path), fingerprint=fingerprint, trusted=trusted)

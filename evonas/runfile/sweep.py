@@ -16,7 +16,7 @@ from evonas.runfile.metric_sections import named_by, trades
 from evonas.runfile.rejections import rejected_by_run
 from evonas.runfile.resolve import ResolvedRun, resolve
 from evonas.runfile.schema import HardwareSection, ObjectiveSection
-from evonas.runfile.sweep_chip import Chip, chip_of
+from evonas.runfile.sweep_chip import Chip, chip_of, listed_chips
 from evonas.strategies.multi_target import Target, Targets
 from evonas.task import Metric
 
@@ -210,11 +210,8 @@ def _chips(
     profiles: str, bounds: Mapping[str, Any], sections: Sequence[ObjectiveSection], *, hardware: HardwareSection | None
 ) -> tuple[tuple[Chip, ...], list[str]]:
     chips: list[Chip] = []
-    faults: list[str] = []
-    names = [name.strip() for name in profiles.split(",")]
-    for name in sorted(set(names), key=names.index):
-        if names.count(name) > 1:
-            faults.append(f"--profiles: {name} stands there {names.count(name)} times")
+    names, faults = listed_chips(profiles)
+    for name in names:
         try:
             chips.append(chip_of(name, sections, budgets=bounds, hardware=hardware))
         except ProfileError as error:

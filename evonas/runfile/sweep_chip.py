@@ -37,6 +37,17 @@ class Chip:
     check: Callable[[Any], Fit]
 
 
+def listed_chips(profiles: str) -> tuple[list[str], list[str]]:
+    """Return the chips of a list that is separated by commas, each once, and a sentence for each fault of it."""
+    names = [name.strip() for name in profiles.split(",")]
+    if not all(names):
+        return [], [f"--profiles: got {profiles!r}, expected names of chips, separated by commas"]
+    once = list(dict.fromkeys(names))
+    return once, [
+        f"--profiles: {name} stands there {names.count(name)} times" for name in once if names.count(name) > 1
+    ]
+
+
 def chip_of(
     name: str, sections: Sequence[ObjectiveSection], *, budgets: Iterable[str], hardware: HardwareSection | None
 ) -> Chip:

@@ -30,7 +30,7 @@ from evonas.report.rank_correlation import kendall_tau, rank_correlations
 from evonas.report.sweep_table import SweepTable, why_none
 from evonas.runfile.rejections import rejected_by_all
 from evonas.runfile.sweep import Cell, resolve_sweep
-from evonas.runfile.sweep_chip import Chip
+from evonas.runfile.sweep_chip import Chip, listed_chips
 from evonas.strategies.multi_target import TARGET, Target
 from evonas.task import binomial_error
 from evonas.tasks import classification
@@ -140,6 +140,22 @@ def test_other_chips_or_budgets_are_told_and_not_mixed(finished: tuple[Path, Pat
 def test_the_front_of_a_swept_folder_is_that_of_its_run_file(finished: tuple[Path, Path, Result]) -> None:
     _, output, _ = finished
     assert json.loads(evonas("front", output, "--format", "json").output)["evaluations"] == 12
+
+
+def test_the_page_at_the_end_of_a_sweep_is_that_of_its_stored_results(finished: tuple[Path, Path, Result]) -> None:
+    _, output, _ = finished
+    written = (output / "report.html").read_bytes()
+    assert evonas("front", output, "--html", "--trust").exit_code == 0
+    assert (output / "report.html").read_bytes() == written
+
+
+def test_a_list_of_chips_names_each_once() -> None:
+    assert listed_chips(" loihi2, truenorth28") == (["loihi2", "truenorth28"], [])
+    assert listed_chips("loihi2,loihi2") == (["loihi2"], ["--profiles: loihi2 stands there 2 times"])
+    for empty in ("", "loihi2,", "loihi2, ,odin28"):
+        assert listed_chips(empty) == (
+            [], [f"--profiles: got {empty!r}, expected names of chips, separated by commas"]
+        )  # fmt: skip
 
 
 def test_all_wrong_arguments_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_data_that_were_let_go_of_are_read_again_if_they_are_the_same(run: Resol
     assert run.search_data.fingerprint == before.fingerprint
     held.let_go()
     write(tmp_path / "data.npz", brightest=9)
-    with pytest.raises(DataError, match="others than those that the search began with"):
+    with pytest.raises(DataError, match="others than those that the run was made with"):
         held.get()
     (tmp_path / "data.npz").unlink()
     with pytest.raises(RunFileError):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evonas.archive.atomic_file import write_text
+from evonas.archive.results import Results
 from evonas.chips.profile import load
 from evonas.errors import RunFileError
 from evonas.report.answer import Answer, Command, answered
@@ -35,7 +36,7 @@ def write_page(folder: Path, answer: Answer, command: Command, *, profiles: Sequ
     notes: list[str] = []
     for profile in profiles or _swept(answer):
         try:
-            found = answered(folder, replace(command, profile=profile))
+            found = answered(folder, replace(command, profile=profile), known=answer.results)
         except RunFileError as error:
             if profiles:
                 raise
@@ -49,14 +50,18 @@ def write_page(folder: Path, answer: Answer, command: Command, *, profiles: Sequ
     return target
 
 
-def write_own_page(folder: Path) -> Path:
+def write_own_page(folder: Path, results: Results) -> Path:
     """Write the page of a run that has just ended here, whose code has run already, and return its path.
+
+    Args:
+        folder: The folder of the run.
+        results: What it has found.
 
     Raises:
         ArchiveError: If the file cannot be written.
     """
     command = Command(trust=True)
-    return write_page(folder, answered(folder, command), command)
+    return write_page(folder, answered(folder, command, known=results), command)
 
 
 def _name(answer: Answer) -> str:
