@@ -17,8 +17,8 @@ test: .venv/test-ready           ## the tests that are quick, several at once
 test-slow: .venv/test-ready      ## the tests that are slow or need a cluster on this machine, those one after another
 	$(BIN)/python -m pytest -m slow --numprocesses=auto --maxprocesses=4 --dist=loadgroup
 
-fuzz: .venv/test-ready           ## odd and damaged inputs at all doors, for ten minutes: make fuzz MINUTES=1
-	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES)
+fuzz: .venv/test-ready           ## odd and damaged inputs at all doors, for ten minutes: make fuzz MINUTES=1 [KINDS=--readers]
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(KINDS)
 
 lint: .venv/test-ready           ## what is checked without running
 	$(BIN)/ruff check .

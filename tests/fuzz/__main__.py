@@ -27,13 +27,19 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--inputs", type=int, default=None, help="stop after so many inputs")
     parser.add_argument("--first", type=int, default=None, help="number of the first input (default: by the clock)")
-    parser.add_argument("--kind", action="append", help="only this kind; may be repeated")
+    parser.add_argument("--kind", action="append", default=[], help="only this kind; may be repeated")
+    parser.add_argument("--readers", action="store_true", help="only what readers of data read, besides each --kind")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     first = int(time.time()) * 1000 if options.first is None else options.first
-    known = {name: weight for name, (_, weight) in kinds().items() if not options.kind or name in options.kind}
-    if not known:
-        parser.error(f"there is no such kind; there are {', '.join(kinds())}")
+    every = kinds()
+    if unknown := [name for name in options.kind if name not in every]:
+        parser.error(f"there is no kind {', '.join(unknown)}; there are {', '.join(every)}")
+    known = {
+        name: kind.weight
+        for name, kind in every.items()
+        if name in options.kind or (kind.is_reader if options.readers else not options.kind)
+    }
     print(f"Fuzzing for {options.minutes:g} minutes, from input {first}", flush=True)
     counts, faults, memory = watch(known, first=first, seconds=60 * options.minutes, inputs=options.inputs)
     wrong = tell(counts, faults)

@@ -22,7 +22,7 @@ SIZES = (0, 1, 4, 7, 8, 255, 2**16, 2**31, 2**32 - 1)
 class DataFiles:
     """Folders of four idx files, one of them changed."""
 
-    name = "data files"
+    name = "idx files"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

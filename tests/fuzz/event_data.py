@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,28 +46,24 @@ FORGED = (
 
 
 class EventFolders:
-    """Folders of a file a recording, one of them changed."""
+    """Folders of a file a recording in one of `FORMATS`, one of them changed."""
 
-    name = "event folders"
-
-    def __init__(self, folder: Path) -> None:
-        self._folders, self._bytes = {}, {}
-        for name, (_, written, ending, (height, width)) in FORMATS.items():
-            place = folder / name.replace(" ", "")
-            sizes = {"height": height, "width": width, "events": 40}
-            event_files.class_folders(place, written, ending=ending, names=["a", "b"], each=4, **sizes)
-            self._folders[name] = place
-            self._bytes[name] = next(iter(sorted(place.rglob(f"*{ending}")))).read_bytes()
+    def __init__(self, folder: Path, *, form: str) -> None:
+        self._folder, self._form = folder, form
+        _, written, ending, (height, width) = FORMATS[form]
+        sizes = {"height": height, "width": width, "events": 40}
+        event_files.class_folders(folder, written, ending=ending, names=["a", "b"], each=4, **sizes)
+        self._bytes = next(iter(sorted(folder.rglob(f"*{ending}")))).read_bytes()
 
     def attempt(self, rng: np.random.Generator) -> Verdict:
         """Return what came of one folder."""
-        name = list(FORMATS)[int(rng.integers(len(FORMATS)))]
-        module, _, ending, _ = FORMATS[name]
-        content, options = self._bytes[name], dict[str, Any]()
+        module, _, ending, _ = FORMATS[self._form]
+        content, options = self._bytes, dict[str, Any]()
         match int(rng.integers(6)):
             case 0 | 1 | 2:
+                change = damaged_inside if self._form == "stmnist" and rng.random() < 0.7 else damaged
                 for _ in range(int(rng.integers(1, 4))):
-                    content = damaged(content, rng)
+                    content = change(content, rng)
             case 3:
                 content = FORGED[int(rng.integers(len(FORGED)))] + rng.bytes(int(rng.integers(200)))
             case 4:
@@ -74,18 +72,18 @@ class EventFolders:
                 content = content[:begin] + number + content[begin + 4 :]
             case _:
                 options = odd_options(rng)
-        (self._folders[name] / f"a/00000{ending}").write_bytes(content)
+        (self._folder / f"a/00000{ending}").write_bytes(content)
         verdict = attempt(
-            lambda: module.read(path=str(self._folders[name]), **options),
-            check=lambda data: fault_of(data, options) or slow_fault(name, data, content, options),
+            lambda: module.read(path=str(self._folder), **options),
+            check=lambda data: fault_of(data, options) or slow_fault(self._form, data, content, options),
         )
-        return Verdict(verdict.outcome, f"{name} {options}: {verdict.detail}", content[:80].hex())
+        return Verdict(verdict.outcome, f"{options}: {verdict.detail}", content[:80].hex())
 
 
-class EventTables:
-    """DVS128 Gesture with a list, a table or a recording changed."""
+class Gestures:
+    """DVS128 Gesture with a list, a table or a recording in AEDAT 3 changed."""
 
-    name = "event tables"
+    name = "aedat 3"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "gestures"
@@ -105,24 +103,26 @@ class EventTables:
 
 
 class EventArrays:
-    """HDF5 files of events and of spikes, with bytes or data sets changed."""
+    """A file of events or of spikes in HDF5, with bytes or data sets changed."""
 
-    name = "event arrays"
-
-    def __init__(self, folder: Path) -> None:
-        self._own, self._spikes = folder / "own.h5", folder / "shd"
-        self._spikes.mkdir()
-        rng = np.random.default_rng(0)
-        recordings = [event_files.recording(rng, events=20, width=6, height=4) for _ in range(12)]
-        event_files.own(self._own, recordings, ["x", "y"] * 6, width=6, height=4, split=["train"] * 9 + ["test"] * 3)
-        for name in ("shd_train.h5", "shd_test.h5"):
-            event_files.shd(self._spikes / name, recordings=12, classes=3)
-        self._bytes = {file: file.read_bytes() for file in (self._own, self._spikes / "shd_train.h5")}
+    def __init__(self, folder: Path, *, is_shd: bool) -> None:
+        if is_shd:
+            self._file, self._options = folder / "shd_train.h5", OPTIONS[:8]
+            for name in ("shd_train.h5", "shd_test.h5"):
+                event_files.shd(folder / name, recordings=12, classes=3)
+            self._read = partial(shd.read, path=str(folder))
+        else:
+            self._file, self._options = folder / "own.h5", OPTIONS
+            rng = np.random.default_rng(0)
+            recordings = [event_files.recording(rng, events=20, width=6, height=4) for _ in range(12)]
+            split = ["train"] * 9 + ["test"] * 3
+            event_files.own(self._file, recordings, ["x", "y"] * 6, width=6, height=4, split=split)
+            self._read = partial(events.read, path=str(self._file))
+        self._bytes = self._file.read_bytes()
 
     def attempt(self, rng: np.random.Generator) -> Verdict:
         """Return what came of one file."""
-        file = list(self._bytes)[int(rng.integers(2))]
-        content, how = self._bytes[file], "damaged"
+        file, content, how = self._file, self._bytes, "damaged"
         if rng.random() < 0.5:
             for _ in range(int(rng.integers(1, 4))):
                 content = damaged(content, rng)
@@ -131,17 +131,16 @@ class EventArrays:
             file.write_bytes(content)
             how = changed_data_set(file, rng)
         options = odd_options(rng) if rng.random() < 0.1 else {}
-        if file == self._own:
-            verdict = attempt(
-                lambda: events.read(path=str(file), **options), check=lambda data: fault_of(data, options)
-            )
-        else:
-            options = {name: value for name, value in options.items() if name not in OPTIONS[8:]}
-            verdict = attempt(
-                lambda: shd.read(path=str(self._spikes), **options), check=lambda data: fault_of(data, options)
-            )
-        file.write_bytes(self._bytes[file])
-        return Verdict(verdict.outcome, f"{file.name} {how} {options}: {verdict.detail}", content[:80].hex())
+        options = {name: value for name, value in options.items() if name in self._options}
+        verdict = attempt(lambda: self._read(**options), check=lambda data: fault_of(data, options))
+        file.write_bytes(self._bytes)
+        return Verdict(verdict.outcome, f"{how} {options}: {verdict.detail}", content[:80].hex())
+
+
+def damaged_inside(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return a MATLAB file whose compressed element was unpacked, damaged and packed again."""
+    packed = zlib.compress(damaged(zlib.decompress(content[136:]), rng))
+    return content[:132] + struct.pack("<I", len(packed)) + packed
 
 
 def odd_options(rng: np.random.Generator) -> dict[str, Any]:

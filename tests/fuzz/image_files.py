@@ -207,7 +207,7 @@ class ImageFolders:
 class ArrayFiles:
     """Files of arrays in `.npz`, changed."""
 
-    name = "array files"
+    name = "npz files"
     suffix = ".npz"
 
     def __init__(self, folder: Path) -> None:

@@ -54,7 +54,7 @@ def fault_of(data: DataSet) -> str:
 class SoundFolders:
     """Folders of WAV files, some of which are changed."""
 
-    name = "sound folders"
+    name = "wav folders"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -11,6 +11,9 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,23 @@ HANG_SECONDS = 30.0
 """An input that takes longer hangs: the slowest take one."""
 
 
-def kinds() -> dict[str, tuple[Any, int]]:
-    """Return each kind of input and how many of its inputs are tried in a round."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input.
+
+    Attributes:
+        make: `make(folder)` returns what tries inputs of it.
+        weight: How many of its inputs are tried in a round.
+        is_reader: Whether it is read by a reader of data.
+    """
+
+    make: Callable[[Path], Any]
+    weight: int
+    is_reader: bool = True
+
+
+def kinds() -> dict[str, Kind]:
+    """Return each kind of input by its name: one for each format that data are read from, and all others."""
     from fuzz import (
         archives,
         data_files,
@@ -38,28 +56,32 @@ def kinds() -> dict[str, tuple[Any, int]]:
         sound_files,
     )
 
+    readers = (
+        (data_files.DataFiles, 10),
+        (image_files.CifarFolders, 6),
+        (image_files.ImageFolders, 6),
+        (image_files.ArrayFiles, 8),
+        (image_files.Hdf5Files, 1),
+        (event_data.Gestures, 4),
+        (sound_files.SoundFolders, 8),
+        (sound_files.SequenceFiles, 6),
+    )
+    others = (
+        (run_files.RunFiles, 6),
+        (profiles.Profiles, 10),
+        (archives.Archives, 10),
+        (archives.Copies, 1),
+        (journals.Journals, 8),
+        (journals.ForgedJournals, 10),
+        (folders.Folders, 2),
+        (own_code.OwnCode, 8),
+    )
     return {
-        kind.name: (kind, weight)
-        for kind, weight in (
-            (run_files.RunFiles, 6),
-            (profiles.Profiles, 10),
-            (data_files.DataFiles, 10),
-            (image_files.CifarFolders, 6),
-            (image_files.ImageFolders, 6),
-            (image_files.ArrayFiles, 8),
-            (image_files.Hdf5Files, 1),
-            (archives.Archives, 10),
-            (archives.Copies, 1),
-            (journals.Journals, 8),
-            (journals.ForgedJournals, 10),
-            (folders.Folders, 2),
-            (own_code.OwnCode, 8),
-            (event_data.EventFolders, 10),
-            (event_data.EventTables, 4),
-            (event_data.EventArrays, 2),
-            (sound_files.SoundFolders, 8),
-            (sound_files.SequenceFiles, 6),
-        )
+        **{kind.name: Kind(kind, weight) for kind, weight in readers},
+        **{name: Kind(partial(event_data.EventFolders, form=name), 3) for name in event_data.FORMATS},
+        "hdf5 events": Kind(partial(event_data.EventArrays, is_shd=False), 1),
+        "shd": Kind(partial(event_data.EventArrays, is_shd=True), 1),
+        **{kind.name: Kind(kind, weight, is_reader=False) for kind, weight in others},
     }
 
 
@@ -149,11 +171,11 @@ def work(pipe: Connection, names: list[str]) -> None:
     with open(os.devnull, "w") as quiet, tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         sys.stdout = sys.stderr = quiet
         os.chdir(folder)
-        made: dict[str, Any] = {}
+        made, known = dict[str, Any](), kinds()
         for name in names:
             place = Path(folder) / name.replace(" ", "_")
             place.mkdir()
-            made[name] = kinds()[name][0](place)
+            made[name] = known[name].make(place)
         before = _peak(resource.RUSAGE_SELF)
         pipe.send(None)
         while (task := pipe.recv()) is not None:
