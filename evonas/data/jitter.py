@@ -67,18 +67,20 @@ class Jitter:
         near = zip(begins.ravel().tolist(), ends.ravel().tolist(), strict=True)
         t = np.concatenate([recordings.t[begin:end] for begin, end in near])
         moves = self.moves(keys, lengths.sum(axis=1))
+        behind, each = np.cumsum(lengths.ravel()), lengths.ravel()
         if is_crowded:
-            chosen = np.arange(len(t))
-        else:  # only who crosses the one border that is near gets to another frame
-            since = t - np.repeat(as_times(borders, recordings.t).ravel(), lengths.ravel())
-            chosen = np.flatnonzero((since < 0) != (since + moves < 0))
-        behind = np.cumsum(lengths.ravel())
-        border = np.searchsorted(behind, chosen, side="right")
-        row, event = border // frames, chosen + (ends.ravel() - behind)[border]
-        before, last = t[chosen].astype(np.int64), recordings.t[recordings.offsets[index + 1] - 1][row]
-        after = np.clip(before + moves[chosen], 0, last)
-        first, then = (framing.frame_of(one, duration=durations[row], frames=frames) for one in (before, after))
-        return event, row, first, then
+            border = np.repeat(np.arange(len(each)), each)
+            row, event = border // frames, np.arange(len(t)) + (ends.ravel() - behind)[border]
+            last = recordings.t[recordings.offsets[index + 1] - 1][row]
+            after = np.clip(t + moves.astype(np.int64), 0, last)
+            first, then = (framing.frame_of(one, duration=durations[row], frames=frames) for one in (t, after))
+            return event, row, first, then
+        since = t - np.repeat(as_times(borders, recordings.t).ravel(), each)
+        crossing = np.flatnonzero((since ^ (since + moves)) < 0)  # their signs differ
+        border = np.searchsorted(behind, crossing, side="right")
+        row, earlier = np.divmod(border, frames)
+        is_late = since[crossing] >= 0
+        return crossing + (ends.ravel() - behind)[border], row, earlier + is_late, earlier + ~is_late
 
     def _moved_by_count(
         self, recordings: Recordings, framing: Framing, index: np.ndarray, keys: np.ndarray, frames: int
@@ -113,7 +115,9 @@ def _near(
         Two arrays `(batch, frames)` of positions among all events; an event near two borders belongs to the first.
     """
     t, offsets = recordings.t, recordings.offsets
-    limits = as_times(np.stack([borders - within, borders + within], axis=1), t)
+    last = t[np.maximum(offsets[index + 1] - 1, 0)] if len(t) else np.zeros(len(index))
+    reach = np.where(borders > last[:, np.newaxis], 0, within)  # nothing gets behind the last event
+    limits = as_times(np.stack([borders - reach, borders + reach], axis=1), t)
     bounds = zip(offsets[index].tolist(), offsets[index + 1].tolist(), limits, strict=True)
     found = offsets[index, np.newaxis, np.newaxis] + np.array(
         [t[begin:end].searchsorted(row) for begin, end, row in bounds]

@@ -213,10 +213,12 @@ def slow_near(framing: Framing, t: np.ndarray, *, duration: int, within: int) ->
     """Return the events that may change their frame if none moves by more than `within` microseconds."""
     window = framing.window(duration)
     borders = [-(-n * window // 4) for n in range(1, 5)]
+    times = t.tolist()
     return [
         k
-        for k, time in enumerate(t.tolist())
-        if framing.by_count or any(border - within <= time < border + within for border in borders)
+        for k, time in enumerate(times)
+        if framing.by_count
+        or any(border - within <= time < border + within for border in borders if border <= times[-1])
     ]
 
 
