@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import cached_property
+from typing import TypeVar, overload
 
 from evonas.variables import Scalar
+
+_Default = TypeVar("_Default")
 
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
@@ -36,8 +39,34 @@ class Genotype(Mapping[str, Scalar]):
         """Return the content as JSON, names sorted; `Space.from_json` reads it back without loss."""
         return _JSON.encode(self._values)
 
+    def as_dict(self) -> dict[str, Scalar]:
+        """Return the content as a new `dict`, in less time than `dict(genotype)` takes."""
+        return self._values.copy()
+
     def __getitem__(self, name: str) -> Scalar:
         return self._values[name]
+
+    @overload
+    def get(self, name: str, /) -> Scalar | None: ...
+
+    @overload
+    def get(self, name: str, /, default: Scalar | _Default) -> Scalar | _Default: ...
+
+    def get(self, name: str, /, default: Scalar | _Default | None = None) -> Scalar | _Default | None:
+        """Return the value of a variable, `default` where it is inactive."""
+        return self._values.get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the active variables, sorted."""
+        return self._values.keys()
+
+    def values(self) -> ValuesView[Scalar]:
+        """Return the values, in the order of the names."""
+        return self._values.values()
+
+    def items(self) -> ItemsView[str, Scalar]:
+        """Return the names of the active variables, sorted, each with its value."""
+        return self._values.items()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

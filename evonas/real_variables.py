@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ FINEST = 1e-10
 
 SMALLEST, GREATEST = 1e-300, 1e300
 """Range in which the grid of a `LogReal` is exact."""
+
+MOST_KNOWN = 1024
+"""Points of its grid whose values a variable keeps at most."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,28 @@ class Real:
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Return a value, uniform between `low` and `high`."""
-        return self.canonical(rng.uniform(self.low, self.high))
+        return self.canonical(self.low + (self.high - self.low) * rng.random())
 
     def canonical(self, value: Any) -> Scalar:
         """Return the value nearest to `value`."""
         number = _between(value, self.low, self.high)
         index = self._index(number)
+        near = self._near.get(index) or self._keep_near(index)
+        return min(near, key=lambda one: abs(one - number))
+
+    @cached_property
+    def _near(self) -> dict[int, tuple[float, ...]]:
+        """Values that may be the nearest by the number of the step, of steps that came before."""
+        return {}
+
+    def _keep_near(self, index: int) -> tuple[float, ...]:
+        """Return the values around a step, and remember them."""
         # between two values, also the last two, whose distance is no whole step
         near = range(max(index - 1, self._index(self.low)), min(index + 1, self._index(self.high)) + 1)
-        return min(map(self._value, near), key=lambda one: abs(one - number))
+        if len(self._near) >= MOST_KNOWN:
+            self._near.clear()
+        self._near[index] = values = tuple(map(self._value, near))
+        return values
 
     @property
     def size(self) -> float:
@@ -103,6 +120,10 @@ class Real:
                 f"no value lies between {low:g} and {high:g} in steps of {self.step:g} from {self._first:g}"
             )
         return Real(self._exact(kept[0]), self._exact(kept[-1]), self.step, self._first)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state of a copy, which gets to know its grid anew."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def _index(self, value: float) -> int:
         return round((value - self._first) / self.step)
@@ -149,12 +170,31 @@ class LogReal:
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Return a value, uniform in its logarithm."""
-        return self.canonical(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
+        first, length = self._axis
+        return self.canonical(math.exp(first + length * rng.random()))
 
     def canonical(self, value: Any) -> Scalar:
         """Return `value` rounded to `digits` significant digits."""
-        rounded = self._on_grid(self._index(_between(value, self.low, self.high)))
-        return min(max(rounded, self.low), self.high)
+        text = self._text(_between(value, self.low, self.high))
+        rounded = self._rounded.get(text)
+        return self._keep_rounded(text) if rounded is None else rounded
+
+    @cached_property
+    def _axis(self) -> tuple[float, float]:
+        """Where the logarithmic axis begins, and its length."""
+        return math.log(self.low), math.log(self.high) - math.log(self.low)
+
+    @cached_property
+    def _rounded(self) -> dict[str, float]:
+        """Values by their digits, of those that came before."""
+        return {}
+
+    def _keep_rounded(self, text: str) -> float:
+        """Return the value of a number that is written with these digits, and remember it."""
+        if len(self._rounded) >= MOST_KNOWN:
+            self._rounded.clear()
+        self._rounded[text] = value = min(max(self._on_grid(self._index_of(text)), self.low), self.high)
+        return value
 
     @property
     def size(self) -> float:
@@ -186,13 +226,23 @@ class LogReal:
             raise SpaceError(f"no number of {self.digits} significant digits lies between {low:g} and {high:g}")
         return LogReal(first, last, self.digits)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state of a copy, which gets to know its grid anew."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
     @property
     def _ends(self) -> tuple[float, float]:
         return float(self.canonical(self.low)), float(self.canonical(self.high))
 
     def _index(self, value: float) -> int:
         """Return the number of the grid point nearest to `value`; `9 * 10 ** (digits - 1)` of them are a decade."""
-        mantissa, exponent = f"{value:.{self.digits - 1}e}".split("e")
+        return self._index_of(self._text(value))
+
+    def _text(self, value: float) -> str:
+        return f"{value:.{self.digits - 1}e}"
+
+    def _index_of(self, text: str) -> int:
+        mantissa, exponent = text.split("e")
         unit = int(10 ** (self.digits - 1))
         return int(exponent) * 9 * unit + int(mantissa.replace(".", "")) - unit
 
@@ -221,6 +271,8 @@ def _float(value: Any, what: str) -> float:
 
 def _between(value: Any, low: float, high: float) -> float:
     """Return a number from `low` to `high`."""
+    if type(value) is float and low <= value <= high:
+        return value
     slack = 1e-9 * max(abs(low), abs(high))  # arithmetic on logarithms may leave the interval by a rounding error
     plain = plain_scalar(value)
     if isinstance(plain, bool | str) or plain is None or not low - slack <= plain <= high + slack:

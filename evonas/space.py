@@ -166,9 +166,9 @@ class Space:
         """
         outside: OutsideError | None = None
         for _ in range(TRIES):
-            drawn = {name: variable.sample(rng) for name, variable in self.variables.items()}
+            drawn: Assignment = {name: variable.sample(rng) for name, variable in self.variables.items()}
             try:
-                return self.canonical({**drawn, **(given or {})})
+                return self.canonical({**drawn, **given} if given else drawn)
             except OutsideError as error:
                 outside = error
         raise SpaceError(f"Of {TRIES:,} networks drawn none lies within what is allowed. {outside}")
@@ -197,7 +197,7 @@ class Space:
 
     def _values(self, assignment: Mapping[str, Any]) -> Assignment:
         """Return the value of every variable that an assignment means; raise a `SpaceError` with all its faults."""
-        faults = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
+        faults: list[str] = []
         values: Assignment = {}
         for name, variable in self.variables.items():
             try:
@@ -206,14 +206,19 @@ class Space:
                 faults.append(f"{name}: missing")
                 continue
             try:
-                values[name] = self._known[name, type(value), value]
-            except (KeyError, TypeError):  # it never came before, or has no hash
+                canonical = self._known.get((name, type(value), value))
+            except TypeError:  # it has no hash
+                canonical = None
+            if canonical is None:  # it never came before
                 try:
-                    values[name] = self._keep(name, value, variable.canonical(value))
+                    canonical = self._keep(name, value, variable.canonical(value))
                 except (SpaceError, TypeError, ValueError) as error:
                     faults.append(f"{name}: {error}")
-        if faults:
-            raise SpaceError("This is no assignment of the space: " + "; ".join(faults) + ".")
+                    continue
+            values[name] = canonical
+        if faults or len(assignment) > len(values):
+            unknown = [f"{name}: the space has no such variable" for name in assignment if name not in self.variables]
+            raise SpaceError("This is no assignment of the space: " + "; ".join([*unknown, *faults]) + ".")
         return values
 
     def _keep(self, name: str, value: Any, canonical: Scalar) -> Scalar:
@@ -325,7 +330,7 @@ class Space:
 
     def fill(self, genotype: Mapping[str, Scalar], rng: np.random.Generator) -> Assignment:
         """Return an assignment of every variable: the genotype's values, random ones for the inactive variables."""
-        given = dict(genotype)
+        given = genotype.as_dict() if isinstance(genotype, Genotype) else dict(genotype)
         return {
             name: given[name] if name in given else variable.sample(rng) for name, variable in self.variables.items()
         }

@@ -73,7 +73,7 @@ class Choice:
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """Return one of the values, each with the same probability."""
-        return self.values[int(rng.integers(len(self.values)))]
+        return self.values[rng.integers(len(self.values))]
 
     def canonical(self, value: Any) -> Scalar:
         """Return the member of `values` that equals `value`."""

@@ -356,3 +356,40 @@ def test_what_was_taken_once_is_taken_alike_again_and_nothing_that_merely_equals
     with pytest.raises(SpaceError, match="expected one of"):
         narrowed.canonical(dict(genotype))
     assert pickle.loads(pickle.dumps(space)).canonical(dict(genotype)) == genotype
+
+
+@pytest.mark.parametrize("variable", [Real(-1.0, 1.0, 0.3), LogReal(1.234, 98.7), LogReal(0.1, 5.0, digits=3)])
+def test_the_grid_that_a_variable_remembers_is_bounded_and_changes_no_value(
+    variable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = np.random.default_rng(0).uniform(variable.low, variable.high, 200).tolist()
+    fresh = [pickle.loads(pickle.dumps(variable)).canonical(number) for number in numbers]
+    monkeypatch.setattr("evonas.real_variables.MOST_KNOWN", 3)
+    assert [variable.canonical(number) for number in (*numbers, *numbers)] == [*fresh, *fresh]
+    kept = [value for value in vars(variable).values() if isinstance(value, dict)]
+    assert [0 < len(one) <= 3 for one in kept] == [True]
+
+
+def test_a_copy_of_a_variable_carries_nothing_that_it_remembers() -> None:
+    used = LogReal(1.0, 100.0)
+    unused = len(pickle.dumps(used))
+    used.sample(np.random.default_rng(0))
+    assert len(pickle.dumps(used)) == unused
+
+
+@given(seeds)
+def test_a_number_is_drawn_as_numpy_draws_it(seed: int) -> None:
+    real, logarithmic = Real(-1.0, 2.5, 0.001), LogReal(0.3, 70.0, digits=12)
+    ours, numpys = np.random.default_rng(seed), np.random.default_rng(seed)
+    assert real.sample(ours) == real.canonical(numpys.uniform(-1.0, 2.5))
+    ends = math.log(0.3), math.log(70.0)
+    assert logarithmic.sample(ours) == logarithmic.canonical(math.exp(numpys.uniform(*ends)))
+
+
+def test_a_genotype_hands_out_copies_and_views_of_its_content_and_never_itself() -> None:
+    genotype = Genotype({"b": 1.5, "a": "x"})
+    genotype.as_dict()["a"] = "y"
+    assert genotype.as_dict() == dict(genotype) == {"a": "x", "b": 1.5}
+    assert (list(genotype.keys()), list(genotype.values())) == (["a", "b"], ["x", 1.5])
+    assert list(genotype.items()) == [("a", "x"), ("b", 1.5)]
+    assert (genotype.get("b"), genotype.get("c"), genotype.get("c", 0)) == (1.5, None, 0)
