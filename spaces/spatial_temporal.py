@@ -10,15 +10,18 @@ nodes of cells the idea of MA-DARTS (Man et al., arXiv 2411.00902), a reconstruc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from evonas.architecture.attention import ATTENTION
-from evonas.architecture.cell import OPERATIONS
+from evonas.architecture.cell import OPERATIONS, Cell
 from evonas.architecture.cell_form import (
+    EDGE_NAMES,
     EDGES,
     LAYERS,
     LEVELS,
+    MOST_CELLS,
+    MOVES,
     NODES,
     cell_of,
     first_form,
@@ -46,6 +49,10 @@ GATES = tuple(name for name in ATTENTION if "temporal" not in name)
 
 FEEDBACK = ("none", "first", "last", "all")
 """The cells of the path whose nodes read all nodes of their cell one time step ago."""
+
+
+KINDS = tuple(f"stage{stage}.kind" for stage in range(LEVELS))
+"""Names of the kinds of neurons of the stages."""
 
 
 def relax(
@@ -87,8 +94,14 @@ def trellis_of(genotype: Values) -> Trellis:
 
 def _fed_back(values: Values, levels: Sequence[int], feedback: str) -> frozenset[int]:
     """Return the places of the cells with feedback: analog neurons have none, what they read stays static."""
-    places = {"none": (), "first": (0,), "last": (len(levels) - 1,), "all": range(len(levels))}[feedback]
-    return frozenset(place for place in places if values[f"stage{levels[place]}.kind"] != "analog")
+    return _spiking_places(tuple(values[KINDS[level]] != "analog" for level in levels), feedback)
+
+
+@lru_cache
+def _spiking_places(are_spiking: tuple[bool, ...], feedback: str) -> frozenset[int]:
+    cells = len(are_spiking)
+    places = {"none": (), "first": (0,), "last": (cells - 1,), "all": range(cells)}[feedback]
+    return frozenset(place for place in places if are_spiking[place])
 
 
 def _dynamics(values: Values, stage: int) -> Dynamics:
@@ -113,21 +126,26 @@ def arrange(values: Assignment) -> Assignment:
     every second cell without a reader, so it reads the last one. Nodes and edges come in the first of all orders that
     are possible. A move down from the last level is a stay. Feedback has the first name of those of the same cells.
     """
-    arranged = dict(values)
-    cell = first_form(cell_of(values))
-    arranged["nodes"] = len(cell)
-    for node, edges in enumerate(cell):
-        arranged[f"node{node}.b.op"] = "none"
-        for letter, edge in zip(EDGES, edges, strict=False):
-            arranged[f"node{node}.{letter}.from"] = edge.source
-            arranged[f"node{node}.{letter}.op"] = edge.operation
+    arranged = {**values, **_arranged_cell(cell_of(values))}
     level, levels = 0, levels_of(values)
-    for layer, reached in enumerate(levels, start=1):
-        arranged[f"layer{layer}.move"] = "down" if reached > level else "stay"
+    for layer, reached in enumerate(levels):
+        arranged[MOVES[layer]] = "down" if reached > level else "stay"
         level = reached
     if "feedback" in values:
         places = _fed_back(arranged, levels, str(values["feedback"]))
         arranged["feedback"] = next(name for name in FEEDBACK if _fed_back(arranged, levels, name) == places)
+    return arranged
+
+
+@lru_cache(maxsize=MOST_CELLS)
+def _arranged_cell(cell: Cell) -> Values:
+    """Return the values of the variables of the one of all cells that do the same."""
+    first = first_form(cell)
+    arranged: Assignment = {"nodes": len(first)}
+    for edges, names in zip(first, EDGE_NAMES, strict=False):
+        arranged[names[-1][1]] = "none"
+        for edge, (source, operation) in zip(edges, names, strict=False):
+            arranged[source], arranged[operation] = edge.source, edge.operation
     return arranged
 
 
@@ -207,7 +225,7 @@ def _reaches(values: Values, *, stage: int) -> bool:
 
 
 def _depends(values: Values, *, stage: int, constant: str) -> bool:
-    return (values.get(f"stage{stage}.kind", "analog"), constant) in _DEPENDENT
+    return (values.get(KINDS[stage], "analog"), constant) in _DEPENDENT
 
 
 _DEPENDENT = frozenset(
@@ -221,11 +239,11 @@ _DEPENDENT = frozenset(
 
 def _remembers(values: Values, *, stage: int) -> bool:
     """Return whether a reset leaves anything behind: a membrane as fast as the time step forgets in any case."""
-    return values.get(f"stage{stage}.kind") == "lif_box" and float(values[f"stage{stage}.tau_mem"]) > DT_MS
+    return values.get(KINDS[stage]) == "lif_box" and float(values[f"stage{stage}.tau_mem"]) > DT_MS
 
 
 def _spikes(values: Values) -> bool:
-    return any(values.get(f"stage{stage}.kind") in SPIKING for stage in range(LEVELS))
+    return any(values.get(kind) in SPIKING for kind in KINDS)
 
 
 space = Space(

@@ -17,14 +17,23 @@ EDGES = ("a", "b")
 MOST_CELLS = 1024
 """Cells whose first form is kept at most; a search comes back to few."""
 
+MOVES = tuple(f"layer{layer}.move" for layer in range(1, LAYERS + 1))
+"""Names of the moves to the cells."""
+
+EDGE_NAMES = tuple(
+    tuple((f"node{node}.{letter}.from", f"node{node}.{letter}.op") for letter in EDGES) for node in range(NODES)
+)
+"""Names of the source and of the operation of each edge of each node."""
+
 Values = Mapping[str, Scalar]
 
 
 def levels_of(values: Values) -> tuple[int, ...]:
     """Return the level of each cell: each move down adds one, up to the last level."""
     levels, level = [], 0
-    for layer in range(1, int(values["layers"]) + 1):
-        level = min(level + (values[f"layer{layer}.move"] == "down"), LEVELS - 1)
+    for layer in range(int(values["layers"])):
+        if level < LEVELS - 1 and values[MOVES[layer]] == "down":
+            level += 1
         levels.append(level)
     return tuple(levels)
 
@@ -33,12 +42,15 @@ def cell_of(values: Values) -> Cell:
     """Return the edges of each node, without those whose operation is none."""
     return tuple(
         tuple(
-            Edge(str(values[f"node{node}.{letter}.from"]), str(values[f"node{node}.{letter}.op"]))
-            for letter in EDGES
-            if values[f"node{node}.{letter}.op"] != "none"
+            _edge(str(values[source]), str(values[operation]))
+            for source, operation in EDGE_NAMES[node]
+            if values[operation] != "none"
         )
         for node in range(int(values["nodes"]))
     )
+
+
+_edge = lru_cache(Edge)  # there are few different ones
 
 
 @lru_cache(maxsize=MOST_CELLS)
