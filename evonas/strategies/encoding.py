@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +21,9 @@ SPAN = 2.0
 
 MOST_KNOWN = 4096
 """Points that are cached at most, so that memory does not grow with the search."""
+
+MOST_VALUES = 1024
+"""Values of a number whose coordinates are cached at most."""
 
 PER_TRAIT = 0.3
 """Distance of networks whose trait differs by 1: three decades of a size lie about as far apart as the ends of a
@@ -60,10 +63,10 @@ class Encoding:
         if point is None:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            coordinates = itertools.chain.from_iterable(
-                block(genotype.get(name)) for name, block in self._blocks.items()
-            )
-            point = self._known[genotype.key] = np.array(list(coordinates))
+            values, coordinates = genotype.as_dict(), list[float]()
+            for name, block in self._blocks.items():
+                coordinates += block(values.get(name))
+            point = self._known[genotype.key] = np.array(coordinates)
         return point
 
 
@@ -76,11 +79,13 @@ def _block(variable: Variable) -> Block:
     """Return the function from a value of a variable, or None, to its coordinates."""
     if isinstance(variable, Choice):
         table = _table(variable)
-        return lambda value: table[value]
+        return table.__getitem__
     assert isinstance(variable, Real | LogReal | Integer)
     low, high = _on_axis(variable, variable.low), _on_axis(variable, variable.high)
     scale = SPAN / (high - low) if high > low else 0.0
-    return lambda value: (ABSENT,) if value is None else (scale * (_on_axis(variable, float(value)) - low),)
+    return lru_cache(MOST_VALUES)(
+        lambda value: (ABSENT,) if value is None else (scale * (_on_axis(variable, float(value)) - low),)
+    )
 
 
 def _table(variable: Choice) -> dict[Scalar | None, tuple[float, ...]]:

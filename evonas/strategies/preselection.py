@@ -146,7 +146,7 @@ class PreSelection:
             owners=self._encoding.owners,
         )
         process.see(np.repeat([1.0, 0.0], [len(kept), len(self._infeasible)]))
-        likely: np.ndarray = process.at(self._encoding.matrix(candidates))[0] >= 0.5
+        likely: np.ndarray = process.means_at(self._encoding.matrix(candidates)) >= 0.5
         return likely
 
     def _fold(self, view: View) -> None:

@@ -103,6 +103,18 @@ def test_a_process_equals_the_formula_of_the_book() -> None:
     assert process.log_likelihood == pytest.approx(-0.5 * 7 * np.log(scale) - 0.5 * sign * log_det)
 
 
+def test_means_alone_are_those_beside_the_covariance() -> None:
+    rng = np.random.default_rng(0)
+    points, asked = rng.random((20, 3)), rng.random((5, 3))
+    process = made(points, rng.random(20), kernel=Kernel((1.0, 2.0, 0.5), 0.01), owners=np.arange(3))
+    assert process.means_at(asked).tolist() == process.at(asked)[0].tolist()
+
+
+def test_points_that_no_covariance_can_be_of_are_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="covariance of 2 networks"):
+        GaussianProcess(np.zeros((2, 1)), kernel=Kernel((1.0,), -0.5), owners=np.zeros(1, dtype=int))
+
+
 def test_samples_of_a_process_have_its_mean_and_covariance() -> None:
     rng = np.random.default_rng(2)
     points, values, new = rng.normal(size=(9, 2)), rng.normal(size=9), rng.normal(size=(3, 2))
