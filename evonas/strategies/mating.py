@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pymoo.core.crossover import Crossover
@@ -76,13 +77,14 @@ class Mating:
         chosen = _TOURNAMENT.do(None, population, pairs, 2, to_pop=False, random_state=rng)
         jobs = [[population[i][0].job for i in pair] for pair in chosen]
         mates = [_filled(self._space, a.genotype, b.genotype, rng=rng) for a, b in jobs]
-        children: list[Assignment] = [{} for _ in range(2 * pairs)]
+        vectors: list[list[list[Scalar]]] = []  # of each group, of all first children of the pairs, then of all second
         for group in self._groups:
-            parents = np.array([[group.encode(assignment) for assignment in pair] for pair in mates])
-            mutated = group.mutated(group.crossed(parents.swapaxes(0, 1), rng=rng), rng=rng)
-            for child, x in zip(children, mutated, strict=True):
-                child.update(group.decode(x))
-        for i, child in enumerate(children):  # pymoo lists the first child of every pair, then the second
+            parents = group.encode([one for pair in mates for one in pair]).reshape(pairs, 2, -1)
+            vectors.append(group.mutated(group.crossed(parents.swapaxes(0, 1), rng=rng), rng=rng).tolist())
+        for i in range(2 * pairs):
+            child: Assignment = {}
+            for group, of_group in zip(self._groups, vectors, strict=True):
+                child.update(group.decode(of_group[i]))
             with suppress(OutsideError):
                 yield self._space.canonical(child), tuple(job.slot for job in jobs[i % pairs])
 
@@ -102,12 +104,11 @@ def _winners(population: Ranked, tournaments: np.ndarray, *, random_state: np.ra
 _TOURNAMENT = TournamentSelection(func_comp=_winners)
 
 
-def _filled(
-    space: Space, one: Mapping[str, Scalar], other: Mapping[str, Scalar], *, rng: np.random.Generator
-) -> tuple[Assignment, Assignment]:
+def _filled(space: Space, one: Genotype, other: Genotype, *, rng: np.random.Generator) -> tuple[Assignment, Assignment]:
     """Return full assignments of two parents: a variable inactive in one is taken from the other, else drawn."""
-    rest = space.fill({**other, **one}, rng)
-    return {**rest, **one}, {**rest, **other}
+    first, second = one.as_dict(), other.as_dict()
+    rest = space.fill({**second, **first}, rng)
+    return rest, {**rest, **second}
 
 
 @dataclass(frozen=True)
@@ -146,18 +147,19 @@ class _Group:
         is_changed = rng.random(len(vectors)) <= self.mutation.prob.get()
         return np.where(is_changed[:, None], changed, vectors)
 
-    def encode(self, assignment: Assignment) -> np.ndarray:
-        """Return `(variables,)` positions of numbers on their axes, or the values of choices."""
+    def encode(self, assignments: Sequence[Assignment]) -> np.ndarray:
+        """Return `(assignments, variables)` positions of numbers on their axes, or the values of choices."""
         if self.is_numeric:
-            return np.array([_position(v, assignment[name]) for name, v in self.variables.items()], dtype=float)
-        vector = np.empty(len(self.variables), dtype=object)
-        vector[:] = [assignment[name] for name in self.variables]
-        return vector
+            axes = self.variables.items()
+            return np.array([[_position(v, one[name]) for name, v in axes] for one in assignments], dtype=float)
+        vectors = np.empty((len(assignments), len(self.variables)), dtype=object)
+        vectors[:] = [[one[name] for name in self.variables] for one in assignments]
+        return vectors
 
-    def decode(self, vector: np.ndarray) -> Assignment:
+    def decode(self, vector: Sequence[Any]) -> Assignment:
         """Return the values of an encoded `(variables,)` vector, as plain scalars."""
         if self.is_numeric:
-            return {name: _value(v, float(x)) for (name, v), x in zip(self.variables.items(), vector, strict=True)}
+            return {name: _value(v, x) for (name, v), x in zip(self.variables.items(), vector, strict=True)}
         return dict(zip(self.variables, vector, strict=True))
 
 

@@ -19,11 +19,14 @@ def neighbours(view: View, rows: Sequence[Row], *, count: int, rng: np.random.Ge
     names, found = list(view.space.variables), set[str]()
     for _ in range(TRIES * count if rows else 0):
         row, name = rows[int(rng.integers(len(rows)))], names[int(rng.integers(len(names)))]
-        assignment = {**view.space.fill(row.job.genotype, rng), name: view.space.variables[name].sample(rng)}
-        try:
-            genotype = view.space.canonical(assignment)
-        except OutsideError:
-            continue
+        genotype = row.job.genotype
+        assignment = view.space.fill(genotype, rng)
+        assignment[name] = view.space.variables[name].sample(rng)
+        if name in genotype and assignment[name] != genotype[name]:  # otherwise it is the network of the row itself
+            try:
+                genotype = view.space.canonical(assignment)
+            except OutsideError:
+                continue
         if genotype.key not in found and not view.is_known(genotype):
             found.add(genotype.key)
             yield genotype, (row.job.slot,)
