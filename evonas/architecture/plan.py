@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from evonas.architecture.constant import Constant
 from evonas.architecture.gate import GATES, KEEPING, Gate, is_temporal
@@ -151,12 +151,19 @@ class PlannedConnection:
         values = {one.name: getattr(self, one.name) for one in fields(Connection) if one.name not in counts}
         return Connection(**values | counts)
 
-    def _taps(self, axis: int) -> list[int]:
+    def _taps(self, axis: int) -> tuple[int, ...]:
         """Return, for each output position along `axis`, the kernel elements that fall on the input."""
+        inputs, outputs = self.in_shape[axis], self.out_shape[axis]
         if self.operation == "resize":
-            return [1] * self.out_shape[axis]
-        starts = (self.stride * position - self.padding for position in range(self.out_shape[axis]))
-        return [min(start + self.kernel, self.in_shape[axis]) - max(start, 0) for start in starts]
+            return (1,) * outputs
+        return _taps_along(inputs, outputs, kernel=self.kernel, stride=self.stride, padding=self.padding)
+
+
+@lru_cache(maxsize=1024)  # layers differ in few sizes
+def _taps_along(inputs: int, outputs: int, *, kernel: int, stride: int, padding: int) -> tuple[int, ...]:
+    """Return, for each output position along an axis, the kernel elements that fall on the input."""
+    starts = (stride * position - padding for position in range(outputs))
+    return tuple(min(start + kernel, inputs) - max(start, 0) for start in starts)
 
 
 @dataclass(frozen=True)
