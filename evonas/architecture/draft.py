@@ -146,9 +146,10 @@ class Draft:
                 for edge in one.incoming
             )
             static[name] = not one.dynamics.has_memory and all(edge.static for edge in incoming)
-            finished.append(replace(one, static=static[name], incoming=incoming))
+            finished.append(PlannedPopulation(name, one.shape, one.dynamics, static[name], incoming))
         plan = Plan(self._input_shape, self.time_steps, tuple(finished), self._loop_norm)
-        _check_loops(plan)
+        if self._has_feedback:
+            _check_loops(plan)
         check_gates(plan)
         return plan
 
