@@ -27,7 +27,7 @@ def narrowed(variables: Mapping[str, Variable], only: Mapping[str, Any]) -> dict
     """
     left, faults = dict(variables), []
     for pattern, values in only.items():
-        names = _matching(left, pattern)
+        names = matching(left, pattern)
         if not names:
             faults.append(f"{pattern}: {_no_such(left, pattern)}")
         wrong: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ def without(variables: Mapping[str, Variable], names: Iterable[str], *, optional
             faults.append(f"the space has nothing of this name that it can do without; {can}, got {shown(name)}")
             continue
         for pattern, values in optional[name].items():
-            for variable in _matching(left, pattern):
+            for variable in matching(left, pattern):
                 if values is None:
                     del left[variable]
                     continue
@@ -75,7 +75,8 @@ def without(variables: Mapping[str, Variable], names: Iterable[str], *, optional
     return left
 
 
-def _matching(variables: Mapping[str, Variable], pattern: str) -> list[str]:
+def matching(variables: Mapping[str, Variable], pattern: str) -> list[str]:
+    """Return the names of the variables that a name or a pattern means."""
     if pattern in variables or not WILDCARDS & set(pattern):
         return [pattern] if pattern in variables else []
     return [name for name in variables if fnmatchcase(name, pattern)]

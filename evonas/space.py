@@ -15,7 +15,7 @@ import numpy as np
 
 from evonas.errors import OptionError, OutsideError, SpaceError
 from evonas.genotype import Genotype
-from evonas.narrowing import Optional, narrowed, without
+from evonas.narrowing import Optional, matching, narrowed, without
 from evonas.options import shown
 from evonas.real_variables import LogReal, Real
 from evonas.variables import Scalar, Variable
@@ -85,6 +85,9 @@ class Space:
             for each None, or the values that go. What the genotype then does not say is left out of the network.
         share: `share(genotype, name)` returns under which name the weights of a connection or population are shared by
             networks, as in `evonas.weight_sharing`. Needed for one-shot searches only.
+        constants: Names, or patterns, of variables on which no size and no number of anything in the network depends,
+            such as time constants: what a plan tells before training is the same for networks that differ in these
+            alone, which are planned once.
         surrogate_width: Name of the `Real` or `LogReal` variable that is the width of surrogate gradients. Needed where
             training searches widths: they stay within its range.
 
@@ -112,6 +115,7 @@ class Space:
         plan: Callable[..., Any] | None = None,
         optional: Optional | None = None,
         share: Callable[[Mapping[str, Scalar], str], str] | None = None,
+        constants: Sequence[str] = (),
         surrogate_width: str | None = None,
     ) -> None:
         self.variables = dict(variables)
@@ -129,6 +133,8 @@ class Space:
         self.build = build
         self.relax = relax
         self.sizes = tuple(sizes)
+        self.constants = frozenset(name for one in constants for name in matching(self.variables, one))
+        """Names of variables on which no size and no number of anything in the network depends."""
         self.operations = operations
         self.plan = plan
         self.share = share
@@ -144,6 +150,9 @@ class Space:
         unknown = sorted({name for rule in self.rules for name in rule.names} - set(self.variables))
         if unknown:
             raise SpaceError(f"Rules name variables that the space does not have: {', '.join(unknown)}.")
+        unknown = [one for one in constants if not matching(self.variables, one)]
+        if unknown:
+            raise SpaceError(f"Constants name variables that the space does not have: {', '.join(map(str, unknown))}.")
         unknown = [name for name in self.sizes if name not in self.variables]
         if unknown:
             raise SpaceError(f"Sizes name variables that the space does not have: {', '.join(map(str, unknown))}.")

@@ -259,5 +259,11 @@ space = Space(
         "feedback": {"feedback": None},
         "attention": {"attention": None},
     },
+    constants=(
+        *(f"stage*.{name}" for name in (*CONSTANTS, "reset")),
+        "surrogate",
+        "surrogate_width",
+        "readout.tau_mem",
+    ),
     surrogate_width="surrogate_width",
 )

@@ -134,6 +134,7 @@ def test_a_genotype_with_an_inactive_variable_is_refused() -> None:
         lambda: Space({"a": Choice([1])}, rules=[Rule(("b",), lambda values: True)]),
         lambda: Space({"a": Choice([1])}, surrogate_width="a"),
         lambda: Space({"a": Choice([1])}, surrogate_width="b"),
+        lambda: Space({"a": Choice([1])}, constants=["a", "stage*.b"]),
     ],
 )
 def test_a_variable_or_rule_that_makes_no_sense_is_refused(make: object) -> None:

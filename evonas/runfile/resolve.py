@@ -112,7 +112,7 @@ class ResolvedRun:
             ladder=self.ladder,
             predict=self.predict,
             reject=self.reject,
-            foresee=foresee_of(self.plan),
+            foresee=foresee_of(self.plan, constants=self.space.constants),
             on_row=on_row,
         )
 

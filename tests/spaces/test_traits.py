@@ -63,3 +63,32 @@ def test_networks_without_a_plan_of_ours_have_the_traits_of_nothing() -> None:
         assert foresee is not None
         assert foresee(Genotype({})) == NO_TRAITS
     assert foresee_of(None) is None
+
+
+def test_constants_of_neurons_change_no_trait_and_networks_that_differ_in_them_alone_are_planned_once() -> None:
+    rng, planned = np.random.default_rng(0), list[str]()
+    assert {"stage0.tau_mem", "stage2.beta", "surrogate"} <= space.constants
+
+    def plan(genotype: Genotype) -> object:
+        planned.append(genotype.key)
+        assert space.plan is not None
+        return space.plan(genotype, (1, 8, 8), 10)
+
+    foresee = foresee_of(plan, constants=space.constants)
+    assert foresee is not None
+    for _ in range(20):
+        genotype = space.sample(rng)
+        drawn = {name: space.variables[name].sample(rng) for name in space.constants & genotype.keys()}
+        other = space.canonical({**space.fill(genotype, rng), **drawn})
+        assert foresee(genotype) == foresee(other) == traits(space.plan(other, (1, 8, 8), 10))
+    assert len(planned) == 20
+
+
+def test_traits_are_remembered_in_a_memory_that_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evonas.training.foresight.MOST_FORESEEN", 2)
+    planned = list[str]()
+    foresee = foresee_of(lambda genotype: planned.append(genotype.key))
+    assert foresee is not None
+    for layers in (1, 2, 1, 3, 1):  # the third leaves no room, and what was there goes
+        assert foresee(Genotype({"layers": layers})) == NO_TRAITS
+    assert len(planned) == 4
