@@ -27,7 +27,8 @@ from evonas.genotype import Genotype
 from evonas.measurement import Activity, Measurement
 from evonas.objective import Objective
 from evonas.real_variables import LogReal, Real
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.strategies.differentiable import Differentiable
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture

@@ -7,7 +7,6 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from evonas.genotype import Genotype
 from evonas.narrowing import Optional, matching, narrowed, without
 from evonas.options import shown
 from evonas.real_variables import LogReal, Real
+from evonas.rule import Rule
 from evonas.variables import Scalar, Variable
 
 MOST_KNOWN = 16_384
@@ -27,36 +27,6 @@ TRIES = 10_000
 """Assignments that are drawn at most until one lies within a narrowed space."""
 
 Assignment = dict[str, Scalar]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The variables `names` matter only when `when(assignment)` holds; otherwise no genotype contains them.
-
-    Rules apply in order, and `when` may read every variable that no earlier rule has removed (`get` the others).
-    A bare string is one name.
-
-    Raises:
-        SpaceError: If `names` are not names, or `when` cannot be called.
-
-    Example:
-        >>> from evonas import Choice, LogReal, Rule, Space
-        >>> is_leaky = Rule(("tau",), lambda values: values["kind"] == "leaky")
-        >>> space = Space({"kind": Choice(["leaky", "integrate"]), "tau": LogReal(1.0, 100.0)}, rules=[is_leaky])
-        >>> space.canonical({"kind": "integrate", "tau": 5.0})
-        Genotype({'kind': 'integrate'})
-    """
-
-    names: Sequence[str]
-    when: Callable[[Mapping[str, Scalar]], bool]
-
-    def __post_init__(self) -> None:
-        names = (self.names,) if isinstance(self.names, str) else self.names
-        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
-            raise SpaceError(f'A Rule needs names of variables, such as ("kernel",), got {shown(self.names)}.')
-        if not callable(self.when):
-            raise SpaceError(f"A Rule needs a function of an assignment that says when, got {shown(self.when)}.")
-        object.__setattr__(self, "names", tuple(names))
 
 
 class Space:

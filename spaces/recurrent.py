@@ -22,8 +22,9 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURROGATES, Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, Plan
 from evonas.real_variables import LogReal, Real
+from evonas.rule import Rule
 from evonas.snn.planned import planned
-from evonas.space import Rule, Space
+from evonas.space import Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 Values = Mapping[str, Scalar]

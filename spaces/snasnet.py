@@ -33,8 +33,9 @@ from evonas.architecture.current_cell import (
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT, LOOP_NORMS, Plan
+from evonas.rule import Rule
 from evonas.snn.planned import planned
-from evonas.space import Assignment, Rule, Space
+from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 from evonas.weight_sharing import by_name
 

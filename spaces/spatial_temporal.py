@@ -31,8 +31,9 @@ from evonas.architecture.neuron import DT_MS, PARAMETERS, RESETS, SEARCHED_SURRO
 from evonas.architecture.plan import Plan
 from evonas.architecture.trellis import READOUTS, Trellis, plan_trellis
 from evonas.real_variables import LogReal, Real
+from evonas.rule import Rule
 from evonas.snn.planned import planned
-from evonas.space import Assignment, Rule, Space
+from evonas.space import Assignment, Space
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 if TYPE_CHECKING:

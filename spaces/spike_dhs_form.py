@@ -11,7 +11,8 @@ from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics, Surrogate
 from evonas.architecture.plan import INPUT
 from evonas.errors import SpaceError
-from evonas.space import Assignment, Rule
+from evonas.rule import Rule
+from evonas.space import Assignment
 from evonas.variables import Choice, Integer, Scalar, Variable
 
 Values = Mapping[str, Scalar]

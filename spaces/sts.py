@@ -28,8 +28,9 @@ from evonas.architecture.constant import GROUPS, SCOPES, of_groups
 from evonas.architecture.neuron import PARAMETERS, SPIKING, Dynamics
 from evonas.architecture.plan import Plan
 from evonas.architecture.trellis import plan_trellis
+from evonas.rule import Rule
 from evonas.snn.planned import planned
-from evonas.space import Assignment, Rule, Space
+from evonas.space import Assignment, Space
 from evonas.variables import Choice, Scalar, Variable
 from spaces import spatial_temporal
 from spaces.spatial_temporal import CONSTANTS

@@ -17,7 +17,8 @@ from toys import mixed_space, small_space
 from evonas.errors import OptionError, OutsideError, SpaceError
 from evonas.genotype import Genotype
 from evonas.real_variables import LogReal, Real
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.variables import Choice, Integer
 
 seeds = st.integers(0, 2**32 - 1)

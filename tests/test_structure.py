@@ -21,6 +21,7 @@ VALUES = {
     "genotype",
     "narrowing",
     "input_shape",
+    "rule",
     "space",
     "objective",
     "robustness",

@@ -14,7 +14,8 @@ from evonas.errors import TrainingDivergedError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.real_variables import LogReal, Real
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.variables import Choice, Integer
 
 OBJECTIVES = (

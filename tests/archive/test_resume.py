@@ -23,7 +23,8 @@ from evonas.engine.view import Proposal
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import ChangedRunError
 from evonas.objective import Objective
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.strategies.evolution import Evolution
 from evonas.strategies.mixture import Mixture
 from evonas.strategies.random import RandomSearch

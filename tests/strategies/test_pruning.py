@@ -16,7 +16,8 @@ from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.strategies.pruning import pruned
 from evonas.strategies.zero_shot import ZeroShot
 from evonas.variables import Choice, Integer

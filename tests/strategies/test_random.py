@@ -8,7 +8,8 @@ from evonas.engine.search import search
 from evonas.engine.workers import InlineWorkers
 from evonas.genotype import Genotype
 from evonas.real_variables import LogReal, Real
-from evonas.space import Rule, Space
+from evonas.rule import Rule
+from evonas.space import Space
 from evonas.strategies.random import RandomSearch, listed
 from evonas.variables import Choice, Integer
 
