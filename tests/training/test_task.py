@@ -157,7 +157,7 @@ def test_a_search_trades_a_metric_of_another_task(data: SearchData, tmp_path: Pa
     assert all(isinstance(one, Measurement) and set(one.metrics) == {"error", "loss"} for one in stored)
     tied = ties(front)
     assert tied is not None
-    assert tied.accuracy.name == "error"
+    assert tied.merit.name == "error"
     assert tied.cost.name == "spikes"
     assert tied.best == min(row.score.values[0] for row in front.rows if row.score is not None)
 
