@@ -65,7 +65,7 @@ seed = {seed}
 without = ["adaptive", "feedback", "attention"]
 
 [data]
-name = "images"
+name = "{reader}"
 path = {path}
 seed = {seed}
 limit = {images}
@@ -96,11 +96,13 @@ class Data:
 
     Attributes:
         source: A folder or file of the folder of data.
+        reader: `[data] name` of what is made of it.
         prepare: Makes of the source what `[data] path` reads, in a folder of its own, and returns the path of it.
         reference: The most error, and the log10 of the most operations, that count.
     """
 
     source: str
+    reader: str
     prepare: Callable[[Path, Path], Path]
     reference: tuple[float, float]
 
@@ -111,19 +113,22 @@ def as_it_is(source: Path, folder: Path) -> Path:
 
 
 def decoded(source: Path, folder: Path) -> Path:
-    """Return an `.npz` file of `images` and `labels`, made of the JPEG images for training in `source`."""
+    """Return an `.npz` file of images for training and for test, made of the JPEG ones in `source`."""
     from PIL import Image
 
+    arrays = {}
     with h5py.File(source) as file:
-        ends, labels, coded = file["train_off"][:], file["train_y"][:], file["train_jpeg"][:]
-    images = [np.asarray(Image.open(io.BytesIO(coded[first:last].tobytes()))) for first, last in pairwise(ends)]
-    np.savez(folder / "images.npz", images=np.stack(images), labels=labels)
+        for split in ("train", "test"):
+            ends, coded = file[f"{split}_off"][:], file[f"{split}_jpeg"][:]
+            images = [np.asarray(Image.open(io.BytesIO(coded[first:last].tobytes()))) for first, last in pairwise(ends)]
+            arrays |= {f"{split}_images": np.stack(images), f"{split}_labels": file[f"{split}_y"][:]}
+    np.savez(folder / "images.npz", **arrays)
     return folder / "images.npz"
 
 
 SETS = {
-    "fashion-mnist": Data("fashion-mnist", as_it_is, (0.5, 7.5)),
-    "cifar10": Data("cifar10-jpeg75.h5", decoded, (0.8, 8.0)),
+    "fashion-mnist": Data("fashion-mnist", "images", as_it_is, (0.5, 7.5)),
+    "cifar10": Data("cifar10-jpeg75.h5", "array_file", decoded, (0.8, 8.0)),
 }
 
 
@@ -259,9 +264,10 @@ def main() -> None:
                 content = RUN_FILE.format(
                     seconds=seconds,
                     seed=seed,
+                    reader=data.reader,
                     path=json.dumps(str(path)),
                     images=images,
-                    accuracy=1 - data.reference[0],
+                    accuracy=round(1 - data.reference[0], 9),
                 )
                 file.write_text(content, encoding="utf-8")
                 if side == "script":
