@@ -116,7 +116,7 @@ def decoded(source: Path, folder: Path) -> Path:
     """Return an `.npz` file of images for training and for test, made of the JPEG ones in `source`."""
     from PIL import Image
 
-    arrays = {}
+    arrays: dict[str, Any] = {}
     with h5py.File(source) as file:
         for split in ("train", "test"):
             ends, coded = file[f"{split}_off"][:], file[f"{split}_jpeg"][:]
