@@ -20,7 +20,8 @@ from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.training.batches import Batches
 from evonas.training.fit import Fit
-from evonas.training.measuring import BATCH, measured
+from evonas.training.inheritance import calibrate
+from evonas.training.measuring import measured
 from evonas.training.process import seeded
 from evonas.training.seeds import network_seed
 from evonas.training.training_settings import Training
@@ -99,12 +100,12 @@ class KeptTrainings:
     def inherit(self, network: Network, parent: Genotype) -> None:
         """Give a network what its parent has of the same name and shape.
 
-        Its norms then take their statistics from the training samples, as those of `evonas.training.inheritance` do.
+        Its norms then take their statistics from the training samples, as those of a supernet's networks do.
         """
         with torch.no_grad():
             for own, other in shared(network, self._parent(parent)).values():
                 own.copy_(other)
-        self._calibrate(network)
+        calibrate(network, self._train, torch.arange(len(self._train)), seed=(0,))
 
     def part(self, genotype: Genotype, parent: Genotype) -> float:
         """Return the part of the weights of a network that it takes over from a parent."""
@@ -136,15 +137,6 @@ class KeptTrainings:
             fit.run_epoch()
             found.append(measured(network, self._validation, task, seconds=None))
         return found
-
-    @torch.no_grad()
-    def _calibrate(self, network: Network) -> None:
-        for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean of all batches
-        network.train()
-        for index in torch.arange(len(self._train)).split(BATCH):
-            network(self._train.inputs(index, time_steps=network.plan.time_steps, seed=(0,)))
 
     def _keep(self, name: str, accuracies: list[float]) -> None:
         self._known[name] = accuracies

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
@@ -47,16 +48,25 @@ class Inheritance:
         """Return what the network of `job` does on the validation samples."""
         network = copy.deepcopy(self._supernet.network(job.genotype))
         if len(self._calibration):
-            self._calibrate(network)
+            calibrate(network, self._train, self._calibration, seed=(self._seed, 0))
         samples = len(self._calibration) + len(self._validation)
         self.sample_steps += FORWARD * samples * network.plan.time_steps
         return measured(network, self._validation, self._data.task, seconds=self._data.seconds)
 
-    @torch.no_grad()
-    def _calibrate(self, network: Network) -> None:
-        for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean of all batches
-        network.train()
-        for index in self._calibration.split(BATCH):
-            network(self._train.inputs(index, time_steps=network.plan.time_steps, seed=(self._seed, 0)))
+
+@torch.no_grad()
+def calibrate(network: Network, samples: Batches, index: Tensor, *, seed: Sequence[int]) -> None:
+    """Let the norms of a network take their statistics from the samples at `index`: the plain mean of all batches.
+
+    Args:
+        network: It is left in the mode of training.
+        samples: What it is trained on.
+        index: `(samples,)` positions.
+        seed: Of what inputs draw.
+    """
+    for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+    network.train()
+    for part in index.split(BATCH):
+        network(samples.inputs(part, time_steps=network.plan.time_steps, seed=seed))
