@@ -7,12 +7,9 @@ from typing import Any
 
 from evonas.architecture.plan import Plan
 from evonas.architecture.traits import NO_TRAITS, traits
-from evonas.engine.view import Foresee
+from evonas.engine.view import MOST_FORESEEN, Foresee
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
-
-MOST_FORESEEN = 4096
-"""Networks that differ in more than constants whose traits are kept at most, so that memory does not grow."""
 
 
 def foresee_of(plan: Callable[[Genotype], Any] | None, *, constants: Collection[str] = ()) -> Foresee | None:
