@@ -216,3 +216,10 @@ def over_ranks(what: str, statistic: Statistic, networks: int) -> Effect:
 def tau_of(values: np.ndarray, others: np.ndarray) -> float:
     """Return Kendall's tau-b, NaN where one side has a single value."""
     return float(kendalltau(values, others).statistic)
+
+
+def partial_tau(values: np.ndarray, worth: np.ndarray, given: np.ndarray) -> float:
+    """Return Kendall's partial tau-b of values and worth, what both share with `given` taken out."""
+    own, of_values, of_worth = tau_of(values, worth), tau_of(values, given), tau_of(worth, given)
+    rest = (1 - of_values**2) * (1 - of_worth**2)
+    return (own - of_values * of_worth) / math.sqrt(rest) if rest > 0 else math.nan

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import one_shot
-from claims import Claim, Effect, Setting, over_ranks, tau_of
+from claims import Claim, Effect, Setting, over_ranks, partial_tau, tau_of
 from scipy.stats import rankdata
 from zero_shot import scored, trained
 
@@ -58,14 +58,10 @@ def lyapunov(setting: Setting) -> list[Effect]:
     summed = rankdata(values[AWARE]) + rankdata(values[LYAPUNOV])
     effects = _risen("tau of the rank sum - tau of Hamming alone", values[AWARE], summed, hits)
 
-    def partial_tau(index: np.ndarray) -> float:
-        """Kendall's partial tau of Lyapunov's score with accuracy, Hamming's being given."""
-        own, other, told = values[LYAPUNOV][index], values[AWARE][index], hits[index]
-        with_hits, with_other, rest = tau_of(own, told), tau_of(own, other), tau_of(other, told)
-        left = (1 - with_other**2) * (1 - rest**2)
-        return (with_hits - with_other * rest) / math.sqrt(left) if left > 0 else math.nan
+    def given_hamming(index: np.ndarray) -> float:
+        return partial_tau(values[LYAPUNOV][index], hits[index], values[AWARE][index])
 
-    return [*effects, over_ranks("partial tau of Lyapunov's score, Hamming's given", partial_tau, len(hits))]
+    return [*effects, over_ranks("partial tau of Lyapunov's score, Hamming's given", given_hamming, len(hits))]
 
 
 def inherited(setting: Setting) -> list[Effect]:

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from real_recordings import nmnist_files, spoken_digits
+from real_files import as_it_is, nmnist_files, spoken_digits
 from run_archive import archive_of
 from table import Figure, publish
 
@@ -59,11 +59,6 @@ class Task:
     prepare: Callable[[Path, Path], Path]
     overrides: tuple[str, ...] = ()
     goal: str | None = None
-
-
-def as_it_is(source: Path, folder: Path) -> Path:
-    """Return the source."""
-    return source
 
 
 TASKS = {

@@ -39,21 +39,21 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from claims import Effect, over_ranks, tau_of
+from claims import Effect, over_ranks, partial_tau, tau_of
 from kept_trainings import KeptTrainings, Start
+from recipe import space as joint
+from recipe import split
 from table import Figure, publish
 
 from evonas import Archive, Budget, Evolution, InlineWorkers, Rejection, search
-from evonas.data.dataset import Samples, SearchData
+from evonas.data.dataset import SearchData
 from evonas.engine.pareto import order
 from evonas.engine.training_log import FORWARD
 from evonas.engine.view import Row
 from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.space import Space
-from evonas.tasks.classification import Classification
 from objectives import accuracy, energy, spikes
-from spaces.spatial_temporal import space as joint
 
 SIDE = 12
 MOST_OPERATIONS = 2e6
@@ -81,14 +81,12 @@ def event_images(folder: Path, *, training: int, validation: int) -> SearchData:
     """Return numbers of events at 12 x 12 pixels, of both polarities and the whole recording; their mean is 1/4."""
     images = np.zeros((training + validation, 1, 1, SIDE, SIDE), np.float32)
     with h5py.File(folder / "nmnist-small.h5") as file:
-        ends, labels = file["train_off"][: len(images) + 1], file["train_label"][: len(images)].astype(np.int64)
+        ends, labels = file["train_off"][: len(images) + 1], file["train_label"][: len(images)]
         for image, (first, last) in zip(images, pairwise(ends), strict=True):
             x, y = (file[f"train_{name}"][first:last].astype(np.int64) for name in "xy")
             np.add.at(image[0, 0], (y * SIDE // 34, x * SIDE // 34), 1)
     images /= 4 * images.mean()
-    return SearchData(
-        Samples(images[:training], labels[:training]), Samples(images[training:], labels[training:]), Classification(10)
-    )
+    return split(images, labels, training=training)
 
 
 @dataclass(frozen=True)
@@ -170,13 +168,6 @@ def left_out(values: Sequence[np.ndarray], worth: np.ndarray) -> np.ndarray:
     inside = np.minimum(np.diag(leverage), 1 - 1e-9)
     told: np.ndarray = worth - (worth - leverage @ worth) / (1 - inside)
     return told
-
-
-def partial_tau(values: np.ndarray, worth: np.ndarray, given: np.ndarray) -> float:
-    """Return Kendall's partial tau-b of values and worth, what both share with `given` taken out."""
-    own, of_values, of_worth = tau_of(values, worth), tau_of(values, given), tau_of(worth, given)
-    rest = (1 - of_values**2) * (1 - of_worth**2)
-    return (own - of_values * of_worth) / math.sqrt(rest) if rest > 0 else math.nan
 
 
 def precision(values: np.ndarray, worth: np.ndarray) -> float:
@@ -263,7 +254,7 @@ def main() -> None:
         (24, options.folder / "quick", 10) if options.quick else (options.networks, options.folder, 1)
     )
     data = event_images(Path(root), training=700 // part, validation=300 // part)
-    space = joint.without(["adaptive", "feedback", "attention"]).on(data.input_shape)
+    space = joint.on(data.input_shape)
     kept = KeptTrainings(space, data, epochs=EPOCHS, folder=folder)
     found = bred(space, data, kept, networks=networks, folder=folder)
     by_seed: list[list[dict[str, float]]] = [[] for _ in range(SEEDS)]

@@ -26,7 +26,6 @@ neurons are free; average pooling is counted. Both sides trade what is judged.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import os
@@ -37,13 +36,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from all_operations import operations
+from real_files import as_it_is, image_arrays
 from run_archive import archive_of
 from table import Figure, publish
 
@@ -107,28 +105,9 @@ class Data:
     reference: tuple[float, float]
 
 
-def as_it_is(source: Path, folder: Path) -> Path:
-    """Return the source."""
-    return source
-
-
-def decoded(source: Path, folder: Path) -> Path:
-    """Return an `.npz` file of images for training and for test, made of the JPEG ones in `source`."""
-    from PIL import Image
-
-    arrays: dict[str, Any] = {}
-    with h5py.File(source) as file:
-        for split in ("train", "test"):
-            ends, coded = file[f"{split}_off"][:], file[f"{split}_jpeg"][:]
-            images = [np.asarray(Image.open(io.BytesIO(coded[first:last].tobytes()))) for first, last in pairwise(ends)]
-            arrays |= {f"{split}_images": np.stack(images), f"{split}_labels": file[f"{split}_y"][:]}
-    np.savez(folder / "images.npz", **arrays)
-    return folder / "images.npz"
-
-
 SETS = {
     "fashion-mnist": Data("fashion-mnist", "images", as_it_is, (0.5, 7.5)),
-    "cifar10": Data("cifar10-jpeg75.h5", "array_file", decoded, (0.8, 8.0)),
+    "cifar10": Data("cifar10-jpeg75.h5", "array_file", image_arrays, (0.8, 8.0)),
 }
 
 

@@ -11,7 +11,6 @@ measured.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import statistics
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import h5py
 import numpy as np
 from paired import difference, drawn, trained
+from real_files import coded_images
 from table import Figure, publish
 
 from evonas.data.dataset import Samples, SearchData
@@ -51,17 +51,11 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 def grey_images(folder: Path, *, training: int, validation: int) -> SearchData:
     """Return images of 16 x 16 grey pixels in [0, 1], 10 classes."""
-    from PIL import Image
-
-    with h5py.File(folder / "cifar10-lossless-subset.h5") as file:
-        ends, labels = file["train_off"][: training + validation + 1], file["train_y"][: training + validation]
-        coded = file["train_webp"][: ends[-1]]
-    images = [
-        np.asarray(Image.open(io.BytesIO(coded[first:last].tobytes())).convert("L"), np.float32) / 255
-        for first, last in pairwise(ends)
-    ]
+    count = training + validation
+    coded, labels = coded_images(folder / "cifar10-lossless-subset.h5", "train", count=count)
+    images = [np.asarray(image.convert("L"), np.float32) / 255 for image in coded]
     small = np.stack(images).reshape(len(images), 16, 2, 16, 2).mean((2, 4))
-    return _split(small[:, None, None].astype(np.float32), labels, training=training)
+    return split(small[:, None, None].astype(np.float32), labels, training=training)
 
 
 def event_frames(folder: Path, *, training: int, validation: int) -> SearchData:
@@ -73,10 +67,11 @@ def event_frames(folder: Path, *, training: int, validation: int) -> SearchData:
             t, x, y, p = (file[f"train_{name}"][first:last].astype(np.int64) for name in "txyp")
             step = np.minimum((t - t[0]) * FRAMES // max(t[-1] - t[0], 1), FRAMES - 1)
             np.add.at(frames[index], (step, p, y // 2, x // 2), 1)
-    return _split(frames, labels, training=training)
+    return split(frames, labels, training=training)
 
 
-def _split(inputs: np.ndarray, labels: np.ndarray, *, training: int) -> SearchData:
+def split(inputs: np.ndarray, labels: np.ndarray, *, training: int) -> SearchData:
+    """Return the first so many samples of 10 classes for training, and the others for validation."""
     labels = labels.astype(np.int64)
     return SearchData(
         Samples(inputs[:training], labels[:training]), Samples(inputs[training:], labels[training:]), Classification(10)

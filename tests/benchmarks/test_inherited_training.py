@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from claims import tau_of
-from inherited_training import chosen, figures, left_out, pairs, partial_tau, precision
+from claims import partial_tau, tau_of
+from inherited_training import chosen, figures, left_out, pairs, precision
 from kept_trainings import CONSTANTS, KeptTrainings, Start, shared
 
 from evonas.data import digits

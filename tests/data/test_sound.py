@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_recordings import spoken_digits
+from real_files import spoken_digits
 from scipy.io import wavfile
 from sounds import tone, tones, wav
 

@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 from commands import evonas
 from documents import ROOT
-from real_recordings import nmnist_files
+from real_files import nmnist_files
 from resolved_runs import assert_right, searched
 
 from evonas.errors import RunFileError

@@ -11,7 +11,7 @@ import pytest
 import tomli_w
 from commands import evonas
 from documents import ROOT
-from real_recordings import spoken_digits
+from real_files import spoken_digits
 from resolved_runs import assert_right, searched
 from sounds import tones
 
