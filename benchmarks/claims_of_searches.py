@@ -151,6 +151,7 @@ class Method:
 MIXTURE = "evolution and gradients"
 METHODS = {
     MIXTURE: Method("the mixture that is recommended", [EVOLUTION, DIFFERENTIABLE]),
+    "evolution": Method("the default", [EVOLUTION]),
     "gradients": Method("SpikeDHS, STS, MA-DARTS", [DIFFERENTIABLE]),
     "scores": Method("SNASNet", [{"name": "zero_shot", "pool": 500}]),  # a third of what may be spent; 5,000 exceed it
     "random": Method("nobody", [RANDOM]),

@@ -1,13 +1,15 @@
 """Published systems, asked here: does each claim hold on these data, in these sizes?
 
-    python benchmarks/papers.py [--quick] [--data digits|fashion] [--slow] [--seeds N] [--only WORD] [--workers N]
-                                [--folder DIR] [--json FILE]
+    python benchmarks/papers.py [--quick] [--data digits|fashion|events] [--slow] [--seeds N] [--only WORD]
+                                [--workers N] [--folder DIR] [--json FILE]
 
 Both sides of a comparison have the same cost of training: the same epochs, or as many sample-steps. An interval covers
 95 %: by bootstrap over networks, or Student's of paired differences over seeds; each row says which. A claim holds here
 where the whole interval lies above no effect, does not hold where it lies below, and is not to be told otherwise, nor
-from one seed or fewer than six networks. `--only` takes the claims whose name has the word: hamming,
-lyapunov, inherited, feedback, surrogates, constants, attention, search-snasnet, …, joint.
+from one seed or fewer than six networks. `--only` takes the claims whose name has the word: hamming, lyapunov,
+inherited, feedback, surrogates, constants, attention, search-snasnet, …, joint. Fashion-MNIST (`fashion-mnist/`) and
+events (`nmnist-small.h5`: 1,000 recordings of N-MNIST as frames of 12 x 12) are read from the folder that EVONAS_DATA
+names.
 Archives are kept, so that the same command goes on.
 
     <claim>: <comparison>, …, low, …, high      the effect, or a cost that is told alone, and the ends of its interval
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,27 @@ import claims_of_scores
 import claims_of_searches
 import torch
 from claims import Claim, Effect, Setting
+from real_files import nmnist_files
 from table import Figure, columns, publish
 
-from evonas.data import digits, images
+from evonas.data import digits, images, nmnist
 from evonas.data.dataset import DataSet
 
 
-def data_of(name: str, *, is_slow: bool) -> tuple[DataSet, dict[str, Any]]:
+def recordings(source: Path, folder: Path) -> Path:
+    """Return a folder of N-MNIST's own files in `folder`, written the first time: the 1,000 recordings for training.
+
+    A fifth of them is the test part: the official one has 100 recordings in `source`, too few to compare networks by.
+    """
+    whole = folder / "nmnist"
+    if not whole.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            nmnist_files(source, Path(unfinished) / "nmnist").rename(whole)
+    return whole / "Train"
+
+
+def data_of(name: str, *, folder: Path, is_slow: bool) -> tuple[DataSet, dict[str, Any]]:
     """Return a data set, and how a run file names it.
 
     Raises:
@@ -41,9 +58,14 @@ def data_of(name: str, *, is_slow: bool) -> tuple[DataSet, dict[str, Any]]:
         return digits.read(), {"name": "digits"}
     root = os.environ.get("EVONAS_DATA")
     if root is None:
-        raise SystemExit("Fashion-MNIST is read from the folder that EVONAS_DATA names. Set it, or take --data digits.")
+        raise SystemExit(
+            f"EVONAS_DATA names the folder that data for {name} are read from. Set it, or take --data digits."
+        )
+    if name == "events":
+        section: dict[str, Any] = {"path": str(recordings(Path(root) / "nmnist-small.h5", folder)), "downscale": 3}
+        return nmnist.read(**section), {"name": "nmnist", **section}
     sizes = {"limit": 12_000} if is_slow else {"limit": 2_000, "side": 14}
-    section: dict[str, Any] = {"path": str(Path(root) / "fashion-mnist"), **sizes}
+    section = {"path": str(Path(root) / "fashion-mnist"), **sizes}
     return images.read(**section), {"name": "images", **section}
 
 
@@ -58,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed, networks and searches as few as can be")
     parser.add_argument("--slow", action="store_true", help="Fashion-MNIST: 12,000 images of 28 x 28, not 2,000 small")
-    parser.add_argument("--data", choices=["digits", "fashion"], default="digits")
+    parser.add_argument("--data", choices=["digits", "fashion", "events"], default="digits")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--networks", type=int, default=12, help="of a comparison of the same networks")
     parser.add_argument("--ranked", type=int, default=64, help="networks that are ranked")
@@ -74,7 +96,7 @@ def main() -> None:
     size = "-quick" * options.quick + "-slow" * options.slow
     folder = options.folder or Path(f"results/benchmarks/papers-{options.data}{size}")
     torch.set_num_threads(1)
-    data, section = data_of(options.data, is_slow=options.slow)
+    data, section = data_of(options.data, folder=folder, is_slow=options.slow)
     setting = Setting(
         data=data,
         section=section,
