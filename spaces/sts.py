@@ -138,5 +138,6 @@ space = Space(
     sizes=_JOINT.sizes,
     **planned(plan),
     optional=_JOINT.optional,
+    constants=(*_JOINT.constants, "stage*.constants", "stage*.group*"),
     surrogate_width="surrogate_width",
 )

@@ -14,8 +14,10 @@ from evonas.architecture.plan import INPUT
 from evonas.architecture.traits import NO_TRAITS, TRAITS, traits
 from evonas.errors import SpaceError
 from evonas.genotype import Genotype
+from evonas.space import Space
 from evonas.training.foresight import foresee_of
-from spaces.spatial_temporal import space
+from spaces.spatial_temporal import space as joint
+from spaces.sts import space as sts
 
 
 def test_the_traits_of_a_network_by_hand() -> None:
@@ -43,11 +45,11 @@ def test_the_traits_of_a_network_by_hand() -> None:
 def test_weights_are_those_of_the_network_that_is_built() -> None:
     rng = np.random.default_rng(0)
     for _ in range(8):
-        genotype = space.sample(rng)
-        assert space.plan is not None
-        assert space.build is not None
-        plan = space.plan(genotype, (1, 8, 8), 10)
-        network = space.build(genotype, (1, 8, 8), 10)
+        genotype = joint.sample(rng)
+        assert joint.plan is not None
+        assert joint.build is not None
+        plan = joint.plan(genotype, (1, 8, 8), 10)
+        network = joint.build(genotype, (1, 8, 8), 10)
         assert isinstance(network, torch.nn.Module)
         kernels = sum(one.numel() for one in network.parameters() if one.ndim > 1)
         biases = sum(edge.biases for edge in plan.connections)
@@ -65,9 +67,19 @@ def test_networks_without_a_plan_of_ours_have_the_traits_of_nothing() -> None:
     assert foresee_of(None) is None
 
 
-def test_constants_of_neurons_change_no_trait_and_networks_that_differ_in_them_alone_are_planned_once() -> None:
+@pytest.mark.parametrize(
+    ("space", "known"),
+    [
+        (joint, {"stage0.tau_mem", "stage2.beta", "surrogate"}),
+        (sts, {"stage0.tau_mem", "stage0.constants", "stage1.group3.v_th"}),
+    ],
+    ids=["joint", "sts"],
+)
+def test_constants_of_neurons_change_no_trait_and_networks_that_differ_in_them_alone_are_planned_once(
+    space: Space, known: set[str]
+) -> None:
     rng, planned = np.random.default_rng(0), list[str]()
-    assert {"stage0.tau_mem", "stage2.beta", "surrogate"} <= space.constants
+    assert known <= space.constants
 
     def plan(genotype: Genotype) -> object:
         planned.append(genotype.key)
