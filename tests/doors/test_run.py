@@ -368,20 +368,6 @@ def run_in_background(run_file: Path, output: Path, *more: str) -> subprocess.Po
     )
 
 
-def test_a_terminated_run_keeps_what_it_has_and_says_how_to_go_on(tmp_path: Path) -> None:
-    run_file, output = write_run_file(tmp_path, evaluations=500), tmp_path / "results"
-    process = run_in_background(run_file, output)
-    while not (output / "archive.h5.journal").exists() or (output / "archive.h5.journal").stat().st_size < 20_000:
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate()
-    assert process.returncode == 1
-    assert "Go on with the same command" in said
-    assert not (output / "archive.h5.journal").exists()
-    assert len(contents(output)) >= 1
-
-
 def rows_in(journal: Path) -> int:
     """Return how many evaluations a journal holds now."""
     return journal.read_bytes().count(b'{"evaluation"') if journal.exists() else 0
@@ -395,6 +381,17 @@ def begun(run_file: Path, output: Path, *more: str, rows: int = 3) -> subprocess
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.1)
     return process
+
+
+def test_a_terminated_run_keeps_what_it_has_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run_file, output = write_run_file(tmp_path, evaluations=500), tmp_path / "results"
+    process = begun(run_file, output)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate()
+    assert process.returncode == 1
+    assert "Go on with the same command" in said
+    assert not (output / "archive.h5.journal").exists()
+    assert len(contents(output)) >= 1
 
 
 @pytest.mark.slow
