@@ -33,6 +33,7 @@ from table import Figure, publish
 
 from evonas import Archive
 from evonas.archive.pareto_front import Front
+from evonas.cli.session import emptied
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import resolve
 
@@ -76,9 +77,9 @@ def searched(task: Task, *, root: Path, minutes: float, overrides: tuple[str, ..
         path = task.prepare(root / task.source, folder / "data")
         given = (f"data.path={json.dumps(str(path))}", f"search.seconds={60 * minutes}", "search.evaluations=100000")
         resolved = resolve(RUNS / f"{task.run_file}.toml", overrides=(*given, *task.overrides, *overrides))
-        workers = resolved.workers()
         began = time.monotonic()
-        with archive_of(resolved, folder, Archive) as archive:
+        with archive_of(resolved, folder, Archive) as archive, emptied(folder / "unfinished") as unfinished:
+            workers = resolved.workers(unfinished=unfinished)
             resolved.search(archive, workers=workers)
             seconds = time.monotonic() - began
             rows, front = len(archive.rows), archive.front()

@@ -46,6 +46,7 @@ from run_archive import archive_of
 from table import Figure, publish
 
 from evonas import Archive
+from evonas.cli.session import emptied
 from evonas.data.samples import Samples
 from evonas.engine.evaluation import Evaluation
 from evonas.measurement import Measurement
@@ -177,9 +178,9 @@ def evonas(run_file: Path, *, overrides: Sequence[str]) -> list[Network]:
     """Return what the search of a run file finds."""
     began = time.monotonic()
     resolved = resolve(run_file, overrides=overrides)
-    workers = resolved.workers()
     archive = archive_of(resolved, run_file.parent, Timed)
-    with archive:
+    with archive, emptied(run_file.parent / "unfinished") as unfinished:
+        workers = resolved.workers(unfinished=unfinished)
         resolved.search(archive, workers=workers)
         rows = archive.rows
     workers.close()

@@ -33,6 +33,7 @@ import tomli_w
 from table import Figure, columns, publish
 
 from evonas import Archive
+from evonas.cli.session import emptied
 from evonas.engine.pareto import Reference, front, hypervolume, reference
 from evonas.engine.view import Row
 from evonas.objective import Objective
@@ -111,9 +112,9 @@ def rows_of(resolved: ResolvedRun, folder: Path) -> tuple[Row, ...]:
         free=FREE_SETTINGS,
         top_rung=resolved.top_rung,
     )
-    crew = resolved.workers()
     seen: list[Row] = []
-    with archive:
+    with archive, emptied(folder / "unfinished") as unfinished:
+        crew = resolved.workers(unfinished=unfinished)
         try:
             resolved.search(archive, workers=crew, on_row=seen.append)
         finally:

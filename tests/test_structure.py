@@ -42,7 +42,7 @@ WINGS = {
     "snn": VALUES | {"architecture"},
     "scores": VALUES | {"architecture", "snn"},
     "chips": VALUES | {"architecture"},
-    "training": VALUES | {"architecture", "snn", "scores", "data", "engine"},
+    "training": VALUES | {"architecture", "snn", "scores", "data", "engine", "archive.atomic_file"},
     "runfile": VALUES | {"engine", "strategies", "training", "scores", "chips", "data"},
     "report": VALUES
     | {"engine", "archive", "architecture", "chips", "runfile", "strategies.multi_target", "training.weights"},

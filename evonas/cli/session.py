@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def run_or_resume(
         top_rung=run.top_rung,
         reference_rows=run.reference_rows,
     )
-    with archive, SessionLog(folder / "log.txt", console) as log:
+    with archive, emptied(folder / "unfinished") as unfinished, SessionLog(folder / "log.txt", console) as log:
         known = frozenset(row.job.slot for row in archive.rows)
         for note in run.notes:
             (log.show if known else log.tell)(f"Note: {note}")
@@ -63,7 +64,7 @@ def run_or_resume(
         write_text(folder / "run.toml", _resolved_text(run))
         if known:
             log.show(f"Found {len(known)} rows in {folder / 'archive.h5'}; going on from there.")
-        workers = run.workers()
+        workers = run.workers(unfinished=unfinished)
         progress = SearchProgress(
             run.budget,
             summary=lambda: summary(archive),
@@ -132,6 +133,27 @@ def make_output(folder: Path) -> None:
         raise RunFileError(
             output_faults(folder) or [f"--output: {folder} cannot be written to: {error.strerror or error}"]
         ) from None
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Return a context with an empty folder, which is gone at its end; if it cannot be made, there is none."""
+    _remove(folder)
+    with suppress(OSError):
+        folder.mkdir()
+    try:
+        yield folder.absolute()
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with all that is in it, or a link or file in its place, as far as that is possible."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with suppress(OSError):  # what a link points to is not ours
+            folder.unlink(missing_ok=True)
 
 
 def _resolved_text(run: ResolvedRun) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,15 +32,17 @@ class _Timed:
     operations: float
     sample_steps: float
     seconds: float
+    rung: int
 
 
 class Pace:
     """How long jobs take on the workers of this call, and how much of a budget of time is left.
 
     The seconds of a job are modelled as a sum of one term for its predicted operations and one for its sample-steps,
-    both at least 0, by least squares of relative errors. They are learnt from the jobs that have ended in this call;
-    as long as these are fewer than `LEAST`, from those of earlier calls as well, perhaps on other machines. Where the
-    budget does not limit time nothing is ever too long.
+    both at least 0, by least squares of relative errors over jobs of the lowest rung and searches. Jobs of a higher
+    rung, most of which go on from what a lower one left, take a factor of their own, the median of theirs. All is
+    learnt from the jobs that have ended in this call; as long as these are fewer than `LEAST`, from those of earlier
+    calls as well, perhaps on other machines. Where the budget does not limit time nothing is ever too long.
 
     Args:
         budget: Its seconds are counted from now, its core hours over all jobs that are seen and recalled.
@@ -56,7 +58,7 @@ class Pace:
         self._core_spent = 0.0  # core seconds of all jobs
         self._ended: deque[_Timed] = deque(maxlen=MOST)
         self._earlier: deque[_Timed] = deque(maxlen=MOST)
-        self._rates: tuple[float, float] | None = None
+        self._rates: _Rates | None = None
 
     @property
     def spent(self) -> Ending | None:
@@ -78,7 +80,7 @@ class Pace:
         self._core_spent += self._num_cpus * evaluation.seconds
         job = evaluation.job
         if evaluation.outcome is Outcome.MEASURED and evaluation.seconds > 0 and job.cost > 0:
-            into.append(_Timed(job.cost, job.sample_steps, evaluation.seconds))
+            into.append(_Timed(job.cost, job.sample_steps, evaluation.seconds, job.rung))
             self._rates = None
 
     def estimate(self, job: Job) -> float:
@@ -87,11 +89,8 @@ class Pace:
         if not self._is_timed or len(known) < LEAST:
             return 0.0
         if self._rates is None:
-            self._rates = _rates(
-                np.array([(one.operations, one.sample_steps) for one in known]),
-                np.array([one.seconds for one in known]),
-            )
-        return self._rates[0] * job.cost + self._rates[1] * job.sample_steps
+            self._rates = _Rates.of(known)
+        return self._rates.seconds(job.cost, job.sample_steps, rung=job.rung)
 
     def too_late(self, job: Job, *, others: Iterable[Job]) -> Ending | None:
         """Return what would be spent before a job ended, if it waited for `others` that are open; None if nothing."""
@@ -124,7 +123,35 @@ class Pace:
         return time.monotonic() - self._began
 
 
-def _rates(costs: np.ndarray, took: np.ndarray) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Rates:
+    """Seconds an operation, seconds a sample-step, and the factor of each rung above the lowest that has one."""
+
+    operation: float
+    sample_step: float
+    factors: Mapping[int, float]
+
+    @classmethod
+    def of(cls, known: Sequence[_Timed]) -> _Rates:
+        """Return the rates of jobs that have ended."""
+        lowest = [one for one in known if one.rung == 0]
+        fitted = lowest if len(lowest) >= LEAST else known
+        costs = np.array([(one.operations, one.sample_steps) for one in fitted])
+        alike = cls(*_fitted(costs, np.array([one.seconds for one in fitted])), {})
+        ratios: dict[int, list[float]] = {}
+        for one in known if fitted is lowest else ():
+            if one.rung > 0:
+                expected = alike.seconds(one.operations, one.sample_steps, rung=0)
+                ratios.setdefault(one.rung, []).append(one.seconds / max(expected, 1e-9))
+        factors = {rung: float(np.median(each)) for rung, each in ratios.items() if len(each) >= LEAST}
+        return replace(alike, factors=factors)
+
+    def seconds(self, operations: float, sample_steps: float, *, rung: int) -> float:
+        """Return the seconds that a job takes."""
+        return self.factors.get(rung, 1.0) * (self.operation * operations + self.sample_step * sample_steps)
+
+
+def _fitted(costs: np.ndarray, took: np.ndarray) -> tuple[float, float]:
     """Return seconds an operation and seconds a sample-step, neither below 0.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +117,22 @@ class ResolvedRun:
             on_row=on_row,
         )
 
-    def workers(self) -> Workers:
-        """Return the workers that the run file asks for."""
+    def workers(self, *, unfinished: Path | None = None) -> Workers:
+        """Return the workers that the run file asks for.
+
+        Args:
+            unfinished: Folder in which lower rungs of the ladder leave their trainings, so that higher ones go on from
+                there; None where each training begins anew.
+        """
         return workers_of(
             self.file.workers,
-            inline=self._evaluator,
-            remote=self.make_evaluate(),
+            inline=partial(self._evaluator, unfinished),
+            remote=self.make_evaluate(unfinished=unfinished),
             sent=self.data.let_go,
             at_most=self.file.search.parallel,
         )
 
-    def _evaluator(self) -> Evaluate:
+    def _evaluator(self, unfinished: Path | None) -> Evaluate:
         return evaluator_of(
             self.space,
             self.search_data,
@@ -134,9 +140,10 @@ class ResolvedRun:
             workers=self.file.workers,
             searches={search.strategy: search.told for search in self.searches},
             measures=measures_of(self.objectives),
+            unfinished=unfinished,
         )
 
-    def make_evaluate(self) -> MakeEvaluator:
+    def make_evaluate(self, *, unfinished: Path | None = None) -> MakeEvaluator:
         """Return the picklable function that makes an evaluator in another process."""
         return MakeEvaluator(
             self.file.search,
@@ -146,6 +153,7 @@ class ResolvedRun:
             workers=self.file.workers,
             searches={search.strategy: search.told for search in self.searches},
             measures=measures_of(self.objectives),
+            unfinished=unfinished,
         )
 
     def example(self) -> Genotype:

@@ -142,7 +142,7 @@ class LadderSection(_Section):
     """Epochs of training by rung."""
 
     epochs: tuple[Epochs, ...] = Field(default=(6,), min_length=1, max_length=MOST_RUNGS)
-    """Epochs at each rung, rising: with `[2, 6]` all networks are trained for 2, the better ones again for 6."""
+    """Epochs at each rung, rising: with `[2, 6]` all networks are trained for 2, the better ones go on to 6."""
     keep: float = Field(default=Ladder.keep, gt=0, lt=1, strict=True)
     """Part of the networks of a rung that climb to the next, by non-dominated rank and crowding."""
 

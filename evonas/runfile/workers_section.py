@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evonas.data.dataset import SearchData
 from evonas.engine.attempt import Evaluate
@@ -91,6 +92,7 @@ def evaluator_of(
     workers: WorkersSection,
     searches: Mapping[str, SearchesOf],
     measures: Sequence[Robustness],
+    unfinished: Path | None,
 ) -> Evaluate:
     """Return what trains and measures the networks of a run in this process, and does the search jobs of strategies.
 
@@ -101,13 +103,16 @@ def evaluator_of(
         workers: Says on how many threads, and on which kind of device.
         searches: The search jobs of strategies, by their names.
         measures: What objectives ask of a network beside the metrics of the task.
+        unfinished: Folder in which lower rungs of the ladder leave their trainings, None for none.
     """
     from evonas.training.evaluator import JobEvaluator  # torch, which a command that evaluates nothing does without
     from evonas.training.trainer import TrainingEvaluator
 
     device = "cuda" if workers.num_gpus else "cpu"
     threads = max(1, int(workers.num_cpus))
-    evaluator = TrainingEvaluator(space, data, training=training, threads=threads, device=device, measures=measures)
+    evaluator = TrainingEvaluator(
+        space, data, training=training, threads=threads, device=device, measures=measures, unfinished=unfinished
+    )
     tools = SearchTools(space, data, training, threads=threads, device=device)
     searchers = {name: tools.searcher(told) for name, told in searches.items()}
     keep_freed_memory()  # this process does nothing else
@@ -126,6 +131,8 @@ class MakeEvaluator:
         workers: What the worker has.
         searches: The search jobs of strategies, by their names.
         measures: What objectives ask of a network beside the metrics of the task.
+        unfinished: Folder in which lower rungs of the ladder leave their trainings, None for none; used where the
+            machine of the worker sees it.
     """
 
     search: SearchSection
@@ -135,6 +142,7 @@ class MakeEvaluator:
     workers: WorkersSection
     searches: Mapping[str, SearchesOf]
     measures: tuple[Robustness, ...]
+    unfinished: Path | None
 
     def __call__(self) -> Evaluate:
         """Return the evaluator.
@@ -153,4 +161,5 @@ class MakeEvaluator:
             workers=self.workers,
             searches=self.searches,
             measures=self.measures,
+            unfinished=self.unfinished,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -27,13 +28,14 @@ from evonas.training.robustness import robust_metrics
 from evonas.training.seeds import network_seed
 from evonas.training.surrogate_search import Range, Searchable, SurrogateSearch
 from evonas.training.training_settings import Training
+from evonas.training.unfinished import Unfinished
 
 
 class TrainingEvaluator:
     """Builds, trains and measures: `evaluator(job)` returns a `Measurement` and what the training took.
 
     The result depends on the run's seed and the genotype alone, on one kind of device with one number of threads:
-    training at a higher rung repeats that of the lower rung exactly and goes on.
+    training at a higher rung repeats that of the lower rung exactly and goes on, or goes on from where it was kept.
 
     Args:
         space: Builds the networks.
@@ -42,6 +44,8 @@ class TrainingEvaluator:
         threads: Threads of torch while it works; results on other numbers of threads differ in the last bits.
         device: Where to train.
         measures: What objectives ask of a network beside the metrics of the task.
+        unfinished: Folder in which lower rungs leave their trainings, so that higher ones go on from there, with the
+            same result (`Unfinished`); None where each begins anew.
 
     Raises:
         EvonasError: If the space has no `build`, or does not say which widths may be searched where they are, or if
@@ -57,6 +61,7 @@ class TrainingEvaluator:
         threads: int = 1,
         device: str = "cpu",
         measures: Sequence[Robustness] = (),
+        unfinished: Path | None = None,
     ) -> None:
         if space.build is None:
             raise EvonasError("The space has no `build`, so that its genotypes cannot be made into networks.")
@@ -78,6 +83,8 @@ class TrainingEvaluator:
         self._device = torch.device(device)
         self._train = Batches(data.train, self._device)
         self._validation = Batches(data.validation, self._device)
+        kind = f"{self.device}, {threads} threads"
+        self._unfinished = None if unfinished is None else Unfinished(unfinished, kind=kind)
 
     @property
     def device(self) -> str:
@@ -119,9 +126,21 @@ class TrainingEvaluator:
         search = None if self._search is None else self._search(network)
         seed = network_seed(job.genotype, job.seed)
         fit = Fit(network, self._train, self._data.task, training=self._training, seed=seed, search=search)
-        for _ in range(job.epochs):
-            fit.run_epoch()
+        self._train_on(fit, job)
         return Trained(fit.sample_steps, () if search is None else tuple(search.trace))
+
+    def _train_on(self, fit: Fit, job: Job) -> None:
+        """Train from what a lower rung left, or from the beginning, and leave it to the next rung if there is one."""
+        kept = self._unfinished
+        state = None if kept is None or job.rung == 0 else kept.state(job)
+        if state is not None and state["epochs"] <= job.epochs:
+            fit.take_up(state)
+        while fit.epochs < job.epochs:
+            fit.run_epoch()
+        if kept is not None and job.epochs < self._training.epochs:
+            kept.keep(job, fit.state())
+        elif kept is not None:
+            kept.drop(job)
 
 
 @torch.no_grad()

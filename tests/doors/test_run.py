@@ -16,8 +16,9 @@ from pathlib import Path
 
 import h5py
 import pytest
-from commands import contents, evonas, importable, write_run_file
+from commands import contents, evonas, importable, write_few_digits, write_run_file
 from counted import small
+from resolved_runs import searched
 from typer.testing import Result
 
 from evonas.archive.archive import Archive
@@ -25,6 +26,8 @@ from evonas.engine.budget import Ending
 from evonas.engine.evaluation import Outcome
 from evonas.engine.job import Job
 from evonas.measurement import Measurement
+from evonas.runfile.resolve import resolve
+from evonas.training.fit import Fit
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +58,39 @@ def test_a_run_ends_in_a_front_and_its_files(finished: tuple[Path, Path, Result]
     assert "not counted" in said.output
     assert {path.name for path in output.iterdir()} == {"archive.h5", "run.toml", "front.csv", "log.txt", "report.html"}
     assert len(contents(output)) == 6
+
+
+def test_higher_rungs_go_on_from_lower_ones_with_the_same_rows_and_nothing_of_that_is_left(
+    finished: tuple[Path, Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file, _, _ = finished
+    output, mine = tmp_path / "results", tmp_path / "mine"
+    for folder in (output, mine):
+        folder.mkdir()
+    (mine / "0.state").write_text("not the business of a search")
+    (output / "unfinished").symlink_to(mine)
+    epochs: list[int] = []
+    run_epoch = Fit.run_epoch
+
+    def counted(fit: Fit) -> float:
+        epochs.append(fit.epochs)
+        return run_epoch(fit)
+
+    monkeypatch.setattr(Fit, "run_epoch", counted)
+    write_few_digits(tmp_path)
+    with importable(tmp_path):
+        done = evonas("run", run_file, "--output", output, "--set", "search.seed=0")
+        assert done.exit_code == 0, done.output
+        epochs_kept = epochs.copy()
+        epochs.clear()
+        anew = searched(resolve(run_file, overrides=("search.seed=0",)), tmp_path / "anew.h5")
+    rungs = [row.job.rung for row in anew.rows]
+    assert epochs_kept.count(0) == rungs.count(0)  # rungs of 1 and 2 epochs
+    assert epochs_kept.count(1) == rungs.count(1) > 0
+    assert epochs.count(0) == len(rungs)
+    assert [row[4] for row in contents(output)] == [row.evaluation.measurement for row in anew.rows]
+    assert not (output / "unfinished").exists()
+    assert [path.name for path in mine.iterdir()] == ["0.state"]
 
 
 def test_the_csv_has_units_and_one_row_a_network(finished: tuple[Path, Path, Result]) -> None:

@@ -97,6 +97,23 @@ def test_where_one_term_would_be_negative_the_other_is_left_alone(clock: Clock) 
     assert pace.estimate(job(0.0, 10.0)) == 0
 
 
+def test_higher_rungs_that_go_on_from_lower_ones_have_a_pace_of_their_own(clock: Clock) -> None:
+    pace = Pace(Budget(10**6, seconds=1e6))
+    for cost in (1.0, 2.0, 5.0):
+        pace.see(Evaluation(job(cost, cost), Outcome.MEASURED, measurement={}, seconds=10 * cost))
+    higher = replace(job(6.0, 6.0), rung=1)
+    assert pace.estimate(higher) == pytest.approx(60.0)
+    for cost, part in (
+        (3.0, 0.6),
+        (6.0, 0.7),
+        (9.0, 2.0),
+    ):  # the last was trained from the beginning, on a busy machine
+        one = replace(job(cost, cost), rung=1)
+        pace.see(Evaluation(one, Outcome.MEASURED, measurement={}, seconds=10 * part * cost))
+    assert pace.estimate(higher) == pytest.approx(42.0)
+    assert pace.estimate(job(6.0, 6.0)) == pytest.approx(60.0)
+
+
 @pytest.mark.parametrize("parallel", [1, 3])
 @pytest.mark.parametrize("seconds", [100.0, 300.0, 1000.0])
 def test_a_search_uses_its_seconds_and_ends_in_time(clock: Clock, seconds: float, parallel: int) -> None:
