@@ -156,7 +156,9 @@ def search(
     while True:
         while clock.has_room and evaluations < budget.evaluations:
             stored = archive.get(view.slot)
-            if stored is not None and stored.job.start <= clock.now:
+            if stored is not None and stored.job.start > clock.now:
+                break  # what was proposed at this moment would have ended too late, and nothing was started
+            if stored is not None:
                 job = stored.job
                 pace.recall(stored.evaluation)
             else:

@@ -15,8 +15,9 @@ from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.pace import LONGEST_PART, MOST, Pace
 from evonas.engine.search import search
-from evonas.engine.view import Proposal, Row
+from evonas.engine.view import Proposal, Row, Strategy
 from evonas.genotype import Genotype
+from evonas.strategies.evolution import Evolution
 from evonas.strategies.random import RandomSearch
 
 
@@ -157,6 +158,23 @@ def test_what_seconds_have_ended_goes_on_where_it_was(clock: Clock) -> None:
     assert len(after) > len(before)
     assert all(after[slot] == one for slot, one in before.items())
     assert replace(before[0]) == after[0]
+
+
+@pytest.mark.parametrize("parallel", [2, 3])
+@pytest.mark.parametrize("strategy", [RandomSearch(), Evolution(pop_size=4)], ids=["random", "evolution"])
+def test_resuming_repeats_what_came_after_a_network_that_would_have_ended_too_late(
+    clock: Clock, strategy: Strategy, parallel: int
+) -> None:
+    for seconds in (60.0, 90.0, 150.0):
+        memory, parts = ListMemory(), {"strategy": strategy, "predict": predict, "parallel": parallel}
+        limits = [Budget(10**6, seconds=seconds), Budget(10**6, seconds=seconds), Budget(80)]
+        before: list[Job] = []
+        for budget in limits:  # the memory takes no slot twice
+            clock.now = 0.0
+            search(mixed_space(), memory, workers=TimedWorker(clock), budget=budget, ladder=Ladder((1, 3)), **parts)  # type: ignore[arg-type]
+            rows = sorted(rows_of(memory), key=lambda row: row.job.slot)
+            assert [row.job for row in rows][: len(before)] == before
+            before = [row.job for row in rows]
 
 
 def core_hours_of(worker: TimedWorker, *, num_cpus: float) -> float:
