@@ -63,29 +63,36 @@ class Draft:
         loop_norm: One of `LOOP_NORMS`: what normalises the currents within loops.
 
     Raises:
-        SpaceError: If the shape has neither 3 nor 4 numbers, or there is no such norm.
+        SpaceError: If the shape has neither 3 nor 4 numbers, there is no such norm, or no time step.
     """
 
     def __init__(self, input_shape: Sequence[int], *, time_steps: int, loop_norm: str = "weights") -> None:
         if loop_norm not in LOOP_NORMS:
             raise SpaceError(f"The norm of loops must be {' or '.join(LOOP_NORMS)}, got {loop_norm!r}.")
         self._loop_norm = loop_norm
+        if time_steps < 1:
+            raise SpaceError(f"A network needs one time step or more, got {time_steps}.")
         shape = InputShape(input_shape)
         self.time_steps = time_steps
         self._input_shape: Shape = shape.image
         self._element_of_data = shape.element
         self._is_static_input = shape.is_static
         self._populations: dict[str, PlannedPopulation] = {}
+        self._connections: set[str] = set()
         self._has_feedback = False
 
     def add(self, name: str, dynamics: Dynamics, *, incoming: Sequence[Incoming]) -> str:
         """Add a population that sums the currents of `incoming`, and return its name.
 
         Raises:
-            SpaceError: If the currents differ in shape, a source or an operation is unknown, a kernel has no centre, a
-                `max_pool`, `resize` or gate is not the one connection of relays, dropout is no probability below 1, or
-                constants of channels are not as many as these.
+            SpaceError: If a name is taken, the currents differ in shape, a source or an operation is unknown, a kernel
+                has no centre, a `max_pool`, `resize` or gate is not the one connection of relays, dropout is no
+                probability below 1, or constants of channels are not as many as these.
         """
+        if name == INPUT or name in self._populations:
+            raise SpaceError(
+                f"The name {name!r} is taken: each population needs one of its own, and {INPUT!r} is the data."
+            )
         connections = tuple(self._connect(edge, target=name, dynamics=dynamics) for edge in incoming)
         shapes = {edge.out_shape for edge in connections}
         if len(shapes) != 1:
@@ -168,11 +175,17 @@ class Draft:
     def _connect(self, edge: Incoming, *, target: str, dynamics: Dynamics) -> PlannedConnection:
         if edge.operation not in OPERATIONS:
             raise SpaceError(unknown_operation(edge.operation, name=edge.name))
+        if edge.name in self._connections:
+            raise SpaceError(
+                f"The name of the connection {edge.name!r} into {target!r} is taken: each needs one of its own, under "
+                "which its weights are kept."
+            )
+        self._connections.add(edge.name)
         is_tiled = edge.operation in ("pool", "max_pool") and edge.kernel == edge.stride
         if edge.kernel < 1 or (edge.kernel % 2 == 0 and not is_tiled) or edge.stride < 1:
             raise SpaceError(
-                f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, and its stride 1 or "
-                f"more, got kernel {edge.kernel} and stride {edge.stride}."
+                f"The kernel of the connection {edge.name!r} must be odd, so that it has a centre, or as large as its "
+                f"stride where it pools, and its stride 1 or more, got kernel {edge.kernel} and stride {edge.stride}."
             )
         if not 0 <= edge.dropout < 1:
             raise SpaceError(

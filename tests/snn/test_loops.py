@@ -269,6 +269,21 @@ def test_feedback_to_nowhere_and_of_another_shape_is_refused():
         draft.connect("a", Incoming("ba", ("b",), "skip", delay=1))
 
 
+def test_names_of_populations_and_connections_are_taken_once():
+    draft = Draft((1, 4, 4), time_steps=3)
+    draft.add("a", Dynamics("lif"), incoming=[Incoming("in", (INPUT,), "skip")])
+    with pytest.raises(SpaceError, match=r"The name 'a' is taken"):
+        draft.add("a", Dynamics("lif"), incoming=[Incoming("again", (INPUT,), "skip")])
+    with pytest.raises(SpaceError, match=r"'input' is the data"):
+        draft.add(INPUT, Dynamics("lif"), incoming=[Incoming("again", (INPUT,), "skip")])
+    with pytest.raises(SpaceError, match=r"The name of the connection 'in' into 'b' is taken"):
+        draft.add("b", Dynamics("lif"), incoming=[Incoming("in", ("a",), "conv", channels=1, kernel=3)])
+    with pytest.raises(SpaceError, match=r"The name of the connection 'in' into 'a' is taken"):
+        draft.connect("a", Incoming("in", ("a",), "skip", delay=1))
+    with pytest.raises(SpaceError, match="one time step or more, got 0"):
+        Draft((1, 4, 4), time_steps=0)
+
+
 def test_populations_come_after_what_they_read_within_a_step_wherever_they_were_added():
     draft = Draft((1, 2, 2), time_steps=3)
     draft.add("a", Dynamics("lif"), incoming=[Incoming("in", (INPUT,), "skip")])
