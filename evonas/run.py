@@ -21,7 +21,7 @@ from evonas.engine.budget import REJECTED_IN_A_ROW, Ending
 from evonas.engine.rejection import most_common_reason
 from evonas.report import tables
 from evonas.report.escaping import plain
-from evonas.report.kept_off import kept_off, nearest
+from evonas.report.kept_off import kept_off, nearest, unreached
 from evonas.report.page.written import write_own_page
 from evonas.runfile.resolve import ResolvedRun, resolve
 
@@ -76,7 +76,8 @@ def _remarks(archive: Archive, front: Front, resolved: ResolvedRun) -> list[str]
     objectives, top = archive.objectives, resolved.top_rung
     reasons = kept_off(archive.rows, objectives=objectives, top=top)
     lines = [reasons] if reasons else []
-    lines += [] if front.rows else nearest(archive.rows, objectives=objectives, top=top)
+    if not front.rows:
+        lines += [*nearest(archive.rows, objectives=objectives, top=top), *unreached(archive.rows, top=top)]
     hypervolume = "not known" if front.hypervolume is None else f"{front.hypervolume:.4f}"
     rejections = f"; {front.rejected} networks were rejected before training" if front.rejected else ""
     lines.append(f"Hypervolume {hypervolume}; {front.failed} of {front.evaluations} evaluations failed{rejections}.")

@@ -79,4 +79,4 @@ class Ending(Enum):
         f"The first {FAILURES_IN_A_ROW} evaluations all failed in the same way and nothing was measured; the search "
         "gives up."
     )
-    EXHAUSTED = "The strategy has nothing left to propose: every network it can make is known."
+    EXHAUSTED = "The strategy has nothing left to propose."

@@ -12,7 +12,7 @@ from evonas.engine.view import Row
 from evonas.errors import ArchiveError, RunFileError
 from evonas.measurement import Measurement
 from evonas.report.cost_breakdown import CostBreakdown, cost_breakdown
-from evonas.report.kept_off import nearest
+from evonas.report.kept_off import nearest, unreached
 from evonas.report.pick import pick, usual_form
 from evonas.report.rescoring import Rescoring, bounds_of, rescored, within
 from evonas.report.results_folder import (
@@ -83,7 +83,9 @@ class Answer:
         if (is_empty or is_for_people) and (reasons := self.rescoring.kept_off(self.results)):
             yield reasons
         if is_empty:
-            yield from nearest(self.results.rows, objectives=self.results.objectives, top=self.results.header.top_rung)
+            rows, top = self.results.rows, self.results.header.top_rung
+            yield from nearest(rows, objectives=self.results.objectives, top=top)
+            yield from unreached(rows, top=top)
 
 
 def answered(folder: Path, command: Command, *, known: Results | None = None) -> Answer:

@@ -68,12 +68,7 @@ def counted_reasons(
     Kinds are `"rejected"` before training, `"failed"`, and `"infeasible"` for what was measured. The arguments are
     those of `kept_off`.
     """
-    rejected = [row for row in rows if row.job.kind == "evaluate" and row.is_rejected]
-    groups: dict[str, _Group] = {}
-    for row in rejected:
-        reason = _without_layers(row.evaluation.message).rstrip(".") or "no reason is known"
-        groups.setdefault(_NUMBER.sub("#", reason), _Group(reason)).count += 1
-    found = [("rejected", one.text, one.count) for one in groups.values()]
+    found = [("rejected", one.text, one.count) for one in _rejected(rows)]
     off = [row for row in candidates(rows, top=top) if _is_off(row)]
     for kind, members in (
         ("failed", [row for row in off if row.score is None]),
@@ -81,6 +76,43 @@ def counted_reasons(
     ):
         found += [(kind, one.text, one.count) for one in _grouped(members, objectives, check)]
     return sorted(found, key=lambda reason: -reason[2])
+
+
+def unreached(rows: Sequence[Row], *, top: int) -> list[str]:
+    """Return why no network was trained in full, a sentence each; empty where one was, or its training failed.
+
+    Args:
+        rows: Rows of a run.
+        top: The rung at which networks are trained in full.
+    """
+    if candidates(rows, top=top):
+        return []
+    sentences = []
+    if lower := {row.job.genotype.key for row in rows if row.job.kind == "evaluate" and row.is_scored}:
+        sentences.append(f"{_counted(len(lower), 'network')} measured at lower rungs of the ladder, none at the last.")
+    if rejected := _rejected(rows):
+        reasons = "; ".join(f"{one.count} x {one.text}" for one in rejected[:SHOWN])
+        sentences.append(
+            f"{_counted(sum(one.count for one in rejected), 'network')} rejected before training: {reasons}."
+        )
+    if failed := [row.evaluation for row in rows if row.job.kind == "search" and row.is_failure]:
+        last = (failed[-1].message or failed[-1].outcome.value).partition("\n")[0].rstrip(".")
+        sentences.append(f"{len(failed)} of the searches of a strategy failed. The last said: {last}.")
+    return sentences
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
+
+
+def _rejected(rows: Sequence[Row]) -> list[_Group]:
+    """Return the reasons why networks were rejected before training, the commonest first."""
+    groups: dict[str, _Group] = {}
+    for row in rows:
+        if row.job.kind == "evaluate" and row.is_rejected:
+            reason = _without_layers(row.evaluation.message).rstrip(".") or "no reason is known"
+            groups.setdefault(_NUMBER.sub("#", reason), _Group(reason)).count += 1
+    return sorted(groups.values(), key=lambda group: -group.count)
 
 
 def _is_off(row: Row) -> bool:

@@ -11,7 +11,7 @@ from evonas.engine.view import Row
 from evonas.errors import UnpriceableError
 from evonas.genotype import Genotype
 from evonas.objective import Objective
-from evonas.report.kept_off import kept_off, nearest
+from evonas.report.kept_off import kept_off, nearest, unreached
 
 
 def energy_of(measurement: Mapping[str, float]) -> float:
@@ -102,3 +102,26 @@ def test_a_bound_beside_which_nothing_has_a_value_says_so() -> None:
     (accuracy, energy) = nearest(rows(asked, {"accuracy": 0.95, "macs": 3.0}), objectives=asked, top=0)
     assert accuracy.endswith("of the 0 that keep all other bounds, none has a value of accuracy.")
     assert "0 of 1 networks keep it, none has a value of energy; of the 1 that keep all other bounds" in energy
+
+
+def rejected(slot: int, message: str) -> Row:
+    job = Job(slot, "evaluate", Genotype({"a": slot}), "toy")
+    return Row(Evaluation(job, Outcome.REJECTED, message), None, None)
+
+
+def test_where_no_network_was_trained_in_full_it_is_told_what_became_of_them() -> None:
+    asked = objectives(accuracy=0.5)
+    search = Job(9, "search", Genotype({}), "gradients")
+    found = [
+        *rows(asked, {"accuracy": 0.9, "energy": 1.0}),
+        *(rejected(slot, f"chip has no price for {slot} MACs, which stage{slot} needs.") for slot in (1, 2, 3)),
+        rejected(4, "does not fit."),
+        Row(Evaluation(search, Outcome.CRASHED, "UnpriceableError: no price for gates.\nmore"), None, None),
+    ]
+    assert unreached(found, top=1) == [
+        "1 network was measured at lower rungs of the ladder, none at the last.",
+        "4 networks were rejected before training: 3 x chip has no price for 1 MACs; 1 x does not fit.",
+        "1 of the searches of a strategy failed. The last said: UnpriceableError: no price for gates.",
+    ]
+    assert unreached(found, top=0) == []
+    assert unreached([], top=0) == []
