@@ -37,8 +37,11 @@ def newest(view: View, rung: int) -> Sequence[Row]:
 
 
 def best_ranked(view: View, rung: int, places: int) -> Iterable[tuple[Row, Mapping[str, Scalar]]]:
-    """Return the best rows of a rung by feasibility, non-dominated rank and crowding, as many as there are places."""
-    return ((row, {}) for row in order(newest(view, rung), most=places))
+    """Return the best rows of a rung by feasibility, non-dominated rank and crowding, as many as there are places.
+
+    Crowding is measured in decades on the axes of objectives with `log`.
+    """
+    return ((row, {}) for row in order(newest(view, rung), objectives=view.objectives, most=places))
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class Ladder:
     """Asynchronous successive halving with non-dominated rank instead of one metric.
 
     A network at a rung is promoted as soon as it stands among the best `keep` of the rows seen there, by
-    feasibility, non-dominated rank and crowding within that rung. Rows of different rungs are never compared. Of a rung
-    with more than `MOST_RANKED` rows only the newest count, which departs from the papers.
+    feasibility, non-dominated rank and crowding within that rung. Rows of different rungs are never compared. Two
+    things depart from the papers: of a rung with more than `MOST_RANKED` rows only the newest count, and never are more
+    than `keep` of the rows promoted, so that a better network waits where worse ones came before it.
 
     Source: Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, algorithm 2 (ASHA);
     the rank function in several objectives follows Schmucker et al., arXiv 2106.12639.

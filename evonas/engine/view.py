@@ -160,6 +160,17 @@ class View:
         self._scored: dict[int, list[Row]] = {}
         self._derived: dict[int, tuple[object, Any]] = {}
 
+    def beside(self, objectives: Sequence[Objective]) -> View:
+        """Return a view of the same search with other objectives, which has seen nothing yet."""
+        return View(
+            self.space,
+            objectives,
+            seed=self.seed,
+            predict=self._predict,
+            foresee=None if self._foresee is None else self.traits,
+            is_timed=self.is_timed,
+        )
+
     def generator(self) -> np.random.Generator:
         """Return a new generator that depends on the run's seed and the next slot only."""
         return np.random.default_rng([self.seed, self.slot])

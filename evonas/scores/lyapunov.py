@@ -67,7 +67,8 @@ def _settle_norms(network: Network, inputs: Tensor) -> None:
     """Let batch norms keep the statistics of these samples: those of all steps, or the mean over the steps."""
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            norm.momentum = None  # the mean of all that was seen since it was made, which is nothing
+            norm.reset_running_stats()  # whatever it has seen before
+            norm.momentum = None  # the mean of all that it sees
     network.train()(inputs, network.recorder())  # recorded, so that dropout leaves nothing out
 
 

@@ -187,13 +187,15 @@ class Differentiable:
         return {**every, **given}
 
     def _landings(self, view: View, state: _State) -> list[Landing]:
+        children = {row.job.slot: state.children.get(row.job.slot, []) for row in state.searches}
+        every = [child for found in children.values() for child in found]
+        costs = {slot: cost for cost, slot in self._on_axis(view, every)}  # one axis for all: it ends at the least cost
         landings = []
         for row in state.searches:
-            found = self._on_axis(view, state.children.get(row.job.slot, []))
+            found = [costs[child.job.slot] for child in children[row.job.slot] if child.job.slot in costs]
             if found:
                 settings = GradientSearch.of(row.job.settings)
-                aim = Aim(settings.price, settings.context)
-                landings.append(Landing(aim, statistics.median(cost for cost, _ in found)))
+                landings.append(Landing(Aim(settings.price, settings.context), statistics.median(found)))
         return landings
 
     def _on_axis(self, view: View, rows: Sequence[Row]) -> list[tuple[float, int]]:

@@ -121,8 +121,7 @@ class _TargetState:
 
     def __init__(self, target: Target, view: View) -> None:
         self.target = target
-        foresee = view.traits if view.foresees else None
-        self.view = View(view.space, target.objectives, seed=view.seed, foresee=foresee)
+        self.view = view.beside(target.objectives)
         self.best: dict[int, Row] = {}
         self.feasible: dict[int, int] = {}
         self._slots: dict[int, list[int]] = {}

@@ -222,12 +222,14 @@ class _Scale:
 
     Args:
         costs: `(rows, objectives)`; the best of each objective becomes 0.
-        median: `(objectives,)` costs that become log 2.
+        median: `(objectives,)` costs that become log 2; where half of the rows have the best, the middle of the range
+            does.
     """
 
     def __init__(self, costs: np.ndarray, median: np.ndarray) -> None:
         self._best = costs.min(0)
-        self._unit = np.maximum(median - self._best, 1e-9)
+        spread = np.where(median > self._best, median - self._best, np.ptp(costs, axis=0) / 2)
+        self._unit = np.maximum(spread, 1e-9)
 
     def compressed(self, costs: np.ndarray) -> np.ndarray:
         """Return `(rows, objectives)` costs on the logarithmic scale; those far below the best are cut off."""

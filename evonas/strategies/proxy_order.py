@@ -32,9 +32,13 @@ def best_first(rows: Sequence[Row], *, sign: float, is_traded: bool = True) -> l
 
 
 def _costs(scored: Sequence[ProxyScore], *, sign: float) -> list[tuple[float, ...]]:
-    """Return what is to be minimised, costs in decades where all are above 0: they are spread more evenly there."""
+    """Return what is to be minimised, costs that are no negative numbers in decades: they are spread more evenly there.
+
+    Costs of 0 have no logarithm, and count as much as the smallest that has one.
+    """
     costs = [sign * one.cost for one in scored if one.cost is not None]
-    if all(cost > 0 for cost in costs):
-        costs = [math.log10(cost) for cost in costs]
+    if all(cost >= 0 for cost in costs) and any(costs):
+        least = min(cost for cost in costs if cost > 0)
+        costs = [math.log10(max(cost, least)) for cost in costs]
     values = [-one.value for one in scored if one.value is not None]
     return list(zip(values, costs, strict=True)) if costs else [(value,) for value in values]

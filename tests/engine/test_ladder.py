@@ -14,6 +14,7 @@ from evonas.engine.search import search
 from evonas.engine.view import Proposal, Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError
+from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.random import RandomSearch
 from evonas.variables import Integer
@@ -49,6 +50,20 @@ def test_the_best_part_of_a_rung_climbs_and_nothing_else() -> None:
         assert proposal.parents == (proposal.genotype["x"],)
         start(view, int(proposal.genotype["x"]), rung=1)
     assert promoted == [(0, 1), (1, 1)]
+
+
+def test_of_a_front_that_spans_decades_those_climb_that_are_apart_in_decades() -> None:
+    objectives = (OBJECTIVES[0], Objective("rate", lambda found: found["rate"], log=True))
+    view, ladder = View(SPACE, objectives, seed=0), Ladder((1, 2), keep=0.5)
+    for x, error in enumerate([0.9, 0.8, 0.5, 0.4, 0.35, 0.33, 0.31, 0.3]):  # evenly in decades, jumps among the cheap
+        job = start(view, x)
+        measurement = {"error": error, "rate": 10.0 ** (x - 8)}
+        view.see(Row.of(Evaluation(job, Outcome.MEASURED, measurement=measurement), objectives))
+    promoted = set()
+    while (proposal := ladder.promotion(view)) is not None:
+        promoted.add(int(proposal.genotype["x"]))
+        start(view, int(proposal.genotype["x"]), rung=1)
+    assert promoted == {0, 1, 2, 7}
 
 
 def test_a_single_row_does_not_climb_and_a_failure_takes_no_place() -> None:

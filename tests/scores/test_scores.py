@@ -192,6 +192,19 @@ def test_the_norms_of_a_new_network_take_the_statistics_of_the_samples() -> None
     assert all((one.running_var != 1).all() for one in norms)
 
 
+def test_what_a_network_has_seen_before_does_not_change_its_exponent() -> None:
+    genotype, inputs = space.sample(np.random.default_rng(3), given={"time_steps": 3}), torch.rand(3, 6, 1, 8, 8)
+    scores = []
+    for seen in (0, 2):
+        torch.manual_seed(5)
+        network = space.build(genotype, (1, 8, 8), 10)
+        for _ in range(seen):
+            network.train()(9 * torch.rand(3, 4, 1, 8, 8))
+        torch.manual_seed(6)
+        scores.append(lyapunov.score(network, inputs))
+    assert scores[0] == scores[1]
+
+
 SMALL = {"snasnet": {"channels": [8], "hidden": [128]}, "autosnn": {"channels": [16]}, "recurrent": {},
          "ma_darts": {"channels": [4], "nodes": [3, 3], "time_steps": [2, 3]}}  # fmt: skip
 """What is left of each space here, to be quick."""

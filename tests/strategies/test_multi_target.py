@@ -5,17 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from toys import ListMemory, mixed_space
 
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
-from evonas.engine.job import Job
+from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.search import search
 from evonas.engine.view import Row, View
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import EvonasError, UnpriceableError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.evolution import Evolution
@@ -77,6 +79,26 @@ def rows(memory: ListMemory) -> list[Row]:
     return [row for slot in sorted(memory.stored) if (row := memory.get(slot)) is not None]
 
 
+def test_what_is_known_of_the_search_is_known_for_each_target() -> None:
+    asked: list[Genotype] = []
+
+    def foresee(genotype: Genotype) -> list[float]:
+        asked.append(genotype)
+        return [1.0]
+
+    whole = View(table(), (ERROR,), seed=5, predict=lambda proposal, epochs: Cost(7.0 * epochs, 0.0), foresee=foresee,
+                 is_timed=True)  # fmt: skip
+    genotype = whole.space.sample(np.random.default_rng(0))
+    for view in (whole.beside((ERROR,)), whole.beside((ERROR,))):
+        assert view.is_timed
+        assert view.predicted_cost(genotype) == 7.0
+        assert view.traits(genotype) == [1.0]
+        assert (view.seed, view.slot) == (5, 0)
+    assert len(asked) == 1  # all remember together
+    bare = View(table(), (ERROR,), seed=5).beside((ERROR,))
+    assert (bare.predicts, bare.foresees, bare.is_timed) == (False, False, False)
+
+
 def test_each_target_that_can_be_met_gets_a_network() -> None:
     seen = rows(found(evaluations=150))
     best = {aim.name: min((r.costs or (9.0,))[0] for r in map(aim.row, seen) if r.is_feasible) for aim in TARGETS}
@@ -102,7 +124,7 @@ def test_poor_targets_get_more_slots_and_none_starves() -> None:
 
 def test_where_all_targets_have_their_networks_slots_are_spread_evenly() -> None:
     slots = slots_by_target(found(evaluations=150))
-    assert max(slots.values()) - min(slots.values()) <= 3
+    assert max(slots.values()) - min(slots.values()) <= 5  # of 25; each began with some until it had a network
 
 
 def test_a_target_that_nothing_can_meet_does_not_eat_the_search() -> None:

@@ -17,7 +17,7 @@ from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.encoding import Encoding, can_be_encoded
 from evonas.strategies.gaussian_process import GaussianProcess, Kernel, likelier_kernel
-from evonas.strategies.preselection import PreSelection
+from evonas.strategies.preselection import PreSelection, _Scale
 from evonas.strategies.trend import Trend
 from evonas.variables import Choice, Integer
 
@@ -228,6 +228,15 @@ def test_a_trend_is_what_costs_have_in_common_with_traits() -> None:
     asked = np.array([[0.0, 0.0, 7.0], [6.0, 0.02, 7.0]])
     np.testing.assert_allclose(trend.at(asked), [[5.0, 5.0], [17.0, -1.0]], atol=0.2)
     np.testing.assert_allclose(Trend(traits[:, 2:], costs).at(asked[:, 2:]), np.tile(costs.mean(0), (2, 1)))
+
+
+def test_where_most_networks_have_the_best_cost_the_others_are_not_all_infinitely_worse() -> None:
+    costs = np.array([[0.0], [0.0], [0.0], [1.0], [4.0]])
+    scale = _Scale(costs, np.median(costs, axis=0))
+    assert scale.compressed(costs)[:, 0] == pytest.approx(np.log1p([0, 0, 0, 0.5, 2]))
+    assert scale.restored(scale.compressed(costs)) == pytest.approx(costs)
+    usual = _Scale(costs[2:], np.median(costs[2:], axis=0))
+    assert usual.compressed(costs[2:])[:, 0] == pytest.approx(np.log1p([0, 1, 4]))
 
 
 def test_what_is_likely_infeasible_is_not_chosen() -> None:

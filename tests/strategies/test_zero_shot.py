@@ -8,22 +8,24 @@ import pytest
 from toys import OBJECTIVES, ListMemory, measure, mixed_space, reject_deep
 
 from evonas.engine.budget import Budget, Ending
-from evonas.engine.evaluation import Result
+from evonas.engine.evaluation import Evaluation, Outcome, Result
 from evonas.engine.job import Cost, Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.proxy_score import ProxyScore
 from evonas.engine.score_search import ScoreSearch
 from evonas.engine.search import search
 from evonas.engine.search_job import search_settings
-from evonas.engine.view import Proposal, Strategy
+from evonas.engine.view import Proposal, Row, Strategy
 from evonas.engine.workers import InlineWorkers
 from evonas.errors import OptionError
+from evonas.genotype import Genotype
 from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.mixture import Mixture
+from evonas.strategies.proxy_order import best_first
 from evonas.strategies.random import RandomSearch
 from evonas.strategies.zero_shot import ZeroShot
-from evonas.variables import Integer
+from evonas.variables import Integer, Scalar
 
 SPACE = mixed_space()
 SMALL = ZeroShot(pool=10, part=4, proposals=3)
@@ -64,6 +66,21 @@ def run(memory: ListMemory, strategy: Strategy, *, evaluations: int, evaluate: A
 
 def jobs(memory: ListMemory, kind: str) -> list[Job]:
     return [row.job for _, row in sorted(memory.stored.items()) if row.job.kind == kind]
+
+
+def test_a_network_of_no_cost_leaves_the_others_in_decades() -> None:
+    scored = [ProxyScore(Genotype({"a": n}), "toy", float(n), cost=10.0**n) for n in range(1, 10)]
+    silent = ProxyScore(Genotype({"a": 0}), "toy", 0.0, cost=0.0)
+
+    def order(*scores: ProxyScore) -> list[Scalar]:
+        job = Job(0, "search", Genotype({}), "zero_shot")
+        row = Row(Evaluation(job, Outcome.MEASURED, proxy_scores=scores), None, None)
+        return [genotype["a"] for genotype, _ in best_first([row], sign=1)]
+
+    evenly = order(*scored)
+    assert set(evenly[:2]) == {1, 9}
+    assert evenly[2] in (2, 8)  # evenly spread in decades, where none is dearer by much
+    assert [one for one in order(silent, *scored) if one != 0] == evenly
 
 
 def test_a_pool_is_scored_in_parts_and_its_best_are_evaluated_before_the_next_pool_begins() -> None:
