@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from evonas.engine.budget import Budget
@@ -13,6 +15,9 @@ from evonas.engine.ray_environment import check_environment
 from evonas.report.escaping import plain
 from evonas.runfile.rejections import Check
 from evonas.runfile.resolve import ResolvedRun
+
+DRAWN = 50
+"""Random networks of which it is told how many would be rejected."""
 
 
 def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> None:
@@ -41,6 +46,8 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> N
             f"{data.input_shape}, {data.task.summary}; network {genotype.key} was built, {parameters:,} parameters."
         )
     )
+    if rejections := _rejections(run):
+        console.print(plain(rejections))
     if run.budget.is_timed:
         console.print(plain(_limits(run.budget)))
     if data.seconds is not None:
@@ -49,6 +56,22 @@ def try_out(run: ResolvedRun, *, checks: Sequence[Check], console: Console) -> N
         planned = run.plan(genotype)
         for check in checks:
             console.print(plain(f"Network {genotype.key} {check(planned)}."))
+
+
+def _rejections(run: ResolvedRun) -> str:
+    """Return how many of some random networks would be rejected before training, and why; empty where none would."""
+    if run.reject is None:
+        return ""
+    rng = np.random.default_rng([run.file.search.seed, 1])
+    drawn = (run.reject(run.space.sample(rng)) for _ in range(DRAWN))
+    reasons = Counter(one.message.partition(", which ")[0].rstrip(".") for one in drawn if one is not None)
+    if not reasons:
+        return ""
+    (reason, count), *_ = reasons.most_common(1)
+    return (
+        f"{reasons.total()} of {DRAWN} random networks would be rejected before training, {count} of them because of: "
+        f"{reason}."
+    )
 
 
 def _limits(budget: Budget) -> str:

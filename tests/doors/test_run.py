@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -382,6 +383,21 @@ def test_a_dry_run_says_whether_its_network_fits(finished: tuple[Path, Path, Res
     assert "does not fit on odin28: bits of a weight: 8 > 3" in said
     kept = " ".join(evonas("run", run_file, "--dry-run", *CHIP, "--set", "hardware.fit=false").output.split())
     assert "fit on loihi1_davies" in kept or "fits on loihi1_davies" in kept
+
+
+def test_a_dry_run_says_how_many_networks_would_be_rejected(finished: tuple[Path, Path, Result]) -> None:
+    run_file, _, _ = finished
+    loihi = ("--set", "objectives.2.profile=loihi1_davies")
+    said = " ".join(evonas("run", run_file, "--dry-run", *loihi).output.split())
+    counts = re.search(
+        r"(\d+) of 50 random networks would be rejected before training, (\d+) of them because of: (.*?)\.", said
+    )
+    assert counts is not None, said
+    assert int(counts[1]) > 25  # of the whole joint space most have gates of attention
+    assert 0 < int(counts[2]) <= int(counts[1])
+    assert "loihi1_davies has no price for" in counts[3]
+    free = evonas("run", run_file, "--dry-run").output
+    assert "random networks would be rejected" not in free
 
 
 def test_any_hdf5_tool_reads_the_archive(finished: tuple[Path, Path, Result]) -> None:
