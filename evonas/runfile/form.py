@@ -30,7 +30,6 @@ _EXAMPLES: dict[tuple[str | int, ...], str] = {
     ("data",): 'a section [data] with name = "digits"',
     ("objectives",): 'one or more sections [[objectives]] with name = "accuracy"',
     ("strategies",): 'one or more sections [[strategies]] with name = "evolution"',
-    ("space", "only"): "one or more names of variables with the values that are left",
     ("ladder", "epochs"): "one or more numbers of epochs, such as [2, 6]",
     ("search", "space"): 'space = "spatial_temporal"',
     ("search", "evaluations"): "evaluations = 60",

@@ -85,14 +85,15 @@ class SpaceSection(_Section):
     without: list[str] = Field(default_factory=list)
     """Names of what the space is to do without, as if it had never had that: of `spatial_temporal`, `"adaptive"`,
     `"feedback"` and `"attention"`."""
-    only: dict[str, list[Any]] | None = Field(default=None, min_length=1)
+    only: dict[str, list[Any]] | None = None
     """Names of variables, or patterns such as `"stage*.kind"`, with the values that are left: a list of a `Choice`'s
-    values, or the lowest and the highest value of a number, so that `[2, 4]` is 2 to 4 also where it is a whole one."""
+    values, or the lowest and the highest value of a number, so that `[2, 4]` is 2 to 4 also where it is a whole one. An
+    empty table leaves all: `--set 'space.only={}'` undoes that of a run file."""
 
     @field_validator("only", mode="before")
     @classmethod
     def _by_name(cls, only: Any) -> Any:
-        return dict(_flat(only)) if isinstance(only, dict) else only  # TOML takes the dots of a bare key apart
+        return (dict(_flat(only)) or None) if isinstance(only, dict) else only  # TOML takes dots of bare keys apart
 
 
 class DataSection(_OpenSection):

@@ -10,6 +10,7 @@ from evonas.data.dataset import DataSet, Samples, SearchData
 from evonas.errors import RunFileError, SpaceError
 from evonas.genotype import Genotype
 from evonas.runfile.resolve import resolve
+from evonas.runfile.schema import SpaceSection
 from evonas.strategies.mixture import Mixture
 
 RIGHT = {
@@ -18,7 +19,6 @@ RIGHT = {
     "objectives": [{"name": "accuracy", "at_least": 0.2}, {"name": "energy", "profile": "loihi1_davies"}],
     "strategies": [{"name": "evolution", "pop_size": 4}],
 }
-
 
 DIFFERENTIABLE = {"name": "differentiable", "objective": "energy", "contexts": {"channels": [4, 8]}}
 
@@ -113,7 +113,6 @@ def test_the_run_files_that_ship_are_right() -> None:
         ({"data": {"name": "digits", "side": 4}}, "data.side: unknown option; it takes encoding, delta_threshold"),
         ({"objectives": []}, 'objectives: expected one or more sections [[objectives]] with name = "accuracy", got []'),
         ({"ladder": {"epochs": []}}, "ladder.epochs: expected one or more numbers of epochs, such as [2, 6], got []"),
-        ({"space": {"only": {}}}, "space.only: expected one or more names of variables with the values that are left, got {}"),
         ({"objectives": [{"name": "enery", "profile": "loihi1_davies"}]}, "objectives.0.name: there is no objectives/enery.py; did you mean 'energy'?"),
         ({"objectives": [{"name": "energy"}]}, "objectives.0.profile: missing"),
         ({"objectives": [{"name": "energy", "profle": "loihi1_davies", "profile": "loihi1_davies"}]}, "objectives.0.profle: unknown option; did you mean 'profile'?"),
@@ -293,3 +292,8 @@ def test_a_space_and_an_objective_of_the_working_directory_are_found(
 
     done = subprocess.run([sys.executable, "-c", code], cwd=path.parent, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "['a'] mine accuracy", done.stderr
+
+
+def test_an_empty_table_of_what_is_left_leaves_all() -> None:
+    assert SpaceSection.model_validate({"only": {}}) == SpaceSection()
+    assert SpaceSection.model_validate({"only": {"layers": [2, 4]}}).only == {"layers": [2, 4]}
