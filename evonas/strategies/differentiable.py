@@ -139,8 +139,7 @@ class Differentiable:
 
     def propose(self, view: View) -> Proposal | None:
         """Return a network that a search has found, else the next search; None while that has to wait."""
-        state = view.derived(self, lambda: _State(self.name))
-        state.fold(view)
+        state = self._state(view)
         waiting = state.next_waiting(view)
         if waiting is not None:
             genotype, slot = waiting
@@ -167,7 +166,7 @@ class Differentiable:
             aim = prices.anywhere(rng)
         else:
             target, parents = gap
-            aim = prices.between(target, self._landings(view, state), rng=rng)
+            aim = prices.between(target, self.landings(view), rng=rng)
         settings = GradientSearch(
             aim.price,
             aim.context,
@@ -186,13 +185,20 @@ class Differentiable:
         given = {name: _in_order(sizes, every.get(name, [])) for name, sizes in self.contexts.items()}
         return {**every, **given}
 
-    def _landings(self, view: View, state: _State) -> list[Landing]:
-        children = {row.job.slot: state.children.get(row.job.slot, []) for row in state.searches}
-        every = [child for found in children.values() for child in found]
-        costs = {slot: cost for cost, slot in self._on_axis(view, every)}  # one axis for all: it ends at the least cost
+    def _state(self, view: View) -> _State:
+        """Return what is derived from the view, up to its last row."""
+        state = view.derived(self, lambda: _State(self.name))
+        state.fold(view)
+        return state
+
+    def landings(self, view: View) -> list[Landing]:
+        """Return where the networks of each search have landed; in decades, costs of 0 where the least other has."""
+        state = self._state(view)
+        every = [child for children in state.children.values() for child in children]
+        costs = {slot: cost for cost, slot in self._on_axis(view, every)}
         landings = []
         for row in state.searches:
-            found = [costs[child.job.slot] for child in children[row.job.slot] if child.job.slot in costs]
+            found = [costs[child.job.slot] for child in state.children[row.job.slot] if child.job.slot in costs]
             if found:
                 settings = GradientSearch.of(row.job.settings)
                 landings.append(Landing(Aim(settings.price, settings.context), statistics.median(found)))

@@ -15,13 +15,16 @@ from toys import OBJECTIVES, ListMemory, measure
 from evonas.archive.archive import Archive
 from evonas.engine.budget import Budget, Ending
 from evonas.engine.evaluation import Evaluation, Outcome
+from evonas.engine.gradient_search import GradientSearch
 from evonas.engine.job import Job
 from evonas.engine.ladder import Ladder
 from evonas.engine.rejection import Rejection
 from evonas.engine.search import search
-from evonas.engine.view import Strategy
+from evonas.engine.view import Row, Strategy, View
 from evonas.engine.workers import InlineWorkers, SimulatedWorkers
 from evonas.errors import OptionError
+from evonas.genotype import Genotype
+from evonas.objective import Objective
 from evonas.space import Space
 from evonas.strategies.differentiable import Differentiable, widest_gap
 from evonas.strategies.evolution import Evolution
@@ -260,6 +263,22 @@ def test_a_price_lies_between_those_that_landed_on_both_sides() -> None:
     assert middle == pytest.approx(math.sqrt(0.05), rel=0.15)
     beyond = [prices.between(20.0, landings, rng=rng) for _ in range(20)]
     assert {aim.price for aim in beyond} == {0.01}, "nothing landed on the dear side: the end of the range is there"
+
+
+def test_a_search_whose_networks_cost_nothing_lands_on_the_cheap_side() -> None:
+    objectives = (OBJECTIVES[0], Objective("rate", lambda found: found["rate"], log=True))
+    view, told = View(SPACE, objectives, seed=0), GradientSearch(1.0, {}, warm_up=1, epochs=1, proposals=1)
+    for price, rates in ((3.0, (0.0, 0.0)), (0.5, (1e-7, 1e-6)), (0.1, (1e-5, 1e-4))):
+        parent = Job(view.slot, "search", Genotype({}), "differentiable", settings=replace(told, price=price).to_job())
+        view.start(parent)
+        view.see(Row.of(Evaluation(parent, Outcome.MEASURED), objectives))
+        for rate in rates:
+            child = Job(view.slot, "evaluate", Genotype({"a": view.slot}), "differentiable", parents=(parent.slot,))
+            view.start(child)
+            measurement = {"error": 0.5, "rate": rate}
+            view.see(Row.of(Evaluation(child, Outcome.MEASURED, measurement=measurement), objectives))
+    landed = {one.aim.price: one.cost for one in ALONE.landings(view)}
+    assert landed == pytest.approx({3.0: -7.0, 0.5: -6.5, 0.1: -4.5})
 
 
 def test_the_prices_of_a_range_halve_its_gaps() -> None:
