@@ -45,6 +45,9 @@ Values = Mapping[str, Scalar]
 CONSTANTS = ("tau_mem", "tau_syn", "v_th", "tau_adapt", "beta")
 """The constants of the neurons of a stage."""
 
+UNDECAYED = 2
+"""Time steps in which no adaptation decays: it begins behind the first step, and decays from the second on."""
+
 GATES = tuple(name for name in ATTENTION if "temporal" not in name)
 """Attention behind the nodes of cells; that over time steps waits for the last one, which static inputs do not have."""
 
@@ -226,6 +229,8 @@ def _reaches(values: Values, *, stage: int) -> bool:
 
 
 def _depends(values: Values, *, stage: int, constant: str) -> bool:
+    if constant == "tau_adapt" and int(values["time_steps"]) <= UNDECAYED:
+        return False
     return (values.get(KINDS[stage], "analog"), constant) in _DEPENDENT
 
 

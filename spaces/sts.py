@@ -70,6 +70,8 @@ def _of_channels(shared: Dynamics, values: Values, *, stage: int, channels: int)
         return shared
     constants: dict[str, Any] = {}
     for name in PARAMETERS[shared.kind]:
+        if f"stage{stage}.{name.removesuffix('_ms')}" not in values:  # it changes nothing in so few time steps
+            continue
         groups = [variable_of(name.removesuffix("_ms"), stage=stage, group=group) for group in range(GROUPS)]
         constants[name] = of_groups([float(values[group]) for group in groups], channels)
     return replace(shared, **constants)
@@ -93,6 +95,7 @@ def _sort(values: Assignment, stage: int) -> None:
     """Sort the groups of a stage by the constants of its kind of neuron, the highest first."""
     names = [name for name in CONSTANTS if f"stage{stage}.{name}" in values]
     of_kind = [name.removesuffix("_ms") for name in PARAMETERS[str(values[f"stage{stage}.kind"])]]
+    of_kind = [name for name in of_kind if name in names]
     rows = [{name: values[variable_of(name, stage=stage, group=group)] for name in names} for group in range(GROUPS)]
     rows.sort(key=lambda row: [float(row[name]) for name in of_kind], reverse=True)
     for group, row in enumerate(rows):

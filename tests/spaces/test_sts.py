@@ -20,6 +20,7 @@ from evonas.errors import SpaceError
 from evonas.genotype import Genotype
 from evonas.measurement import Activity
 from evonas.snn.network import Network
+from evonas.space import Space
 from evonas.variables import Scalar
 from spaces import spatial_temporal
 from spaces.spatial_temporal import CONSTANTS, trellis_of
@@ -104,6 +105,19 @@ def test_each_constant_of_each_group_changes_the_network_and_so_does_sharing_the
         assert other != genotype, name
         its_logits, its_activity = answers(plan(other, SHAPE, CLASSES))
         assert not torch.equal(its_logits, logits) or its_activity != activity, name
+
+
+@pytest.mark.parametrize("searched", [space, spatial_temporal.space], ids=["sts", "joint"])
+def test_how_fast_a_threshold_returns_is_no_choice_in_two_time_steps(searched: Space) -> None:
+    rng = np.random.default_rng(0)
+    for time_steps in (2, 3):
+        given = {"time_steps": time_steps, **{f"stage{stage}.kind": "alif" for stage in range(LEVELS)}}
+        for genotype in (searched.sample(rng, given=given) for _ in range(8)):
+            assert any(name.endswith(".beta") for name in genotype)
+            assert any(name.endswith(".tau_adapt") for name in genotype) == (time_steps > 2)
+            assert searched.canonical(searched.fill(genotype, rng)) == genotype
+            assert searched.plan is not None
+            searched.plan(genotype, SHAPE, CLASSES)
 
 
 def test_groups_of_channels_lie_side_by_side_and_each_has_its_constants() -> None:
