@@ -33,7 +33,7 @@ from table import Figure, publish
 
 from evonas import Archive
 from evonas.archive.pareto_front import Front
-from evonas.cli.session import emptied
+from evonas.engine.unfinished_folder import emptied
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import resolve
 

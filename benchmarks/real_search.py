@@ -46,9 +46,9 @@ from run_archive import archive_of
 from table import Figure, publish
 
 from evonas import Archive
-from evonas.cli.session import emptied
 from evonas.data.samples import Samples
 from evonas.engine.evaluation import Evaluation
+from evonas.engine.unfinished_folder import emptied
 from evonas.measurement import Measurement
 from evonas.runfile.resolve import resolve
 

@@ -33,8 +33,8 @@ import tomli_w
 from table import Figure, columns, publish
 
 from evonas import Archive
-from evonas.cli.session import emptied
 from evonas.engine.pareto import Reference, front, hypervolume, reference
+from evonas.engine.unfinished_folder import emptied
 from evonas.engine.view import Row
 from evonas.objective import Objective
 from evonas.runfile.resolve import ResolvedRun, resolve

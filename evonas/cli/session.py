@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from evonas.cli.progress import SearchProgress
 from evonas.cli.session_log import SessionLog
 from evonas.engine.budget import Ending
 from evonas.engine.retry import retry_failed
+from evonas.engine.unfinished_folder import emptied
 from evonas.errors import RunFileError
 from evonas.runfile.resolve import ResolvedRun
 from evonas.runfile.schema import FREE_SETTINGS
@@ -133,27 +133,6 @@ def make_output(folder: Path) -> None:
         raise RunFileError(
             output_faults(folder) or [f"--output: {folder} cannot be written to: {error.strerror or error}"]
         ) from None
-
-
-@contextmanager
-def emptied(folder: Path) -> Iterator[Path]:
-    """Return a context with an empty folder, which is gone at its end; if it cannot be made, there is none."""
-    _remove(folder)
-    with suppress(OSError):
-        folder.mkdir()
-    try:
-        yield folder.absolute()
-    finally:
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder with all that is in it, or a link or file in its place, as far as that is possible."""
-    if folder.is_dir() and not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        with suppress(OSError):  # what a link points to is not ours
-            folder.unlink(missing_ok=True)
 
 
 def _resolved_text(run: ResolvedRun) -> str:

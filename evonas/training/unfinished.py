@@ -16,6 +16,7 @@ import torch
 
 from evonas.archive.atomic_file import write_bytes
 from evonas.engine.job import Job
+from evonas.engine.unfinished_folder import STATE
 
 MOST_BYTES = 2**30
 """Bytes of a folder of states at most; the oldest make room for new ones."""
@@ -23,7 +24,6 @@ MOST_BYTES = 2**30
 MOST_OF_FREE = 1 / 4
 """Part of the free space of its disk that they take at most, so that a full disk is not their doing."""
 
-_SUFFIX = ".state"
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -83,7 +83,7 @@ class Unfinished:
 
     def _path(self, job: Job) -> Path:
         name = hashlib.sha256(f"{job.genotype.key} {job.seed} {self._kind}".encode()).hexdigest()[:32]
-        return self._folder / f"{name}{_SUFFIX}"
+        return self._folder / f"{name}.state"
 
     def _make_room(self, size: int) -> bool:
         """Delete the oldest states until there is room for one of `size` bytes; return whether there is.
@@ -108,6 +108,6 @@ class Unfinished:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process has just used it up
-                    if entry.name.endswith(_SUFFIX):
+                    if STATE.fullmatch(entry.name):
                         about = entry.stat(follow_symlinks=False)
                         yield about.st_mtime, about.st_size, Path(entry.path)

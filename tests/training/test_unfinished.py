@@ -149,6 +149,10 @@ def test_the_oldest_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         for age, path in enumerate(sorted(tmp_path.iterdir(), key=lambda path: -path.stat().st_mtime_ns)):
             os.utime(path, (1e9 - age, 1e9 - age))
     assert [kept.state(job) is not None for job in jobs] == [False, False, True, True, True]
+    (tmp_path / "thesis.state").write_text("not ours, and the oldest")
+    os.utime(tmp_path / "thesis.state", (1, 1))
+    kept.keep(replace(JOB, seed=7), state)
+    assert (tmp_path / "thesis.state").exists()
     monkeypatch.setattr(module, "MOST_BYTES", size - 1)
     kept.keep(replace(JOB, seed=9), state)
     assert kept.state(replace(JOB, seed=9)) is None
