@@ -16,7 +16,7 @@ def mean_entropy(choices: Iterable[Tensor]) -> float:
         choices: Logits, the options along their last dimension, minus infinity for those that are left out. One option
             alone is no choice.
     """
-    relative = [_relative_entropy(logits.detach()) for logits in choices if _options(logits).max() > 1]
+    relative = [_relative_entropy(logits.detach()) for logits in choices if (_options(logits) > 1).any()]
     return math.fsum(relative) / len(relative) if relative else 0.0
 
 

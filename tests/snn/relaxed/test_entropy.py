@@ -24,4 +24,5 @@ OUT = -math.inf
     ],
 )
 def test_entropy_is_relative_to_that_of_the_options_that_are_left(logits: list[list[float]], entropy: float) -> None:
-    assert mean_entropy([torch.tensor(logits), torch.tensor([[0.0]])]) == pytest.approx(entropy, abs=1e-6)
+    nobody, sure = torch.empty(0, 3), torch.tensor([[0.0]])  # no choice at all, and choices of one option
+    assert mean_entropy([nobody, torch.tensor(logits), sure]) == pytest.approx(entropy, abs=1e-6)
