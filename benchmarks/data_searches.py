@@ -77,9 +77,9 @@ def searched(task: Task, *, root: Path, minutes: float, overrides: tuple[str, ..
         path = task.prepare(root / task.source, folder / "data")
         given = (f"data.path={json.dumps(str(path))}", f"search.seconds={60 * minutes}", "search.evaluations=100000")
         resolved = resolve(RUNS / f"{task.run_file}.toml", overrides=(*given, *task.overrides, *overrides))
-        began = time.monotonic()
         with archive_of(resolved, folder, Archive) as archive, emptied(folder / "unfinished") as unfinished:
             workers = resolved.workers(unfinished=unfinished)
+            began = time.monotonic()
             resolved.search(archive, workers=workers)
             seconds = time.monotonic() - began
             rows, front = len(archive.rows), archive.front()
