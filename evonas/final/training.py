@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ from evonas.runfile.space_section import space_of
 from evonas.snn.network import Network
 from evonas.space import Space
 from evonas.training.batches import Batches
-from evonas.training.fit import Fit
+from evonas.training.fit import Fit, state_bytes, state_from
 from evonas.training.measuring import measured
 from evonas.training.process import seeded, torch_threads
 from evonas.training.quantization import quantized, rounded_while_trained
@@ -142,7 +141,8 @@ def train(trial: Trial, setup: Setup, *, on_epoch: OnEpoch) -> None:
                 values = {"loss": fit.run_epoch()}
                 if best is not None:
                     values |= best.see(network)
-                _keep(checkpoint, {"fit": fit.state(), "best": None if best is None else best.state()})
+                state = {"fit": fit.state(), "best": None if best is None else best.state()}
+                write_whole(checkpoint, state_bytes(state))
                 events.add(fit.epochs, values)
                 on_epoch(fit.epochs, values)
         about = {"key": trial.key, "seed": str(trial.seed), "recipe": json.dumps(recipe.to_json())}
@@ -204,16 +204,10 @@ def mixed_precision(network: Network, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _keep(path: Path, state: Mapping[str, Any]) -> None:
-    file = io.BytesIO()
-    torch.save(dict(state), file)
-    write_whole(path, file.getvalue())
-
-
 def _take_up(path: Path, fit: Fit, best: _Best | None) -> None:
     """Go on from a checkpoint: numbers and texts, nothing of which is executed."""
     try:
-        state = torch.load(io.BytesIO(path.read_bytes()), weights_only=True, map_location="cpu")
+        state = state_from(path.read_bytes())
         fit.take_up(state["fit"])
         if best is not None:
             best.take_up(state["best"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -177,6 +178,22 @@ class Fit:
             self.epochs, self._step, self._seen = (int(state[name]) for name in ("epochs", "step", "seen"))
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise EvonasError(f"the state is of another training ({error})") from error
+
+
+def state_bytes(state: Mapping[str, Any]) -> bytes:
+    """Return a state as the content of a file: tensors, numbers and texts."""
+    file = io.BytesIO()
+    torch.save(dict(state), file)
+    return file.getvalue()
+
+
+def state_from(content: bytes) -> dict[str, Any]:
+    """Return the state that `state_bytes` has put into a file, on the CPU; nothing of it is executed.
+
+    A damaged file may raise anything.
+    """
+    state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    return state
 
 
 def loss_of(network: Any, inputs: Tensor, targets: Tensor, *, task: Task, training: Training) -> Tensor:

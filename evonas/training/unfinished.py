@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import warnings
@@ -12,11 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from evonas.archive.atomic_file import write_bytes
 from evonas.engine.job import Job
 from evonas.engine.unfinished_folder import STATE
+from evonas.training.fit import state_bytes, state_from
 
 MOST_BYTES = 2**30
 """Bytes of a folder of states at most; the oldest make room for new ones."""
@@ -53,16 +51,13 @@ class Unfinished:
         digest, state = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(state).digest() != digest:
             return None
-        loaded: dict[str, Any] = torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
-        return loaded
+        return state_from(state)
 
     def keep(self, job: Job, state: dict[str, Any]) -> None:
         """Keep the state of the training of the network of `job`, if there is a folder with room for it."""
         if not self._folder.is_dir():
             return
-        file = io.BytesIO()
-        torch.save(state, file)
-        content = file.getvalue()
+        content = state_bytes(state)
         try:
             if self._make_room(len(content) + _DIGEST):
                 write_bytes(self._path(job), hashlib.sha256(content).digest(), content)
