@@ -69,12 +69,15 @@ def _of_channels(shared: Dynamics, values: Values, *, stage: int, channels: int)
     if values.get(f"stage{stage}.constants") != "channels":
         return shared
     constants: dict[str, Any] = {}
-    for name in PARAMETERS[shared.kind]:
-        if f"stage{stage}.{name.removesuffix('_ms')}" not in values:  # it changes nothing in so few time steps
-            continue
+    for name in _of_kind(shared.kind, values, stage=stage):
         groups = [variable_of(name.removesuffix("_ms"), stage=stage, group=group) for group in range(GROUPS)]
         constants[name] = of_groups([float(values[group]) for group in groups], channels)
     return replace(shared, **constants)
+
+
+def _of_kind(kind: str, values: Values, *, stage: int) -> list[str]:
+    """Return the constants that a kind of neuron depends on, without those that a stage does not have."""
+    return [name for name in PARAMETERS[kind] if f"stage{stage}.{name.removesuffix('_ms')}" in values]
 
 
 def arrange(values: Assignment) -> Assignment:
@@ -94,8 +97,8 @@ def arrange(values: Assignment) -> Assignment:
 def _sort(values: Assignment, stage: int) -> None:
     """Sort the groups of a stage by the constants of its kind of neuron, the highest first."""
     names = [name for name in CONSTANTS if f"stage{stage}.{name}" in values]
-    of_kind = [name.removesuffix("_ms") for name in PARAMETERS[str(values[f"stage{stage}.kind"])]]
-    of_kind = [name for name in of_kind if name in names]
+    kind = str(values[f"stage{stage}.kind"])
+    of_kind = [name.removesuffix("_ms") for name in _of_kind(kind, values, stage=stage)]
     rows = [{name: values[variable_of(name, stage=stage, group=group)] for name in names} for group in range(GROUPS)]
     rows.sort(key=lambda row: [float(row[name]) for name in of_kind], reverse=True)
     for group, row in enumerate(rows):
