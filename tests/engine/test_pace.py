@@ -104,11 +104,8 @@ def test_higher_rungs_that_go_on_from_lower_ones_have_a_pace_of_their_own(clock:
         pace.see(Evaluation(job(cost, cost), Outcome.MEASURED, measurement={}, seconds=10 * cost))
     higher = replace(job(6.0, 6.0), rung=1)
     assert pace.estimate(higher) == pytest.approx(60.0)
-    for cost, part in (
-        (3.0, 0.6),
-        (6.0, 0.7),
-        (9.0, 2.0),
-    ):  # the last was trained from the beginning, on a busy machine
+    parts = {3.0: 0.6, 6.0: 0.7, 9.0: 2.0}  # the last was trained from the beginning, on a busy machine
+    for cost, part in parts.items():
         one = replace(job(cost, cost), rung=1)
         pace.see(Evaluation(one, Outcome.MEASURED, measurement={}, seconds=10 * part * cost))
     assert pace.estimate(higher) == pytest.approx(42.0)

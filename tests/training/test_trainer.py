@@ -13,7 +13,6 @@ import torch
 from evonas.architecture.draft import Draft, Incoming
 from evonas.architecture.neuron import Dynamics
 from evonas.architecture.plan import INPUT
-from evonas.data import digits
 from evonas.data.dataset import Samples, SearchData
 from evonas.engine.evaluation import Result
 from evonas.engine.job import Job
@@ -22,26 +21,11 @@ from evonas.genotype import Genotype
 from evonas.measurement import Measurement
 from evonas.snn.network import Network
 from evonas.space import Space
-from evonas.tasks.classification import Classification
 from evonas.training.fit import learning_rate_schedule, loss_of
 from evonas.training.trainer import TrainingEvaluator
 from evonas.training.training_settings import Training
 from evonas.variables import Choice
 from spaces.spatial_temporal import space
-
-
-@pytest.fixture(scope="module")
-def data() -> SearchData:
-    whole = digits.read().for_search(seed=0)
-    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), Classification(10))
-
-
-@pytest.fixture(scope="module")
-def genotype() -> Genotype:
-    """Return a small network that spikes."""
-    rng = np.random.default_rng(0)
-    drawn = (space.sample(rng) for _ in range(10_000))
-    return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
 
 
 def job(genotype: Genotype, *, epochs: int = 2, seed: int = 0, slot: int = 0) -> Job:

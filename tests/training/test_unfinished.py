@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from evonas.data import digits
 from evonas.data.dataset import SearchData
 from evonas.engine.job import Job
 from evonas.genotype import Genotype
 from evonas.snn.network import Network
-from evonas.tasks.classification import Classification
 from evonas.training import unfinished as module
 from evonas.training.fit import Fit
 from evonas.training.trainer import TrainingEvaluator
@@ -32,20 +30,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "warm_up": {"warm_up": 0.3},
 }
 JOB = Job(0, "evaluate", Genotype({"a": 1}), "toy")
-
-
-@pytest.fixture(scope="module")
-def data() -> SearchData:
-    whole = digits.read().for_search(seed=0)
-    return SearchData(whole.train.take(np.arange(96)), whole.validation.take(np.arange(40)), Classification(10))
-
-
-@pytest.fixture(scope="module")
-def genotype() -> Genotype:
-    """Return a small network that spikes."""
-    rng = np.random.default_rng(0)
-    drawn = (space.sample(rng) for _ in range(10_000))
-    return next(g for g in drawn if g["channels"] == 4 and g["time_steps"] == 3 and "surrogate" in g)
 
 
 @pytest.fixture
